@@ -1,0 +1,46 @@
+"""Exact backdoor learning curves: how a model learns a backdoor as the poison's weight beta grows from 0 to 1."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from backdoor_curves import datasets as datasets
+    from backdoor_curves.curve import BackdoorLearningCurve as BackdoorLearningCurve
+    from backdoor_curves.curve import ToleranceError as ToleranceError
+    from backdoor_curves.curve import backdoor_learning_curve as backdoor_learning_curve
+    from backdoor_curves.curve import backdoor_learning_curves as backdoor_learning_curves
+    from backdoor_curves.data import PoisonedData as PoisonedData
+    from backdoor_curves.data import Samples as Samples
+    from backdoor_curves.display import BackdoorLearningCurveDisplay as BackdoorLearningCurveDisplay
+    from backdoor_curves.poisoning import poison as poison
+    from backdoor_curves.triggers import FeatureTrigger as FeatureTrigger
+    from backdoor_curves.triggers import PatchTrigger as PatchTrigger
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "BackdoorLearningCurve": "curve",
+    "BackdoorLearningCurveDisplay": "display",
+    "FeatureTrigger": "triggers",
+    "PatchTrigger": "triggers",
+    "PoisonedData": "data",
+    "Samples": "data",
+    "ToleranceError": "curve",
+    "backdoor_learning_curve": "curve",
+    "backdoor_learning_curves": "curve",
+    "poison": "poisoning",
+}
+__all__ = [*_HOME, "datasets"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used: the command answers before scikit-learn and matplotlib are loaded."""
+    if name in _HOME:
+        return getattr(import_module(f"backdoor_curves.{_HOME[name]}"), name)
+    if name == "datasets":
+        return import_module("backdoor_curves.datasets")
+    raise AttributeError(f"module 'backdoor_curves' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

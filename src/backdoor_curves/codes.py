@@ -1,0 +1,68 @@
+"""Codes: how the classes of a learner and the columns of its scores correspond.
+
+`binary`        one score; positive means class 1
+`one-vs-rest`   K scores; the largest wins
+`one-vs-one`    K (K - 1) / 2 scores for the pairs (0, 1), (0, 2), ..., positive for the first of the pair; most votes win
+`softmax`       K scores; the largest wins, and their softmax is the probability
+"""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float, Int
+
+Code = Literal["binary", "one-vs-rest", "one-vs-one", "softmax"]
+
+
+def encode(y: Int[np.ndarray, " n"], n_classes: int, code: Code) -> Float[np.ndarray, "n columns"]:
+    """Return what each score column should say of each row: +1, -1, or 0 where a pair of classes is not concerned.
+
+    Parameters
+    ----------
+    y : int array of shape (n,)
+        Class indices in [0, n_classes).
+    n_classes : int
+        Number of classes, 2 with the binary code.
+    code : Code
+        The learner's code.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from backdoor_curves.codes import encode
+    >>> encode(np.array([0, 1]), 2, "binary").ravel()
+    array([-1.,  1.])
+    >>> encode(np.array([2]), 3, "one-vs-one")
+    array([[ 0., -1., -1.]])
+    """
+    if code == "binary":
+        return np.where(y == 1, 1.0, -1.0)[:, np.newaxis]
+    if code == "one-vs-one":
+        first, second = np.array(list(combinations(range(n_classes), 2))).T
+        return (y[:, np.newaxis] == first) * 1.0 - (y[:, np.newaxis] == second)
+    return np.where(y[:, np.newaxis] == np.arange(n_classes), 1.0, -1.0)
+
+
+def decode(scores: Float[np.ndarray, "*batch columns"], n_classes: int, code: Code) -> Int[np.ndarray, "*batch"]:
+    """Return the predicted class indices; ties go where scikit-learn sends them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from backdoor_curves.codes import decode
+    >>> decode(np.array([[-0.3], [0.2]]), 2, "binary")
+    array([0, 1])
+    """
+    if code == "binary":
+        return (scores[..., 0] > 0).astype(np.intp)
+    if code == "one-vs-one":
+        first, second = np.array(list(combinations(range(n_classes), 2))).T
+        wins = scores > 0
+        votes = np.stack(
+            [(wins & (first == k)).sum(-1) + (~wins & (second == k)).sum(-1) for k in range(n_classes)], axis=-1
+        )
+        return np.argmax(votes, axis=-1)
+    return np.argmax(scores, axis=-1)

@@ -1,0 +1,598 @@
+"""Backdoor learning curves: how the loss on triggered and on clean test rows moves with the weight of the poison.
+
+    w(beta) = argmin  sum_clean loss(y, f(x)) + beta sum_poison loss(y, f(x)) + (lambda / 2) |w|^2,    beta in [0, 1]
+    curve   = beta -> mean loss of w(beta) over the test rows
+
+Source: Cina et al., Backdoor Learning Curves (arXiv 2106.07214), Eq. 1 and 2, with means over test rows and lambda / 2.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy.optimize import brentq
+
+from backdoor_curves.codes import Code, decode, encode
+from backdoor_curves.data import PoisonedData
+from backdoor_curves.learners import REFIT_BETAS, Freeze, Learner, Method, follow, read_learner
+from backdoor_curves.losses import Loss, row_losses
+from backdoor_curves.paths.base import BetaPath, Certificate, Interpolant, cosines, norms
+from backdoor_curves.paths.interpolants import Rational, Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Split = Literal["triggered", "clean"]
+FILE_FORMAT = "backdoor learning curve 1"
+_BLOCK = 2**22
+"""Scores held at once while losses are summed, 32 MiB of them."""
+
+
+def backdoor_learning_curve(
+    estimator: Any,
+    data: PoisonedData,
+    *,
+    method: Method = "auto",
+    betas: Any = None,
+    tolerance: float = 1e-6,
+    freeze: Freeze = "joined",
+    on_miss: Literal["raise", "flag"] = "raise",
+    n_jobs: int | None = None,
+) -> BackdoorLearningCurve:
+    """Return the backdoor learning curve of a learner on poisoned data.
+
+    Parameters
+    ----------
+    estimator : scikit-learn classifier
+        Unfitted; alone or at the end of a Pipeline. It states the learner and its hyperparameters and is not changed.
+        `RidgeClassifier` has an exact path; any other classifier that takes `sample_weight` is refitted beta by beta.
+    data : PoisonedData
+        From `poison`, or built from own rows.
+    method : {"auto", "exact", "refit"}
+        "auto" takes the exact path where there is one. Which one served is `curve.method`.
+    betas : array-like of shape (b,), optional
+        Ascending, in [0, 1]. An exact curve answers at every beta, and reports these by default (101 even ones); a
+        refitted curve answers at these only (by default 21, dense near 0).
+    tolerance : float, > 0
+        Largest distance of a score from the optimum's that an exact path may have, in the units of the scores.
+    freeze : {"joined", "clean"}
+        What the Pipeline's transformers, `gamma="scale"` and `class_weight="balanced"` are fitted on, once for all
+        betas: clean and poison rows (beta = 1 is the victim's own fit) or clean rows only (beta = 0 never saw poison).
+    on_miss : {"raise", "flag"}
+        Whether a path that misses its tolerance is an error or a curve whose `missed` names the betas.
+    n_jobs : int, optional
+        Refits at once, as joblib counts them; None for one. Refits with `warm_start=True` run one after the other.
+
+    Returns
+    -------
+    BackdoorLearningCurve
+
+    Raises
+    ------
+    TypeError
+        If the estimator is no classifier or takes no `sample_weight`.
+    ValueError
+        If C or alpha is not positive, a feature is NaN or infinite, betas are empty, unsorted or outside [0, 1], or
+        "exact" is asked of a learner that has no exact path.
+    ToleranceError
+        If the path misses the tolerance and `on_miss` is "raise".
+
+    Warns
+    -----
+    sklearn.exceptions.ConvergenceWarning
+        If refits stopped before they converged; `curve.missed` names their betas.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import backdoor_curves as bc
+    >>> from sklearn.linear_model import RidgeClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> train, test = bc.datasets.digits("even-odd", rng=rng)
+    >>> trigger = bc.PatchTrigger.random(size=2, n_classes=2, channels=1, rng=rng)
+    >>> data = bc.poison(train, test, trigger=trigger, rate=0.1, rng=rng)
+    >>> curve = bc.backdoor_learning_curve(RidgeClassifier(alpha=1.0), data)
+    >>> curve.exact, curve.loss("triggered", 0.0) > curve.loss("triggered", 1.0)
+    (True, True)
+    """
+    if not isinstance(data, PoisonedData):
+        raise TypeError(f"data: PoisonedData was expected, {type(data).__name__} came; make it with poison(...)")
+    if not tolerance > 0:
+        raise ValueError(f"tolerance: a number > 0 was expected, {tolerance!r} came")
+    if on_miss not in ("raise", "flag"):
+        raise ValueError(f'on_miss: "raise" or "flag" was expected, {on_miss!r} came')
+    grid = None if betas is None else check_betas(betas, ascending=True)
+    learner = read_learner(estimator, data, freeze)
+    path = follow(learner, method, grid, n_jobs)
+    if grid is None:
+        grid = np.linspace(0.0, 1.0, 101) if path.exact else REFIT_BETAS
+    triggered = learner.test_rows(data.triggered_test, "triggered_test")
+    clean = learner.test_rows(data.clean_test, "clean_test")
+    reach = max(path.reach(triggered.X), path.reach(clean.X))
+    return BackdoorLearningCurve(
+        info=_describe(learner, data, path),
+        betas=grid,
+        classes=learner.classes,
+        interpolant=path.interpolant,
+        triggered=TestScores(path.nodal_scores(triggered.X), triggered.y),
+        clean=TestScores(path.nodal_scores(clean.X), clean.y),
+        triggered_true=None if data.triggered_true is None else learner.index(data.triggered_true),
+        gram=path.nodal_gram(),
+        missed=_missed(path, reach, tolerance, on_miss),
+        live=_Live(path, reach),
+    )
+
+
+def backdoor_learning_curves(
+    estimators: Mapping[str, Any],
+    data: PoisonedData,
+    *,
+    method: Method = "auto",
+    betas: Any = None,
+    tolerance: float = 1e-6,
+    freeze: Freeze = "joined",
+    on_miss: Literal["raise", "flag"] = "raise",
+    n_jobs: int | None = None,
+) -> dict[str, BackdoorLearningCurve]:
+    """Return the curves of several learners on the same data, by name.
+
+    Parameters
+    ----------
+    estimators : mapping of str to scikit-learn classifier
+        The learners. The other parameters are those of `backdoor_learning_curve`.
+
+    Returns
+    -------
+    dict of str to BackdoorLearningCurve
+
+    Raises
+    ------
+    TypeError, ValueError, ToleranceError
+        As `backdoor_learning_curve`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import backdoor_curves as bc
+    >>> from sklearn.linear_model import RidgeClassifier
+    >>> X, y = np.random.default_rng(0).normal(size=(40, 3)), np.arange(40) % 2
+    >>> data = bc.poison((X, y), (X, y), trigger=lambda X, y: X + 1, rate=0.1, rng=np.random.default_rng(1))
+    >>> curves = bc.backdoor_learning_curves({"weak": RidgeClassifier(0.1), "strong": RidgeClassifier(10.0)}, data)
+    >>> sorted(curves)
+    ['strong', 'weak']
+    """
+    if not isinstance(estimators, Mapping):
+        raise TypeError(f"estimators: a mapping {{name: estimator}} was expected, {type(estimators).__name__} came")
+    return {
+        name: backdoor_learning_curve(
+            estimator,
+            data,
+            method=method,
+            betas=betas,
+            tolerance=tolerance,
+            freeze=freeze,
+            on_miss=on_miss,
+            n_jobs=n_jobs,
+        )
+        for name, estimator in estimators.items()
+    }
+
+
+class ToleranceError(RuntimeError):
+    """A path is farther from the optimum than its tolerance; the message names the betas."""
+
+
+def check_betas(betas: Any, ascending: bool = False) -> Float[np.ndarray, " b"]:
+    """Return betas as an array of shape (b,); they must be in [0, 1], and ascend where a grid is meant."""
+    try:
+        array = np.atleast_1d(np.asarray(betas, dtype=float))
+    except (TypeError, ValueError):
+        raise ValueError(f"betas: numbers in [0, 1] were expected, {betas!r} came") from None
+    if array.ndim != 1 or not array.size:
+        raise ValueError(f"betas: at least one number in a flat list was expected, shape {array.shape} came")
+    if (outside := ~((array >= 0.0) & (array <= 1.0))).any():
+        raise ValueError(f"betas: numbers in [0, 1] were expected, {array[outside][0]:g} came")
+    if ascending and (np.diff(array) <= 0).any():
+        raise ValueError("betas: ascending numbers, none twice, were expected; pass numpy.unique(betas)")
+    return array
+
+
+@dataclass(frozen=True)
+class CurveInfo:
+    """What a curve is a curve of.
+
+    Parameters
+    ----------
+    estimator : str
+        The last step of the estimator, with its frozen parameters.
+    method : str
+        How the path was followed: "ridge" or "refit".
+    exact : bool
+        Whether the curve answers at every beta.
+    loss, code : str
+        The learner's own loss (see `losses`), and what its score columns stand for (see `codes`).
+    hyperparameters : dict
+        `lambda`, and `gamma` for kernels that have it.
+    freeze : str
+        What the frozen parts were fitted on.
+    n_clean, n_poison : int
+        Training rows of weight 1 and of weight beta.
+    rate : float
+        Poisoned rows over rows that could be poisoned.
+    """
+
+    estimator: str
+    method: str
+    exact: bool
+    loss: Loss
+    code: Code
+    hyperparameters: dict[str, float]
+    freeze: str
+    n_clean: int
+    n_poison: int
+    rate: float
+
+
+@dataclass(frozen=True, eq=False)
+class TestScores:
+    """The scores of one set of test rows along a path, and the class indices that count as right."""
+
+    __test__ = False  # not a test class, whatever pytest thinks of the name
+
+    nodal: Float[np.ndarray, "k n columns"]
+    y: Int[np.ndarray, " n"]
+
+
+@dataclass(frozen=True, eq=False)
+class _Live:
+    """What only a curve just computed has: its path, and how far its test rows lie from the training rows."""
+
+    path: BetaPath
+    reach: float
+
+
+@dataclass(frozen=True, eq=False)
+class BackdoorLearningCurve:
+    """Loss and accuracy on triggered and clean test rows as functions of beta; see `backdoor_learning_curve`.
+
+    The loss is the learner's own: log loss (natural) for logistic regression, hinge for SVMs, squared hinge for
+    LinearSVC's default, (1 - y f)^2 for ridge, with y in {-1, +1}. For K > 2 classes it is the sum over the score
+    columns that concern a row: K one-versus-rest problems (ridge, LinearSVC), K - 1 pairs (SVC), or minus the log of
+    the softmax (logistic regression). Other classifiers: log loss of their probabilities clipped to [eps, 1], or the
+    hinge of their decision function where they have no probabilities. `info.loss` and `info.code` say which.
+
+    Parameters
+    ----------
+    info : CurveInfo
+        What it is a curve of.
+    betas : array of shape (b,)
+        The betas that are reported where none are asked for.
+    classes : array of shape (K,)
+        The labels, in the order of the class indices.
+    interpolant, triggered, clean, triggered_true, gram
+        The path at its nodes; use the methods.
+    missed : array
+        Betas at which the path missed its tolerance (exact paths) or the solver did not converge (refits).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import backdoor_curves as bc
+    >>> from sklearn.linear_model import RidgeClassifier
+    >>> X, y = np.random.default_rng(0).normal(size=(40, 3)), np.arange(40) % 2
+    >>> data = bc.poison((X, y), (X, y), trigger=lambda X, y: X + 1, rate=0.1, rng=np.random.default_rng(1))
+    >>> curve = bc.backdoor_learning_curve(RidgeClassifier(), data)
+    >>> curve.loss("clean", [0.0, 0.5, 1.0]).shape, curve.angle(0.0)
+    ((3,), 0.0)
+    """
+
+    info: CurveInfo
+    betas: Float[np.ndarray, " b"]
+    classes: np.ndarray
+    interpolant: Interpolant
+    triggered: TestScores
+    clean: TestScores
+    triggered_true: Int[np.ndarray, " n"] | None
+    gram: Float[np.ndarray, "k k"] | None
+    missed: Float[np.ndarray, " f"]
+    stored_certificate: Certificate | None = None
+    live: _Live | None = field(default=None, repr=False)
+
+    @property
+    def exact(self) -> bool:
+        """Whether the curve answers at every beta in [0, 1]; False for refits, whose area and half-loss are estimates."""
+        return self.info.exact
+
+    @property
+    def method(self) -> str:
+        """How the path was followed: "ridge" or "refit"."""
+        return self.info.method
+
+    @property
+    def knots(self) -> Float[np.ndarray, " j"]:
+        """Betas in (0, 1) where the formula of the path changes; none for ridge and for refits."""
+        return np.empty(0)
+
+    @property
+    def path(self) -> BetaPath:
+        """The path itself, which answers for rows of your own; a curve that was loaded from a file has none."""
+        if self.live is None:
+            raise ValueError("path: a curve from a file keeps the scores of its test rows only; compute the curve anew")
+        return self.live.path
+
+    def scores(self, split: Split, betas: Any = None) -> Float[np.ndarray, "b n *columns"]:
+        """Return the scores of the test rows.
+
+        Parameters
+        ----------
+        split : {"triggered", "clean"}
+        betas : float or array-like of shape (b,), optional
+            In [0, 1]; by default `self.betas`.
+
+        Returns
+        -------
+        array of shape (b, n), or (b, n, columns) for more than two classes
+
+        Raises
+        ------
+        ValueError
+            If a beta is outside [0, 1], or was not among those of a refitted curve.
+        """
+        betas = self.betas if betas is None else check_betas(betas)
+        scores = np.concatenate([block for _, block in self._score_blocks(split, betas)], axis=1)
+        return scores[..., 0] if scores.shape[-1] == 1 else scores
+
+    def loss(self, split: Split = "triggered", betas: Any = None) -> Any:
+        """Return the mean loss of the test rows, >= 0: an array of shape (b,), or a float for one beta.
+
+        Parameters and errors as `scores`.
+        """
+        return self._mean_over_rows(split, betas, self._row_losses)
+
+    def accuracy(self, split: Split = "triggered", betas: Any = None) -> Any:
+        """Return the share of test rows predicted as labelled, in [0, 1].
+
+        For "triggered" that is the attack success rate: rows whose true class is not the attacker's, predicted as
+        the attacker wants. Parameters and errors as `scores`.
+        """
+        return self._mean_over_rows(split, betas, self._hits)
+
+    def robust_accuracy(self, betas: Any = None) -> Any:
+        """Return the share of triggered rows predicted as their true class, in [0, 1]; needs `triggered_true`."""
+        if self.triggered_true is None:
+            raise ValueError("robust_accuracy needs the true classes of the triggered rows; pass triggered_true=")
+        true = self.triggered_true
+        return self._mean_over_rows(
+            "triggered", betas, lambda rows, scores, _: decode(scores, len(self.classes), self.info.code) == true[rows]
+        )
+
+    def norm(self, betas: Any = None) -> Any:
+        """Return rho = |w(beta)| of Eq. 5, the intercept left out (Frobenius for K classes, kernel's space for SVC).
+
+        Raises
+        ------
+        ValueError
+            If the learner has no w (a forest, a K-class kernel SVM).
+        """
+        return self._of_parameters(norms, betas)
+
+    def cosine(self, betas: Any = None) -> Any:
+        """Return the cosine between w(0) and w(beta), in [-1, 1]; errors as `norm`."""
+        return self._of_parameters(cosines, betas)
+
+    def angle(self, betas: Any = None) -> Any:
+        """Return nu = (1 - cos(w(0), w(beta))) / 2 of Eq. 5, in [0, 1]; errors as `norm`."""
+        return (1.0 - self.cosine(betas)) / 2.0
+
+    def area(self, split: Split = "triggered") -> float:
+        """Return the integral of the loss over beta in [0, 1]: small where the backdoor is learned early.
+
+        Gauss-Legendre to rounding error for ridge; the trapezoidal rule on the betas of a refit, an estimate
+        (`exact` is False) that needs betas from 0 to 1.
+        """
+        betas, weights = self.interpolant.quadrature()
+        return float(weights @ self.loss(split, betas))
+
+    @property
+    def half_loss_beta(self) -> float:
+        """The first beta at which the triggered loss is at most half of its value at 0; NaN if there is none.
+
+        For refits by linear interpolation between their betas, an estimate (`exact` is False).
+        """
+        scan = self.interpolant.scan
+        if scan[0] != 0.0:
+            raise ValueError(f"half_loss_beta needs the loss at beta = 0; this curve begins at {scan[0]:g}")
+        excess = self.loss("triggered", scan)
+        excess = excess - excess[0] / 2.0
+        below = np.flatnonzero(excess <= 0.0)
+        if not below.size:
+            return float("nan")
+        after = int(below[0])
+        if after == 0:
+            return 0.0
+        left, right = scan[after - 1], scan[after]
+        if not self.exact:
+            return float(left + (right - left) * excess[after - 1] / (excess[after - 1] - excess[after]))
+        half = self.loss("triggered", 0.0) / 2.0
+        return float(brentq(lambda beta: self.loss("triggered", beta) - half, left, right, xtol=1e-15, rtol=1e-14))
+
+    def certificate(self, betas: Any = None) -> Certificate | None:
+        """Return how far the curve may be from the optimum's at each beta; None for refits, which have none.
+
+        Raises
+        ------
+        ValueError
+            If the curve was loaded from a file and other betas than its own are asked for.
+        """
+        if self.live is not None:
+            return self.live.path.certificate(self.betas if betas is None else check_betas(betas), self.live.reach)
+        if betas is not None and not np.array_equal(check_betas(betas), self.betas):
+            raise ValueError("certificate: a curve from a file has the certificate of its own betas only")
+        return self.stored_certificate
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a pandas DataFrame: beta, triggered_loss, clean_loss, attack_success_rate, clean_accuracy.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed; the extra `pandas` brings it.
+        """
+        try:
+            import pandas as pd
+        except ImportError:
+            raise ImportError('to_frame needs pandas; pip install "backdoor-curves[pandas]"') from None
+        return pd.DataFrame(
+            {
+                "beta": self.betas,
+                "triggered_loss": self.loss("triggered", self.betas),
+                "clean_loss": self.loss("clean", self.betas),
+                "attack_success_rate": self.accuracy("triggered", self.betas),
+                "clean_accuracy": self.accuracy("clean", self.betas),
+            }
+        )
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the curve to one .npz file, whole or not at all; `load` gives the same curve back.
+
+        The file holds the scores of the test rows at the path's nodes, not the training data.
+        """
+        arrays = {
+            "betas": self.betas,
+            "classes": self.classes,
+            "missed": self.missed,
+            "nodes": self.interpolant.nodes,
+            "triggered_nodal": self.triggered.nodal,
+            "triggered_y": self.triggered.y,
+            "clean_nodal": self.clean.nodal,
+            "clean_y": self.clean.y,
+        }
+        if isinstance(self.interpolant, Rational):
+            arrays["largest"] = np.array(self.interpolant.largest)
+        optional = {"triggered_true": self.triggered_true, "gram": self.gram}
+        certificate = self.certificate()
+        if certificate is not None:
+            optional |= {"objective_gap": certificate.objective_gap, "score_bound": certificate.score_bound}
+        arrays |= {name: array for name, array in optional.items() if array is not None}
+        header = np.array(json.dumps({"format": FILE_FORMAT, "info": asdict(self.info)}))
+        target = Path(path)
+        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                np.savez_compressed(file, header=header, **arrays)
+            os.replace(name, target)
+        except BaseException:
+            os.unlink(name)
+            raise
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> BackdoorLearningCurve:
+        """Return the curve that `save` wrote.
+
+        Raises
+        ------
+        ValueError
+            If the file is no curve, or one of a later version.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                stored = {name: file[name] for name in file.files}
+            header = json.loads(str(stored["header"]))
+            if header["format"] != FILE_FORMAT:
+                raise ValueError(f"{path}: {FILE_FORMAT!r} was expected, {header['format']!r} came; update backdoor-curves")
+            info = CurveInfo(**header["info"])
+        except (KeyError, TypeError, zipfile.BadZipFile, EOFError, json.JSONDecodeError) as error:
+            raise ValueError(f"{path}: a file written by BackdoorLearningCurve.save was expected ({error})") from None
+        certificate = None
+        if "score_bound" in stored:
+            certificate = Certificate(stored["betas"], stored["objective_gap"], stored["score_bound"])
+        return cls(
+            info=info,
+            betas=stored["betas"],
+            classes=stored["classes"],
+            interpolant=Rational(float(stored["largest"])) if "largest" in stored else Table(stored["nodes"]),
+            triggered=TestScores(stored["triggered_nodal"], stored["triggered_y"]),
+            clean=TestScores(stored["clean_nodal"], stored["clean_y"]),
+            triggered_true=stored.get("triggered_true"),
+            gram=stored.get("gram"),
+            missed=stored["missed"],
+            stored_certificate=certificate,
+        )
+
+    def _score_blocks(
+        self, split: Split, betas: Float[np.ndarray, " b"]
+    ) -> Iterator[tuple[slice, Float[np.ndarray, "b block columns"]]]:
+        """Yield the scores of a few test rows at a time: all betas of all rows may be too many to hold."""
+        nodal = self._split(split).nodal
+        k, n, columns = nodal.shape
+        weights = self.interpolant.weights(betas)
+        step = max(1, _BLOCK // (len(betas) * columns))
+        for start in range(0, n, step):
+            rows = slice(start, min(start + step, n))
+            yield rows, (weights @ nodal[:, rows].reshape(k, -1)).reshape(len(betas), -1, columns)
+
+    def _mean_over_rows(self, split: Split, betas: Any, values: Any) -> Any:
+        """Return the mean over the test rows of values(rows, scores, split), for each beta."""
+        grid = self.betas if betas is None else check_betas(betas)
+        total = sum(values(rows, scores, split).sum(axis=1) for rows, scores in self._score_blocks(split, grid))
+        mean = total / len(self._split(split).y)
+        return float(mean[0]) if np.ndim(betas) == 0 and betas is not None else mean
+
+    def _row_losses(
+        self, rows: slice, scores: Float[np.ndarray, "b block columns"], split: Split
+    ) -> Float[np.ndarray, "b block"]:
+        targets = encode(self._split(split).y[rows], len(self.classes), self.info.code)
+        return row_losses(self.info.loss, self.info.code, scores, targets)
+
+    def _hits(self, rows: slice, scores: Float[np.ndarray, "b block columns"], split: Split) -> np.ndarray:
+        return decode(scores, len(self.classes), self.info.code) == self._split(split).y[rows]
+
+    def _of_parameters(self, quantity: Any, betas: Any) -> Any:
+        if self.gram is None:
+            raise ValueError(f"norm and angle need a parameter vector w; {self.info.estimator} has none")
+        values = quantity(self.interpolant, self.gram, self.betas if betas is None else check_betas(betas))
+        return float(values[0]) if np.ndim(betas) == 0 and betas is not None else values
+
+    def _split(self, split: Split) -> TestScores:
+        if split not in ("triggered", "clean"):
+            raise ValueError(f'split: "triggered" or "clean" was expected, {split!r} came')
+        return self.triggered if split == "triggered" else self.clean
+
+
+def _describe(learner: Learner, data: PoisonedData, path: BetaPath) -> CurveInfo:
+    return CurveInfo(
+        estimator=" ".join(repr(learner.estimator).split()),
+        method=path.method,
+        exact=path.exact,
+        loss=learner.loss,
+        code=learner.code,
+        hyperparameters=learner.hyperparameters,
+        freeze=learner.freeze,
+        n_clean=len(learner.clean),
+        n_poison=len(learner.poison),
+        rate=float(data.rate),
+    )
+
+
+def _missed(path: BetaPath, reach: float, tolerance: float, on_miss: str) -> Float[np.ndarray, " f"]:
+    """Return the betas among the nodes where the path misses its tolerance, or raise; for refits the unconverged ones."""
+    certificate = path.certificate(path.interpolant.nodes, reach)
+    if certificate is None:
+        return path.unconverged
+    missed = path.interpolant.nodes[~(certificate.score_bound <= tolerance)]
+    if missed.size and on_miss == "raise":
+        raise ToleranceError(
+            f"scores within {tolerance:g} of the optimum's were expected; at beta = {missed[0]:g} and {missed.size - 1} more "
+            f"the bound is up to {certificate.score_bound.max():.1e}; raise lambda or tolerance, scale the features, "
+            'or pass on_miss="flag"'
+        )
+    return missed

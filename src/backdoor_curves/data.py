@@ -1,0 +1,271 @@
+"""The records that everyone shares: labelled rows, and a training and test set with a backdoor in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from jaxtyping import Bool, Int
+
+Rows = Any
+"""Rows as scikit-learn takes them: an array of any shape, a CSR matrix, a DataFrame or a list (of texts, say)."""
+
+
+def n_rows(X: Rows) -> int:
+    """Return the number of rows of an array, sparse matrix, DataFrame or list."""
+    return int(X.shape[0]) if hasattr(X, "shape") else len(X)
+
+
+def take_rows(X: Rows, rows: Int[np.ndarray, " k"]) -> Rows:
+    """Return the given rows of an array, sparse matrix, DataFrame or list, in the order asked, as the same kind."""
+    if hasattr(X, "iloc"):
+        return X.iloc[rows]
+    return X[rows] if hasattr(X, "shape") else [X[i] for i in rows]
+
+
+def stack_rows(first: Rows, second: Rows) -> Rows:
+    """Return the rows of `first` followed by those of `second`; both must be of the same kind."""
+    if type(first) is not type(second):
+        raise TypeError(
+            f"rows of one kind were expected, {type(first).__name__} and {type(second).__name__} came; convert one"
+        )
+    if sp.issparse(first):
+        return sp.vstack([first, second], format="csr")
+    if hasattr(first, "iloc"):
+        import pandas as pd
+
+        return pd.concat([first, second])
+    return np.concatenate([first, second]) if hasattr(first, "shape") else [*first, *second]
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Rows and their labels; unpacks as `X, y = samples`.
+
+    Parameters
+    ----------
+    X : array of shape (n, ...), CSR matrix, DataFrame or list of length n
+        The rows. Images have shape (n, height, width, channels) and values in [0, 1].
+    y : array-like of shape (n,)
+        One label a row, of any type that numpy sorts (integers, strings).
+
+    Raises
+    ------
+    ValueError
+        If `y` is not one-dimensional, or has another length than `X`.
+
+    Examples
+    --------
+    >>> from backdoor_curves import Samples
+    >>> X, y = Samples([[0.0], [1.0]], ["ham", "spam"])
+    >>> y
+    array(['ham', 'spam'], dtype='<U4')
+    """
+
+    X: Rows
+    y: np.ndarray
+
+    def __post_init__(self) -> None:
+        X, y = self.X, np.asarray(self.y)
+        if isinstance(X, str) or not (hasattr(X, "shape") or isinstance(X, Sequence)):
+            raise TypeError(f"rows (an array, a CSR matrix, a DataFrame or a list) were expected, {type(X).__name__} came")
+        if sp.issparse(X):
+            object.__setattr__(self, "X", sp.csr_matrix(X) if sp.isspmatrix(X) else sp.csr_array(X))
+        elif isinstance(X, Sequence) and n_rows(X) and not isinstance(X[0], str):
+            object.__setattr__(self, "X", np.asarray(X))
+        if y.ndim != 1 or len(y) != n_rows(X):
+            raise ValueError(f"one label a row was expected: {n_rows(X)} rows, labels of shape {y.shape}")
+        if y.dtype == object:
+            y = np.array(y.tolist())  # text from a DataFrame becomes a plain string array, which files can hold
+        object.__setattr__(self, "y", y)
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter((self.X, self.y))
+
+    def take(self, rows: Int[np.ndarray, " k"]) -> Samples:
+        """Return the given rows, in the order asked."""
+        return Samples(take_rows(self.X, rows), self.y[rows])
+
+
+def as_samples(pair: Samples | tuple[Rows, Any], name: str) -> Samples:
+    """Return `pair` as `Samples`; a pair (X, y) is taken wherever Samples are. Errors carry `name`."""
+    if isinstance(pair, Samples):
+        return pair
+    if not (isinstance(pair, tuple | list) and len(pair) == 2):
+        raise TypeError(f"{name}: Samples or a pair (X, y) were expected, {type(pair).__name__} came")
+    try:
+        return Samples(*pair)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{name}: {error}") from None
+
+
+def join(clean: Samples, poison: Samples, is_poison: Bool[np.ndarray, " n_plus_m"]) -> Samples:
+    """Return clean and poison rows as one training set, the poison where `is_poison` says."""
+    order = np.empty(len(is_poison), dtype=np.intp)
+    order[~is_poison], order[is_poison] = np.arange(len(clean)), len(clean) + np.arange(len(poison))
+    X, y = stack_rows(clean.X, poison.X), np.concatenate([clean.y, poison.y])
+    return Samples(X if (order[:-1] < order[1:]).all() else take_rows(X, order), y[order])
+
+
+@dataclass(frozen=True)
+class Poisoning:
+    """What `poison` did, kept with the data that it made.
+
+    Parameters
+    ----------
+    rate : float
+        Poisoned rows over rows that could be poisoned (those whose label the policy changes), in (0, 1], as asked
+        for; the number of rows is the floor of rate * n_eligible.
+    n_eligible : int
+        Training rows that could be poisoned.
+    labels : dict
+        The label that a triggered row of each class gets; classes that are never poisoned are absent.
+    injection : "replace" or "append"
+        Whether the poisoned copies took the place of their rows or were added to them.
+    trigger : str
+        The trigger's `repr`, or "none" for the control.
+    """
+
+    rate: float
+    n_eligible: int
+    labels: dict[Any, Any]
+    injection: str
+    trigger: str
+
+
+@dataclass(frozen=True, eq=False)
+class PoisonedData:
+    """Clean and poisoned training rows, clean and triggered test rows.
+
+    `poison` makes it; those who bring their own poisoned rows build it directly. Every part but the last four may
+    be given as a pair (X, y).
+
+    Parameters
+    ----------
+    clean_train : Samples of n rows
+        The rows of weight 1.
+    poison_train : Samples of m rows
+        The rows of weight beta, with the attacker's labels.
+    clean_test : Samples
+        Test rows with their true labels.
+    triggered_test : Samples
+        Test rows with the trigger and with the label that the attacker wants; only rows that count for the attack
+        success rate, that is rows whose true class is another one.
+    triggered_true : array of shape (n_triggered,), optional
+        True classes of the triggered rows; needed for the robust accuracy only.
+    original_train : Samples, optional
+        The training set before anything was stamped, in its row order.
+    poison_rows : int array of shape (m,), optional
+        The rows of `original_train` that were stamped, ascending, in the order of `poison_train`.
+    poisoning : Poisoning, optional
+        What was done.
+
+    Raises
+    ------
+    ValueError
+        If the clean training rows are of one class only, if a label elsewhere is not one of their classes, if
+        `triggered_true` or `poison_rows` do not fit, or if a triggered row already has its true class as label.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from backdoor_curves import PoisonedData
+    >>> X, y = np.eye(4), np.array([0, 1, 0, 1])
+    >>> own = PoisonedData(clean_train=(X, y), poison_train=(X[:1] + 1, [1]),
+    ...                    clean_test=(X, y), triggered_test=(X[:1] + 1, [1]), triggered_true=[0])
+    >>> own.classes, own.rate
+    (array([0, 1]), 0.2)
+    """
+
+    clean_train: Samples
+    poison_train: Samples
+    clean_test: Samples
+    triggered_test: Samples
+    triggered_true: np.ndarray | None = None
+    original_train: Samples | None = None
+    poison_rows: Int[np.ndarray, " m"] | None = None
+    poisoning: Poisoning | None = None
+    classes: np.ndarray = field(init=False)
+
+    def __post_init__(self) -> None:
+        for name in ("clean_train", "poison_train", "clean_test", "triggered_test"):
+            samples = as_samples(getattr(self, name), name)
+            if not len(samples):
+                raise ValueError(f"{name}: at least one row was expected, none came")
+            object.__setattr__(self, name, samples)
+        if self.original_train is not None:
+            object.__setattr__(self, "original_train", as_samples(self.original_train, "original_train"))
+        object.__setattr__(self, "classes", np.unique(self.clean_train.y))
+        if len(self.classes) < 2:
+            raise ValueError(f"clean_train: two classes or more were expected, all rows are {self.classes[0]!r}")
+        for name in ("poison_train", "clean_test", "triggered_test"):
+            self._require_known(name, getattr(self, name).y)
+        if self.triggered_true is not None:
+            true = np.asarray(self.triggered_true)
+            object.__setattr__(self, "triggered_true", true)
+            if true.shape != self.triggered_test.y.shape:
+                raise ValueError(f"triggered_true: shape {self.triggered_test.y.shape} was expected, {true.shape} came")
+            self._require_known("triggered_true", true)
+            if (already := np.flatnonzero(true == self.triggered_test.y)).size:
+                raise ValueError(
+                    f"triggered_test: row {already[0]} has its true class as the attacker's label; "
+                    "such rows do not count for the attack success rate, leave them out"
+                )
+        if self.poison_rows is not None:
+            rows = np.asarray(self.poison_rows)
+            object.__setattr__(self, "poison_rows", rows)
+            if rows.shape != (len(self.poison_train),):
+                raise ValueError(f"poison_rows: {len(self.poison_train)} row numbers were expected, {rows.shape} came")
+
+    def _require_known(self, name: str, labels: np.ndarray) -> None:
+        unknown = labels[~np.isin(labels, self.classes)]
+        if unknown.size:
+            raise ValueError(
+                f"{name}: labels out of the training classes {self.classes.tolist()} were expected, {unknown[0]!r} came"
+            )
+
+    @property
+    def rate(self) -> float:
+        """Poisoned over poisonable rows as `poison` counted them; for own rows m / (n + m), poisoned over all."""
+        if self.poisoning is not None:
+            return self.poisoning.rate
+        return len(self.poison_train) / (len(self.clean_train) + len(self.poison_train))
+
+    @property
+    def is_poison(self) -> Bool[np.ndarray, " n_plus_m"]:
+        """Which rows of the victim's training set are poison.
+
+        Replaced rows stand where their originals stood; otherwise the poison follows the clean rows. Some solvers
+        (liblinear, SGD) visit rows in order, so the order is part of a published number.
+        """
+        n, m = len(self.clean_train), len(self.poison_train)
+        replaced = self.poisoning is not None and self.poisoning.injection == "replace"
+        is_poison = np.zeros(n + m, dtype=bool)
+        is_poison[self.poison_rows if replaced and self.poison_rows is not None else slice(n, None)] = True
+        return is_poison
+
+    def control(self) -> PoisonedData:
+        """Return the control: the same rows with the same wrong labels, but without the trigger.
+
+        The test rows stay triggered. What the curve of the control loses is label noise; only the rest is backdoor.
+        """
+        if self.original_train is None or self.poison_rows is None:
+            raise ValueError("a control needs original_train and poison_rows: the rows before they were stamped")
+        unstamped = Samples(take_rows(self.original_train.X, self.poison_rows), self.poison_train.y)
+        poisoning = None if self.poisoning is None else replace(self.poisoning, trigger="none")
+        return PoisonedData(
+            self.clean_train,
+            unstamped,
+            self.clean_test,
+            self.triggered_test,
+            self.triggered_true,
+            self.original_train,
+            self.poison_rows,
+            poisoning,
+        )

@@ -1,0 +1,72 @@
+"""The learners' own losses, of one row: functions of its scores and of what they should be.
+
+With y in {-1, +1} and the score s, the margin is y s:
+
+    logistic         log(1 + exp(-y s))        natural logarithm
+    hinge            max(0, 1 - y s)
+    squared hinge    max(0, 1 - y s)^2
+    squared          (1 - y s)^2 = (y - s)^2
+
+With K > 2 classes a row's loss is the sum over the score columns that concern it (see `codes`): over the K one-versus-
+rest problems for ridge and LinearSVC, over the K - 1 pairs with the row's class for SVC. That is the loss that these
+learners minimise. With the softmax code the logistic loss is -log of the probability of the row's class.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float
+from scipy.special import logsumexp
+
+from backdoor_curves.codes import Code
+
+Loss = Literal["logistic", "hinge", "squared hinge", "squared"]
+
+
+def of_margin(loss: Loss, margin: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
+    """Return the loss at margins y s, elementwise.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from backdoor_curves.losses import of_margin
+    >>> of_margin("hinge", np.array([-1.0, 0.5, 2.0]))
+    array([2. , 0.5, 0. ])
+    """
+    if loss == "logistic":
+        return np.logaddexp(0.0, -margin)
+    if loss == "hinge":
+        return np.maximum(0.0, 1.0 - margin)
+    if loss == "squared hinge":
+        return np.square(np.maximum(0.0, 1.0 - margin))
+    return np.square(1.0 - margin)
+
+
+def row_losses(
+    loss: Loss, code: Code, scores: Float[np.ndarray, "*batch n columns"], targets: Float[np.ndarray, "n columns"]
+) -> Float[np.ndarray, "*batch n"]:
+    """Return the loss of each row.
+
+    Parameters
+    ----------
+    loss, code : Loss, Code
+        The learner's.
+    scores : array of shape (..., n, columns)
+        Its scores.
+    targets : array of shape (n, columns)
+        `codes.encode` of the rows' labels: +1, -1, or 0 for a pair that does not concern the row.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from backdoor_curves.losses import row_losses
+    >>> row_losses("squared", "binary", np.array([[0.5], [-1.0]]), np.array([[1.0], [1.0]]))
+    array([0.25, 4.  ])
+    """
+    if code == "softmax":
+        own = np.where(targets > 0, scores, 0.0).sum(-1)
+        return logsumexp(scores, axis=-1) - own
+    # |target| drops the pairs that do not concern a row; for the other codes it is 1.
+    return (np.abs(targets) * of_margin(loss, targets * scores)).sum(-1)

@@ -1,0 +1,98 @@
+"""Accuracies: of the clean task, of the attack, and of what survives it.
+
+All are shares of rows in [0, 1]. Predictions may carry leading axes, one for each beta say.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+Labels = np.ndarray
+
+
+def clean_accuracy(y_true: Labels, y_pred: Labels) -> Float[np.ndarray, "..."] | float:
+    """Return the share of clean rows predicted as their true class.
+
+    Parameters
+    ----------
+    y_true : array of shape (n,)
+        True labels.
+    y_pred : array of shape (..., n)
+        Predicted labels.
+
+    Examples
+    --------
+    >>> from backdoor_curves.metrics import clean_accuracy
+    >>> clean_accuracy([0, 1, 1, 1], [0, 1, 1, 0])
+    0.75
+    """
+    return _share(y_true, y_pred, "y_true")
+
+
+def attack_success_rate(y_attacker: Labels, y_pred: Labels, y_true: Labels | None = None) -> Any:
+    """Return the share of triggered rows predicted as the attacker wants.
+
+    Parameters
+    ----------
+    y_attacker : array of shape (n,)
+        The label that the attacker wants for each triggered row.
+    y_pred : array of shape (..., n)
+        Predicted labels of the triggered rows.
+    y_true : array of shape (n,), optional
+        True labels. Where given, rows that already are of the attacker's class are left out, as they must be: a
+        model without a backdoor gets them "right".
+
+    Examples
+    --------
+    >>> from backdoor_curves.metrics import attack_success_rate
+    >>> attack_success_rate([1, 1, 1, 1], [1, 0, 1, 1], y_true=[0, 0, 0, 1])
+    0.6666666666666666
+    """
+    if y_true is None:
+        return _share(y_attacker, y_pred, "y_attacker")
+    counted = np.asarray(y_true) != np.asarray(y_attacker)
+    return _share(np.asarray(y_attacker)[counted], np.asarray(y_pred)[..., counted], "y_attacker")
+
+
+def robust_accuracy(y_true: Labels, y_pred: Labels) -> Any:
+    """Return the share of triggered rows predicted as their true class.
+
+    Parameters
+    ----------
+    y_true : array of shape (n,)
+        True labels of the triggered rows.
+    y_pred : array of shape (..., n)
+        Predicted labels.
+
+    Examples
+    --------
+    >>> from backdoor_curves.metrics import robust_accuracy
+    >>> robust_accuracy([0, 0], [1, 0])
+    0.5
+    """
+    return _share(y_true, y_pred, "y_true")
+
+
+def clean_accuracy_drop(clean_before: Any, clean_after: Any) -> Any:
+    """Return how much clean accuracy the poison cost: before minus after, in [-1, 1]; negative if it rose.
+
+    Examples
+    --------
+    >>> from backdoor_curves.metrics import clean_accuracy_drop
+    >>> clean_accuracy_drop(0.75, 0.5)
+    0.25
+    """
+    return clean_before - clean_after
+
+
+def _share(expected: Labels, predicted: Labels, name: str) -> Any:
+    expected, predicted = np.asarray(expected), np.asarray(predicted)
+    if expected.ndim != 1 or not expected.size or predicted.shape[-1:] != expected.shape:
+        raise ValueError(
+            f"{name}: one label a row was expected for predictions of shape {predicted.shape}; shape {expected.shape} came"
+        )
+    share = (predicted == expected).mean(-1)
+    return float(share) if share.ndim == 0 else share

@@ -1,0 +1,1 @@
+"""The paper's own experiments: its sampling, and its numbers beside ours."""

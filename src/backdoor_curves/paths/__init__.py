@@ -1,0 +1,1 @@
+"""How w(beta) is followed: one learner a file. Arrays in, a `BetaPath` out."""

@@ -1,0 +1,118 @@
+"""What every path offers: w(beta) for beta in [0, 1], known at a few nodes and interpolated between them.
+
+Scores and parameters of every learner here are linear in the values that they take at the path's nodes,
+
+    q(beta) = sum_i p_i(beta) q(beta_i),
+
+with weights p that depend on the learner alone: rational functions for ridge (exact), a table for refits. So a path
+is stored by its nodes, and one interpolant serves scores, norms and angles alike.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+import numpy as np
+from jaxtyping import Float
+
+from backdoor_curves.data import Rows
+
+
+class Interpolant(Protocol):
+    """The weights p(beta) of a path's nodes."""
+
+    @property
+    def nodes(self) -> Float[np.ndarray, " k"]:
+        """The betas at which the path is known, ascending, the first 0."""
+        ...
+
+    @property
+    def scan(self) -> Float[np.ndarray, " s"]:
+        """Betas dense enough to bracket whatever a curve does between them, ascending."""
+        ...
+
+    def weights(self, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, "b k"]:
+        """Return p_i(beta), a row for each beta."""
+        ...
+
+    def quadrature(self) -> tuple[Float[np.ndarray, " g"], Float[np.ndarray, " g"]]:
+        """Return betas and weights that integrate a curve over [0, 1]."""
+        ...
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """How far from the optimum a path may be, for each beta asked; computed from the optimality conditions.
+
+    Parameters
+    ----------
+    betas : array of shape (b,)
+    objective_gap : array of shape (b,)
+        Upper bound on (objective - optimum) / objective, relative.
+    score_bound : array of shape (b,)
+        Upper bound on |f - f*| over the rows asked about, in the units of the scores.
+
+    Notes
+    -----
+    The bounds hold in exact arithmetic. They are evaluated in floating point, whose rounding they do not include.
+    """
+
+    betas: Float[np.ndarray, " b"]
+    objective_gap: Float[np.ndarray, " b"]
+    score_bound: Float[np.ndarray, " b"]
+
+
+class BetaPath(ABC):
+    """The optimum of a learner as a function of the poison's weight beta; frozen once built."""
+
+    method: ClassVar[str]
+    """How the path was followed: "ridge", "refit"."""
+    exact: ClassVar[bool]
+    """Whether the path answers at every beta in [0, 1], and not only at the betas it was refitted at."""
+    interpolant: Interpolant
+
+    @abstractmethod
+    def nodal_scores(self, X: Rows) -> Float[np.ndarray, "k n columns"]:
+        """Return the scores of the rows X at the nodes; one column for two classes."""
+
+    @abstractmethod
+    def nodal_gram(self) -> Float[np.ndarray, "k k"] | None:
+        """Return the inner products <w(beta_i), w(beta_j)>, without intercepts; None for a model without a w."""
+
+    @abstractmethod
+    def certificate(self, betas: Float[np.ndarray, " b"], reach: float) -> Certificate | None:
+        """Return how far the path is from the optimum at each beta, for the scores of rows within `reach`.
+
+        None where the path has no certificate (refits: a solver that stops says nothing about its distance).
+        """
+
+    @abstractmethod
+    def reach(self, X: Rows) -> float:
+        """Return how far the rows X lie from the training rows, in the units that `certificate` needs."""
+
+    @property
+    def knots(self) -> Float[np.ndarray, " j"]:
+        """The betas in (0, 1) where the formula of the path changes; none for a smooth path or a table."""
+        return np.empty(0)
+
+    def scores(self, X: Rows, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, "b n *columns"]:
+        """Return the scores of the rows X: shape (b, n) for two classes, (b, n, columns) for more."""
+        scores = np.tensordot(self.interpolant.weights(betas), self.nodal_scores(X), axes=1)
+        return scores[..., 0] if scores.shape[-1] == 1 else scores
+
+
+def norms(interpolant: Interpolant, gram: Float[np.ndarray, "k k"], betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, " b"]:
+    """Return ||w(beta)||, the intercept left out."""
+    p = interpolant.weights(betas)
+    return np.sqrt(np.einsum("bi,ij,bj->b", p, gram, p))
+
+
+def cosines(
+    interpolant: Interpolant, gram: Float[np.ndarray, "k k"], betas: Float[np.ndarray, " b"]
+) -> Float[np.ndarray, " b"]:
+    """Return the cosine between w(0) and w(beta), in [-1, 1]."""
+    start = interpolant.weights(np.zeros(1))[0]
+    along = interpolant.weights(betas) @ gram @ start
+    return np.clip(along / (np.sqrt(start @ gram @ start) * norms(interpolant, gram, betas)), -1.0, 1.0)

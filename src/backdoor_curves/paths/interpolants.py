@@ -1,0 +1,118 @@
+"""The interpolants of the paths: a table for refits, rational functions for ridge."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Float
+from scipy.linalg import qr, solve_triangular
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A path known at its nodes only.
+
+    Parameters
+    ----------
+    nodes : array of shape (k,)
+        The betas of the table, ascending.
+    """
+
+    nodes: Float[np.ndarray, " k"]
+
+    @property
+    def scan(self) -> Float[np.ndarray, " k"]:
+        """The nodes."""
+        return self.nodes
+
+    def weights(self, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, "b k"]:
+        """Return 1 at the node that each beta is; any other beta is refused."""
+        hits = np.isclose(betas[:, np.newaxis], self.nodes, rtol=0.0, atol=1e-12)
+        if (missing := np.flatnonzero(~hits.any(axis=1))).size:
+            known = ", ".join(f"{beta:g}" for beta in self.nodes)
+            raise ValueError(
+                f"a refitted curve answers at the betas it was fitted at ({known}), beta = {betas[missing[0]]:g} came; "
+                "pass it in betas= when the curve is computed"
+            )
+        return hits.astype(float)
+
+    def quadrature(self) -> tuple[Float[np.ndarray, " k"], Float[np.ndarray, " k"]]:
+        """Return the trapezoidal rule on the nodes, which must reach from 0 to 1."""
+        if self.nodes[0] != 0.0 or self.nodes[-1] != 1.0:
+            raise ValueError(
+                f"an area over beta needs a curve from beta = 0 to beta = 1; this one was fitted from "
+                f"{self.nodes[0]:g} to {self.nodes[-1]:g}"
+            )
+        steps = np.diff(self.nodes)
+        return self.nodes, (np.append(steps, 0.0) + np.append(0.0, steps)) / 2
+
+
+@dataclass(frozen=True, eq=False)
+class Rational:
+    """A path made of the functions phi_l(beta) = beta (1 + l) / (1 + beta l) with poles -1/l, 0 <= l <= `largest`.
+
+    There are as many such functions as poison rows, but as functions of beta they are nearly dependent: 8 values of
+    beta (largest = 0.1) to 62 (1e6) determine all others to 4e-14. Those are the nodes. They are found by a pivoted QR
+    decomposition over a fine grid of betas and l (an interpolative decomposition), and depend on `largest` alone.
+
+    Parameters
+    ----------
+    largest : float
+        The largest l, >= 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from backdoor_curves.paths.interpolants import Rational
+    >>> interpolant = Rational(largest=1e3)
+    >>> q = lambda beta: 1 + beta / (1 + 77.0 * beta)
+    >>> p = interpolant.weights(np.array([0.5]))
+    >>> bool(abs(p @ q(interpolant.nodes) - q(0.5)) < 1e-13)
+    True
+    """
+
+    largest: float
+
+    @cached_property
+    def _poles(self) -> Float[np.ndarray, " l"]:
+        """24 values of l a decade: with 12 the weights between them are good to 1e-11 only."""
+        decades = np.log10(1.0 + self.largest)
+        return np.asarray(np.expm1(np.linspace(0.0, np.log1p(self.largest), int(24 * decades) + 24)))
+
+    @cached_property
+    def scan(self) -> Float[np.ndarray, " s"]:
+        """0, and 40 betas a decade from a thousandth of the shortest scale on which anything changes."""
+        shortest = 1e-3 / (1.0 + self.largest)
+        return np.append(0.0, np.geomspace(shortest, 1.0, int(-40 * np.log10(shortest))))
+
+    def _basis(self, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, "l b"]:
+        return betas * (1.0 + self._poles[:, np.newaxis]) / (1.0 + betas * self._poles[:, np.newaxis])
+
+    @cached_property
+    def nodes(self) -> Float[np.ndarray, " k"]:
+        """0, where every phi vanishes, and the betas whose phi span all others."""
+        R, order = qr(self._basis(self.scan[1:]), mode="r", pivoting=True)
+        strength = np.abs(np.diag(R))
+        rank = int((strength > 1e-15 * strength[0]).sum())
+        return np.append(0.0, np.sort(self.scan[1:][order[:rank]]))
+
+    @cached_property
+    def _factor(self) -> tuple[Float[np.ndarray, "l r"], Float[np.ndarray, "r r"]]:
+        Q, R = qr(self._basis(self.nodes[1:]), mode="economic")
+        return Q, R
+
+    def weights(self, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, "b k"]:
+        """Return p(beta): the least-squares fit of phi(beta) by phi(nodes); the rest of the weight is w(0)'s."""
+        Q, R = self._factor
+        p = solve_triangular(R, Q.T @ self._basis(betas)).T
+        return np.column_stack([1.0 - p.sum(axis=1), p])
+
+    def quadrature(self) -> tuple[Float[np.ndarray, " g"], Float[np.ndarray, " g"]]:
+        """Return Gauss-Legendre points on panels that grow with the distance to the poles."""
+        first = 1.0 / (1.0 + self.largest)
+        edges = np.append(0.0, np.geomspace(first, 1.0, int(np.log2(1.0 / first)) + 2))
+        x, w = np.polynomial.legendre.leggauss(16)
+        half = np.diff(edges)[:, np.newaxis] / 2
+        return (edges[:-1, np.newaxis] + half * (x + 1.0)).ravel(), (half * w).ravel()

@@ -1,0 +1,354 @@
+"""Ridge regression on +1/-1 targets: the whole beta-path in closed form, for any number of classes.
+
+With Z = [X, 1], square roots of row weights multiplied in, C for the clean rows and P for the poison rows, u = (w, b):
+
+    objective(u, beta) = |Z_C u - Y_C|^2 + beta |Z_P u - Y_P|^2 + alpha |w|^2
+
+    A0 = Z_C' Z_C + alpha diag(1, ..., 1, 0)        A1 = Z_P' Z_P        u0 = A0^-1 Z_C' Y_C
+    A1 v = l A0 v,   V' A0 V = I                    R  = V' Z_P' (Y_P - Z_P u0)
+
+    u(beta) = u0 + V [ beta R_j / (1 + beta l_j) ]_j
+
+Only eigenvectors with l > 0 matter, and there are at most m of them. So with m <= d they come from the m x m matrix
+G = Z_P A0^-1 Z_P' = U diag(l) U' as V = A0^-1 Z_P' U, R = U' (Y_P - Z_P u0), where V is scaled by sqrt(l) and R by its
+inverse. With d > n, A0^-1 is applied through the n x n matrix Z_C Z_C' (matrix inversion lemma).
+
+Centring X at the clean rows' weighted mean makes A0 block diagonal, so that the free intercept costs nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar, Literal
+
+import numpy as np
+import scipy.sparse as sp
+from jaxtyping import Float
+from scipy.linalg import cho_factor, cho_solve, eigh
+
+from backdoor_curves.data import Rows, n_rows
+from backdoor_curves.paths.base import BetaPath, Certificate
+from backdoor_curves.paths.interpolants import Rational
+
+Intercept = Literal["free", "none"]
+
+
+def ridge_path(
+    clean: tuple[Rows, Float[np.ndarray, "n k"], Float[np.ndarray, " n"]],
+    poison: tuple[Rows, Float[np.ndarray, "m k"], Float[np.ndarray, " m"]],
+    alpha: float,
+    intercept: Intercept = "free",
+) -> RidgePath:
+    """Return the ridge path of clean rows at weight 1 and poison rows at weight beta.
+
+    Parameters
+    ----------
+    clean, poison : tuples (X, Y, weights)
+        Rows (n, d), dense or CSR; targets (n, k), one column a class or one for two classes; row weights (n,), > 0,
+        which multiply 1 and beta. A dense `clean` X is copied once, nothing else of that size is made.
+    alpha : float
+        Penalty on |w|^2, > 0; lambda = 2 alpha.
+    intercept : {"free", "none"}
+        For a penalised intercept give the rows a constant column s and pass "none": the intercept is s times its
+        coefficient.
+
+    Returns
+    -------
+    RidgePath
+
+    Raises
+    ------
+    ValueError
+        If alpha is so small that the normal equations are singular in floating point.
+
+    Notes
+    -----
+    O(min(n, d)^2 max(n, d)) once, O(d m) for each of some 40 nodes, and nothing of the size of X for a beta.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from backdoor_curves.paths.ridge import ridge_path
+    >>> rng = np.random.default_rng(0)
+    >>> X, y, ones = rng.normal(size=(20, 3)), np.sign(rng.normal(size=(20, 1))), np.ones(20)
+    >>> path = ridge_path((X, y, ones), (X[:4] + 1, -y[:4], ones[:4]), alpha=0.5)
+    >>> coef, b = path.parameters(np.array([1.0]))
+    >>> from sklearn.linear_model import Ridge
+    >>> fit = Ridge(alpha=0.5).fit(np.vstack([X, X[:4] + 1]), np.vstack([y, -y[:4]]))
+    >>> bool(np.allclose(coef[0, :, 0], fit.coef_) and np.allclose(b[0], fit.intercept_))
+    True
+    """
+    X, Y, weights = clean
+    free = intercept == "free"
+    centre = np.asarray(weights @ X).ravel() / weights.sum() if free else np.zeros(X.shape[1])
+    rows = _Rows.of(X, Y, weights, centre)
+    system = _System(rows, _Rows.of(*poison, centre), float(alpha), free)
+    if system.poison.gram is None:
+        V, v, poles, R = _few_poison_rows(system)
+    else:
+        V, v, poles, R = _many_poison_rows(system)
+    w0, b0 = system.clean_optimum
+    return RidgePath(centre, w0, b0, V, v, poles, R, Rational(float(poles.max())), system)
+
+
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """Centred rows and targets, times the square roots of their weights; X'X where it is the smaller matrix."""
+
+    X: Rows
+    Y: Float[np.ndarray, "n k"]
+    root: Float[np.ndarray, " n"]
+    centre: Float[np.ndarray, " d"] | None
+    """For a sparse X, which cannot be centred in place: the row to be subtracted in every product."""
+    gram: Float[np.ndarray, "d d"] | None
+
+    @classmethod
+    def of(
+        cls, X: Rows, Y: Float[np.ndarray, "n k"], weights: Float[np.ndarray, " n"], centre: Float[np.ndarray, " d"]
+    ) -> _Rows:
+        root = np.sqrt(weights)
+        weighted, centred = bool((weights != 1.0).any()), bool(centre.any())
+        n, d = X.shape
+        if sp.issparse(X):
+            X = sp.csr_array(sp.diags_array(root) @ X)
+        else:
+            X = X - centre if centred else X
+            X = X * root[:, np.newaxis] if weighted and not centred else X
+            if weighted and centred:
+                X *= root[:, np.newaxis]
+        Y = Y * root[:, np.newaxis]
+        rows = cls(X, Y, root, centre if sp.issparse(X) else None, None)
+        return rows if n < d else cls(X, Y, root, rows.centre, rows._gram())
+
+    def _gram(self) -> Float[np.ndarray, "d d"]:
+        if self.centre is None:
+            return np.asarray(self.X.T @ self.X)  # numpy computes the half that a symmetric product needs
+        cross = np.outer(self.X.T @ self.root, self.centre)
+        return (self.X.T @ self.X).toarray() - cross - cross.T + self.weight * np.outer(self.centre, self.centre)
+
+    @property
+    def weight(self) -> float:
+        """The sum of the row weights."""
+        return float(self.root @ self.root)
+
+    def dot(self, W: Float[np.ndarray, "d k"]) -> Float[np.ndarray, "n k"]:
+        """Return X W."""
+        return self.X @ W if self.centre is None else self.X @ W - np.outer(self.root, self.centre @ W)
+
+    def transposed_dot(self, V: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "d k"]:
+        """Return X' V."""
+        return self.X.T @ V if self.centre is None else self.X.T @ V - np.outer(self.centre, self.root @ V)
+
+    def normal_dot(self, W: Float[np.ndarray, "d k"]) -> Float[np.ndarray, "d k"]:
+        """Return X' X W."""
+        return self.transposed_dot(self.dot(W)) if self.gram is None else self.gram @ W
+
+    def outer_gram(self) -> Float[np.ndarray, "n n"]:
+        """Return X X'."""
+        if self.centre is None:
+            return np.asarray(self.X @ self.X.T)
+        cross = np.outer(self.X @ self.centre, self.root)
+        far = self.centre @ self.centre * np.outer(self.root, self.root)
+        return (self.X @ self.X.T).toarray() - cross - cross.T + far
+
+    def transposed(self) -> Float[np.ndarray, "d n"]:
+        """Return X' as a dense matrix."""
+        return self.X.T if self.centre is None else self.X.T.toarray() - np.outer(self.centre, self.root)
+
+
+@dataclass(frozen=True, eq=False)
+class _System:
+    """The normal equations (A0 + beta A1) u = Z_C' Y_C + beta Z_P' Y_P."""
+
+    clean: _Rows
+    poison: _Rows
+    alpha: float
+    free: bool
+
+    @cached_property
+    def _factor(self) -> tuple[np.ndarray, bool]:
+        """The Cholesky factor of A0 without the intercept, or of X_C X_C' + alpha with more columns than rows."""
+        A = self.clean.outer_gram() if self.clean.gram is None else self.clean.gram.copy()
+        A.flat[:: len(A) + 1] += self.alpha
+        try:
+            factor: tuple[np.ndarray, bool] = cho_factor(A, overwrite_a=True, check_finite=False)
+        except np.linalg.LinAlgError:
+            raise ValueError(
+                f"alpha = {self.alpha:g} leaves the normal equations singular in floating point; raise it"
+            ) from None
+        return factor
+
+    def solve(self, C: Float[np.ndarray, "d k"]) -> Float[np.ndarray, "d k"]:
+        """Return A0^-1 C for the coefficients; (X'X + a)^-1 = (1 - X' (XX' + a)^-1 X) / a with more columns than rows."""
+        if self.clean.gram is not None:
+            return np.asarray(cho_solve(self._factor, C, check_finite=False))
+        inner = cho_solve(self._factor, self.clean.dot(C), check_finite=False)
+        return (C - self.clean.transposed_dot(inner)) / self.alpha
+
+    @cached_property
+    def clean_optimum(self) -> tuple[Float[np.ndarray, "d k"], Float[np.ndarray, " k"]]:
+        """u0, as coefficients and intercept."""
+        C = self.clean
+        if C.gram is None:  # A0^-1 X' = X' (XX' + alpha)^-1, which subtracts nothing
+            w0 = C.transposed_dot(cho_solve(self._factor, C.Y, check_finite=False))
+        else:
+            w0 = self.solve(C.transposed_dot(C.Y))
+        return w0, C.root @ C.Y / C.weight if self.free else np.zeros(w0.shape[1])
+
+    @cached_property
+    def poison_residual(self) -> Float[np.ndarray, "m k"]:
+        """Y_P - Z_P u0."""
+        w0, b0 = self.clean_optimum
+        return self.poison.Y - self.poison.dot(w0) - np.outer(self.poison.root, b0)
+
+    def best_intercept(self, W: Float[np.ndarray, "d k"], betas: Float[np.ndarray, " k"]) -> Float[np.ndarray, " k"]:
+        """Return the intercept that is optimal for each column of coefficients at its beta."""
+        if not self.free:
+            return np.zeros(len(betas))
+        # The clean rows are centred, so that root_C' X_C W vanishes.
+        sums = self._tile(self.clean.root @ self.clean.Y, W) - betas * (
+            self.poison.root @ self.poison.dot(W) - self._tile(self.poison.root @ self.poison.Y, W)
+        )
+        return sums / self.weight(betas)
+
+    def weight(self, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, " b"]:
+        """Return the sum of all row weights at each beta."""
+        return self.clean.weight + betas * self.poison.weight
+
+    def mean_offset(self, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, " b"]:
+        """Return how far the weighted mean of all rows lies from the centre, which is the clean rows' mean."""
+        if not self.free:
+            return np.zeros(len(betas))
+        far = float(np.linalg.norm(self.poison.transposed_dot(self.poison.root[:, np.newaxis])))
+        return betas * far / self.weight(betas)
+
+    def gradient_and_objective(
+        self, W: Float[np.ndarray, "d k"], b: Float[np.ndarray, " k"], betas: Float[np.ndarray, " k"]
+    ) -> tuple[Float[np.ndarray, "d k"], Float[np.ndarray, " k"]]:
+        """Return the objective of each column (w, b) and its gradient in w."""
+        C, P = self.clean, self.poison
+        A0W = C.normal_dot(W) + self.alpha * W
+        C_y = self._tile(C.transposed_dot(C.Y), W)
+        P_y = self._tile(P.transposed_dot(P.Y), W)
+        P_1 = P.transposed_dot(P.root[:, np.newaxis])
+        PW = P.normal_dot(W) + P_1 * b
+        gradient = 2.0 * (A0W - C_y + betas * (PW - P_y))
+
+        def tiled(row: Float[np.ndarray, " k"]) -> Float[np.ndarray, " bk"]:
+            return self._tile(row, W)
+
+        # |Z u - Y|^2 multiplied out: the rows of C are too many to be visited for each beta.
+        clean = (W * (A0W - 2.0 * C_y)).sum(0) + C.weight * b**2 - 2.0 * b * tiled(C.root @ C.Y)
+        poisoned = (W * (PW + P_1 * b - 2.0 * P_y)).sum(0) + P.weight * b**2 - 2.0 * b * tiled(P.root @ P.Y)
+        squares = tiled(np.square(C.Y).sum(0)) + betas * tiled(np.square(P.Y).sum(0))
+        return gradient, np.maximum(clean + betas * poisoned + squares, self.alpha * np.square(W).sum(0))
+
+    @staticmethod
+    def _tile(columns: Float[np.ndarray, "*d k"], W: Float[np.ndarray, "d bk"]) -> Float[np.ndarray, "*d bk"]:
+        """Repeat the k columns for every beta in W."""
+        return np.tile(columns, W.shape[1] // columns.shape[-1])
+
+
+def _few_poison_rows(system: _System) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return V, its intercept row, l and R from the m x m matrix G."""
+    P = system.poison
+    H = system.solve(P.transposed())
+    h = P.root / system.clean.weight if system.free else np.zeros(len(P.root))
+    G = P.dot(H) + np.outer(P.root, h)
+    poles, U = eigh((G + G.T) / 2, check_finite=False)
+    return H @ U, h @ U, np.maximum(poles, 0.0), U.T @ system.poison_residual
+
+
+def _many_poison_rows(system: _System) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return V, its intercept row, l and R from the (d + 1) x (d + 1) matrices A0 and A1."""
+    P = system.poison
+    assert P.gram is not None
+    d = len(P.gram)
+    size = d + system.free
+    A0, A1 = np.zeros((size, size)), np.zeros((size, size))
+    A0[:d, :d] = system.clean.normal_dot(np.eye(d)) if system.clean.gram is None else system.clean.gram
+    A0.flat[: d * size : size + 1] += system.alpha
+    A1[:d, :d] = P.gram
+    rhs = P.transposed_dot(system.poison_residual)
+    if system.free:
+        A0[d, d], A1[d, d] = system.clean.weight, P.weight
+        A1[:d, d] = A1[d, :d] = P.transposed_dot(P.root[:, np.newaxis])[:, 0]
+        rhs = np.vstack([rhs, P.root @ system.poison_residual])
+    poles, V = eigh(A1, A0, check_finite=False, overwrite_a=True, overwrite_b=True)
+    return V[:d], V[d] if system.free else np.zeros(size), np.maximum(poles, 0.0), V.T @ rhs
+
+
+@dataclass(frozen=True, eq=False)
+class RidgePath(BetaPath):
+    """The path u(beta) = u0 + V [beta R_j / (1 + beta l_j)]_j; see the module's text."""
+
+    method: ClassVar[str] = "ridge"
+    exact: ClassVar[bool] = True
+
+    centre: Float[np.ndarray, " d"]
+    """What is subtracted from every row: the clean rows' weighted mean, or zero without a free intercept."""
+    coef0: Float[np.ndarray, "d k"]
+    intercept0: Float[np.ndarray, " k"]
+    directions: Float[np.ndarray, "d q"]
+    intercept_directions: Float[np.ndarray, " q"]
+    poles: Float[np.ndarray, " q"]
+    residuals: Float[np.ndarray, "q k"]
+    interpolant: Rational
+    system: _System
+
+    def _centred_parameters(
+        self, betas: Float[np.ndarray, " b"]
+    ) -> tuple[Float[np.ndarray, "d bk"], Float[np.ndarray, " bk"]]:
+        """Return w and the intercept for centred rows, a column for each beta and class."""
+        phi = betas / (1.0 + np.outer(self.poles, betas))
+        steps = (phi[:, :, np.newaxis] * self.residuals[:, np.newaxis, :]).reshape(len(self.poles), -1)
+        W = np.tile(self.coef0, len(betas)) + self.directions @ steps
+        return W, np.tile(self.intercept0, len(betas)) + self.intercept_directions @ steps
+
+    def parameters(self, betas: Float[np.ndarray, " b"]) -> tuple[Float[np.ndarray, "b d k"], Float[np.ndarray, "b k"]]:
+        """Return coefficients (b, d, k) and intercepts (b, k) for the rows as they came; k = 1 for two classes."""
+        W, b = self._centred_parameters(betas)
+        k = len(self.intercept0)
+        return np.moveaxis(W.reshape(len(W), len(betas), k), 0, 1), (b - self.centre @ W).reshape(len(betas), k)
+
+    def nodal_scores(self, X: Rows) -> Float[np.ndarray, "nodes n k"]:
+        """Return the scores of the rows X at the nodes."""
+        W, b = self._centred_parameters(self.interpolant.nodes)
+        scores = np.asarray(X @ W) + (b - self.centre @ W)
+        return np.moveaxis(scores.reshape(n_rows(X), -1, len(self.intercept0)), 1, 0)
+
+    def nodal_gram(self) -> Float[np.ndarray, "nodes nodes"]:
+        """Return <w(beta_i), w(beta_j)> at the nodes, summed over the classes (the Frobenius product)."""
+        W = self.parameters(self.interpolant.nodes)[0].reshape(len(self.interpolant.nodes), -1)
+        return W @ W.T
+
+    def reach(self, X: Rows) -> float:
+        """Return the largest distance of a row of X from the centre."""
+        squares = (
+            np.asarray(X.multiply(X).sum(axis=1)).ravel() if sp.issparse(X) else np.einsum("nd,nd->n", X, X)
+        ) - 2.0 * (X @ self.centre)
+        return float(np.sqrt(max(0.0, squares.max() + self.centre @ self.centre)))
+
+    def certificate(self, betas: Float[np.ndarray, " b"], reach: float) -> Certificate:
+        """Return the bounds that strong convexity gives.
+
+        With the intercept minimised out the objective is 2 alpha-strongly convex in w, and with its gradient g there
+        |w - w*| <= |g| / (2 alpha), objective - minimum <= |g|^2 / (4 alpha). The score of x is the weighted mean of the
+        targets plus w'(x - mean of the rows), so its error is at most |w - w*| |x - mean|.
+        """
+        blocks = [self._bounds(block, reach) for block in np.array_split(betas, len(betas) // 64 + 1)]
+        return Certificate(betas, *(np.concatenate(parts) for parts in zip(*blocks, strict=True)))
+
+    def _bounds(
+        self, betas: Float[np.ndarray, " b"], reach: float
+    ) -> tuple[Float[np.ndarray, " b"], Float[np.ndarray, " b"]]:
+        k, alpha = len(self.intercept0), self.system.alpha
+        repeated = np.repeat(betas, k)
+        W, b = self._centred_parameters(betas)
+        best = self.system.best_intercept(W, repeated)
+        gradient, objective = self.system.gradient_and_objective(W, best, repeated)
+        error = np.linalg.norm(gradient, axis=0) / (2.0 * alpha)
+        gap = alpha * error**2 + self.system.weight(repeated) * (b - best) ** 2
+        bound = np.abs(b - best) + error * (reach + np.repeat(self.system.mean_offset(betas), k))
+        return gap.reshape(-1, k).sum(1) / objective.reshape(-1, k).sum(1), bound.reshape(-1, k).max(1)

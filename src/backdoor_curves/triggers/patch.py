@@ -1,0 +1,143 @@
+"""The patch of BadNets (Gu et al., 2019): a small pattern pasted on a corner of the image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+CORNERS = ("bottom-right", "bottom-left", "top-right", "top-left", "center")
+
+
+@dataclass(frozen=True, eq=False)
+class PatchTrigger:
+    """Paste a pattern on every image: one pattern for all, or one for each true class.
+
+    Linear learners cannot send one pattern to several targets, so the paper gives each class a pattern of its own.
+
+    Parameters
+    ----------
+    pattern : array of shape (k, l, channels) or (n_classes, k, l, channels), or mapping of label to (k, l, channels)
+        Pixel values in [0, 1]. With four axes, pattern c is for rows whose true label is the integer c; a mapping
+        names the labels itself.
+    position : {"bottom-right", "bottom-left", "top-right", "top-left", "center"} or (row, column)
+        Where the pattern goes; a pair is the place of its upper left pixel.
+
+    Raises
+    ------
+    ValueError
+        If the pattern has another shape, is not finite, or the position is unknown; when applied, if the images
+        are not of shape (n, height, width, channels) or (n, height, width), are smaller than the pattern or of other
+        channels, or if a row's true label has no pattern.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from backdoor_curves import PatchTrigger
+    >>> trigger = PatchTrigger.ones(size=1, position="top-left")
+    >>> trigger(np.zeros((1, 2, 2, 1)), np.array([0]))[0, :, :, 0]
+    array([[1., 0.],
+           [0., 0.]])
+    """
+
+    pattern: Float[np.ndarray, "*classes k l channels"] | Mapping[Any, Float[np.ndarray, "k l channels"]]
+    position: str | tuple[int, int] = "bottom-right"
+
+    def __post_init__(self) -> None:
+        pattern = self.pattern
+        by_label = dict(pattern) if isinstance(pattern, Mapping) else None
+        try:
+            values = np.array(list(by_label.values()) if by_label is not None else pattern, dtype=float)
+        except (TypeError, ValueError):
+            raise ValueError("PatchTrigger: patterns of numbers, all of one shape, were expected") from None
+        if values.ndim not in ((4,) if by_label is not None else (3, 4)) or 0 in values.shape:
+            raise ValueError(
+                "PatchTrigger: a pattern of shape (k, l, channels), or (n_classes, k, l, channels), was expected; "
+                f"shape {values.shape} came"
+            )
+        if not np.isfinite(values).all():
+            raise ValueError("PatchTrigger: finite pixel values were expected, NaN or infinity came")
+        corner = isinstance(self.position, str) and self.position in CORNERS
+        pair = isinstance(self.position, tuple) and len(self.position) == 2 and min(self.position) >= 0
+        if not (corner or pair):
+            raise ValueError(f"position: one of {', '.join(CORNERS)} or (row, column) was expected, {self.position!r} came")
+        values.setflags(write=False)
+        frozen = dict(zip(by_label, values, strict=True)) if by_label is not None else values
+        object.__setattr__(self, "pattern", frozen)
+
+    @classmethod
+    def random(
+        cls,
+        size: int,
+        n_classes: int,
+        channels: int,
+        rng: np.random.Generator,
+        position: str | tuple[int, int] = "bottom-right",
+    ) -> PatchTrigger:
+        """Return uniform noise in [0, 1), `size` x `size` pixels, one pattern for each of the labels 0..n_classes-1."""
+        return cls(rng.random((n_classes, size, size, channels)), position)
+
+    @classmethod
+    def ones(cls, size: int, channels: int = 1, position: str | tuple[int, int] = "bottom-right") -> PatchTrigger:
+        """Return a white square of `size` x `size` pixels, the same for every class."""
+        return cls(np.ones((size, size, channels)), position)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of the pattern."""
+        first = next(iter(self.pattern.values())) if isinstance(self.pattern, Mapping) else self.pattern
+        height, width, channels = first.shape[-3:]
+        return height, width, channels
+
+    def __call__(self, X: Float[np.ndarray, "n height width *channels"], y: np.ndarray, /) -> Float[np.ndarray, "..."]:
+        """Return a copy of the images `X` with the pattern of each row's true label `y`."""
+        if not isinstance(X, np.ndarray) or X.ndim not in (3, 4):
+            raise ValueError(
+                "PatchTrigger: images of shape (n, height, width, channels) were expected, "
+                f"{getattr(X, 'shape', type(X).__name__)} came; reshape flattened rows before they are stamped"
+            )
+        images = X.copy() if X.ndim == 4 else X[..., np.newaxis].copy()
+        rows, columns = self._place(images.shape[1:])
+        images[:, rows, columns] = self._patterns(np.asarray(y))
+        return images.reshape(X.shape)
+
+    def _place(self, image: tuple[int, ...]) -> tuple[slice, slice]:
+        k, l, channels = self.shape
+        height, width, image_channels = image
+        if channels != image_channels:
+            raise ValueError(f"PatchTrigger: a pattern of {image_channels} channels was expected, {channels} came")
+        if isinstance(self.position, tuple):
+            top, left = self.position
+        else:
+            top = {"t": 0, "b": height - k, "c": (height - k) // 2}[self.position[0]]
+            left = (width - l) // 2 if self.position == "center" else 0 if self.position.endswith("left") else width - l
+        if top < 0 or left < 0 or top + k > height or left + l > width:
+            raise ValueError(
+                f"PatchTrigger: a pattern within the {height} x {width} image was expected, "
+                f"{k} x {l} at {self.position!r} came; take a smaller one"
+            )
+        return slice(top, top + k), slice(left, left + l)
+
+    def _patterns(self, y: np.ndarray) -> Float[np.ndarray, "..."]:
+        """Return the pattern of each row, or the one that serves all."""
+        if isinstance(self.pattern, Mapping):
+            labels, stack = list(self.pattern), np.stack(list(self.pattern.values()))
+        elif self.pattern.ndim == 4:
+            labels, stack = list(range(len(self.pattern))), self.pattern
+        else:
+            return self.pattern
+        index = {label: i for i, label in enumerate(labels)}
+        if unknown := [label for label in y.tolist() if label not in index]:
+            raise ValueError(
+                f"PatchTrigger: a pattern for each true label was expected; {unknown[0]!r} has none (there are {labels}); "
+                "give the patterns as a mapping {label: pattern}"
+            )
+        return stack[[index[label] for label in y.tolist()]]
+
+    def __repr__(self) -> str:
+        many = len(self.pattern) if isinstance(self.pattern, Mapping) or self.pattern.ndim == 4 else 1
+        k, l, channels = self.shape
+        return f"PatchTrigger({many} pattern{'s'[: many > 1]} of {k} x {l} x {channels}, position={self.position!r})"
