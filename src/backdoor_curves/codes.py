@@ -2,7 +2,7 @@
 
 `binary`        one score; positive means class 1
 `one-vs-rest`   K scores; the largest wins
-`one-vs-one`    K (K - 1) / 2 scores for the pairs (0, 1), (0, 2), ..., positive for the first of the pair; most votes win
+`one-vs-one`    K (K - 1) / 2 scores for the pairs (0, 1), (0, 2), ..., positive for the first; most votes win
 `softmax`       K scores; the largest wins, and their softmax is the probability
 """
 

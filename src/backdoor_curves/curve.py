@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 Split = Literal["triggered", "clean"]
 FILE_FORMAT = "backdoor learning curve 1"
-_BLOCK = 2**22
-"""Scores held at once while losses are summed, 32 MiB of them."""
+_BLOCK = 2**18
+"""Scores held at once while losses are summed: 2 MiB, so that they stay in the cache."""
 
 
 def backdoor_learning_curve(
@@ -508,7 +508,9 @@ class BackdoorLearningCurve:
                 stored = {name: file[name] for name in file.files}
             header = json.loads(str(stored["header"]))
             if header["format"] != FILE_FORMAT:
-                raise ValueError(f"{path}: {FILE_FORMAT!r} was expected, {header['format']!r} came; update backdoor-curves")
+                raise ValueError(
+                    f"{path}: {FILE_FORMAT!r} was expected, {header['format']!r} came; update backdoor-curves"
+                )
             info = CurveInfo(**header["info"])
         except (KeyError, TypeError, zipfile.BadZipFile, EOFError, json.JSONDecodeError) as error:
             raise ValueError(f"{path}: a file written by BackdoorLearningCurve.save was expected ({error})") from None

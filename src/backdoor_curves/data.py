@@ -71,7 +71,9 @@ class Samples:
     def __post_init__(self) -> None:
         X, y = self.X, np.asarray(self.y)
         if isinstance(X, str) or not (hasattr(X, "shape") or isinstance(X, Sequence)):
-            raise TypeError(f"rows (an array, a CSR matrix, a DataFrame or a list) were expected, {type(X).__name__} came")
+            raise TypeError(
+                f"rows (an array, a CSR matrix, a DataFrame or a list) were expected, {type(X).__name__} came"
+            )
         if sp.issparse(X):
             object.__setattr__(self, "X", sp.csr_matrix(X) if sp.isspmatrix(X) else sp.csr_array(X))
         elif isinstance(X, Sequence) and n_rows(X) and not isinstance(X[0], str):

@@ -37,7 +37,9 @@ from backdoor_curves.paths.ridge import ridge_path
 Freeze = Literal["joined", "clean"]
 Method = Literal["auto", "exact", "refit"]
 
-REFIT_BETAS = np.array([0, 1, 2, 5, 10, 20, 30, 50, 80, 120, 160, 200, 250, 300, 400, 500, 600, 700, 800, 900, 1000]) / 1000
+REFIT_BETAS = (
+    np.array([0, 1, 2, 5, 10, 20, 30, 50, 80, 120, 160, 200, 250, 300, 400, 500, 600, 700, 800, 900, 1000]) / 1000
+)
 """Where a learner without an exact path is refitted if nothing else is asked: dense near 0, where curves fall."""
 
 
@@ -89,7 +91,9 @@ class Learner:
             found["lambda"] = 2.0 * self.estimator.alpha
         elif _is_number(getattr(self.estimator, "C", None)):
             found["lambda"] = 1.0 / self.estimator.C
-        if getattr(self.estimator, "kernel", "linear") != "linear" and _is_number(getattr(self.estimator, "gamma", None)):
+        if getattr(self.estimator, "kernel", "linear") != "linear" and _is_number(
+            getattr(self.estimator, "gamma", None)
+        ):
             found["gamma"] = float(self.estimator.gamma)
         return found
 
@@ -166,7 +170,9 @@ def _steps_and_last(estimator: Any) -> tuple[list[Any], Any]:
             "beta is the weight of the poison rows"
         )
     if getattr(last, "kernel", None) == "precomputed":
-        raise ValueError('kernel: "precomputed" cannot follow rows in and out; pass the kernel by name or as a function')
+        raise ValueError(
+            'kernel: "precomputed" cannot follow rows in and out; pass the kernel by name or as a function'
+        )
     names = {"alpha"} if isinstance(last, RidgeClassifier) else {"C"} & last.get_params(deep=False).keys()
     for name in names:
         value = getattr(last, name)

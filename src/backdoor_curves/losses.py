@@ -37,11 +37,10 @@ def of_margin(loss: Loss, margin: Float[np.ndarray, "*shape"]) -> Float[np.ndarr
     """
     if loss == "logistic":
         return np.logaddexp(0.0, -margin)
-    if loss == "hinge":
-        return np.maximum(0.0, 1.0 - margin)
-    if loss == "squared hinge":
-        return np.square(np.maximum(0.0, 1.0 - margin))
-    return np.square(1.0 - margin)
+    slack = 1.0 - margin
+    if loss in ("hinge", "squared hinge"):
+        np.maximum(slack, 0.0, out=slack)
+    return slack if loss == "hinge" else np.square(slack, out=slack)
 
 
 def row_losses(
@@ -68,5 +67,7 @@ def row_losses(
     if code == "softmax":
         own = np.where(targets > 0, scores, 0.0).sum(-1)
         return logsumexp(scores, axis=-1) - own
-    # |target| drops the pairs that do not concern a row; for the other codes it is 1.
-    return (np.abs(targets) * of_margin(loss, targets * scores)).sum(-1)
+    losses = of_margin(loss, targets * scores)
+    if code == "one-vs-one":
+        losses *= np.abs(targets)  # 0 where a pair does not concern the row
+    return losses.sum(-1)

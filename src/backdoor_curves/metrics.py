@@ -13,7 +13,7 @@ from jaxtyping import Float
 Labels = np.ndarray
 
 
-def clean_accuracy(y_true: Labels, y_pred: Labels) -> Float[np.ndarray, "..."] | float:
+def clean_accuracy(y_true: Labels, y_pred: Labels) -> Float[np.ndarray, ...] | float:
     """Return the share of clean rows predicted as their true class.
 
     Parameters

@@ -84,7 +84,9 @@ def poison(
         raise ValueError(f"test: rows of a class to attack ({', '.join(map(repr, mapping))}) were expected, none came")
     kept = np.setdiff1d(np.arange(len(train)), chosen) if injection == "replace" else np.arange(len(train))
     if not kept.size:
-        raise ValueError('every training row would be replaced, none left for beta = 0; poison fewer or injection="append"')
+        raise ValueError(
+            'every training row would be replaced, none left for beta = 0; poison fewer or injection="append"'
+        )
     return PoisonedData(
         clean_train=train.take(kept),
         poison_train=_attack(train.take(chosen), trigger, mapping),
@@ -116,7 +118,9 @@ def label_policy(labels: Any, classes: np.ndarray) -> dict[Any, Any]:
         mapping = dict.fromkeys(known, _plain(labels))
     for label in (*mapping, *mapping.values()):
         if label not in known:
-            raise ValueError(f'labels: "next", a class of {known} or a mapping between them was expected, {label!r} came')
+            raise ValueError(
+                f'labels: "next", a class of {known} or a mapping between them was expected, {label!r} came'
+            )
     changed = {true: label for true, label in mapping.items() if true != label}
     if not changed:
         raise ValueError("labels: a policy that changes at least one class was expected, this one changes none")
@@ -143,7 +147,9 @@ def _choose(
     if not (isinstance(rate, int | float) and 0 < rate <= 1):
         raise ValueError(f"rate: a number in (0, 1] was expected, {rate!r} came")
     if not isinstance(rng, np.random.Generator):
-        raise TypeError(f"rng: a numpy Generator was expected, {type(rng).__name__} came; numpy.random.default_rng(seed)")
+        raise TypeError(
+            f"rng: a numpy Generator was expected, {type(rng).__name__} came; numpy.random.default_rng(seed)"
+        )
     m = math.floor(rate * len(eligible) + 1e-9)  # 0.29 * 100 is 28.999..., and 29 rows are meant
     if m == 0:
         raise ValueError(

@@ -103,7 +103,9 @@ class BetaPath(ABC):
         return scores[..., 0] if scores.shape[-1] == 1 else scores
 
 
-def norms(interpolant: Interpolant, gram: Float[np.ndarray, "k k"], betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, " b"]:
+def norms(
+    interpolant: Interpolant, gram: Float[np.ndarray, "k k"], betas: Float[np.ndarray, " b"]
+) -> Float[np.ndarray, " b"]:
     """Return ||w(beta)||, the intercept left out."""
     p = interpolant.weights(betas)
     return np.sqrt(np.einsum("bi,ij,bj->b", p, gram, p))

@@ -63,7 +63,7 @@ class RefitPath(BetaPath):
             gram[i, j] = gram[j, i] = product
         return gram
 
-    def certificate(self, betas: Float[np.ndarray, " b"], reach: float) -> None:  # noqa: ARG002 - the base's signature
+    def certificate(self, betas: Float[np.ndarray, " b"], reach: float) -> None:
         """Return None: that a solver stopped says nothing about its distance to the optimum."""
 
     def reach(self, X: Rows) -> float:  # noqa: ARG002 - the base's signature

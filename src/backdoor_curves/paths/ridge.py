@@ -132,6 +132,16 @@ class _Rows:
         """The sum of the row weights."""
         return float(self.root @ self.root)
 
+    @cached_property
+    def sums(self) -> Float[np.ndarray, " d"]:
+        """X' 1, weighted: zero for the clean rows, which are centred."""
+        return self.transposed_dot(self.root[:, np.newaxis])[:, 0]
+
+    @cached_property
+    def cross(self) -> Float[np.ndarray, "d k"]:
+        """X' Y, weighted."""
+        return self.transposed_dot(self.Y)
+
     def dot(self, W: Float[np.ndarray, "d k"]) -> Float[np.ndarray, "n k"]:
         """Return X W."""
         return self.X @ W if self.centre is None else self.X @ W - np.outer(self.root, self.centre @ W)
@@ -193,7 +203,7 @@ class _System:
         if C.gram is None:  # A0^-1 X' = X' (XX' + alpha)^-1, which subtracts nothing
             w0 = C.transposed_dot(cho_solve(self._factor, C.Y, check_finite=False))
         else:
-            w0 = self.solve(C.transposed_dot(C.Y))
+            w0 = self.solve(C.cross)
         return w0, C.root @ C.Y / C.weight if self.free else np.zeros(w0.shape[1])
 
     @cached_property
@@ -206,10 +216,9 @@ class _System:
         """Return the intercept that is optimal for each column of coefficients at its beta."""
         if not self.free:
             return np.zeros(len(betas))
-        # The clean rows are centred, so that root_C' X_C W vanishes.
-        sums = self._tile(self.clean.root @ self.clean.Y, W) - betas * (
-            self.poison.root @ self.poison.dot(W) - self._tile(self.poison.root @ self.poison.Y, W)
-        )
+        C, P = self.clean, self.poison
+        # The clean rows are centred, so that their part of the scores sums to zero.
+        sums = _tile(C.root @ C.Y, W) + betas * (_tile(P.root @ P.Y, W) - P.sums @ W)
         return sums / self.weight(betas)
 
     def weight(self, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, " b"]:
@@ -220,8 +229,7 @@ class _System:
         """Return how far the weighted mean of all rows lies from the centre, which is the clean rows' mean."""
         if not self.free:
             return np.zeros(len(betas))
-        far = float(np.linalg.norm(self.poison.transposed_dot(self.poison.root[:, np.newaxis])))
-        return betas * far / self.weight(betas)
+        return betas * float(np.linalg.norm(self.poison.sums)) / self.weight(betas)
 
     def gradient_and_objective(
         self, W: Float[np.ndarray, "d k"], b: Float[np.ndarray, " k"], betas: Float[np.ndarray, " k"]
@@ -229,25 +237,21 @@ class _System:
         """Return the objective of each column (w, b) and its gradient in w."""
         C, P = self.clean, self.poison
         A0W = C.normal_dot(W) + self.alpha * W
-        C_y = self._tile(C.transposed_dot(C.Y), W)
-        P_y = self._tile(P.transposed_dot(P.Y), W)
-        P_1 = P.transposed_dot(P.root[:, np.newaxis])
-        PW = P.normal_dot(W) + P_1 * b
-        gradient = 2.0 * (A0W - C_y + betas * (PW - P_y))
-
-        def tiled(row: Float[np.ndarray, " k"]) -> Float[np.ndarray, " bk"]:
-            return self._tile(row, W)
-
+        PZ = P.normal_dot(W) + np.outer(P.sums, b)
+        C_y, P_y = _tile(C.cross, W), _tile(P.cross, W)
+        gradient = 2.0 * (A0W - C_y + betas * (PZ - P_y))
         # |Z u - Y|^2 multiplied out: the rows of C are too many to be visited for each beta.
-        clean = (W * (A0W - 2.0 * C_y)).sum(0) + C.weight * b**2 - 2.0 * b * tiled(C.root @ C.Y)
-        poisoned = (W * (PW + P_1 * b - 2.0 * P_y)).sum(0) + P.weight * b**2 - 2.0 * b * tiled(P.root @ P.Y)
-        squares = tiled(np.square(C.Y).sum(0)) + betas * tiled(np.square(P.Y).sum(0))
-        return gradient, np.maximum(clean + betas * poisoned + squares, self.alpha * np.square(W).sum(0))
+        on_clean = (W * (A0W - 2.0 * C_y)).sum(0) + b * (C.weight * b - 2.0 * _tile(C.root @ C.Y, W))
+        on_poison = (W * (PZ + np.outer(P.sums, b) - 2.0 * P_y)).sum(0) + b * (
+            P.weight * b - 2.0 * _tile(P.root @ P.Y, W)
+        )
+        squares = _tile(np.square(C.Y).sum(0), W) + betas * _tile(np.square(P.Y).sum(0), W)
+        return gradient, np.maximum(on_clean + betas * on_poison + squares, self.alpha * np.square(W).sum(0))
 
-    @staticmethod
-    def _tile(columns: Float[np.ndarray, "*d k"], W: Float[np.ndarray, "d bk"]) -> Float[np.ndarray, "*d bk"]:
-        """Repeat the k columns for every beta in W."""
-        return np.tile(columns, W.shape[1] // columns.shape[-1])
+
+def _tile(columns: Float[np.ndarray, "*d k"], W: Float[np.ndarray, "d bk"]) -> Float[np.ndarray, "*d bk"]:
+    """Repeat k columns for every beta in W."""
+    return np.tile(columns, W.shape[1] // columns.shape[-1])
 
 
 def _few_poison_rows(system: _System) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -273,7 +277,7 @@ def _many_poison_rows(system: _System) -> tuple[np.ndarray, np.ndarray, np.ndarr
     rhs = P.transposed_dot(system.poison_residual)
     if system.free:
         A0[d, d], A1[d, d] = system.clean.weight, P.weight
-        A1[:d, d] = A1[d, :d] = P.transposed_dot(P.root[:, np.newaxis])[:, 0]
+        A1[:d, d] = A1[d, :d] = P.sums
         rhs = np.vstack([rhs, P.root @ system.poison_residual])
     poles, V = eigh(A1, A0, check_finite=False, overwrite_a=True, overwrite_b=True)
     return V[:d], V[d] if system.free else np.zeros(size), np.maximum(poles, 0.0), V.T @ rhs
@@ -315,7 +319,8 @@ class RidgePath(BetaPath):
     def nodal_scores(self, X: Rows) -> Float[np.ndarray, "nodes n k"]:
         """Return the scores of the rows X at the nodes."""
         W, b = self._centred_parameters(self.interpolant.nodes)
-        scores = np.asarray(X @ W) + (b - self.centre @ W)
+        scores = np.asarray(X @ W)
+        scores += b - self.centre @ W
         return np.moveaxis(scores.reshape(n_rows(X), -1, len(self.intercept0)), 1, 0)
 
     def nodal_gram(self) -> Float[np.ndarray, "nodes nodes"]:

@@ -63,7 +63,9 @@ class PatchTrigger:
         corner = isinstance(self.position, str) and self.position in CORNERS
         pair = isinstance(self.position, tuple) and len(self.position) == 2 and min(self.position) >= 0
         if not (corner or pair):
-            raise ValueError(f"position: one of {', '.join(CORNERS)} or (row, column) was expected, {self.position!r} came")
+            raise ValueError(
+                f"position: one of {', '.join(CORNERS)} or (row, column) was expected, {self.position!r} came"
+            )
         values.setflags(write=False)
         frozen = dict(zip(by_label, values, strict=True)) if by_label is not None else values
         object.__setattr__(self, "pattern", frozen)
@@ -92,7 +94,7 @@ class PatchTrigger:
         height, width, channels = first.shape[-3:]
         return height, width, channels
 
-    def __call__(self, X: Float[np.ndarray, "n height width *channels"], y: np.ndarray, /) -> Float[np.ndarray, "..."]:
+    def __call__(self, X: Float[np.ndarray, "n height width *channels"], y: np.ndarray, /) -> Float[np.ndarray, ...]:
         """Return a copy of the images `X` with the pattern of each row's true label `y`."""
         if not isinstance(X, np.ndarray) or X.ndim not in (3, 4):
             raise ValueError(
@@ -121,7 +123,7 @@ class PatchTrigger:
             )
         return slice(top, top + k), slice(left, left + l)
 
-    def _patterns(self, y: np.ndarray) -> Float[np.ndarray, "..."]:
+    def _patterns(self, y: np.ndarray) -> Float[np.ndarray, ...]:
         """Return the pattern of each row, or the one that serves all."""
         if isinstance(self.pattern, Mapping):
             labels, stack = list(self.pattern), np.stack(list(self.pattern.values()))
