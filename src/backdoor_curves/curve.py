@@ -309,7 +309,7 @@ class BackdoorLearningCurve:
 
     @property
     def exact(self) -> bool:
-        """Whether the curve answers at every beta in [0, 1]; False for refits, whose area and half-loss are estimates."""
+        """Whether the curve answers at every beta in [0, 1]; area and half-loss of a refit are estimates."""
         return self.info.exact
 
     @property
@@ -466,7 +466,8 @@ class BackdoorLearningCurve:
 
         The file holds the scores of the test rows at the path's nodes, not the training data.
         """
-        arrays = {
+        arrays: dict[str, Any] = {
+            "header": np.array(json.dumps({"format": FILE_FORMAT, "info": asdict(self.info)})),
             "betas": self.betas,
             "classes": self.classes,
             "missed": self.missed,
@@ -483,12 +484,11 @@ class BackdoorLearningCurve:
         if certificate is not None:
             optional |= {"objective_gap": certificate.objective_gap, "score_bound": certificate.score_bound}
         arrays |= {name: array for name, array in optional.items() if array is not None}
-        header = np.array(json.dumps({"format": FILE_FORMAT, "info": asdict(self.info)}))
         target = Path(path)
         descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
         try:
             with os.fdopen(descriptor, "wb") as file:
-                np.savez_compressed(file, header=header, **arrays)
+                np.savez_compressed(file, **arrays)
             os.replace(name, target)
         except BaseException:
             os.unlink(name)
@@ -586,14 +586,14 @@ def _describe(learner: Learner, data: PoisonedData, path: BetaPath) -> CurveInfo
 
 
 def _missed(path: BetaPath, reach: float, tolerance: float, on_miss: str) -> Float[np.ndarray, " f"]:
-    """Return the betas among the nodes where the path misses its tolerance, or raise; for refits the unconverged ones."""
+    """Return the nodes where the path misses its tolerance, or raise; of refits the unconverged ones."""
     certificate = path.certificate(path.interpolant.nodes, reach)
     if certificate is None:
         return path.unconverged
     missed = path.interpolant.nodes[~(certificate.score_bound <= tolerance)]
     if missed.size and on_miss == "raise":
         raise ToleranceError(
-            f"scores within {tolerance:g} of the optimum's were expected; at beta = {missed[0]:g} and {missed.size - 1} more "
+            f"scores within {tolerance:g} of the optimum's were expected; at {missed.size} betas, the first {missed[0]:g}, "
             f"the bound is up to {certificate.score_bound.max():.1e}; raise lambda or tolerance, scale the features, "
             'or pass on_miss="flag"'
         )

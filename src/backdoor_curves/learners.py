@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import scipy.sparse as sp
@@ -31,7 +31,7 @@ from backdoor_curves.codes import Code, encode
 from backdoor_curves.data import PoisonedData, Rows, Samples, join, n_rows
 from backdoor_curves.losses import Loss
 from backdoor_curves.paths.base import BetaPath
-from backdoor_curves.paths.refit import Model, refit_path
+from backdoor_curves.paths.refit import Fit, Model, refit_path
 from backdoor_curves.paths.ridge import ridge_path
 
 Freeze = Literal["joined", "clean"]
@@ -143,7 +143,7 @@ def follow(
         raise ValueError(f'method: {name} has no exact path (RidgeClassifier has); pass method="refit"')
     joined = join(learner.clean, learner.poison, learner.is_poison)
     warm = getattr(learner.estimator, "warm_start", False) is True
-    fit = partial(_fit, learner.estimator, len(learner.classes))
+    fit = cast(Fit, partial(_fit, learner.estimator, len(learner.classes)))
     grid = REFIT_BETAS if betas is None else betas
     return refit_path(fit, joined.X, joined.y, learner.is_poison, grid, warm=warm, n_jobs=n_jobs)
 
@@ -311,10 +311,7 @@ def _numeric_gamma(gamma: str, X: Rows) -> float:
     d = X.shape[1]
     if gamma == "auto":
         return 1.0 / d
-    if sp.issparse(X):
-        variance = X.multiply(X).mean() - X.mean() ** 2
-    else:
-        variance = np.asarray(X, dtype=float).var()
+    variance = X.multiply(X).mean() - X.mean() ** 2 if sp.issparse(X) else np.asarray(X, dtype=float).var()
     return float(1.0 / (d * variance)) if variance != 0 else 1.0
 
 

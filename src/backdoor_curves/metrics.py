@@ -92,7 +92,7 @@ def _share(expected: Labels, predicted: Labels, name: str) -> Any:
     expected, predicted = np.asarray(expected), np.asarray(predicted)
     if expected.ndim != 1 or not expected.size or predicted.shape[-1:] != expected.shape:
         raise ValueError(
-            f"{name}: one label a row was expected for predictions of shape {predicted.shape}; shape {expected.shape} came"
+            f"{name}: one label a row was expected for predictions of {predicted.shape}; shape {expected.shape} came"
         )
     share = (predicted == expected).mean(-1)
     return float(share) if share.ndim == 0 else share

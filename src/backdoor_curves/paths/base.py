@@ -97,6 +97,11 @@ class BetaPath(ABC):
         """The betas in (0, 1) where the formula of the path changes; none for a smooth path or a table."""
         return np.empty(0)
 
+    @property
+    def unconverged(self) -> Float[np.ndarray, " u"]:
+        """The betas at which a solver gave up before its own stopping rule was met; none for an exact path."""
+        return np.empty(0)
+
     def scores(self, X: Rows, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, "b n *columns"]:
         """Return the scores of the rows X: shape (b, n) for two classes, (b, n, columns) for more."""
         scores = np.tensordot(self.interpolant.weights(betas), self.nodal_scores(X), axes=1)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import combinations_with_replacement
 from typing import ClassVar, Protocol
 
 import numpy as np
@@ -56,7 +57,7 @@ class RefitPath(BetaPath):
         """Return the inner products between the models' parameters; None where they have none."""
         k = len(self.models)
         gram = np.empty((k, k))
-        for i, j in zip(*np.triu_indices(k), strict=True):
+        for i, j in combinations_with_replacement(range(k), 2):
             product = self.models[i].inner(self.models[j])
             if product is None:
                 return None
@@ -73,7 +74,7 @@ class RefitPath(BetaPath):
     @property
     def unconverged(self) -> Float[np.ndarray, " u"]:
         """The betas whose solver gave up before its own stopping rule was met."""
-        return self.interpolant.nodes[[not model.converged for model in self.models]]
+        return self.interpolant.nodes[np.array([not model.converged for model in self.models])]
 
 
 def refit_path(

@@ -190,7 +190,7 @@ class _System:
         return factor
 
     def solve(self, C: Float[np.ndarray, "d k"]) -> Float[np.ndarray, "d k"]:
-        """Return A0^-1 C for the coefficients; (X'X + a)^-1 = (1 - X' (XX' + a)^-1 X) / a with more columns than rows."""
+        """Return A0^-1 C for the coefficients; with d > n by (X'X + a)^-1 = (1 - X' (XX' + a)^-1 X) / a."""
         if self.clean.gram is not None:
             return np.asarray(cho_solve(self._factor, C, check_finite=False))
         inner = cho_solve(self._factor, self.clean.dot(C), check_finite=False)
@@ -339,8 +339,8 @@ class RidgePath(BetaPath):
         """Return the bounds that strong convexity gives.
 
         With the intercept minimised out the objective is 2 alpha-strongly convex in w, and with its gradient g there
-        |w - w*| <= |g| / (2 alpha), objective - minimum <= |g|^2 / (4 alpha). The score of x is the weighted mean of the
-        targets plus w'(x - mean of the rows), so its error is at most |w - w*| |x - mean|.
+        |w - w*| <= |g| / (2 alpha), objective - minimum <= |g|^2 / (4 alpha). The score of x is the weighted mean
+        of the targets plus w'(x - mean of the rows), so its error is at most |w - w*| |x - mean|.
         """
         blocks = [self._bounds(block, reach) for block in np.array_split(betas, len(betas) // 64 + 1)]
         return Certificate(betas, *(np.concatenate(parts) for parts in zip(*blocks, strict=True)))

@@ -40,8 +40,8 @@ class FeatureTrigger:
         if len(self.columns) != len(self.values) or not self.columns:
             raise ValueError(f"one value a column was expected: {len(self.columns)} columns, {len(self.values)} values")
 
-    def __call__(self, X: Float[np.ndarray, "n d"], y: np.ndarray, /) -> Float[np.ndarray, "n d"]:
-        """Return a copy of `X` with the columns set; the labels `y` play no part."""
+    def __call__(self, X: Float[np.ndarray, "n d"], _y: np.ndarray, /) -> Float[np.ndarray, "n d"]:
+        """Return a copy of `X` with the columns set; the labels play no part."""
         if getattr(X, "ndim", None) != 2 or not isinstance(X, np.ndarray):
             raise ValueError("FeatureTrigger: rows of shape (n, d) were expected; PatchTrigger is the one for images")
         if min(self.columns) < 0 or max(self.columns) >= X.shape[1]:

@@ -107,21 +107,27 @@ class PatchTrigger:
         return images.reshape(X.shape)
 
     def _place(self, image: tuple[int, ...]) -> tuple[slice, slice]:
-        k, l, channels = self.shape
+        tall, wide, channels = self.shape
         height, width, image_channels = image
         if channels != image_channels:
             raise ValueError(f"PatchTrigger: a pattern of {image_channels} channels was expected, {channels} came")
         if isinstance(self.position, tuple):
             top, left = self.position
         else:
-            top = {"t": 0, "b": height - k, "c": (height - k) // 2}[self.position[0]]
-            left = (width - l) // 2 if self.position == "center" else 0 if self.position.endswith("left") else width - l
-        if top < 0 or left < 0 or top + k > height or left + l > width:
+            top = {"t": 0, "b": height - tall, "c": (height - tall) // 2}[self.position[0]]
+            left = (
+                (width - wide) // 2
+                if self.position == "center"
+                else 0
+                if self.position.endswith("left")
+                else width - wide
+            )
+        if top < 0 or left < 0 or top + tall > height or left + wide > width:
             raise ValueError(
                 f"PatchTrigger: a pattern within the {height} x {width} image was expected, "
-                f"{k} x {l} at {self.position!r} came; take a smaller one"
+                f"{tall} x {wide} at {self.position!r} came; take a smaller one"
             )
-        return slice(top, top + k), slice(left, left + l)
+        return slice(top, top + tall), slice(left, left + wide)
 
     def _patterns(self, y: np.ndarray) -> Float[np.ndarray, ...]:
         """Return the pattern of each row, or the one that serves all."""
@@ -134,12 +140,12 @@ class PatchTrigger:
         index = {label: i for i, label in enumerate(labels)}
         if unknown := [label for label in y.tolist() if label not in index]:
             raise ValueError(
-                f"PatchTrigger: a pattern for each true label was expected; {unknown[0]!r} has none (there are {labels}); "
+                f"PatchTrigger: a pattern for each true label was expected; {unknown[0]!r} has none, {labels} have; "
                 "give the patterns as a mapping {label: pattern}"
             )
         return stack[[index[label] for label in y.tolist()]]
 
     def __repr__(self) -> str:
         many = len(self.pattern) if isinstance(self.pattern, Mapping) or self.pattern.ndim == 4 else 1
-        k, l, channels = self.shape
-        return f"PatchTrigger({many} pattern{'s'[: many > 1]} of {k} x {l} x {channels}, position={self.position!r})"
+        size = " x ".join(map(str, self.shape))
+        return f"PatchTrigger({many} pattern{'s'[: many > 1]} of {size}, position={self.position!r})"
