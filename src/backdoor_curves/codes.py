@@ -49,6 +49,8 @@ def encode(y: Int[np.ndarray, " n"], n_classes: int, code: Code) -> Float[np.nda
 def decode(scores: Float[np.ndarray, "*batch columns"], n_classes: int, code: Code) -> Int[np.ndarray, "*batch"]:
     """Return the predicted class indices; ties go where scikit-learn sends them.
 
+    One exception: a binary score of exactly 0 is class 0, as for its linear models, while its SVC takes class 1.
+
     Examples
     --------
     >>> import numpy as np

@@ -13,7 +13,7 @@ import os
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -439,6 +439,10 @@ class BackdoorLearningCurve:
             raise ValueError("certificate: a curve from a file has the certificate of its own betas only")
         return self.stored_certificate
 
+    def detached(self) -> BackdoorLearningCurve:
+        """Return the curve as a file would keep it: with its certificate, without the path and its training rows."""
+        return replace(self, stored_certificate=self.certificate(), live=None)
+
     def to_frame(self) -> pd.DataFrame:
         """Return a pandas DataFrame: beta, triggered_loss, clean_loss, attack_success_rate, clean_accuracy.
 
@@ -593,8 +597,8 @@ def _missed(path: BetaPath, reach: float, tolerance: float, on_miss: str) -> Flo
     missed = path.interpolant.nodes[~(certificate.score_bound <= tolerance)]
     if missed.size and on_miss == "raise":
         raise ToleranceError(
-            f"scores within {tolerance:g} of the optimum's were expected; at {missed.size} betas, the first {missed[0]:g}, "
-            f"the bound is up to {certificate.score_bound.max():.1e}; raise lambda or tolerance, scale the features, "
+            f"scores within {tolerance:g} of the optimum's were expected; at {missed.size} betas, the first "
+            f"{missed[0]:g}, the bound is up to {certificate.score_bound.max():.1e}; raise lambda or tolerance, scale the features, "
             'or pass on_miss="flag"'
         )
     return missed

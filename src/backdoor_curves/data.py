@@ -19,6 +19,11 @@ def n_rows(X: Rows) -> int:
     return int(X.shape[0]) if hasattr(X, "shape") else len(X)
 
 
+def row_shape(X: Rows) -> tuple[int, ...]:
+    """Return the shape of one row: (d,) or (height, width, channels), say; () for the items of a list."""
+    return tuple(X.shape[1:] if hasattr(X, "shape") else ())
+
+
 def take_rows(X: Rows, rows: Int[np.ndarray, " k"]) -> Rows:
     """Return the given rows of an array, sparse matrix, DataFrame or list, in the order asked, as the same kind."""
     if hasattr(X, "iloc"):
@@ -54,6 +59,8 @@ class Samples:
 
     Raises
     ------
+    TypeError
+        If `X` is not rows.
     ValueError
         If `y` is not one-dimensional, or has another length than `X`.
 
@@ -70,7 +77,7 @@ class Samples:
 
     def __post_init__(self) -> None:
         X, y = self.X, np.asarray(self.y)
-        if isinstance(X, str) or not (hasattr(X, "shape") or isinstance(X, Sequence)):
+        if isinstance(X, str) or not getattr(X, "shape", isinstance(X, Sequence)):  # a number has the shape ()
             raise TypeError(
                 f"rows (an array, a CSR matrix, a DataFrame or a list) were expected, {type(X).__name__} came"
             )
@@ -205,7 +212,7 @@ class PoisonedData:
             object.__setattr__(self, "original_train", as_samples(self.original_train, "original_train"))
         object.__setattr__(self, "classes", np.unique(self.clean_train.y))
         if len(self.classes) < 2:
-            raise ValueError(f"clean_train: two classes or more were expected, all rows are {self.classes[0]!r}")
+            raise ValueError(f"clean_train: two classes or more were expected, {self.classes.tolist()} came")
         for name in ("poison_train", "clean_test", "triggered_test"):
             self._require_known(name, getattr(self, name).y)
         if self.triggered_true is not None:
@@ -224,12 +231,16 @@ class PoisonedData:
             object.__setattr__(self, "poison_rows", rows)
             if rows.shape != (len(self.poison_train),):
                 raise ValueError(f"poison_rows: {len(self.poison_train)} row numbers were expected, {rows.shape} came")
+            n = np.inf if self.original_train is None else len(self.original_train)
+            if rows.dtype.kind not in "iu" or rows.min() < 0 or rows.max() >= n or (np.diff(rows) <= 0).any():
+                raise ValueError(f"poison_rows: ascending row numbers in [0, {n}) were expected")
 
     def _require_known(self, name: str, labels: np.ndarray) -> None:
         unknown = labels[~np.isin(labels, self.classes)]
         if unknown.size:
             raise ValueError(
-                f"{name}: labels out of the training classes {self.classes.tolist()} were expected, {unknown[0]!r} came"
+                f"{name}: labels out of the training classes {self.classes.tolist()} were expected, "
+                f"{unknown.tolist()[0]!r} came"
             )
 
     @property

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 Labels = np.ndarray
 
@@ -29,7 +29,7 @@ def clean_accuracy(y_true: Labels, y_pred: Labels) -> Float[np.ndarray, ...] | f
     >>> clean_accuracy([0, 1, 1, 1], [0, 1, 1, 0])
     0.75
     """
-    return _share(y_true, y_pred, "y_true")
+    return _mean(_hits(y_true, y_pred, "y_true"))
 
 
 def attack_success_rate(y_attacker: Labels, y_pred: Labels, y_true: Labels | None = None) -> Any:
@@ -51,10 +51,13 @@ def attack_success_rate(y_attacker: Labels, y_pred: Labels, y_true: Labels | Non
     >>> attack_success_rate([1, 1, 1, 1], [1, 0, 1, 1], y_true=[0, 0, 0, 1])
     0.6666666666666666
     """
+    hits = _hits(y_attacker, y_pred, "y_attacker")
     if y_true is None:
-        return _share(y_attacker, y_pred, "y_attacker")
-    counted = np.asarray(y_true) != np.asarray(y_attacker)
-    return _share(np.asarray(y_attacker)[counted], np.asarray(y_pred)[..., counted], "y_attacker")
+        return _mean(hits)
+    counted = ~_hits(y_true, y_attacker, "y_true")
+    if not counted.any():
+        raise ValueError("y_true: a row whose true class is not the attacker's was expected, none came")
+    return _mean(hits[..., counted])
 
 
 def robust_accuracy(y_true: Labels, y_pred: Labels) -> Any:
@@ -73,7 +76,7 @@ def robust_accuracy(y_true: Labels, y_pred: Labels) -> Any:
     >>> robust_accuracy([0, 0], [1, 0])
     0.5
     """
-    return _share(y_true, y_pred, "y_true")
+    return _mean(_hits(y_true, y_pred, "y_true"))
 
 
 def clean_accuracy_drop(clean_before: Any, clean_after: Any) -> Any:
@@ -88,11 +91,16 @@ def clean_accuracy_drop(clean_before: Any, clean_after: Any) -> Any:
     return clean_before - clean_after
 
 
-def _share(expected: Labels, predicted: Labels, name: str) -> Any:
+def _hits(expected: Labels, predicted: Labels, name: str) -> Bool[np.ndarray, "*batch n"]:
+    """Return which predictions are as expected."""
     expected, predicted = np.asarray(expected), np.asarray(predicted)
     if expected.ndim != 1 or not expected.size or predicted.shape[-1:] != expected.shape:
         raise ValueError(
             f"{name}: one label a row was expected for predictions of {predicted.shape}; shape {expected.shape} came"
         )
-    share = (predicted == expected).mean(-1)
+    return predicted == expected
+
+
+def _mean(hits: Bool[np.ndarray, "*batch n"]) -> Any:
+    share = hits.mean(-1)
     return float(share) if share.ndim == 0 else share

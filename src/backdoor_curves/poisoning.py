@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Int
 
-from backdoor_curves.data import PoisonedData, Poisoning, Rows, Samples, as_samples, n_rows
+from backdoor_curves.data import PoisonedData, Poisoning, Rows, Samples, as_samples, n_rows, row_shape
 from backdoor_curves.triggers.base import Trigger
 
 
@@ -55,9 +56,10 @@ def poison(
     ------
     ValueError
         If not exactly one of `rate` and `rows` is given, if the rate is outside (0, 1] or too small to poison one
-        row, if rows do not exist or could not be poisoned, or if a label is not a class of the training set.
+        row, if rows do not exist or could not be poisoned, if a class would lose all its rows, or if a label is not a
+        class of the training set.
     TypeError
-        If the trigger is not callable, or gives back another number of rows.
+        If the trigger is not callable, or gives back another number or shape of rows.
 
     Examples
     --------
@@ -83,9 +85,10 @@ def poison(
     if not counted.size:
         raise ValueError(f"test: rows of a class to attack ({', '.join(map(repr, mapping))}) were expected, none came")
     kept = np.setdiff1d(np.arange(len(train)), chosen) if injection == "replace" else np.arange(len(train))
-    if not kept.size:
+    if (gone := np.setdiff1d(train.y, train.y[kept])).size:
         raise ValueError(
-            'every training row would be replaced, none left for beta = 0; poison fewer or injection="append"'
+            f"train: all rows of class {gone.tolist()[0]!r} would be replaced, none is left for beta = 0; "
+            'poison fewer, or injection="append"'
         )
     return PoisonedData(
         clean_train=train.take(kept),
@@ -128,8 +131,8 @@ def label_policy(labels: Any, classes: np.ndarray) -> dict[Any, Any]:
 
 
 def _plain(label: Any) -> Any:
-    """Return a numpy scalar as the Python value that `tolist` gives."""
-    return label.item() if isinstance(label, np.generic) else label
+    """Return a numpy scalar or array as the Python value that `tolist` gives."""
+    return label.tolist() if isinstance(label, np.generic | np.ndarray) else label
 
 
 def _choose(
@@ -144,7 +147,7 @@ def _choose(
         raise ValueError("exactly one of rate and rows was expected, " + ("none came" if rate is None else "both came"))
     if rows is not None:
         return _check_rows(np.asarray(rows), eligible, n)
-    if not (isinstance(rate, int | float) and 0 < rate <= 1):
+    if not (isinstance(rate, Real) and not isinstance(rate, bool) and 0 < rate <= 1):
         raise ValueError(f"rate: a number in (0, 1] was expected, {rate!r} came")
     if not isinstance(rng, np.random.Generator):
         raise TypeError(
@@ -154,7 +157,7 @@ def _choose(
     if m == 0:
         raise ValueError(
             f"rate: {rate} of {len(eligible)} rows that could be poisoned is not one row; "
-            + (f"take at least {1 / len(eligible):.2g}" if len(eligible) else "no row is of a class to attack")
+            f"take at least 1/{len(eligible)}"
         )
     # A prefix of one permutation: smaller rates are nested in larger ones, which Generator.choice does not give.
     return np.sort(rng.permutation(eligible)[:m])
@@ -173,8 +176,11 @@ def _check_rows(rows: np.ndarray, eligible: Int[np.ndarray, " e"], n: int) -> In
 def _attack(samples: Samples, trigger: Trigger, mapping: dict[Any, Any]) -> Samples:
     """Return the rows with the trigger and the attacker's labels."""
     stamped = trigger(samples.X, samples.y.copy())
-    if not hasattr(stamped, "__len__") and not hasattr(stamped, "shape"):
+    if not getattr(stamped, "shape", hasattr(stamped, "__len__")):  # a number has the shape ()
         raise TypeError(f"trigger: rows were expected back, {type(stamped).__name__} came")
     if n_rows(stamped) != len(samples):
         raise TypeError(f"trigger: {len(samples)} rows were expected back, {n_rows(stamped)} came")
-    return Samples(stamped, np.array([mapping[label] for label in samples.y.tolist()]))
+    attacked = Samples(stamped, np.array([mapping[label] for label in samples.y.tolist()]))
+    if (came := row_shape(attacked.X)) != (expected := row_shape(samples.X)):
+        raise TypeError(f"trigger: rows of shape {expected} were expected back, of {came} came")
+    return attacked

@@ -330,9 +330,11 @@ class RidgePath(BetaPath):
 
     def reach(self, X: Rows) -> float:
         """Return the largest distance of a row of X from the centre."""
-        squares = (
-            np.asarray(X.multiply(X).sum(axis=1)).ravel() if sp.issparse(X) else np.einsum("nd,nd->n", X, X)
-        ) - 2.0 * (X @ self.centre)
+        if sp.issparse(X):
+            squares = np.asarray(X.astype(float).power(2).sum(axis=1)).ravel()
+        else:
+            squares = np.einsum("nd,nd->n", X, X, dtype=float)  # bytes would overflow
+        squares = squares - 2.0 * (X @ self.centre)
         return float(np.sqrt(max(0.0, squares.max() + self.centre @ self.centre)))
 
     def certificate(self, betas: Float[np.ndarray, " b"], reach: float) -> Certificate:

@@ -37,15 +37,18 @@ class FeatureTrigger:
     values: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        if len(self.columns) != len(self.values) or not self.columns:
+        if len(self.columns) != len(self.values) or len(self.columns) == 0:
             raise ValueError(f"one value a column was expected: {len(self.columns)} columns, {len(self.values)} values")
 
     def __call__(self, X: Float[np.ndarray, "n d"], _y: np.ndarray, /) -> Float[np.ndarray, "n d"]:
         """Return a copy of `X` with the columns set; the labels play no part."""
         if getattr(X, "ndim", None) != 2 or not isinstance(X, np.ndarray):
-            raise ValueError("FeatureTrigger: rows of shape (n, d) were expected; PatchTrigger is the one for images")
+            raise ValueError(
+                "FeatureTrigger: an array of shape (n, d) was expected, "
+                f"{type(X).__name__} of shape {getattr(X, 'shape', None)} came; PatchTrigger is the one for images"
+            )
         if min(self.columns) < 0 or max(self.columns) >= X.shape[1]:
             raise ValueError(f"FeatureTrigger: columns in [0, {X.shape[1]}) were expected, {self.columns} came")
-        stamped = X.copy()
+        stamped = X.astype(np.result_type(X, *self.values))  # .5 in a column of integers would become 0
         stamped[:, self.columns] = self.values
         return stamped

@@ -30,8 +30,8 @@ class PatchTrigger:
     ------
     ValueError
         If the pattern has another shape, is not finite, or the position is unknown; when applied, if the images
-        are not of shape (n, height, width, channels) or (n, height, width), are smaller than the pattern or of other
-        channels, or if a row's true label has no pattern.
+        are not floats of shape (n, height, width, channels) or (n, height, width), are smaller than the pattern or of
+        other channels, or if a row's true label has no pattern.
 
     Examples
     --------
@@ -61,7 +61,8 @@ class PatchTrigger:
         if not np.isfinite(values).all():
             raise ValueError("PatchTrigger: finite pixel values were expected, NaN or infinity came")
         corner = isinstance(self.position, str) and self.position in CORNERS
-        pair = isinstance(self.position, tuple) and len(self.position) == 2 and min(self.position) >= 0
+        pair = isinstance(self.position, tuple) and len(self.position) == 2
+        pair = pair and all(isinstance(place, int | np.integer) and place >= 0 for place in self.position)
         if not (corner or pair):
             raise ValueError(
                 f"position: one of {', '.join(CORNERS)} or (row, column) was expected, {self.position!r} came"
@@ -101,6 +102,10 @@ class PatchTrigger:
                 "PatchTrigger: images of shape (n, height, width, channels) were expected, "
                 f"{getattr(X, 'shape', type(X).__name__)} came; reshape flattened rows before they are stamped"
             )
+        if X.dtype.kind != "f":
+            raise ValueError(
+                f"PatchTrigger: floating-point pixels in [0, 1] were expected, {X.dtype} came; divide by 255, say"
+            )  # the pattern's values would be cut to 0
         images = X.copy() if X.ndim == 4 else X[..., np.newaxis].copy()
         rows, columns = self._place(images.shape[1:])
         images[:, rows, columns] = self._patterns(np.asarray(y))

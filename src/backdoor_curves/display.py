@@ -1,0 +1,245 @@
+"""Backdoor learning curves as a picture, after scikit-learn's Display convention."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import matplotlib.pyplot as plt
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.lines import Line2D
+
+from backdoor_curves.curve import BackdoorLearningCurve, backdoor_learning_curve
+from backdoor_curves.data import PoisonedData
+from backdoor_curves.learners import Freeze, Method
+
+Quantity = Literal["loss", "accuracy"]
+Curves = BackdoorLearningCurve | Sequence[BackdoorLearningCurve]
+
+# Okabe and Ito's colours, apart for every common kind of colour blindness.
+HUES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
+CONTROL = "#555555"
+NAMES = {
+    "loss": ("triggered test rows", "clean test rows"),
+    "accuracy": ("attack success rate", "clean accuracy"),
+}
+
+
+class BackdoorLearningCurveDisplay:
+    """The curves of one or several learners: triggered rows solid, clean rows dashed.
+
+    One colour a learner, darker for a higher poison rate; curves of one learner and rate (seeds) become their mean
+    with a band from the lowest to the highest. Refits are drawn with a mark at each beta that was fitted, exact curves
+    without.
+
+    Parameters
+    ----------
+    curves : mapping of str to sequence of BackdoorLearningCurve
+        By learner.
+    control : sequence of BackdoorLearningCurve, optional
+        Curves of the same poison rows without the trigger (`PoisonedData.control`), drawn dotted: what they lose is
+        label noise.
+
+    Attributes
+    ----------
+    ax_, figure_ : matplotlib Axes and Figure
+    lines_ : list of Line2D
+        All curves drawn, in the order of the legend; for each the triggered one, then the clean one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import backdoor_curves as bc
+    >>> from sklearn.linear_model import RidgeClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> train, test = bc.datasets.digits("even-odd", rng=rng)
+    >>> trigger = bc.PatchTrigger.random(size=2, n_classes=2, channels=1, rng=rng)
+    >>> data = bc.poison(train, test, trigger=trigger, rate=0.1, rng=rng)
+    >>> display = bc.BackdoorLearningCurveDisplay.from_estimator(RidgeClassifier(), data, control=True)
+    >>> len(display.lines_)
+    3
+    """
+
+    ax_: Axes
+    figure_: Figure | SubFigure
+    lines_: list[Line2D]
+
+    def __init__(
+        self,
+        curves: Mapping[str, Sequence[BackdoorLearningCurve]],
+        *,
+        control: Sequence[BackdoorLearningCurve] = (),
+    ) -> None:
+        self.curves = dict(curves)
+        self.control = list(control)
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        data: PoisonedData,
+        *,
+        control: bool = False,
+        method: Method = "auto",
+        betas: Any = None,
+        freeze: Freeze = "joined",
+        n_jobs: int | None = None,
+        quantity: Quantity = "loss",
+        ax: Axes | None = None,
+    ) -> BackdoorLearningCurveDisplay:
+        """Compute the curve of an estimator and draw it.
+
+        Parameters
+        ----------
+        estimator, data, method, betas, freeze, n_jobs
+            As in `backdoor_learning_curve`.
+        control : bool
+            Whether to draw the control too: the same rows with the same wrong labels, without the trigger.
+        quantity, ax
+            As in `plot`.
+        """
+
+        def curve(on: PoisonedData) -> BackdoorLearningCurve:
+            return backdoor_learning_curve(estimator, on, method=method, betas=betas, freeze=freeze, n_jobs=n_jobs)
+
+        name = type(getattr(estimator, "steps", [("", estimator)])[-1][1]).__name__
+        display = cls({name: [curve(data)]}, control=[curve(data.control())] if control else ())
+        return display.plot(ax, quantity=quantity)
+
+    @classmethod
+    def from_curves(
+        cls,
+        curves: Curves | Mapping[str, Curves],
+        *,
+        control: Curves = (),
+        quantity: Quantity = "loss",
+        ax: Axes | None = None,
+    ) -> BackdoorLearningCurveDisplay:
+        """Draw curves that were computed before.
+
+        Parameters
+        ----------
+        curves : BackdoorLearningCurve, sequence of them, or mapping of name to either
+            A sequence may hold several poison rates, and several seeds of each.
+        control : BackdoorLearningCurve or sequence of them, optional
+        quantity, ax
+            As in `plot`.
+        """
+        named = curves if isinstance(curves, Mapping) else {"": curves}
+        display = cls({name: _listed(group) for name, group in named.items()}, control=_listed(control))
+        return display.plot(ax, quantity=quantity)
+
+    def plot(self, ax: Axes | None = None, *, quantity: Quantity = "loss") -> BackdoorLearningCurveDisplay:
+        """Draw the curves over beta.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw. By default the figure that this display drew last, while it is open, or else a new one.
+        quantity : {"loss", "accuracy"}
+            The mean loss of each learner's own kind; or the attack success rate and the clean accuracy.
+
+        Returns
+        -------
+        BackdoorLearningCurveDisplay
+            Itself.
+        """
+        if quantity not in NAMES:
+            raise ValueError(f'quantity: "loss" or "accuracy" was expected, {quantity!r} came')
+        if not any(self.curves.values()):
+            raise ValueError("curves: at least one curve was expected, none came")
+        if ax is None:
+            still_open = hasattr(self, "figure_") and plt.fignum_exists(getattr(self.figure_, "number", -1))
+            ax = self.ax_ if still_open else plt.subplots(layout="constrained")[1]
+            ax.clear()
+        self.ax_, self.figure_ = ax, ax.figure
+        self.lines_ = []
+        for hue, (name, group) in zip(_hues(len(self.curves)), self.curves.items(), strict=True):
+            rates = sorted({curve.info.rate for curve in group})
+            for rank, rate in enumerate(rates):
+                seeds = [curve for curve in group if curve.info.rate == rate]
+                label = ", ".join(filter(None, [name, f"p = {rate:.3g}"]))
+                self._draw(seeds, quantity, _shade(hue, rank, len(rates)), label)
+        if self.control:
+            self._draw_one(self.control, "triggered", quantity, CONTROL, ":", "the same rows without the trigger")
+        self._dress(quantity)
+        return self
+
+    def _draw(self, seeds: Sequence[BackdoorLearningCurve], quantity: Quantity, color: Any, label: str) -> None:
+        self._draw_one(seeds, "triggered", quantity, color, "-", label)
+        self._draw_one(seeds, "clean", quantity, color, "--", None)
+
+    def _draw_one(
+        self,
+        seeds: Sequence[BackdoorLearningCurve],
+        split: Literal["triggered", "clean"],
+        quantity: Quantity,
+        color: Any,
+        linestyle: str,
+        label: str | None,
+    ) -> None:
+        betas = _drawn_betas(seeds)
+        values = np.stack([getattr(curve, quantity)(split, betas) for curve in seeds])
+        marker = None if all(curve.exact for curve in seeds) else "."
+        (line,) = self.ax_.plot(
+            betas,
+            values.mean(axis=0),
+            color=color,
+            linestyle=linestyle,
+            linewidth=1.6,
+            label=label,
+            marker=marker,
+            markersize=4,
+        )
+        if len(seeds) > 1:
+            self.ax_.fill_between(betas, values.min(axis=0), values.max(axis=0), color=color, alpha=0.13, linewidth=0)
+        self.lines_.append(line)
+
+    def _dress(self, quantity: Quantity) -> None:
+        losses = {curve.info.loss for group in self.curves.values() for curve in group}
+        kind = losses.pop() if len(losses) == 1 else "own"
+        self.ax_.set(
+            xlabel="β, weight of the poison rows",
+            ylabel=f"mean {kind} loss" if quantity == "loss" else "share of test rows",
+            xlim=(0, 1),
+        )
+        # Zero is in sight and at the edge, by autoscaling so that axes which share their limits stay in step.
+        self.ax_.update_datalim([(0, 0), (0, 1 if quantity == "accuracy" else 0)])
+        self.lines_[0].sticky_edges.y.append(0.0)
+        self.ax_.autoscale_view(scalex=False)
+        self.ax_.spines[["top", "right"]].set_visible(False)
+        solid, dashed = NAMES[quantity]
+        style = [
+            Line2D([], [], color=CONTROL, linestyle="-", label=solid),
+            Line2D([], [], color=CONTROL, linestyle="--", label=dashed),
+        ]
+        labelled = [line for line in self.lines_ if not str(line.get_label()).startswith("_")]
+        self.ax_.legend(handles=labelled + style, fontsize="small", frameon=False)
+
+
+def _listed(curves: Curves) -> list[BackdoorLearningCurve]:
+    return [curves] if isinstance(curves, BackdoorLearningCurve) else list(curves)
+
+
+def _drawn_betas(seeds: Sequence[BackdoorLearningCurve]) -> Float[np.ndarray, " b"]:
+    """Return the betas of a line: those of refits, which all seeds must share, or a grid dense near 0."""
+    refitted = [curve.betas for curve in seeds if not curve.exact]
+    if not refitted:
+        return np.unique(np.concatenate([np.linspace(0.0, 1.0, 201), np.geomspace(1e-5, 1e-2, 31)]))
+    if any(not np.array_equal(betas, refitted[0]) for betas in refitted):
+        raise ValueError("curves: refits of one learner and rate were expected at the same betas; pass the same betas=")
+    return refitted[0]
+
+
+def _hues(count: int) -> list[str]:
+    return [HUES[i % len(HUES)] for i in range(count)]
+
+
+def _shade(hue: str, rank: int, count: int) -> tuple[float, ...]:
+    """Return the colour mixed with white: the highest rate is the pure one."""
+    strength = 1.0 if count == 1 else 0.4 + 0.6 * rank / (count - 1)
+    return tuple(1.0 - strength * (1.0 - part) for part in to_rgb(hue))

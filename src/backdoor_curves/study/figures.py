@@ -1,0 +1,41 @@
+"""The picture of a learner in a run: a column a setting of lambda and gamma, losses above, accuracies below."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from matplotlib.figure import Figure
+
+from backdoor_curves.display import BackdoorLearningCurveDisplay, Quantity
+from backdoor_curves.study.work import CellResult
+
+NAMES = {"logistic": "Logistic regression", "ridge": "Ridge", "linear-svm": "Linear SVM", "rbf-svm": "RBF SVM"}
+QUANTITIES: tuple[Quantity, Quantity] = ("loss", "accuracy")
+
+
+def learner_figure(learner: str, results: Sequence[CellResult]) -> Figure:
+    """Return the figure of one learner; control curves are those of the highest rate."""
+    settings: dict[tuple[float, float | None], list[CellResult]] = {}
+    for result in results:
+        if result.curve is not None:
+            settings.setdefault((result.cell.lam, result.cell.gamma), []).append(result)
+    figure = Figure(figsize=(3.0 + 3.4 * len(settings), 6.0), layout="constrained")
+    axes = figure.subplots(2, len(settings), sharex=True, sharey="row", squeeze=False)
+    for column, ((lam, gamma), group) in enumerate(settings.items()):
+        curves = [result.curve for result in group if result.curve is not None]
+        highest = max(curve.info.rate for curve in curves)
+        control = [r.control for r in group if r.control is not None and r.control.info.rate == highest]
+        for ax, quantity in zip(axes[:, column], QUANTITIES, strict=True):
+            BackdoorLearningCurveDisplay.from_curves(curves, control=control, quantity=quantity, ax=ax)
+            ax.label_outer()
+        axes[0, column].set_title(f"λ = {lam:g}" + ("" if gamma is None else f", γ = {gamma:g}"))
+    for row, place in zip(axes, ("outside right upper", "outside right lower"), strict=True):
+        legends = [ax.get_legend() for ax in row]
+        handles = legends[0].legend_handles
+        figure.legend(handles, [handle.get_label() for handle in handles], loc=place, frameon=False, fontsize="small")
+        for legend in legends:
+            legend.remove()
+    seeds = len({result.cell.seed for result in results})
+    spread = f" (mean and range of {seeds} seeds)" if seeds > 1 else ""
+    figure.suptitle(f"{NAMES[learner]}: backdoor learning curves{spread}")
+    return figure
