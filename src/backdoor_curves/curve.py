@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
+import uuid
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -489,13 +490,13 @@ class BackdoorLearningCurve:
             optional |= {"objective_gap": certificate.objective_gap, "score_bound": certificate.score_bound}
         arrays |= {name: array for name, array in optional.items() if array is not None}
         target = Path(path)
-        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        partial = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
         try:
-            with os.fdopen(descriptor, "wb") as file:
+            with open(partial, "xb") as file:
                 np.savez_compressed(file, **arrays)
-            os.replace(name, target)
+            os.replace(partial, target)
         except BaseException:
-            os.unlink(name)
+            partial.unlink(missing_ok=True)
             raise
 
     @classmethod
@@ -511,18 +512,16 @@ class BackdoorLearningCurve:
             with np.load(path, allow_pickle=False) as file:
                 stored = {name: file[name] for name in file.files}
             header = json.loads(str(stored["header"]))
-            if header["format"] != FILE_FORMAT:
-                raise ValueError(
-                    f"{path}: {FILE_FORMAT!r} was expected, {header['format']!r} came; update backdoor-curves"
-                )
-            info = CurveInfo(**header["info"])
-        except (KeyError, TypeError, zipfile.BadZipFile, EOFError, json.JSONDecodeError) as error:
-            raise ValueError(f"{path}: a file written by BackdoorLearningCurve.save was expected ({error})") from None
+            version = header["format"]
+        except (KeyError, TypeError, ValueError, zipfile.BadZipFile, zlib.error, EOFError):
+            raise ValueError(f"{path}: a file written by BackdoorLearningCurve.save was expected") from None
+        if version != FILE_FORMAT:
+            raise ValueError(f"{path}: {FILE_FORMAT!r} was expected, {version!r} came; update backdoor-curves")
         certificate = None
         if "score_bound" in stored:
             certificate = Certificate(stored["betas"], stored["objective_gap"], stored["score_bound"])
         return cls(
-            info=info,
+            info=CurveInfo(**header["info"]),
             betas=stored["betas"],
             classes=stored["classes"],
             interpolant=Rational(float(stored["largest"])) if "largest" in stored else Table(stored["nodes"]),
@@ -598,7 +597,7 @@ def _missed(path: BetaPath, reach: float, tolerance: float, on_miss: str) -> Flo
     if missed.size and on_miss == "raise":
         raise ToleranceError(
             f"scores within {tolerance:g} of the optimum's were expected; at {missed.size} betas, the first "
-            f"{missed[0]:g}, the bound is up to {certificate.score_bound.max():.1e}; raise lambda or tolerance, scale the features, "
-            'or pass on_miss="flag"'
+            f"{missed[0]:g}, the bound is up to {certificate.score_bound.max():.1e}; raise lambda or tolerance, "
+            'scale the features, or pass on_miss="flag"'
         )
     return missed

@@ -148,8 +148,9 @@ def _worded(message: str, table: dict[str, Any]) -> str:
         near = difflib.get_close_matches(value, words, n=1, cutoff=0.4)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         return f"{place}: one of {', '.join(words)} was expected, {value!r} came{hint}"
-    complaint = complaint.replace("Object missing required field", "a value was expected for the missing key")
-    return f"{place}: {complaint}" if place else complaint
+    if complaint.startswith("Object missing"):
+        return f"{place}: {complaint}".removeprefix(": ").replace("Object missing required field", "missing key")
+    return f"{place}: {complaint[:1].lower()}{complaint[1:]}, {value!r} came"
 
 
 def _value_at(table: Any, place: str) -> Any:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from backdoor_curves.display import BackdoorLearningCurveDisplay, Quantity
@@ -29,13 +31,18 @@ def learner_figure(learner: str, results: Sequence[CellResult]) -> Figure:
             BackdoorLearningCurveDisplay.from_curves(curves, control=control, quantity=quantity, ax=ax)
             ax.label_outer()
         axes[0, column].set_title(f"λ = {lam:g}" + ("" if gamma is None else f", γ = {gamma:g}"))
-    for row, place in zip(axes, ("outside right upper", "outside right lower"), strict=True):
-        legends = [ax.get_legend() for ax in row]
-        handles = legends[0].legend_handles
-        figure.legend(handles, [handle.get_label() for handle in handles], loc=place, frameon=False, fontsize="small")
-        for legend in legends:
-            legend.remove()
+    _one_legend(figure, axes[0], "outside right upper")
+    _one_legend(figure, axes[1], "outside right lower")
     seeds = len({result.cell.seed for result in results})
     spread = f" (mean and range of {seeds} seeds)" if seeds > 1 else ""
     figure.suptitle(f"{NAMES[learner]}: backdoor learning curves{spread}")
     return figure
+
+
+def _one_legend(figure: Figure, row: np.ndarray, place: Literal["outside right upper", "outside right lower"]) -> None:
+    """Put one legend beside a row of axes in place of one in each."""
+    legends = [ax.get_legend() for ax in row]
+    handles = legends[0].legend_handles
+    figure.legend(handles, [handle.get_label() for handle in handles], loc=place, frameon=False, fontsize="small")
+    for legend in legends:
+        legend.remove()

@@ -51,8 +51,8 @@ def check_folder(folder: Path, study: Study) -> bool:
                 f"{folder}: it holds another study of this name; rename yours, remove the folder, or pass another --out"
             )
         return True
-    with _beside(folder):
-        return False
+    _require_writable(folder)
+    return False
 
 
 def write(folder: Path, study: Study, results: Sequence[CellResult]) -> None:
@@ -77,16 +77,20 @@ def write(folder: Path, study: Study, results: Sequence[CellResult]) -> None:
         os.replace(draft, folder)
 
 
+def _require_writable(folder: Path) -> None:
+    """Try to make a folder where the run will stand, and leave nothing behind."""
+    ancestor = next(parent for parent in folder.absolute().parents if parent.exists())
+    try:
+        tempfile.TemporaryDirectory(dir=ancestor, prefix=".").cleanup()
+    except OSError as error:
+        raise OSError(f"{ancestor}: a folder to write to was expected ({error.strerror}); pass --out") from None
+
+
 @contextmanager
 def _beside(folder: Path) -> Iterator[Path]:
     """Yield a new folder beside `folder`, and remove it if it is still there at the end."""
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-    except OSError as error:
-        raise type(error)(
-            f"{folder.parent}: a folder to write to was expected ({error.strerror}); pass --out"
-        ) from None
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     try:
         draft.chmod(0o755)  # mkdtemp keeps it to its owner, which a result need not be
         yield draft
