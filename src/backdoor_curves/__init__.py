@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from backdoor_curves import datasets as datasets
+    from backdoor_curves import metrics as metrics
     from backdoor_curves.curve import BackdoorLearningCurve as BackdoorLearningCurve
     from backdoor_curves.curve import ToleranceError as ToleranceError
     from backdoor_curves.curve import backdoor_learning_curve as backdoor_learning_curve
@@ -30,15 +31,16 @@ _HOME = {
     "backdoor_learning_curves": "curve",
     "poison": "poisoning",
 }
-__all__ = [*_HOME, "datasets"]
+_MODULES = ("datasets", "metrics")
+__all__ = [*_HOME, *_MODULES]
 
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first used: the command answers before scikit-learn and matplotlib are loaded."""
     if name in _HOME:
         return getattr(import_module(f"backdoor_curves.{_HOME[name]}"), name)
-    if name == "datasets":
-        return import_module("backdoor_curves.datasets")
+    if name in _MODULES:
+        return import_module(f"backdoor_curves.{name}")
     raise AttributeError(f"module 'backdoor_curves' has no attribute {name!r}")
 
 

@@ -26,6 +26,7 @@ from backdoor_curves.codes import Code, decode, encode
 from backdoor_curves.data import PoisonedData
 from backdoor_curves.learners import REFIT_BETAS, Freeze, Learner, Method, follow, read_learner
 from backdoor_curves.losses import Loss, row_losses
+from backdoor_curves.metrics import attack_success_rate, clean_accuracy, robust_accuracy
 from backdoor_curves.paths.base import BetaPath, Certificate, Interpolant, cosines, norms
 from backdoor_curves.paths.interpolants import Rational, Table
 
@@ -357,7 +358,17 @@ class BackdoorLearningCurve:
 
         Parameters and errors as `scores`.
         """
-        return self._mean_over_rows(split, betas, self._row_losses)
+        grid = self.betas if betas is None else check_betas(betas)
+        test = self._split(split)
+        total = np.zeros(len(grid))
+        for rows, scores in self._score_blocks(split, grid):
+            targets = encode(test.y[rows], len(self.classes), self.info.code)
+            total += row_losses(self.info.loss, self.info.code, scores, targets).sum(axis=1)
+        return _as_asked(betas, total / len(test.y))
+
+    def predictions(self, split: Split = "triggered", betas: Any = None) -> np.ndarray:
+        """Return the predicted labels of the test rows, shape (b, n). Parameters and errors as `scores`."""
+        return self.classes[self._predicted(split, betas)]
 
     def accuracy(self, split: Split = "triggered", betas: Any = None) -> Any:
         """Return the share of test rows predicted as labelled, in [0, 1].
@@ -365,16 +376,14 @@ class BackdoorLearningCurve:
         For "triggered" that is the attack success rate: rows whose true class is not the attacker's, predicted as
         the attacker wants. Parameters and errors as `scores`.
         """
-        return self._mean_over_rows(split, betas, self._hits)
+        rate = attack_success_rate if split == "triggered" else clean_accuracy
+        return _as_asked(betas, rate(self._split(split).y, self._predicted(split, betas)))
 
     def robust_accuracy(self, betas: Any = None) -> Any:
         """Return the share of triggered rows predicted as their true class, in [0, 1]; needs `triggered_true`."""
         if self.triggered_true is None:
             raise ValueError("robust_accuracy needs the true classes of the triggered rows; pass triggered_true=")
-        true = self.triggered_true
-        return self._mean_over_rows(
-            "triggered", betas, lambda rows, scores, _: decode(scores, len(self.classes), self.info.code) == true[rows]
-        )
+        return _as_asked(betas, robust_accuracy(self.triggered_true, self._predicted("triggered", betas)))
 
     def norm(self, betas: Any = None) -> Any:
         """Return rho = |w(beta)| of Eq. 5, the intercept left out (Frobenius for K classes, kernel's space for SVC).
@@ -545,32 +554,27 @@ class BackdoorLearningCurve:
             rows = slice(start, min(start + step, n))
             yield rows, (weights @ nodal[:, rows].reshape(k, -1)).reshape(len(betas), -1, columns)
 
-    def _mean_over_rows(self, split: Split, betas: Any, values: Any) -> Any:
-        """Return the mean over the test rows of values(rows, scores, split), for each beta."""
+    def _predicted(self, split: Split, betas: Any) -> Int[np.ndarray, "b n"]:
+        """Return the predicted class indices of the test rows."""
         grid = self.betas if betas is None else check_betas(betas)
-        total = sum(values(rows, scores, split).sum(axis=1) for rows, scores in self._score_blocks(split, grid))
-        mean = total / len(self._split(split).y)
-        return float(mean[0]) if np.ndim(betas) == 0 and betas is not None else mean
-
-    def _row_losses(
-        self, rows: slice, scores: Float[np.ndarray, "b block columns"], split: Split
-    ) -> Float[np.ndarray, "b block"]:
-        targets = encode(self._split(split).y[rows], len(self.classes), self.info.code)
-        return row_losses(self.info.loss, self.info.code, scores, targets)
-
-    def _hits(self, rows: slice, scores: Float[np.ndarray, "b block columns"], split: Split) -> np.ndarray:
-        return decode(scores, len(self.classes), self.info.code) == self._split(split).y[rows]
+        blocks = [decode(scores, len(self.classes), self.info.code) for _, scores in self._score_blocks(split, grid)]
+        return np.concatenate(blocks, axis=1)
 
     def _of_parameters(self, quantity: Any, betas: Any) -> Any:
         if self.gram is None:
             raise ValueError(f"norm and angle need a parameter vector w; {self.info.estimator} has none")
-        values = quantity(self.interpolant, self.gram, self.betas if betas is None else check_betas(betas))
-        return float(values[0]) if np.ndim(betas) == 0 and betas is not None else values
+        grid = self.betas if betas is None else check_betas(betas)
+        return _as_asked(betas, quantity(self.interpolant, self.gram, grid))
 
     def _split(self, split: Split) -> TestScores:
         if split not in ("triggered", "clean"):
             raise ValueError(f'split: "triggered" or "clean" was expected, {split!r} came')
         return self.triggered if split == "triggered" else self.clean
+
+
+def _as_asked(betas: Any, values: Any) -> Any:
+    """Return a float where one beta was asked for, and the array otherwise."""
+    return float(values[0]) if betas is not None and np.ndim(betas) == 0 else values
 
 
 def _describe(learner: Learner, data: PoisonedData, path: BetaPath) -> CurveInfo:

@@ -28,11 +28,12 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.validation import has_fit_parameter
 
 from backdoor_curves.codes import Code, encode
-from backdoor_curves.data import PoisonedData, Rows, Samples, join, n_rows
+from backdoor_curves.data import PoisonedData, Samples, join
 from backdoor_curves.losses import Loss
 from backdoor_curves.paths.base import BetaPath
 from backdoor_curves.paths.refit import Fit, Model, refit_path
 from backdoor_curves.paths.ridge import ridge_path
+from backdoor_curves.rows import Rows, n_rows
 
 Freeze = Literal["joined", "clean"]
 Method = Literal["auto", "exact", "refit"]
@@ -88,9 +89,9 @@ class Learner:
         """`lambda` (1/C, or 2 alpha for ridge) and, for kernels that have it, `gamma`."""
         found = {}
         if isinstance(self.estimator, RidgeClassifier):
-            found["lambda"] = 2.0 * self.estimator.alpha
+            found["lambda"] = 2.0 * float(self.estimator.alpha)
         elif _is_number(getattr(self.estimator, "C", None)):
-            found["lambda"] = 1.0 / self.estimator.C
+            found["lambda"] = 1.0 / float(self.estimator.C)
         if getattr(self.estimator, "kernel", "linear") != "linear" and _is_number(
             getattr(self.estimator, "gamma", None)
         ):
@@ -106,8 +107,8 @@ def read_learner(estimator: Any, data: PoisonedData, freeze: Freeze = "joined") 
     TypeError
         If `estimator` is no classifier, or if its last step takes no `sample_weight`.
     ValueError
-        If C or alpha is not a positive number, if a feature is NaN or infinite where the estimator takes none, or if
-        the kernel is precomputed.
+        If C or alpha is not a positive number, if class weights do not fit the classes, if a feature is NaN or
+        infinite where the estimator takes none, or if the kernel is precomputed.
     """
     if freeze not in ("joined", "clean"):
         raise ValueError(f'freeze: "joined" or "clean" was expected, {freeze!r} came')
@@ -185,6 +186,10 @@ def _steps_and_last(estimator: Any) -> tuple[list[Any], Any]:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float | np.number) and not isinstance(value, bool)
+
+
+_OWN_LOSS = (RidgeClassifier, RidgeClassifierCV, LogisticRegression, SVC, NuSVC, LinearSVC, SGDClassifier)
+"""Learners whose loss is a function of their decision function, and known here."""
 
 
 def _loss_and_code(estimator: Any, n_classes: int) -> tuple[Loss, Code]:
@@ -293,7 +298,12 @@ def _freeze_parameters(
     gamma, class_weight = getattr(estimator, "gamma", None), getattr(estimator, "class_weight", None)
     scale, balanced = (isinstance(value, str) for value in (gamma, class_weight))
     if isinstance(class_weight, Mapping):
-        by_index = {k: class_weight.get(label, 1.0) for k, label in enumerate(classes.tolist())}
+        known = classes.tolist()
+        if unknown := [label for label in class_weight if label not in known]:
+            raise ValueError(f"class_weight: labels out of {known} were expected, {unknown[0]!r} came")
+        if bad := [weight for weight in class_weight.values() if not (_is_number(weight) and 0 <= weight < np.inf)]:
+            raise ValueError(f"class_weight: finite numbers >= 0 were expected, {bad[0]!r} came")
+        by_index = {k: class_weight.get(label, 1.0) for k, label in enumerate(known)}
         estimator.set_params(class_weight=by_index)
     if not (scale or balanced):
         return estimator
@@ -342,8 +352,11 @@ class FittedEstimator:
     converged: bool
 
     def scores(self, X: Rows) -> Float[np.ndarray, "n columns"]:
-        """Return its decision function, or the logarithms of its probabilities (their difference for two classes)."""
-        if hasattr(self.estimator, "decision_function"):
+        """Return its decision function, or the logarithms of its probabilities (their difference for two classes).
+
+        An ensemble may have both, and predict by its probabilities: they are the scores of a learner unknown here.
+        """
+        if isinstance(self.estimator, _OWN_LOSS) or not hasattr(self.estimator, "predict_proba"):
             scores = np.asarray(self.estimator.decision_function(X), dtype=float)
             return scores.reshape(n_rows(X), -1)
         probabilities = np.clip(self.estimator.predict_proba(X), np.finfo(float).eps, 1.0)

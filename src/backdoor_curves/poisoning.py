@@ -10,7 +10,8 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Int
 
-from backdoor_curves.data import PoisonedData, Poisoning, Rows, Samples, as_samples, n_rows, row_shape
+from backdoor_curves.data import PoisonedData, Poisoning, Samples, as_samples
+from backdoor_curves.rows import Rows, n_rows, row_shape
 from backdoor_curves.triggers.base import Trigger
 
 

@@ -17,7 +17,7 @@ from typing import ClassVar, Protocol
 import numpy as np
 from jaxtyping import Float
 
-from backdoor_curves.data import Rows
+from backdoor_curves.rows import Rows
 
 
 class Interpolant(Protocol):

@@ -16,9 +16,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from joblib import Parallel, delayed
 
-from backdoor_curves.data import Rows, take_rows
 from backdoor_curves.paths.base import BetaPath
 from backdoor_curves.paths.interpolants import Table
+from backdoor_curves.rows import Rows, take_rows
 
 
 class Model(Protocol):

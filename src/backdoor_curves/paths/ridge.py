@@ -27,9 +27,9 @@ import scipy.sparse as sp
 from jaxtyping import Float
 from scipy.linalg import cho_factor, cho_solve, eigh
 
-from backdoor_curves.data import Rows, n_rows
 from backdoor_curves.paths.base import BetaPath, Certificate
 from backdoor_curves.paths.interpolants import Rational
+from backdoor_curves.rows import Rows, n_rows
 
 Intercept = Literal["free", "none"]
 

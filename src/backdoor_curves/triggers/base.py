@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from backdoor_curves.data import Rows
+from backdoor_curves.rows import Rows
 
 
 class Trigger(Protocol):
