@@ -283,6 +283,11 @@ def _many_poison_rows(system: _System) -> tuple[np.ndarray, np.ndarray, np.ndarr
     return V[:d], V[d] if system.free else np.zeros(size), np.maximum(poles, 0.0), V.T @ rhs
 
 
+def _as_floats(X: Rows) -> Rows:
+    """Return dense or CSR rows in double precision, in which the squares of bytes do not overflow."""
+    return X.astype(float, copy=False) if sp.issparse(X) else np.asarray(X, dtype=float)
+
+
 @dataclass(frozen=True, eq=False)
 class RidgePath(BetaPath):
     """The path u(beta) = u0 + V [beta R_j / (1 + beta l_j)]_j; see the module's text."""
@@ -319,7 +324,7 @@ class RidgePath(BetaPath):
     def nodal_scores(self, X: Rows) -> Float[np.ndarray, "nodes n k"]:
         """Return the scores of the rows X at the nodes."""
         W, b = self._centred_parameters(self.interpolant.nodes)
-        scores = np.asarray(X @ W)
+        scores = _as_floats(X) @ W
         scores += b - self.centre @ W
         return np.moveaxis(scores.reshape(n_rows(X), -1, len(self.intercept0)), 1, 0)
 
@@ -330,11 +335,10 @@ class RidgePath(BetaPath):
 
     def reach(self, X: Rows) -> float:
         """Return the largest distance of a row of X from the centre."""
-        if sp.issparse(X):
-            squares = np.asarray(X.astype(float).power(2).sum(axis=1)).ravel()
-        else:
-            squares = np.einsum("nd,nd->n", X, X, dtype=float)  # bytes would overflow
-        squares = squares - 2.0 * (X @ self.centre)
+        X = _as_floats(X)
+        squares = (
+            np.asarray(X.multiply(X).sum(axis=1)).ravel() if sp.issparse(X) else np.einsum("nd,nd->n", X, X)
+        ) - 2.0 * (X @ self.centre)
         return float(np.sqrt(max(0.0, squares.max() + self.centre @ self.centre)))
 
     def certificate(self, betas: Float[np.ndarray, " b"], reach: float) -> Certificate:
