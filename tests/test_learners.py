@@ -279,7 +279,7 @@ def test_texts_without_a_vectoriser_are_refused():
     """The learner's own error would be about floats."""
     texts, y = ["a", "b", "c", "d"], [0, 1, 0, 1]
     data = bc.PoisonedData((texts, y), (["x"], [1]), (texts, y), (["x"], [1]))
-    with pytest.raises(ValueError, match="clean_train: numbers were expected by RidgeClassifier, .* in a Pipeline"):
+    with pytest.raises(ValueError, match=r"clean_train: numbers were expected by RidgeClassifier, .* in a Pipeline"):
         bc.backdoor_learning_curve(RidgeClassifier(), data)
     vectorised = make_pipeline(CountVectorizer(token_pattern=r"\w"), RidgeClassifier())
     assert bc.backdoor_learning_curve(vectorised, data).exact
@@ -410,7 +410,7 @@ def test_estimators_that_make_no_curve_are_refused_by_name(case):
 def test_exact_is_refused_where_there_is_no_exact_path():
     """A refit in its place would be a silent change of meaning."""
     for estimator in (GaussianNB(), RidgeClassifier(positive=True)):
-        with pytest.raises(ValueError, match='has no exact path .* pass method="refit"'):
+        with pytest.raises(ValueError, match=r'has no exact path .* pass method="refit"'):
             bc.backdoor_learning_curve(estimator, poisoned(), method="exact")
     assert bc.backdoor_learning_curve(RidgeClassifier(positive=True), poisoned(), betas=BETAS).method == "refit"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import time
@@ -25,10 +26,18 @@ class _OneLineErrors(click.Group):
     """A group of commands whose errors are a sentence and exit code 2, never a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="replace")  # a code page without a beta is no reason to fail
         try:
             return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("backdoor-curves: interrupted", err=True)
+            ctx.exit(INTERRUPTED)
+        except (click.exceptions.Exit, BrokenPipeError):  # click knows what to do with these
+            raise
         except (ValueError, TypeError, OSError, RuntimeError) as error:
-            if isinstance(error, click.exceptions.Exit) or os.environ.get("BACKDOOR_CURVES_TRACEBACK"):
+            if os.environ.get("BACKDOOR_CURVES_TRACEBACK"):
                 raise
             click.echo(f"backdoor-curves: {_sentence(error)}", err=True)
             ctx.exit(USAGE_ERROR)
@@ -71,7 +80,7 @@ def run(study: Path | None, jobs: int | None, out: Path, data_dir: Path | None, 
     Exit code: 0, 2 for a fault in what was asked, 3 where cells failed.
     """
     from backdoor_curves.study.config import built_in_study, read_study
-    from backdoor_curves.study.store import check_folder, write
+    from backdoor_curves.study.store import check_folder, failures, write
     from backdoor_curves.study.table import as_text
     from backdoor_curves.study.work import cells, compute
 
@@ -80,16 +89,23 @@ def run(study: Path | None, jobs: int | None, out: Path, data_dir: Path | None, 
     if check_folder(folder, plan):
         click.echo((folder / "table.txt").read_text(encoding="utf-8"), nl=False)
         click.echo(f"\n{folder} is complete, nothing was computed; remove it to run the study anew", err=True)
+        _exit_if_any(failures(folder), len(cells(plan)))
         return
-    order = cells(plan)
+    order = {cell: place for place, cell in enumerate(cells(plan))}
     results = list(_with_progress(compute(plan, jobs or os.cpu_count() or 1, data_dir, offline), len(order)))
-    results.sort(key=lambda result: order.index(result.cell))
+    results.sort(key=lambda result: order[result.cell])
     write(folder, plan, results)
     click.echo(as_text(results))
-    click.echo(f"\n{len(results)} curves, a figure for each learner and results.csv are in {folder}", err=True)
-    failed = [result for result in results if result.error]
+    failed = [result.error for result in results if result.error]
+    kept = len(results) - len(failed)
+    click.echo(f"\n{kept} curves, a figure for each learner and results.csv are in {folder}", err=True)
+    _exit_if_any(failed, len(results))
+
+
+def _exit_if_any(failed: list[str], total: int) -> None:
+    """Exit where cells failed, with the first reason."""
     if failed:
-        click.echo(f"{len(failed)} of {len(results)} cells failed, the first: {failed[0].error}", err=True)
+        click.echo(f"{len(failed)} of {total} cells failed, the first: {failed[0]}", err=True)
         sys.exit(CELLS_FAILED)
 
 

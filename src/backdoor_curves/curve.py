@@ -309,6 +309,10 @@ class BackdoorLearningCurve:
     stored_certificate: Certificate | None = None
     live: _Live | None = field(default=None, repr=False)
 
+    def __repr__(self) -> str:
+        ends = f"{len(self.betas)} betas from {self.betas[0]:g} to {self.betas[-1]:g}"
+        return f"BackdoorLearningCurve({self.info.estimator}, method={self.method!r}, rate={self.info.rate:g}, {ends})"
+
     @property
     def exact(self) -> bool:
         """Whether the curve answers at every beta in [0, 1]; area and half-loss of a refit are estimates."""
@@ -518,8 +522,8 @@ class BackdoorLearningCurve:
             If the file is no curve, or one of a later version.
         """
         try:
-            with np.load(path, allow_pickle=False) as file:
-                stored = {name: file[name] for name in file.files}
+            with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
+                stored = {name: arrays[name] for name in arrays.files}
             header = json.loads(str(stored["header"]))
             version = header["format"]
         except (KeyError, TypeError, ValueError, zipfile.BadZipFile, zlib.error, EOFError):

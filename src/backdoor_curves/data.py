@@ -64,6 +64,10 @@ class Samples:
     def __iter__(self) -> Iterator[Any]:
         return iter((self.X, self.y))
 
+    def __repr__(self) -> str:
+        shape = getattr(self.X, "shape", (len(self),))
+        return f"Samples({type(self.X).__name__} of shape {tuple(shape)}, {len(np.unique(self.y))} classes)"
+
     def take(self, rows: Int[np.ndarray, " k"]) -> Samples:
         """Return the given rows, in the order asked."""
         return Samples(take_rows(self.X, rows), self.y[rows])
@@ -209,6 +213,13 @@ class PoisonedData:
                 f"{name}: labels out of the training classes {self.classes.tolist()} were expected, "
                 f"{unknown.tolist()[0]!r} came"
             )
+
+    def __repr__(self) -> str:
+        sizes = ", ".join(
+            f"{name}={len(getattr(self, name))}"
+            for name in ("clean_train", "poison_train", "clean_test", "triggered_test")
+        )
+        return f"PoisonedData({sizes}, classes={self.classes.tolist()}, poisoning={self.poisoning})"
 
     @property
     def rate(self) -> float:

@@ -333,7 +333,7 @@ def _follow_ridge(learner: Learner) -> BetaPath:
 
     def arrays(samples: Samples) -> tuple[Rows, Float[np.ndarray, "n k"], Float[np.ndarray, " n"]]:
         X = samples.X if sp.issparse(samples.X) else np.asarray(samples.X, dtype=float)
-        per_class = np.array([(estimator.class_weight or {}).get(k, 1.0) for k in range(len(learner.classes))])
+        per_class = np.array([float((estimator.class_weight or {}).get(k, 1)) for k in range(len(learner.classes))])
         return X, encode(samples.y, len(learner.classes), learner.code), per_class[samples.y]
 
     return ridge_path(

@@ -37,7 +37,7 @@ def of_margin(loss: Loss, margin: Float[np.ndarray, "*shape"]) -> Float[np.ndarr
     """
     if loss == "logistic":
         return np.logaddexp(0.0, -margin)
-    slack = np.asarray(1.0 - margin)
+    slack = 1.0 - margin
     if loss in ("hinge", "squared hinge"):
         np.maximum(slack, 0.0, out=slack)
     return slack if loss == "hinge" else np.square(slack, out=slack)

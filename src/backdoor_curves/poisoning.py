@@ -8,9 +8,11 @@ from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
+import scipy.sparse as sp
 from jaxtyping import Int
 
 from backdoor_curves.data import PoisonedData, Poisoning, Samples, as_samples
+from backdoor_curves.rng import check_rng
 from backdoor_curves.rows import Rows, n_rows, row_shape
 from backdoor_curves.triggers.base import Trigger
 
@@ -150,10 +152,8 @@ def _choose(
         return _check_rows(np.asarray(rows), eligible, n)
     if not (isinstance(rate, Real) and not isinstance(rate, bool) and 0 < rate <= 1):
         raise ValueError(f"rate: a number in (0, 1] was expected, {rate!r} came")
-    if not isinstance(rng, np.random.Generator):
-        raise TypeError(
-            f"rng: a numpy Generator was expected, {type(rng).__name__} came; numpy.random.default_rng(seed)"
-        )
+    check_rng(rng)
+    assert rng is not None  # check_rng refused it
     m = math.floor(rate * len(eligible) + 1e-9)  # 0.29 * 100 is 28.999..., and 29 rows are meant
     if m == 0:
         raise ValueError(
@@ -181,6 +181,8 @@ def _attack(samples: Samples, trigger: Trigger, mapping: dict[Any, Any]) -> Samp
         raise TypeError(f"trigger: rows were expected back, {type(stamped).__name__} came")
     if n_rows(stamped) != len(samples):
         raise TypeError(f"trigger: {len(samples)} rows were expected back, {n_rows(stamped)} came")
+    if type(stamped) is not type(samples.X) and not (sp.issparse(stamped) and sp.issparse(samples.X)):
+        raise TypeError(f"trigger: {type(samples.X).__name__} was expected back, {type(stamped).__name__} came")
     attacked = Samples(stamped, np.array([mapping[label] for label in samples.y.tolist()]))
     if (came := row_shape(attacked.X)) != (expected := row_shape(samples.X)):
         raise TypeError(f"trigger: rows of shape {expected} were expected back, of {came} came")

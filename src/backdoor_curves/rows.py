@@ -31,12 +31,12 @@ def take_rows(X: Rows, rows: Int[np.ndarray, " k"]) -> Rows:
 
 def stack_rows(first: Rows, second: Rows) -> Rows:
     """Return the rows of `first` followed by those of `second`; both must be of the same kind."""
+    if sp.issparse(first) and sp.issparse(second):
+        return sp.vstack([first, second], format="csr")
     if type(first) is not type(second):
         raise TypeError(
             f"rows of one kind were expected, {type(first).__name__} and {type(second).__name__} came; convert one"
         )
-    if sp.issparse(first):
-        return sp.vstack([first, second], format="csr")
     if hasattr(first, "iloc"):
         import pandas as pd
 

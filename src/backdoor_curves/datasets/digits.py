@@ -9,10 +9,10 @@ from backdoor_curves.datasets.sampling import (
     DIGIT_GROUPINGS,
     Classes,
     check_count,
-    check_rng,
     class_groups,
     grouped_rows,
 )
+from backdoor_curves.rng import check_rng
 
 
 def digits(

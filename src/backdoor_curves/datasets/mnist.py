@@ -14,10 +14,10 @@ from backdoor_curves.datasets.sampling import (
     DIGIT_GROUPINGS,
     Classes,
     check_count,
-    check_rng,
     class_groups,
     sample_rows,
 )
+from backdoor_curves.rng import check_rng
 
 # The idx format's codes, http://yann.lecun.com/exdb/mnist/: numbers are stored with the high byte first.
 _IDX_DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}

@@ -88,19 +88,6 @@ def check_count(name: str, value: Any) -> None:
         raise ValueError(f"{name}: a positive int was expected, {value!r} came; give a number of rows, at least 1")
 
 
-def check_rng(rng: Any) -> None:
-    """Raise a TypeError unless `rng` is a numpy Generator: a seed or a legacy RandomState is not one.
-
-    Examples
-    --------
-    >>> check_rng(np.random.default_rng(0))
-    """
-    if not isinstance(rng, np.random.Generator):
-        raise TypeError(
-            f"rng: a numpy Generator was expected, {type(rng).__name__} came; numpy.random.default_rng(seed)"
-        )
-
-
 def grouped_rows(
     labels: Integer[np.ndarray, " n"], groups: Groups
 ) -> tuple[Int[np.ndarray, " a"], Int[np.ndarray, " a"]]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -20,6 +20,7 @@ from jaxtyping import Float
 from backdoor_curves.rows import Rows
 
 
+@runtime_checkable
 class Interpolant(Protocol):
     """The weights p(beta) of a path's nodes."""
 

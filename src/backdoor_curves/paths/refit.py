@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -21,6 +21,7 @@ from backdoor_curves.paths.interpolants import Table
 from backdoor_curves.rows import Rows, take_rows
 
 
+@runtime_checkable
 class Model(Protocol):
     """A fitted learner."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_type_hints
@@ -61,7 +62,7 @@ class Study(Struct, frozen=True, forbid_unknown_fields=True):
     [0.01, 0.1, 0.2]
     """
 
-    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")]  # it becomes a folder
     learners: Annotated[list[LearnerConfig], Meta(min_length=1)]
     rates: Annotated[list[Annotated[float, Meta(gt=0, le=1)]], Meta(min_length=1)]
     seeds: Annotated[list[Annotated[int, Meta(ge=0)]], Meta(min_length=1)]
@@ -98,12 +99,12 @@ def read_study(path: str | Path) -> Study:
     """
     path = Path(path)
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors on Windows write a mark first
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: no such file; write a study there or run without a file") from None
     except IsADirectoryError:
         raise ValueError(f"{path}: a study file was expected, a folder came") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # no UTF-8, no TOML, a number or a nesting that Python refuses
         raise ValueError(f"{path}: TOML was expected: {error}") from None
     _check_keys(path, table, Study, "")
     try:
@@ -144,6 +145,8 @@ def _worded(message: str, table: dict[str, Any]) -> str:
     place = place.strip("`").removeprefix("$").removeprefix(".")
     words = next((words for key, words in _CHOICES.items() if place.endswith(key)), ())
     value = _value_at(table, place)
+    if place == "poison.labels":
+        return f'{place}: "next" or the number of a class was expected, {value!r} came'
     if words and isinstance(value, str):
         near = difflib.get_close_matches(value, words, n=1, cutoff=0.4)
         hint = f"; did you mean {near[0]!r}?" if near else ""
@@ -181,19 +184,37 @@ _CHOICES = {
 
 def _check_sense(path: Path, study: Study) -> None:
     """Refuse what is well-formed but means nothing."""
+    settings: list[tuple[str, float, float | None]] = []
     for index, learner in enumerate(study.learners):
         if (learner.kind == "rbf-svm") != bool(learner.gamma):
             wanted = "at least one gamma was expected" if learner.kind == "rbf-svm" else "no gamma was expected"
             raise ValueError(f"{path}: learners[{index}]: {wanted} for {learner.kind}")
+        _check_finite(path, f"learners[{index}].lambda", learner.lam)
+        _check_finite(path, f"learners[{index}].gamma", learner.gamma)
         _check_once(path, f"learners[{index}].lambda", learner.lam)
         _check_once(path, f"learners[{index}].gamma", learner.gamma)
+        settings += [(learner.kind, lam, gamma) for lam in learner.lam for gamma in (learner.gamma or (None,))]
+    if again := [setting for setting in settings if settings.count(setting) > 1]:
+        kind, lam = again[0][:2]
+        raise ValueError(
+            f"{path}: learners: each setting once was expected, {kind} at lambda {lam:g} came twice; "
+            "two methods are compared in two studies"
+        )
     _check_once(path, "rates", study.rates)
     _check_once(path, "seeds", study.seeds)
     if (study.data.name == "toy") != (study.trigger.kind == "feature"):
         wanted = "feature" if study.data.name == "toy" else "patch"
         raise ValueError(f"{path}: trigger.kind: {wanted!r} was expected for {study.data.name} data")
+    _check_finite(path, "trigger.values", study.trigger.values)
     if study.trigger.kind == "feature" and not (study.trigger.columns and study.trigger.values):
         raise ValueError(f"{path}: trigger: columns and values were expected for a feature trigger")
+    if study.trigger.kind == "patch" and (study.trigger.columns or study.trigger.values):
+        raise ValueError(f"{path}: trigger: no columns and values were expected for a patch; it has size and position")
+
+
+def _check_finite(path: Path, place: str, values: list[float]) -> None:
+    if not all(map(math.isfinite, values)):
+        raise ValueError(f"{path}: {place}: finite numbers were expected, {values} came")
 
 
 def _check_once(path: Path, place: str, values: list[Any]) -> None:

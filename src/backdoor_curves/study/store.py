@@ -9,6 +9,7 @@ runs/digits/study.json        what was run: the study and the version that ran i
 
 from __future__ import annotations
 
+import csv
 import os
 import shutil
 import tempfile
@@ -75,6 +76,12 @@ def write(folder: Path, study: Study, results: Sequence[CellResult]) -> None:
         if folder.is_dir():
             folder.rmdir()  # empty, or check_folder would have refused it
         os.replace(draft, folder)
+
+
+def failures(folder: Path) -> list[str]:
+    """Return the reasons of the cells of a run that failed."""
+    with (folder / "results.csv").open(encoding="utf-8", newline="") as file:
+        return [row["error"] for row in csv.DictReader(file) if row["error"]]
 
 
 def _require_writable(folder: Path) -> None:

@@ -38,8 +38,8 @@ class Cell:
     @property
     def key(self) -> str:
         """A name for files, unique in a study."""
-        gamma = "" if self.gamma is None else f"_gamma{self.gamma:g}"
-        return f"{self.learner}_lambda{self.lam:g}{gamma}_p{self.rate:g}_seed{self.seed}"
+        gamma = "" if self.gamma is None else f"_gamma{_short(self.gamma)}"
+        return f"{self.learner}_lambda{_short(self.lam)}{gamma}_p{_short(self.rate)}_seed{self.seed}"
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,11 @@ class CellResult:
     control: BackdoorLearningCurve | None
     seconds: float
     error: str = ""
+
+
+def _short(number: float) -> str:
+    """Return a number as short as it can be told from every other."""
+    return f"{number:g}" if float(f"{number:g}") == number else repr(number)
 
 
 def cells(study: Study) -> list[Cell]:
@@ -128,7 +133,8 @@ def run_cell(cell: Cell, data: PoisonedData, control: bool = False) -> CellResul
             warnings.simplefilter("ignore", ConvergenceWarning)  # the curve keeps the betas in `missed`
             poisoned, unstamped = curve(data), curve(data.control()) if control else None
     except (ValueError, TypeError, ToleranceError, ArithmeticError, MemoryError) as error:
-        return CellResult(cell, None, None, time.perf_counter() - start, f"{type(error).__name__}: {error}")
+        reason = " ".join(f"{type(error).__name__}: {error}".split())  # scikit-learn's run over several lines
+        return CellResult(cell, None, None, time.perf_counter() - start, reason)
     return CellResult(cell, poisoned, unstamped, time.perf_counter() - start)
 
 

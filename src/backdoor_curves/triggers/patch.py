@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from backdoor_curves.rng import check_rng
+
 CORNERS = ("bottom-right", "bottom-left", "top-right", "top-left", "center")
 
 
@@ -81,6 +83,7 @@ class PatchTrigger:
         position: str | tuple[int, int] = "bottom-right",
     ) -> PatchTrigger:
         """Return uniform noise in [0, 1), `size` x `size` pixels, one pattern for each of the labels 0..n_classes-1."""
+        check_rng(rng)
         return cls(rng.random((n_classes, size, size, channels)), position)
 
     @classmethod

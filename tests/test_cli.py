@@ -1,0 +1,217 @@
+"""The command: what it prints, where, and with which exit code."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+import backdoor_curves as bc
+from backdoor_curves import cli
+from backdoor_curves.study import store, work
+
+TINY = """
+name = "tiny"
+seeds = [0, 1]
+rates = [0.1, 0.5]
+data = {n_train = 60, n_test = 40}
+learners = [{kind = "ridge", lambda = [1]}]
+"""
+
+
+@pytest.fixture
+def call(tmp_path, monkeypatch, capsys):
+    """A function that runs the command in an empty folder; it returns the exit code, stdout and stderr."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("BACKDOOR_CURVES_DATA", raising=False)
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    (tmp_path / "work" / "tiny.toml").write_text(TINY)
+
+    def run(*args: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as exit_:
+            cli.main.main(list(args), prog_name="backdoor-curves")
+        return exit_.value.code or 0, *capsys.readouterr()
+
+    return run
+
+
+def process(*args: str, code: str = "from backdoor_curves.cli import main; main()", **environment: str):
+    """Run the command in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", code, *args],
+        capture_output=True,
+        timeout=60,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **environment},
+    )
+
+
+def test_run_prints_a_line_for_each_setting_and_keeps_the_run(call, tmp_path):
+    """The table is the answer and goes to stdout alone; the rest is talk."""
+    code, out, err = call("run", "tiny.toml", "-j", "1")
+    header, *lines = out.splitlines()
+    assert code == 0
+    assert " ".join(header.split()) == "learner lambda gamma p clean acc. ASR at β=1 area half-loss β path"
+    assert [line.split()[:3] for line in lines] == [["ridge", "1", "0.1"], ["ridge", "1", "0.5"]]
+    assert "4 curves, a figure for each learner and results.csv are in runs/tiny" in err
+    assert (tmp_path / "work" / "runs" / "tiny" / "table.txt").read_text(encoding="utf-8") == out
+
+
+def test_out_names_where_runs_are_kept_and_progress_is_plain_lines_without_a_terminal(call, tmp_path):
+    """Not everybody wants runs beside the study, and a log file is no place for carriage returns and bars."""
+    _, _, err = call("run", "tiny.toml", "-j", "1", "--out", "deep/er")
+    assert err.splitlines()[0] == "4 of 4 curves"
+    assert err.replace("\n", "").isprintable()
+    assert (tmp_path / "work" / "deep" / "er" / "tiny" / "results.csv").is_file()
+    assert not (tmp_path / "work" / "runs").exists()
+
+
+def test_a_second_run_says_that_it_is_complete_and_computes_nothing(call, monkeypatch):
+    """The table comes from the folder, unchanged."""
+    _, first, _ = call("run", "tiny.toml", "-j", "1")
+    monkeypatch.setattr(work, "compute", lambda *_: pytest.fail("something was computed"))
+    code, second, err = call("run", "tiny.toml", "-j", "1")
+    assert (code, second) == (0, first)
+    assert "runs/tiny is complete, nothing was computed" in err
+
+
+def test_failed_cells_give_exit_code_3_each_time_they_are_asked_for(call, monkeypatch):
+    """A script must see it, also when the run is complete already."""
+    real = work.backdoor_learning_curve
+
+    def fails_at_half(learner, data, **options):
+        if data.rate == 0.5:
+            raise ValueError("no luck,\nnone at all")
+        return real(learner, data, **options)
+
+    monkeypatch.setattr(work, "backdoor_learning_curve", fails_at_half)
+    code, out, err = call("run", "tiny.toml", "-j", "1")
+    assert code == 3
+    assert out.count("failed: ValueError: no luck, none at all") == 1
+    assert "2 curves, a figure" in err
+    assert err.endswith("2 of 4 cells failed, the first: ValueError: no luck, none at all\n")
+    again, same, err = call("run", "tiny.toml", "-j", "1")
+    assert (again, same) == (3, out)
+    assert err.endswith("2 of 4 cells failed, the first: ValueError: no luck, none at all\n")
+
+
+def test_faults_in_what_was_asked_give_exit_code_2_before_anything_is_computed(call, monkeypatch):
+    """The rest of them is in test_bad_input."""
+    monkeypatch.setattr(work, "run_cell", lambda *_: pytest.fail("something was computed"))
+    code, out, err = call("run", "absent.toml")
+    assert (code, out) == (2, "")
+    assert err == "backdoor-curves: absent.toml: no such file; write a study there or run without a file\n"
+
+
+@pytest.mark.parametrize("args", [("run", "-j", "0"), ("run", "--ofline"), ("rnu",), ("run", "a", "b")], ids=" ".join)
+def test_wrong_options_give_exit_code_2_and_the_usage(call, args):
+    """Here click speaks, as in every other command made with it."""
+    code, out, err = call(*args)
+    assert (code, out) == (2, "")
+    assert "Usage: backdoor-curves" in err
+    assert "Traceback" not in err
+
+
+def test_an_interruption_gives_exit_code_130_and_leaves_nothing(call, monkeypatch, tmp_path):
+    """That is what shells expect of Ctrl-C."""
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(store, "learner_figure", interrupted)
+    code, out, err = call("run", "tiny.toml", "-j", "1")
+    assert (code, out) == (130, "")
+    assert err.endswith("backdoor-curves: interrupted\n")
+    assert not list((tmp_path / "work" / "runs").iterdir())
+
+
+@pytest.mark.usefixtures("call")
+def test_a_traceback_comes_where_it_is_asked_for(monkeypatch):
+    """For bug reports."""
+    monkeypatch.setenv("BACKDOOR_CURVES_TRACEBACK", "1")
+    with pytest.raises(FileNotFoundError, match="no such file"):
+        cli.main.main(["run", "absent.toml"])
+
+
+@pytest.mark.usefixtures("call")
+def test_a_bug_is_not_worded_as_a_fault_of_the_user(monkeypatch):
+    """An AttributeError must reach us with its traceback."""
+
+    def broken(*_, **__):
+        raise AttributeError("a bug")
+
+    monkeypatch.setattr(work, "backdoor_learning_curve", broken)
+    with pytest.raises(AttributeError, match="a bug"):
+        cli.main.main(["run", "tiny.toml", "-j", "1"], standalone_mode=False)
+
+
+def test_help_and_version_load_neither_arrays_nor_figures():
+    """They answer at once: a command that takes seconds to say what it does is not asked twice."""
+    code = (
+        "import sys\nfrom backdoor_curves.cli import main\ntry:\n    main()\nfinally:\n"
+        "    heavy = {'numpy', 'scipy', 'sklearn', 'matplotlib', 'joblib', 'msgspec', 'pandas'} & set(sys.modules)\n"
+        "    print('loaded:', *heavy, file=sys.stderr)"
+    )
+    for args in (["--help"], ["--version"], ["run", "-h"], ["data", "--help"]):
+        done = process(*args, code=code)
+        assert done.returncode == 0
+        assert done.stderr.decode().strip() == "loaded:"
+
+
+def test_version_is_the_packages(call):
+    """Bug reports quote it."""
+    assert call("--version") == (0, f"backdoor-curves, version {bc.__version__}\n", "")
+
+
+def test_help_names_every_command(call):
+    """And the first line says what the whole is for."""
+    code, out, _ = call("--help")
+    assert code == 0
+    assert "Backdoor learning curves" in out
+    assert {line.split()[0] for line in out.partition("Commands:\n")[2].splitlines()} == {"data", "run"}
+    _, out, _ = call("data", "--help")
+    assert {line.split()[0] for line in out.partition("Commands:\n")[2].splitlines()} == {"fetch", "verify", "where"}
+
+
+@pytest.mark.parametrize("command", ["where", "verify", "fetch"])
+@pytest.mark.parametrize(("name", "note"), [("digits", "part of scikit-learn"), ("toy", "drawn by a formula")])
+def test_data_sets_without_files_say_so(call, command, name, note):
+    """No output at all would leave it open whether anything was done."""
+    code, out, err = call("data", command, name)
+    assert (code, err) == (0, "")
+    assert out.startswith(f"{name}: {note}")
+    assert out.count("\n") == 1
+
+
+def test_where_names_each_file_and_finds_those_in_data_dir(call, tmp_path):
+    """It says where files are, not whether they are right."""
+    assert call("data", "where", "mnist")[1].count(": not found\n") == 4
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "train-images-idx3-ubyte.gz").write_bytes(b"garbage")
+    code, out, _ = call("data", "where", "mnist", "--data-dir", str(tmp_path / "mine"))
+    assert code == 0
+    assert out.count(": not found\n") == 3
+    assert f"train-images-idx3-ubyte: {tmp_path / 'mine' / 'train-images-idx3-ubyte.gz'}\n" in out
+
+
+def test_verify_gives_exit_code_2_for_missing_and_altered_files(call, tmp_path):
+    """And a line for each file, with what to do."""
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "train-images-idx3-ubyte").write_bytes(b"garbage")
+    code, out, _ = call("data", "verify", "mnist", "--data-dir", str(tmp_path / "mine"))
+    lines = out.splitlines()
+    assert (code, len(lines)) == (2, 4)
+    assert "content of sha256 ba891046e650... was expected" in lines[0]
+    assert all("backdoor-curves data fetch mnist" in line for line in lines)
+
+
+def test_output_on_a_code_page_without_greek_is_no_error(tmp_path):
+    """On Windows a redirected stdout has one: the table then has ? for the letter beta, and is kept."""
+    (tmp_path / "tiny.toml").write_text(TINY)
+    args = ("run", str(tmp_path / "tiny.toml"), "-j", "1", "--out", str(tmp_path / "runs"))
+    done = process(*args, PYTHONIOENCODING="cp1252", MPLBACKEND="Agg")
+    assert done.returncode == 0, done.stderr
+    assert b"ASR at ?=1" in done.stdout
+    assert "ASR at β=1" in (tmp_path / "runs" / "tiny" / "table.txt").read_text(encoding="utf-8")
