@@ -15,6 +15,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -108,8 +109,10 @@ def backdoor_learning_curve(
     """
     if not isinstance(data, PoisonedData):
         raise TypeError(f"data: PoisonedData was expected, {type(data).__name__} came; make it with poison(...)")
-    if not tolerance > 0:
+    if not (isinstance(tolerance, Real) and tolerance > 0):
         raise ValueError(f"tolerance: a number > 0 was expected, {tolerance!r} came")
+    if n_jobs is not None and (not isinstance(n_jobs, Integral) or n_jobs == 0):
+        raise ValueError(f"n_jobs: None or a number of processes, -1 for all cores, was expected, {n_jobs!r} came")
     if on_miss not in ("raise", "flag"):
         raise ValueError(f'on_miss: "raise" or "flag" was expected, {on_miss!r} came')
     grid = None if betas is None else check_betas(betas, ascending=True)
@@ -195,10 +198,10 @@ class ToleranceError(RuntimeError):
 
 def check_betas(betas: Any, ascending: bool = False) -> Float[np.ndarray, " b"]:
     """Return betas as an array of shape (b,); they must be in [0, 1], and ascend where a grid is meant."""
-    try:
-        array = np.atleast_1d(np.asarray(betas, dtype=float))
-    except (TypeError, ValueError):
-        raise ValueError(f"betas: numbers in [0, 1] were expected, {betas!r} came") from None
+    given = np.atleast_1d(np.asarray(betas))
+    if given.size and given.dtype.kind not in "fiu":
+        raise ValueError(f"betas: numbers in [0, 1] were expected, {betas!r} came")
+    array = given.astype(float)
     if array.ndim != 1 or not array.size:
         raise ValueError(f"betas: at least one number in a flat list was expected, shape {array.shape} came")
     if (outside := ~((array >= 0.0) & (array <= 1.0))).any():

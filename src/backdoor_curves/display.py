@@ -102,6 +102,7 @@ class BackdoorLearningCurveDisplay:
         quantity, ax
             As in `plot`.
         """
+        _require_known(quantity)
 
         def curve(on: PoisonedData) -> BackdoorLearningCurve:
             return backdoor_learning_curve(estimator, on, method=method, betas=betas, freeze=freeze, n_jobs=n_jobs)
@@ -148,8 +149,7 @@ class BackdoorLearningCurveDisplay:
         BackdoorLearningCurveDisplay
             Itself.
         """
-        if quantity not in NAMES:
-            raise ValueError(f'quantity: "loss" or "accuracy" was expected, {quantity!r} came')
+        _require_known(quantity)
         if not any(self.curves.values()):
             raise ValueError("curves: at least one curve was expected, none came")
         if ax is None:
@@ -219,6 +219,11 @@ class BackdoorLearningCurveDisplay:
         ]
         labelled = [line for line in self.lines_ if not str(line.get_label()).startswith("_")]
         self.ax_.legend(handles=labelled + style, fontsize="small", frameon=False)
+
+
+def _require_known(quantity: str) -> None:
+    if quantity not in NAMES:
+        raise ValueError(f'quantity: "loss" or "accuracy" was expected, {quantity!r} came')
 
 
 def _listed(curves: Curves) -> list[BackdoorLearningCurve]:

@@ -85,7 +85,7 @@ def where(dataset: str, data_dir: str | os.PathLike[str] | None = None) -> dict[
     {}
     """
     files = catalogued(dataset).files
-    return {file.name: _find(dataset, file, search_folders(data_dir)) for file in files}
+    return {file.name: _find(dataset, file, _existing(data_dir)) for file in files}
 
 
 def verify(dataset: str, data_dir: str | os.PathLike[str] | None = None) -> tuple[FileCheck, ...]:
@@ -113,7 +113,7 @@ def verify(dataset: str, data_dir: str | os.PathLike[str] | None = None) -> tupl
     >>> verify("digits")
     ()
     """
-    return tuple(_check(dataset, file, search_folders(data_dir)) for file in catalogued(dataset).files)
+    return tuple(_check(dataset, file, _existing(data_dir)) for file in catalogued(dataset).files)
 
 
 def fetch(dataset: str, data_dir: str | os.PathLike[str] | None = None) -> dict[str, Path]:
@@ -185,8 +185,16 @@ def load_files(
     >>> load_files("digits")
     ()
     """
-    folders = search_folders(data_dir)
+    folders = _existing(data_dir)
     return tuple(_load_file(dataset, file, folders, offline) for file in catalogued(dataset).files)
+
+
+def _existing(data_dir: str | os.PathLike[str] | None) -> tuple[Path, ...]:
+    """Return the folders to search; a folder that was named but is not there is a slip, not a place to pass over."""
+    folders = search_folders(data_dir)
+    if data_dir is not None and not folders[0].is_dir():
+        raise FileNotFoundError(f"{folders[0]}: a folder with data files was expected, there is none of this name")
+    return folders
 
 
 def _candidates(dataset: str, file: RemoteFile, folder: Path) -> Iterator[Path]:

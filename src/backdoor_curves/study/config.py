@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 import tomllib
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_type_hints
 
@@ -194,7 +195,7 @@ def _check_sense(path: Path, study: Study) -> None:
         _check_once(path, f"learners[{index}].lambda", learner.lam)
         _check_once(path, f"learners[{index}].gamma", learner.gamma)
         settings += [(learner.kind, lam, gamma) for lam in learner.lam for gamma in (learner.gamma or (None,))]
-    if again := [setting for setting in settings if settings.count(setting) > 1]:
+    if again := [setting for setting, times in Counter(settings).items() if times > 1]:
         kind, lam = again[0][:2]
         raise ValueError(
             f"{path}: learners: each setting once was expected, {kind} at lambda {lam:g} came twice; "
@@ -206,6 +207,8 @@ def _check_sense(path: Path, study: Study) -> None:
         wanted = "feature" if study.data.name == "toy" else "patch"
         raise ValueError(f"{path}: trigger.kind: {wanted!r} was expected for {study.data.name} data")
     _check_finite(path, "trigger.values", study.trigger.values)
+    if study.data.name == "toy" and study.data.classes != DataConfig().classes:
+        raise ValueError(f"{path}: data.classes: the toy has two classes of its own, {study.data.classes!r} came")
     if study.trigger.kind == "feature" and not (study.trigger.columns and study.trigger.values):
         raise ValueError(f"{path}: trigger: columns and values were expected for a feature trigger")
     if study.trigger.kind == "patch" and (study.trigger.columns or study.trigger.values):
@@ -218,6 +221,6 @@ def _check_finite(path: Path, place: str, values: list[float]) -> None:
 
 
 def _check_once(path: Path, place: str, values: list[Any]) -> None:
-    twice = [value for value in values if values.count(value) > 1]
+    twice = [value for value, times in Counter(values).items() if times > 1]
     if twice:
         raise ValueError(f"{path}: {place}: each value once was expected, {twice[0]!r} came twice")
