@@ -198,10 +198,13 @@ class ToleranceError(RuntimeError):
 
 def check_betas(betas: Any, ascending: bool = False) -> Float[np.ndarray, " b"]:
     """Return betas as an array of shape (b,); they must be in [0, 1], and ascend where a grid is meant."""
-    given = np.atleast_1d(np.asarray(betas))
-    if given.size and given.dtype.kind not in "fiu":
+    try:
+        given = np.atleast_1d(np.asarray(betas))
+        array = given.astype(float)
+    except (TypeError, ValueError):
+        raise ValueError(f"betas: numbers in [0, 1] were expected, {betas!r} came") from None
+    if array.size and given.dtype.kind not in "fiu":
         raise ValueError(f"betas: numbers in [0, 1] were expected, {betas!r} came")
-    array = given.astype(float)
     if array.ndim != 1 or not array.size:
         raise ValueError(f"betas: at least one number in a flat list was expected, shape {array.shape} came")
     if (outside := ~((array >= 0.0) & (array <= 1.0))).any():
@@ -428,19 +431,23 @@ class BackdoorLearningCurve:
         scan = self.interpolant.scan
         if scan[0] != 0.0:
             raise ValueError(f"half_loss_beta needs the loss at beta = 0; this curve begins at {scan[0]:g}")
-        excess = self.loss("triggered", scan)
-        excess = excess - excess[0] / 2.0
-        below = np.flatnonzero(excess <= 0.0)
+        losses = self.loss("triggered", scan)
+        half = losses[0] / 2.0
+        below = np.flatnonzero(losses <= half)
         if not below.size:
             return float("nan")
         after = int(below[0])
         if after == 0:
             return 0.0
-        left, right = scan[after - 1], scan[after]
+        (left, right), (above, under) = scan[after - 1 : after + 1], losses[after - 1 : after + 1] - half
         if not self.exact:
-            return float(left + (right - left) * excess[after - 1] / (excess[after - 1] - excess[after]))
-        half = self.loss("triggered", 0.0) / 2.0
-        return float(brentq(lambda beta: self.loss("triggered", beta) - half, left, right, xtol=1e-15, rtol=1e-14))
+            return float(left + (right - left) * above / (above - under))
+
+        def excess(beta: float) -> float:
+            # The ends as they were just found: computed alone they may round to the other side of zero.
+            return above if beta == left else under if beta == right else self.loss("triggered", beta) - half
+
+        return float(brentq(excess, left, right, xtol=1e-15, rtol=1e-14))
 
     def certificate(self, betas: Any = None) -> Certificate | None:
         """Return how far the curve may be from the optimum's at each beta; None for refits, which have none.

@@ -31,7 +31,7 @@ from backdoor_curves.codes import Code, encode
 from backdoor_curves.data import PoisonedData, Samples, join
 from backdoor_curves.losses import Loss
 from backdoor_curves.paths.base import BetaPath
-from backdoor_curves.paths.refit import Fit, Model, refit_path
+from backdoor_curves.paths.refit import Fit, Kernel, Model, refit_path
 from backdoor_curves.paths.ridge import ridge_path
 from backdoor_curves.rows import Rows, n_rows
 
@@ -146,7 +146,8 @@ def follow(
     warm = getattr(learner.estimator, "warm_start", False) is True
     fit = cast(Fit, partial(_fit, learner.estimator, len(learner.classes)))
     grid = REFIT_BETAS if betas is None else betas
-    return refit_path(fit, joined.X, joined.y, learner.is_poison, grid, warm=warm, n_jobs=n_jobs)
+    kernel = _kernel(learner.estimator) if len(learner.classes) == 2 else None
+    return refit_path(fit, joined.X, joined.y, learner.is_poison, grid, kernel=kernel, warm=warm, n_jobs=n_jobs)
 
 
 # --- reading the estimator -------------------------------------------------------------------------------------------
@@ -344,6 +345,16 @@ def _follow_ridge(learner: Learner) -> BetaPath:
     )
 
 
+def _kernel(estimator: Any) -> Kernel | None:
+    """Return the kernel of an SVM as a function of rows, and None for any other learner."""
+    if not isinstance(estimator, SVC | NuSVC):
+        return None
+    if callable(estimator.kernel):
+        return lambda X: estimator.kernel(X, X)
+    parameters = {"gamma": estimator.gamma, "degree": estimator.degree, "coef0": estimator.coef0}
+    return partial(pairwise_kernels, metric=estimator.kernel, filter_params=True, **parameters)
+
+
 @dataclass(frozen=True, eq=False)
 class FittedEstimator:
     """A fitted scikit-learn classifier as a `Model`."""
@@ -363,26 +374,16 @@ class FittedEstimator:
         logs = np.log(probabilities)
         return logs[:, 1:] - logs[:, :1] if logs.shape[1] == 2 else logs
 
-    def inner(self, other: Model) -> float | None:
-        """Return <w, w'> of two linear models, or of two kernel SVMs in the kernel's space."""
-        assert isinstance(other, FittedEstimator)
-        mine, theirs = self.estimator, other.estimator
-        if isinstance(mine, SVC | NuSVC) and mine.kernel != "linear":
-            if len(mine.classes_) > 2 or callable(mine.kernel):
-                return None  # many w whose duals share one matrix; or support vectors that scikit-learn does not keep
-            K = pairwise_kernels(
-                mine.support_vectors_,
-                theirs.support_vectors_,
-                metric=mine.kernel,
-                filter_params=True,
-                gamma=mine.gamma,
-                degree=mine.degree,
-                coef0=mine.coef0,
-            )
-            return float(_dense(mine.dual_coef_)[0] @ K @ _dense(theirs.dual_coef_)[0])
-        if not hasattr(mine, "coef_"):
-            return None
-        return float(np.vdot(_dense(mine.coef_), _dense(theirs.coef_)))
+    def coef(self) -> Float[np.ndarray, " p"] | None:
+        """Return the coefficients of a linear model, those of all classes in a row."""
+        linear = hasattr(self.estimator, "coef_")  # an SVC has them with a linear kernel only
+        return _dense(self.estimator.coef_).ravel() if linear else None
+
+    def duals(self, n: int) -> Float[np.ndarray, " n"]:
+        """Return the signed dual coefficients of an SVC for two classes, zero but for support vectors."""
+        duals = np.zeros(n)
+        duals[self.estimator.support_] = _dense(self.estimator.dual_coef_)[0]
+        return duals
 
 
 def _dense(A: Any) -> Float[np.ndarray, "a b"]:

@@ -41,10 +41,20 @@ def test_files_are_found_without_the_network(small, put, cache, tmp_path, monkey
 def test_places_are_searched_in_order(small, put, cache, tmp_path, monkeypatch):  # noqa: ARG001
     """The argument goes before the environment, that before the cache; a place without the files is passed over."""
     monkeypatch.setenv("BACKDOOR_CURVES_DATA", str(tmp_path / "env"))
+    (tmp_path / "mine").mkdir()
     assert search_folders(tmp_path / "mine") == (tmp_path / "mine", tmp_path / "env", cache)
     for folder in (cache, tmp_path / "env", tmp_path / "mine"):
         put(folder)
         assert where("mnist", tmp_path / "mine")[NAMES[0]] == folder / f"{NAMES[0]}.gz"
+
+
+def test_a_named_folder_that_is_not_there_is_refused(small, tmp_path):
+    """A slip in its name would otherwise end in another copy of the data, or in a download."""
+    small.serve_all("first")
+    for question in (where, verify, load_files):
+        with pytest.raises(FileNotFoundError, match="there is none of this name"):
+            question("mnist", tmp_path / "mnie")
+    assert small.asked == []
 
 
 @pytest.mark.parametrize(
@@ -82,6 +92,7 @@ def test_offline_refuses_the_network_and_tells_where_it_looked(small, cache, tmp
     """The error is enough to put things right: every folder searched, and the command."""
     small.serve_all("first")
     monkeypatch.setenv("BACKDOOR_CURVES_DATA", str(tmp_path / "env"))
+    (tmp_path / "mine").mkdir()
     with pytest.raises(FileNotFoundError) as caught:
         load_files("mnist", tmp_path / "mine", offline=True)
     message = str(caught.value)

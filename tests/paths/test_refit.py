@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,8 +20,6 @@ from sklearn.tree import DecisionTreeClassifier
 import backdoor_curves as bc
 from backdoor_curves import learners
 from backdoor_curves.data import join
-from backdoor_curves.paths.interpolants import Table
-from backdoor_curves.paths.refit import RefitPath
 
 BETAS = [0.0, 0.3, 1.0]
 LEARNERS = {
@@ -214,7 +213,7 @@ def test_poison_of_weight_zero_in_place_of_dropping_it_is_noticed(monkeypatch):
     def forgetful(fit, X, y, is_poison, betas, **options):
         kept = right(fit, X, y, is_poison, betas, **options)
         first = fit(X, y, np.where(is_poison, 1e-300, 1.0), None)
-        return RefitPath(Table(betas), [first, *kept.models[1:]])
+        return replace(kept, models=[first, *kept.models[1:]])
 
     monkeypatch.setattr(learners, "refit_path", forgetful)
     with pytest.raises(AssertionError, match="Not equal to tolerance"):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import combinations_with_replacement
 from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
@@ -18,7 +17,7 @@ from joblib import Parallel, delayed
 
 from backdoor_curves.paths.base import BetaPath
 from backdoor_curves.paths.interpolants import Table
-from backdoor_curves.rows import Rows, take_rows
+from backdoor_curves.rows import Rows, n_rows, take_rows
 
 
 @runtime_checkable
@@ -31,13 +30,20 @@ class Model(Protocol):
         """Return the scores of the rows X, one column for two classes."""
         ...
 
-    def inner(self, other: Model) -> float | None:
-        """Return <w, w'> of two fits, without intercepts; None for a learner without a w."""
+    def coef(self) -> Float[np.ndarray, " p"] | None:
+        """Return w, the intercept left out; None for a learner that has no w or does not hold it."""
+        ...
+
+    def duals(self, n: int) -> Float[np.ndarray, " n"]:
+        """Return the signed dual coefficients of the n rows it was fitted on; asked of kernel machines only."""
         ...
 
 
 Fit = Callable[[Rows, Int[np.ndarray, " n"], Float[np.ndarray, " n"], Model | None], Model]
 """Fit on rows, labels and sample weights, starting from another fit where one is given."""
+
+Kernel = Callable[[Rows], Float[np.ndarray, "n n"]]
+"""The kernel matrix of some rows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +55,10 @@ class RefitPath(BetaPath):
 
     interpolant: Table
     models: Sequence[Model]
+    fitted_on: Sequence[Int[np.ndarray, " _"]]
+    """The rows of `X` behind each model."""
+    X: Rows
+    kernel: Kernel | None
 
     def nodal_scores(self, X: Rows) -> Float[np.ndarray, "k n columns"]:
         """Return the models' scores of the rows X."""
@@ -56,14 +66,17 @@ class RefitPath(BetaPath):
 
     def nodal_gram(self) -> Float[np.ndarray, "k k"] | None:
         """Return the inner products between the models' parameters; None where they have none."""
-        k = len(self.models)
-        gram = np.empty((k, k))
-        for i, j in combinations_with_replacement(range(k), 2):
-            product = self.models[i].inner(self.models[j])
-            if product is None:
-                return None
-            gram[i, j] = gram[j, i] = product
-        return gram
+        coefs = [coef for model in self.models if (coef := model.coef()) is not None]
+        if coefs:
+            W = np.stack(coefs)
+            return W @ W.T
+        if self.kernel is None:
+            return None
+        A = np.zeros((len(self.models), n_rows(self.X)))
+        for duals, model, rows in zip(A, self.models, self.fitted_on, strict=True):
+            duals[rows] = model.duals(len(rows))
+        used = np.flatnonzero(A.any(axis=0))
+        return A[:, used] @ self.kernel(take_rows(self.X, used)) @ A[:, used].T
 
     def certificate(self, betas: Float[np.ndarray, " b"], reach: float) -> None:
         """Return None: that a solver stopped says nothing about its distance to the optimum."""
@@ -85,6 +98,7 @@ def refit_path(
     is_poison: Bool[np.ndarray, " n"],
     betas: Float[np.ndarray, " k"],
     *,
+    kernel: Kernel | None = None,
     warm: bool = False,
     n_jobs: int | None = None,
 ) -> RefitPath:
@@ -99,6 +113,8 @@ def refit_path(
         a row of weight zero all the same (for a variance, a vocabulary, a batch).
     betas : array of shape (k,)
         Ascending, in [0, 1].
+    kernel : callable, optional
+        The learner's kernel, where it is one: norms and angles are then those of its space.
     warm : bool
         Whether each fit starts from the one before; then they cannot run in parallel.
     n_jobs : int, optional
@@ -114,13 +130,16 @@ def refit_path(
     Through `backdoor_learning_curve(estimator, data, method="refit")`.
     """
 
+    # Dropped, not weighted by zero, at beta = 0.
+    fitted_on = [np.flatnonzero(~is_poison) if beta == 0.0 else np.arange(len(y)) for beta in betas]
+    tasks = [(fit, X, y, is_poison, rows, beta) for rows, beta in zip(fitted_on, betas, strict=True)]
     if warm:
-        models = [_fit_at(fit, X, y, is_poison, betas[0])]
-        for beta in betas[1:]:
-            models.append(_fit_at(fit, X, y, is_poison, beta, models[-1]))
+        models = [_fit_at(*tasks[0])]
+        for task in tasks[1:]:
+            models.append(_fit_at(*task, models[-1]))
     else:
-        models = Parallel(n_jobs=n_jobs)(delayed(_fit_at)(fit, X, y, is_poison, beta) for beta in betas)
-    path = RefitPath(Table(betas), models)
+        models = Parallel(n_jobs=n_jobs)(delayed(_fit_at)(*task) for task in tasks)
+    path = RefitPath(Table(betas), models, fitted_on, X, kernel)
     if path.unconverged.size:
         from sklearn.exceptions import ConvergenceWarning
 
@@ -128,7 +147,7 @@ def refit_path(
             f"the solver did not converge at {path.unconverged.size} of {len(betas)} betas "
             f"({', '.join(f'{beta:g}' for beta in path.unconverged)}); raise max_iter or loosen tol",
             ConvergenceWarning,
-            stacklevel=2,
+            stacklevel=4,
         )
     return path
 
@@ -138,10 +157,11 @@ def _fit_at(
     X: Rows,
     y: Int[np.ndarray, " n"],
     is_poison: Bool[np.ndarray, " n"],
+    rows: Int[np.ndarray, " fitted"],
     beta: float,
     start: Model | None = None,
 ) -> Model:
-    if beta == 0.0:
-        kept = np.flatnonzero(~is_poison)
-        return fit(take_rows(X, kept), y[kept], np.ones(len(kept)), start)
-    return fit(X, y, np.where(is_poison, beta, 1.0), start)
+    weights = np.where(is_poison, beta, 1.0)
+    if len(rows) < len(y):
+        X, y, weights = take_rows(X, rows), y[rows], weights[rows]
+    return fit(X, y, weights, start)
