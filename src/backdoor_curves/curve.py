@@ -8,12 +8,8 @@ Source: Cina et al., Backdoor Learning Curves (arXiv 2106.07214), Eq. 1 and 2, w
 
 from __future__ import annotations
 
-import json
 import os
-import uuid
-import zipfile
-import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from numbers import Integral, Real
 from pathlib import Path
@@ -23,21 +19,21 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.optimize import brentq
 
-from backdoor_curves.codes import Code, decode, encode
-from backdoor_curves.data import PoisonedData
+from backdoor_curves.codes import Code
+from backdoor_curves.data import PoisonedData, Samples
+from backdoor_curves.files import read_record, write_record
 from backdoor_curves.learners import REFIT_BETAS, Freeze, Learner, Method, follow, read_learner
-from backdoor_curves.losses import Loss, row_losses
+from backdoor_curves.losses import Loss
 from backdoor_curves.metrics import attack_success_rate, clean_accuracy, robust_accuracy
 from backdoor_curves.paths.base import BetaPath, Certificate, Interpolant, cosines, norms
 from backdoor_curves.paths.interpolants import Rational, Table
+from backdoor_curves.scored import ScoredRows
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Split = Literal["triggered", "clean"]
 FILE_FORMAT = "backdoor learning curve 1"
-_BLOCK = 2**18
-"""Scores held at once while losses are summed: 2 MiB, so that they stay in the cache."""
 
 
 def backdoor_learning_curve(
@@ -123,13 +119,18 @@ def backdoor_learning_curve(
     triggered = learner.test_rows(data.triggered_test, "triggered_test")
     clean = learner.test_rows(data.clean_test, "clean_test")
     reach = max(path.reach(triggered.X), path.reach(clean.X))
+
+    def scored(rows: Samples) -> ScoredRows:
+        nodal = path.nodal_scores(rows.X)
+        return ScoredRows(path.interpolant, nodal, rows.y, learner.loss, learner.code, len(learner.classes))
+
     return BackdoorLearningCurve(
         info=_describe(learner, data, path),
         betas=grid,
         classes=learner.classes,
         interpolant=path.interpolant,
-        triggered=TestScores(path.nodal_scores(triggered.X), triggered.y),
-        clean=TestScores(path.nodal_scores(clean.X), clean.y),
+        triggered=scored(triggered),
+        clean=scored(clean),
         triggered_true=None if data.triggered_true is None else learner.index(data.triggered_true),
         gram=path.nodal_gram(),
         missed=_missed(path, reach, tolerance, on_miss),
@@ -251,16 +252,6 @@ class CurveInfo:
 
 
 @dataclass(frozen=True, eq=False)
-class TestScores:
-    """The scores of one set of test rows along a path, and the class indices that count as right."""
-
-    __test__ = False  # not a test class, whatever pytest thinks of the name
-
-    nodal: Float[np.ndarray, "k n columns"]
-    y: Int[np.ndarray, " n"]
-
-
-@dataclass(frozen=True, eq=False)
 class _Live:
     """What only a curve just computed has: its path, and how far its test rows lie from the training rows."""
 
@@ -307,8 +298,8 @@ class BackdoorLearningCurve:
     betas: Float[np.ndarray, " b"]
     classes: np.ndarray
     interpolant: Interpolant
-    triggered: TestScores
-    clean: TestScores
+    triggered: ScoredRows
+    clean: ScoredRows
     triggered_true: Int[np.ndarray, " n"] | None
     gram: Float[np.ndarray, "k k"] | None
     missed: Float[np.ndarray, " f"]
@@ -359,8 +350,7 @@ class BackdoorLearningCurve:
         ValueError
             If a beta is outside [0, 1], or was not among those of a refitted curve.
         """
-        betas = self.betas if betas is None else check_betas(betas)
-        scores = np.concatenate([block for _, block in self._score_blocks(split, betas)], axis=1)
+        scores = self._rows(split).scores(self._grid(betas))
         return scores[..., 0] if scores.shape[-1] == 1 else scores
 
     def loss(self, split: Split = "triggered", betas: Any = None) -> Any:
@@ -368,17 +358,11 @@ class BackdoorLearningCurve:
 
         Parameters and errors as `scores`.
         """
-        grid = self.betas if betas is None else check_betas(betas)
-        test = self._split(split)
-        total = np.zeros(len(grid))
-        for rows, scores in self._score_blocks(split, grid):
-            targets = encode(test.y[rows], len(self.classes), self.info.code)
-            total += row_losses(self.info.loss, self.info.code, scores, targets).sum(axis=1)
-        return _as_asked(betas, total / len(test.y))
+        return _as_asked(betas, self._rows(split).mean_loss(self._grid(betas)))
 
     def predictions(self, split: Split = "triggered", betas: Any = None) -> np.ndarray:
         """Return the predicted labels of the test rows, shape (b, n). Parameters and errors as `scores`."""
-        return self.classes[self._predicted(split, betas)]
+        return self.classes[self._rows(split).predicted(self._grid(betas))]
 
     def accuracy(self, split: Split = "triggered", betas: Any = None) -> Any:
         """Return the share of test rows predicted as labelled, in [0, 1].
@@ -387,13 +371,14 @@ class BackdoorLearningCurve:
         the attacker wants. Parameters and errors as `scores`.
         """
         rate = attack_success_rate if split == "triggered" else clean_accuracy
-        return _as_asked(betas, rate(self._split(split).y, self._predicted(split, betas)))
+        rows = self._rows(split)
+        return _as_asked(betas, rate(rows.y, rows.predicted(self._grid(betas))))
 
     def robust_accuracy(self, betas: Any = None) -> Any:
         """Return the share of triggered rows predicted as their true class, in [0, 1]; needs `triggered_true`."""
         if self.triggered_true is None:
             raise ValueError("robust_accuracy needs the true classes of the triggered rows; pass triggered_true=")
-        return _as_asked(betas, robust_accuracy(self.triggered_true, self._predicted("triggered", betas)))
+        return _as_asked(betas, robust_accuracy(self.triggered_true, self.triggered.predicted(self._grid(betas))))
 
     def norm(self, betas: Any = None) -> Any:
         """Return rho = |w(beta)| of Eq. 5, the intercept left out (Frobenius for K classes, kernel's space for SVC).
@@ -458,7 +443,7 @@ class BackdoorLearningCurve:
             If the curve was loaded from a file and other betas than its own are asked for.
         """
         if self.live is not None:
-            return self.live.path.certificate(self.betas if betas is None else check_betas(betas), self.live.reach)
+            return self.live.path.certificate(self._grid(betas), self.live.reach)
         if betas is not None and not np.array_equal(check_betas(betas), self.betas):
             raise ValueError("certificate: a curve from a file has the certificate of its own betas only")
         return self.stored_certificate
@@ -494,8 +479,7 @@ class BackdoorLearningCurve:
 
         The file holds the scores of the test rows at the path's nodes, not the training data.
         """
-        arrays: dict[str, Any] = {
-            "header": np.array(json.dumps({"format": FILE_FORMAT, "info": asdict(self.info)})),
+        arrays = {
             "betas": self.betas,
             "classes": self.classes,
             "missed": self.missed,
@@ -505,22 +489,16 @@ class BackdoorLearningCurve:
             "clean_nodal": self.clean.nodal,
             "clean_y": self.clean.y,
         }
-        if isinstance(self.interpolant, Rational):
-            arrays["largest"] = np.array(self.interpolant.largest)
-        optional = {"triggered_true": self.triggered_true, "gram": self.gram}
         certificate = self.certificate()
-        if certificate is not None:
-            optional |= {"objective_gap": certificate.objective_gap, "score_bound": certificate.score_bound}
+        optional = {
+            "largest": np.array(self.interpolant.largest) if isinstance(self.interpolant, Rational) else None,
+            "triggered_true": self.triggered_true,
+            "gram": self.gram,
+            "objective_gap": certificate.objective_gap if certificate else None,
+            "score_bound": certificate.score_bound if certificate else None,
+        }
         arrays |= {name: array for name, array in optional.items() if array is not None}
-        target = Path(path)
-        partial = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
-        try:
-            with open(partial, "xb") as file:
-                np.savez_compressed(file, **arrays)
-            os.replace(partial, target)
-        except BaseException:
-            partial.unlink(missing_ok=True)
-            raise
+        write_record(Path(path), FILE_FORMAT, {"info": asdict(self.info)}, arrays)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> BackdoorLearningCurve:
@@ -531,59 +509,42 @@ class BackdoorLearningCurve:
         ValueError
             If the file is no curve, or one of a later version.
         """
-        try:
-            with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
-                stored = {name: arrays[name] for name in arrays.files}
-            header = json.loads(str(stored["header"]))
-            version = header["format"]
-        except (KeyError, TypeError, ValueError, zipfile.BadZipFile, zlib.error, EOFError):
-            raise ValueError(f"{path}: a file written by BackdoorLearningCurve.save was expected") from None
-        if version != FILE_FORMAT:
-            raise ValueError(f"{path}: {FILE_FORMAT!r} was expected, {version!r} came; update backdoor-curves")
+        header, stored = read_record(Path(path), FILE_FORMAT)
+        info = CurveInfo(**header["info"])
+        interpolant = Rational(float(stored["largest"])) if "largest" in stored else Table(stored["nodes"])
+
+        def scored(split: Split) -> ScoredRows:
+            nodal, y = stored[f"{split}_nodal"], stored[f"{split}_y"]
+            return ScoredRows(interpolant, nodal, y, info.loss, info.code, len(stored["classes"]))
+
         certificate = None
         if "score_bound" in stored:
             certificate = Certificate(stored["betas"], stored["objective_gap"], stored["score_bound"])
         return cls(
-            info=CurveInfo(**header["info"]),
+            info=info,
             betas=stored["betas"],
             classes=stored["classes"],
-            interpolant=Rational(float(stored["largest"])) if "largest" in stored else Table(stored["nodes"]),
-            triggered=TestScores(stored["triggered_nodal"], stored["triggered_y"]),
-            clean=TestScores(stored["clean_nodal"], stored["clean_y"]),
+            interpolant=interpolant,
+            triggered=scored("triggered"),
+            clean=scored("clean"),
             triggered_true=stored.get("triggered_true"),
             gram=stored.get("gram"),
             missed=stored["missed"],
             stored_certificate=certificate,
         )
 
-    def _score_blocks(
-        self, split: Split, betas: Float[np.ndarray, " b"]
-    ) -> Iterator[tuple[slice, Float[np.ndarray, "b block columns"]]]:
-        """Yield the scores of a few test rows at a time: all betas of all rows may be too many to hold."""
-        nodal = self._split(split).nodal
-        k, n, columns = nodal.shape
-        weights = self.interpolant.weights(betas)
-        step = max(1, _BLOCK // (len(betas) * columns))
-        for start in range(0, n, step):
-            rows = slice(start, min(start + step, n))
-            yield rows, (weights @ nodal[:, rows].reshape(k, -1)).reshape(len(betas), -1, columns)
-
-    def _predicted(self, split: Split, betas: Any) -> Int[np.ndarray, "b n"]:
-        """Return the predicted class indices of the test rows."""
-        grid = self.betas if betas is None else check_betas(betas)
-        blocks = [decode(scores, len(self.classes), self.info.code) for _, scores in self._score_blocks(split, grid)]
-        return np.concatenate(blocks, axis=1)
-
     def _of_parameters(self, quantity: Any, betas: Any) -> Any:
         if self.gram is None:
             raise ValueError(f"norm and angle need a parameter vector w; {self.info.estimator} has none")
-        grid = self.betas if betas is None else check_betas(betas)
-        return _as_asked(betas, quantity(self.interpolant, self.gram, grid))
+        return _as_asked(betas, quantity(self.interpolant, self.gram, self._grid(betas)))
 
-    def _split(self, split: Split) -> TestScores:
+    def _rows(self, split: Split) -> ScoredRows:
         if split not in ("triggered", "clean"):
             raise ValueError(f'split: "triggered" or "clean" was expected, {split!r} came')
         return self.triggered if split == "triggered" else self.clean
+
+    def _grid(self, betas: Any) -> Float[np.ndarray, " b"]:
+        return self.betas if betas is None else check_betas(betas)
 
 
 def _as_asked(betas: Any, values: Any) -> Any:
