@@ -41,7 +41,7 @@ def call(tmp_path, monkeypatch, capsys):
 def process(*args: str, code: str = "from backdoor_curves.cli import main; main()", **environment: str):
     """Run the command in a process of its own."""
     return subprocess.run(
-        [sys.executable, "-W", "error", "-c", code, *args],
+        [sys.executable, "-W", "error", "-W", "ignore::DeprecationWarning", "-c", code, *args],
         capture_output=True,
         timeout=60,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **environment},
