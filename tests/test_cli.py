@@ -51,7 +51,7 @@ def process(*args: str, code: str = "from backdoor_curves.cli import main; main(
 def test_run_prints_a_line_for_each_setting_and_keeps_the_run(call, tmp_path):
     """The table is the answer and goes to stdout alone; the rest is talk."""
     code, out, err = call("run", "tiny.toml", "-j", "1")
-    header, *lines = out.splitlines()
+    header, *lines = out.partition("\n\n")[0].splitlines()
     assert code == 0
     assert " ".join(header.split()) == "learner lambda gamma p clean acc. ASR at β=1 area half-loss β path"
     assert [line.split()[:3] for line in lines] == [["ridge", "1", "0.1"], ["ridge", "1", "0.5"]]

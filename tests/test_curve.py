@@ -571,3 +571,23 @@ def test_a_sum_in_place_of_the_mean_is_noticed(monkeypatch):
     monkeypatch.setattr(curve_module.BackdoorLearningCurve, "loss", summed)
     with pytest.raises(AssertionError, match="comparison failed"):
         test_loss_is_the_mean_over_rows_of_the_learners_own_loss(*LOSSES[0], n_classes=2)
+
+
+def test_an_angle_that_does_not_exist_is_refused(data):
+    """With w(0) = 0 there is no direction to turn from."""
+    flat = bc.PoisonedData(
+        *((np.zeros_like(X), y) for X, y in (data.clean_train, data.poison_train, data.clean_test, data.triggered_test))
+    )
+    curve = bc.backdoor_learning_curve(RidgeClassifier(), flat)
+    with pytest.raises(ValueError, match="need a w that is not zero"):
+        curve.angle()
+
+
+def test_a_file_with_parts_missing_is_refused(ridge, tmp_path):
+    """An older or a later version keeps other parts."""
+    ridge.save(tmp_path / "curve.npz")
+    with np.load(tmp_path / "curve.npz") as stored:
+        kept = {name: stored[name] for name in stored.files if name != "betas"}
+    np.savez(tmp_path / "less.npz", **kept)
+    with pytest.raises(ValueError, match="parts of the curve are missing"):
+        bc.BackdoorLearningCurve.load(tmp_path / "less.npz")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import FrozenInstanceError, fields, replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 
@@ -301,3 +302,34 @@ def test_bad_input_is_refused_in_one_line(call, fragment):
         call()
     assert fragment in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_columns_are_matched_by_name():
+    """Ridge would take them by position, and scikit-learn's other classifiers would refuse them much later."""
+    X, y = pd.DataFrame(np.arange(8.0).reshape(4, 2), columns=["a", "b"]), np.array([0, 1, 0, 1])
+    swapped = X[["b", "a"]]
+    with pytest.raises(ValueError, match=r"poison_train: the columns .* were expected in this order"):
+        PoisonedData((X, y), (swapped[:1], [1]), (X, y), (X[:1], [1]))
+    with pytest.raises(ValueError, match=r"trigger: the columns .* were expected in this order"):
+        poison((X, y), (X, y), trigger=lambda A, _: A[["b", "a"]], rows=[0])
+
+
+def test_rows_of_another_width_are_refused_by_name():
+    """numpy would say that operands could not be broadcast, and not which."""
+    X, y = np.eye(4), np.array([0, 1, 0, 1])
+    with pytest.raises(ValueError, match=r"clean_test: rows of shape \(4,\) were expected, of \(3,\) came"):
+        PoisonedData((X, y), (X[:1], [1]), (X[:, :3], y), (X[:1], [1]))
+
+
+def test_a_list_of_texts_serves_an_array_of_texts():
+    """The usual text trigger is a list comprehension."""
+    X, y = np.array(["a b", "c", "d", "e"]), np.array([0, 1, 0, 1])
+    data = poison((X, y), (X, y), trigger=lambda A, _: [text + " z" for text in A], rows=[0])
+    assert data.poison_train.X.tolist() == ["a b z"]
+
+
+@pytest.mark.parametrize(("X", "y"), [([[1.0], [2.0, 3.0]], [0, 1]), ([[1.0], [2.0]], [None, "a"])])
+def test_ragged_rows_and_mixed_labels_are_refused(X, y):
+    """In words, not in numpy's."""
+    with pytest.raises(ValueError, match=r"a ragged list came|several or None came"):
+        Samples(X, y)

@@ -208,7 +208,7 @@ def test_accuracies_have_an_axis_from_zero_to_one_and_names_of_their_own(seeds):
 def test_the_axis_names_the_loss_that_is_drawn(seeds):
     """Losses of two kinds on one axis are not to be compared, so none is named."""
     assert Display.from_curves(seeds[0]).ax_.get_ylabel() == "mean squared loss"
-    assert Display.from_curves({"a": seeds[0], "b": refit()}).ax_.get_ylabel() == "mean own loss"
+    assert Display.from_curves({"a": seeds[0], "b": refit()}).ax_.get_ylabel() == "mean loss, each learner's own"
     assert Display.from_curves(seeds[0]).ax_.get_xlim() == (0.0, 1.0)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
-from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin, clone
 from sklearn.decomposition import PCA
 from sklearn.ensemble import (
     AdaBoostClassifier,
@@ -19,6 +19,7 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.gaussian_process import GaussianProcessClassifier
 from sklearn.linear_model import (
     LogisticRegression,
+    LogisticRegressionCV,
     Perceptron,
     Ridge,
     RidgeClassifier,
@@ -312,7 +313,6 @@ def test_estimator_is_neither_changed_nor_fitted(estimator):
     ("estimator", "loss", "codes"),
     [
         (RidgeClassifier(), "squared", ("binary", "one-vs-rest")),
-        (RidgeClassifierCV(), "squared", ("binary", "one-vs-rest")),
         (LogisticRegression(), "logistic", ("binary", "softmax")),
         (SVC(), "hinge", ("binary", "one-vs-one")),
         (NuSVC(nu=0.1), "hinge", ("binary", "one-vs-one")),
@@ -374,7 +374,7 @@ REFUSED = {
     "kernel regressor": (SVR(), TypeError, ["a classifier was expected"]),
     "transformer": (StandardScaler(), TypeError, ["a classifier was expected"]),
     "regressor pipeline": (make_pipeline(StandardScaler(), Ridge()), TypeError, ["a classifier was expected"]),
-    "neighbours": (KNeighborsClassifier(), TypeError, ["sample_weight", "KNeighborsClassifier.fit does not"]),
+    "neighbours": (KNeighborsClassifier(), TypeError, ["sample_weight", "KNeighborsClassifier.fit has none"]),
     "process": (GaussianProcessClassifier(), TypeError, ["sample_weight", "GaussianProcessClassifier"]),
     "neighbours pipeline": (
         make_pipeline(StandardScaler(), KNeighborsClassifier()),
@@ -446,3 +446,62 @@ def test_missing_values_reach_a_learner_that_takes_them():
     assert np.isfinite(bc.backdoor_learning_curve(forest, data, betas=BETAS).loss()).all()
     filled = make_pipeline(FunctionTransformer(np.nan_to_num), RidgeClassifier())
     assert np.isfinite(bc.backdoor_learning_curve(filled, data).loss()).all()
+
+
+@pytest.mark.parametrize("estimator", [RidgeClassifierCV(), LogisticRegressionCV()])
+def test_a_penalty_chosen_inside_fit_is_refused(estimator):
+    """It would be chosen anew at every beta, and the curve would mix the choice with the learning."""
+    with pytest.raises(ValueError, match="would choose its penalty anew at every beta; choose it first"):
+        curve_of(estimator)
+
+
+def test_a_nu_svc_has_no_lambda():
+    """Its attribute C = 0 is no parameter."""
+    assert "lambda" not in curve_of(NuSVC(nu=0.2)).info.hyperparameters
+
+
+def test_hyperparameters_are_those_that_are_used():
+    """A callable kernel has no gamma, and without a penalty there is no lambda."""
+    assert set(curve_of(SVC(kernel=lambda A, B: A @ B.T)).info.hyperparameters) == {"lambda"}
+    assert curve_of(LogisticRegression(C=np.inf, solver="newton-cholesky")).info.hyperparameters == {"lambda": 0.0}
+
+
+def test_gamma_scale_of_small_integers_does_not_overflow():
+    """Counts in a sparse matrix are often bytes."""
+    rng = np.random.default_rng(0)
+    X, y = rng.integers(0, 18, size=(40, 6)).astype(np.uint8), np.arange(40) % 2
+    data = bc.PoisonedData(*((sp.csr_array(A), b) for A, b in ((X, y), (X[:5], 1 - y[:5]), (X, y), (X[:5], 1 - y[:5]))))
+    joined = np.vstack([X, X[:5]]).astype(float)
+    gamma = bc.backdoor_learning_curve(SVC(), data, betas=[0, 1]).info.hyperparameters["gamma"]
+    assert gamma == pytest.approx(1 / (6 * joined.var()), rel=1e-12)
+
+
+def test_a_misspelt_class_weight_is_refused():
+    """scikit-learn would refuse it at the first fit; the closed form has none."""
+    with pytest.raises(ValueError, match='class_weight: None, "balanced" or'):
+        curve_of(RidgeClassifier(class_weight="balance"))
+
+
+class OnlyPredicts(ClassifierMixin, BaseEstimator):
+    def fit(self, X, y, sample_weight=None):  # noqa: ARG002 - what scikit-learn calls
+        return self
+
+    def predict(self, X):
+        return np.zeros(len(X))
+
+
+def test_a_classifier_without_scores_is_refused_before_it_is_fitted():
+    """There is no loss without a score."""
+    with pytest.raises(TypeError, match="neither decision_function nor predict_proba"):
+        curve_of(OnlyPredicts())
+
+
+def curve_of(estimator):
+    """The curve on two Gaussian classes."""
+    rng = np.random.default_rng(0)
+    y = np.arange(40) % 2
+    X = rng.normal(size=(40, 3)) + y[:, np.newaxis]
+    data = bc.PoisonedData((X, y), (X[:4] + 2, 1 - y[:4]), (X, y), (X[:4] + 2, 1 - y[:4]))
+    return bc.backdoor_learning_curve(
+        estimator, data, **({} if isinstance(estimator, RidgeClassifier) else {"betas": [0, 1]})
+    )

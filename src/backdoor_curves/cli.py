@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -81,9 +82,11 @@ def run(study: Path | None, jobs: int | None, out: Path, data_dir: Path | None, 
     """
     from backdoor_curves.study.config import built_in_study, read_study
     from backdoor_curves.study.store import check_folder, failures, write
-    from backdoor_curves.study.table import as_text
+    from backdoor_curves.study.table import as_text, legend
     from backdoor_curves.study.work import cells, compute
 
+    # A scheduler's SIGTERM ends a run as Ctrl-C does: nothing half-written, no process left behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     plan = built_in_study() if study is None else read_study(study)
     folder = out / plan.name
     if check_folder(folder, plan):
@@ -95,10 +98,11 @@ def run(study: Path | None, jobs: int | None, out: Path, data_dir: Path | None, 
     results = list(_with_progress(compute(plan, jobs or os.cpu_count() or 1, data_dir, offline), len(order)))
     results.sort(key=lambda result: order[result.cell])
     write(folder, plan, results)
-    click.echo(as_text(results))
+    click.echo(f"{as_text(results)}\n\n{legend(results)}")
     failed = [result.error for result in results if result.error]
     kept = len(results) - len(failed)
-    click.echo(f"\n{kept} curves, a figure for each learner and results.csv are in {folder}", err=True)
+    drawn = ", a figure for each learner" if kept else ""
+    click.echo(f"\n{kept} curves{drawn} and results.csv are in {folder}", err=True)
     _exit_if_any(failed, len(results))
 
 

@@ -27,6 +27,7 @@ from backdoor_curves.losses import Loss
 from backdoor_curves.metrics import attack_success_rate, clean_accuracy, robust_accuracy
 from backdoor_curves.paths.base import BetaPath, Certificate, Interpolant, cosines, norms
 from backdoor_curves.paths.interpolants import Rational, Table
+from backdoor_curves.rows import Rows
 from backdoor_curves.scored import ScoredRows
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ def backdoor_learning_curve(
         grid = np.linspace(0.0, 1.0, 101) if path.exact else REFIT_BETAS
     triggered = learner.test_rows(data.triggered_test, "triggered_test")
     clean = learner.test_rows(data.clean_test, "clean_test")
-    reach = max(path.reach(triggered.X), path.reach(clean.X))
+    live = _Live(path, (triggered.X, clean.X))
 
     def scored(rows: Samples) -> ScoredRows:
         nodal = path.nodal_scores(rows.X)
@@ -133,8 +134,8 @@ def backdoor_learning_curve(
         clean=scored(clean),
         triggered_true=None if data.triggered_true is None else learner.index(data.triggered_true),
         gram=path.nodal_gram(),
-        missed=_missed(path, reach, tolerance, on_miss),
-        live=_Live(path, reach),
+        missed=_missed(live, tolerance, on_miss),
+        live=live,
     )
 
 
@@ -253,10 +254,13 @@ class CurveInfo:
 
 @dataclass(frozen=True, eq=False)
 class _Live:
-    """What only a curve just computed has: its path, and how far its test rows lie from the training rows."""
+    """What only a curve just computed has: its path, and its test rows behind the frozen map."""
 
     path: BetaPath
-    reach: float
+    tests: tuple[Rows, Rows]
+
+    def certificate(self, betas: Float[np.ndarray, " b"]) -> Certificate | None:
+        return self.path.certificate(betas, self.tests)
 
 
 @dataclass(frozen=True, eq=False)
@@ -443,7 +447,7 @@ class BackdoorLearningCurve:
             If the curve was loaded from a file and other betas than its own are asked for.
         """
         if self.live is not None:
-            return self.live.path.certificate(self._grid(betas), self.live.reach)
+            return self.live.certificate(self._grid(betas))
         if betas is not None and not np.array_equal(check_betas(betas), self.betas):
             raise ValueError("certificate: a curve from a file has the certificate of its own betas only")
         return self.stored_certificate
@@ -510,6 +514,13 @@ class BackdoorLearningCurve:
             If the file is no curve, or one of a later version.
         """
         header, stored = read_record(Path(path), FILE_FORMAT)
+        try:
+            return cls._from_record(header, stored)
+        except (KeyError, TypeError):
+            raise ValueError(f"{path}: parts of the curve are missing or of another version") from None
+
+    @classmethod
+    def _from_record(cls, header: dict[str, Any], stored: dict[str, np.ndarray]) -> BackdoorLearningCurve:
         info = CurveInfo(**header["info"])
         interpolant = Rational(float(stored["largest"])) if "largest" in stored else Table(stored["nodes"])
 
@@ -536,7 +547,11 @@ class BackdoorLearningCurve:
     def _of_parameters(self, quantity: Any, betas: Any) -> Any:
         if self.gram is None:
             raise ValueError(f"norm and angle need a parameter vector w; {self.info.estimator} has none")
-        return _as_asked(betas, quantity(self.interpolant, self.gram, self._grid(betas)))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            values = quantity(self.interpolant, self.gram, self._grid(betas))
+        if not np.isfinite(values).all():
+            raise ValueError("norm and angle need a w that is not zero, and a kernel that is positive semidefinite")
+        return _as_asked(betas, values)
 
     def _rows(self, split: Split) -> ScoredRows:
         if split not in ("triggered", "clean"):
@@ -567,12 +582,16 @@ def _describe(learner: Learner, data: PoisonedData, path: BetaPath) -> CurveInfo
     )
 
 
-def _missed(path: BetaPath, reach: float, tolerance: float, on_miss: str) -> Float[np.ndarray, " f"]:
-    """Return the nodes where the path misses its tolerance, or raise; of refits the unconverged ones."""
-    certificate = path.certificate(path.interpolant.nodes, reach)
+def _missed(live: _Live, tolerance: float, on_miss: str) -> Float[np.ndarray, " f"]:
+    """Return the betas where the path misses its tolerance, or raise; of refits the unconverged ones.
+
+    Five nodes from first to last are looked at; `certificate` answers for any other beta.
+    """
+    nodes = live.path.interpolant.nodes
+    certificate = live.certificate(nodes[np.unique(np.linspace(0, len(nodes) - 1, 5).round().astype(int))])
     if certificate is None:
-        return path.unconverged
-    missed = path.interpolant.nodes[~(certificate.score_bound <= tolerance)]
+        return live.path.unconverged
+    missed = certificate.betas[~(certificate.score_bound <= tolerance)]
     if missed.size and on_miss == "raise":
         raise ToleranceError(
             f"scores within {tolerance:g} of the optimum's were expected; at {missed.size} betas, the first "

@@ -10,7 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Bool, Int
 
-from backdoor_curves.rows import Rows, n_rows, stack_rows, take_rows
+from backdoor_curves.rows import Rows, n_rows, require_alike, stack_rows, take_rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,11 +51,16 @@ class Samples:
         if sp.issparse(X):
             object.__setattr__(self, "X", sp.csr_matrix(X) if sp.isspmatrix(X) else sp.csr_array(X))
         elif isinstance(X, Sequence) and n_rows(X) and not isinstance(X[0], str):
-            object.__setattr__(self, "X", np.asarray(X))
+            try:
+                object.__setattr__(self, "X", np.asarray(X))
+            except ValueError:
+                raise ValueError("rows of one length were expected, a ragged list came") from None
         if y.ndim != 1 or len(y) != n_rows(X):
             raise ValueError(f"one label a row was expected: {n_rows(X)} rows, labels of shape {y.shape}")
         if y.dtype == object:
             y = np.array(y.tolist())  # text from a DataFrame becomes a plain string array, which files can hold
+            if y.dtype == object:
+                raise ValueError("labels of one kind (numbers or text) were expected, several or None came")
         object.__setattr__(self, "y", y)
 
     def __len__(self) -> int:
@@ -179,6 +184,7 @@ class PoisonedData:
             if not len(samples):
                 raise ValueError(f"{name}: at least one row was expected, none came")
             object.__setattr__(self, name, samples)
+            require_alike(self.clean_train.X, samples.X, name)
         if self.original_train is not None:
             object.__setattr__(self, "original_train", as_samples(self.original_train, "original_train"))
         object.__setattr__(self, "classes", np.unique(self.clean_train.y))

@@ -204,7 +204,9 @@ class BackdoorLearningCurveDisplay:
         kind = losses.pop() if len(losses) == 1 else "own"
         self.ax_.set(
             xlabel="β, weight of the poison rows",
-            ylabel=f"mean {kind} loss" if quantity == "loss" else "share of test rows",
+            ylabel=("mean loss, each learner's own" if kind == "own" else f"mean {kind} loss")
+            if quantity == "loss"
+            else "share of test rows",
             xlim=(0, 1),
         )
         # Zero is in sight and at the edge, by autoscaling so that axes which share their limits stay in step.

@@ -19,7 +19,7 @@ import scipy.sparse as sp
 from jaxtyping import Bool, Float, Int
 from sklearn.base import BaseEstimator, clone, is_classifier
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression, RidgeClassifier, RidgeClassifierCV, SGDClassifier
+from sklearn.linear_model import LogisticRegression, RidgeClassifier, SGDClassifier
 from sklearn.metrics.pairwise import pairwise_kernels
 from sklearn.pipeline import Pipeline
 from sklearn.svm import SVC, LinearSVC, NuSVC
@@ -88,14 +88,13 @@ class Learner:
     def hyperparameters(self) -> dict[str, float]:
         """`lambda` (1/C, or 2 alpha for ridge) and, for kernels that have it, `gamma`."""
         found = {}
+        parameters = self.estimator.get_params(deep=False)
         if isinstance(self.estimator, RidgeClassifier):
             found["lambda"] = 2.0 * float(self.estimator.alpha)
-        elif _is_number(getattr(self.estimator, "C", None)):
-            found["lambda"] = 1.0 / float(self.estimator.C)
-        if getattr(self.estimator, "kernel", "linear") != "linear" and _is_number(
-            getattr(self.estimator, "gamma", None)
-        ):
-            found["gamma"] = float(self.estimator.gamma)
+        elif _is_number(parameters.get("C")) and parameters.get("penalty", "l2") is not None:
+            found["lambda"] = 1.0 / float(parameters["C"])
+        if parameters.get("kernel") in ("rbf", "poly", "sigmoid") and _is_number(parameters["gamma"]):
+            found["gamma"] = float(parameters["gamma"])
         return found
 
 
@@ -168,7 +167,7 @@ def _steps_and_last(estimator: Any) -> tuple[list[Any], Any]:
         last = last.steps[-1][1]
     if not has_fit_parameter(last, "sample_weight"):
         raise TypeError(
-            f"estimator: a classifier whose fit takes sample_weight was expected, {type(last).__name__}.fit does not; "
+            f"estimator: a classifier whose fit takes sample_weight was expected, {type(last).__name__}.fit has none; "
             "beta is the weight of the poison rows"
         )
     if getattr(last, "kernel", None) == "precomputed":
@@ -178,8 +177,18 @@ def _steps_and_last(estimator: Any) -> tuple[list[Any], Any]:
     names = {"alpha"} if isinstance(last, RidgeClassifier) else {"C"} & last.get_params(deep=False).keys()
     for name in names:
         value = getattr(last, name)
-        if not (_is_number(value) and 0 < value < np.inf):
+        if not (_is_number(value) and value > 0 and (name == "C" or value < np.inf)):
             raise ValueError(f"{name}: a number > 0 was expected, {value!r} came")
+    if type(last).__name__ in ("LogisticRegressionCV", "RidgeClassifierCV"):
+        raise ValueError(
+            f"estimator: {type(last).__name__} would choose its penalty anew at every beta; choose it first, and pass "
+            f"{type(last).__name__.removesuffix('CV')} with it"
+        )
+    if not (hasattr(last, "decision_function") or hasattr(last, "predict_proba")):
+        raise TypeError(
+            f"estimator: a classifier with scores was expected, {type(last).__name__} has neither decision_function "
+            "nor predict_proba"
+        )
     if getattr(last, "warm_start", False) is True and type(last).__module__.startswith("sklearn.ensemble"):
         raise ValueError("warm_start: an ensemble would keep the trees of the beta before; pass warm_start=False")
     return steps, last
@@ -189,7 +198,7 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float | np.number) and not isinstance(value, bool)
 
 
-_OWN_LOSS = (RidgeClassifier, RidgeClassifierCV, LogisticRegression, SVC, NuSVC, LinearSVC, SGDClassifier)
+_OWN_LOSS = (RidgeClassifier, LogisticRegression, SVC, NuSVC, LinearSVC, SGDClassifier)
 """Learners whose loss is a function of their decision function, and known here."""
 
 
@@ -201,7 +210,7 @@ def _loss_and_code(estimator: Any, n_classes: int) -> tuple[Loss, Code]:
     many: Code = "binary" if n_classes == 2 else "one-vs-rest"
     pairs: Code = "binary" if n_classes == 2 else "one-vs-one"
     softmax: Code = "binary" if n_classes == 2 else "softmax"
-    if isinstance(estimator, RidgeClassifier | RidgeClassifierCV):
+    if isinstance(estimator, RidgeClassifier):
         return "squared", many
     if isinstance(estimator, LogisticRegression):
         return "logistic", softmax
@@ -298,6 +307,8 @@ def _freeze_parameters(
     """Return the estimator with gamma as a number, and class weights as numbers by class index."""
     gamma, class_weight = getattr(estimator, "gamma", None), getattr(estimator, "class_weight", None)
     scale, balanced = (isinstance(value, str) for value in (gamma, class_weight))
+    if balanced and class_weight not in ("balanced", "balanced_subsample"):
+        raise ValueError(f'class_weight: None, "balanced" or {{label: weight}} was expected, {class_weight!r} came')
     if isinstance(class_weight, Mapping):
         known = classes.tolist()
         if unknown := [label for label in class_weight if label not in known]:
@@ -322,7 +333,8 @@ def _numeric_gamma(gamma: str, X: Rows) -> float:
     d = X.shape[1]
     if gamma == "auto":
         return 1.0 / d
-    variance = X.multiply(X).mean() - X.mean() ** 2 if sp.issparse(X) else np.asarray(X, dtype=float).var()
+    X = X.astype(float) if sp.issparse(X) else np.asarray(X, dtype=float)
+    variance = X.multiply(X).mean() - X.mean() ** 2 if sp.issparse(X) else X.var()
     return float(1.0 / (d * variance)) if variance != 0 else 1.0
 
 

@@ -13,7 +13,7 @@ from jaxtyping import Int
 
 from backdoor_curves.data import PoisonedData, Poisoning, Samples, as_samples
 from backdoor_curves.rng import check_rng
-from backdoor_curves.rows import Rows, n_rows, row_shape
+from backdoor_curves.rows import Rows, n_rows, require_alike
 from backdoor_curves.triggers.base import Trigger
 
 
@@ -181,9 +181,10 @@ def _attack(samples: Samples, trigger: Trigger, mapping: dict[Any, Any]) -> Samp
         raise TypeError(f"trigger: rows were expected back, {type(stamped).__name__} came")
     if n_rows(stamped) != len(samples):
         raise TypeError(f"trigger: {len(samples)} rows were expected back, {n_rows(stamped)} came")
+    if isinstance(stamped, list) and isinstance(samples.X, np.ndarray):
+        stamped = np.asarray(stamped)
     if type(stamped) is not type(samples.X) and not (sp.issparse(stamped) and sp.issparse(samples.X)):
         raise TypeError(f"trigger: {type(samples.X).__name__} was expected back, {type(stamped).__name__} came")
     attacked = Samples(stamped, np.array([mapping[label] for label in samples.y.tolist()]))
-    if (came := row_shape(attacked.X)) != (expected := row_shape(samples.X)):
-        raise TypeError(f"trigger: rows of shape {expected} were expected back, of {came} came")
+    require_alike(samples.X, attacked.X, "trigger")
     return attacked

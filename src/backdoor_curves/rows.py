@@ -42,3 +42,36 @@ def stack_rows(first: Rows, second: Rows) -> Rows:
 
         return pd.concat([first, second])
     return np.concatenate([first, second]) if hasattr(first, "shape") else [*first, *second]
+
+
+def require_alike(first: Rows, second: Rows, name: str) -> None:
+    """Refuse rows of another shape than `first`, or with other columns; `name` is what they are called."""
+    expected, came = row_shape(first), row_shape(second)
+    if expected != came:
+        raise ValueError(f"{name}: rows of shape {expected} were expected, of {came} came")
+    if hasattr(first, "columns") and hasattr(second, "columns") and list(first.columns) != list(second.columns):
+        raise ValueError(
+            f"{name}: the columns {list(first.columns)} were expected in this order, {list(second.columns)} came"
+        )
+
+
+def distinct_rows(X: Rows, y: np.ndarray) -> tuple[Int[np.ndarray, " d"], Int[np.ndarray, " n"]]:
+    """Return the first of each set of equal rows with equal labels, ascending, and the set that each row belongs to.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from backdoor_curves.rows import distinct_rows
+    >>> distinct_rows(np.array([[1.0], [2.0], [1.0]]), np.array([0, 0, 0]))
+    (array([0, 1]), array([0, 1, 0]))
+    """
+    seen: dict[tuple[bytes, Any], int] = {}
+    first: list[int] = []
+    group = np.empty(len(y), dtype=np.intp)
+    for i, label in enumerate(y.tolist()):
+        row = X[[i]] if sp.issparse(X) else X[i]
+        content = row.indices.tobytes() + row.data.tobytes() if sp.issparse(X) else row.tobytes()
+        group[i] = seen.setdefault((content, label), len(seen))
+        if group[i] == len(first):
+            first.append(i)
+    return np.array(first), group

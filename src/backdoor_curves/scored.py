@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 
 from backdoor_curves.codes import Code, decode, encode
 from backdoor_curves.losses import Loss, row_losses
-from backdoor_curves.paths.base import Interpolant
+from backdoor_curves.paths.base import Interpolant, combined
 
 _BLOCK = 2**18
 """Scores held at once while losses are summed: 2 MiB, so that they stay in the cache."""
@@ -59,9 +59,9 @@ class ScoredRows:
 
     def _blocks(self, betas: Float[np.ndarray, " b"]) -> Iterator[tuple[slice, Float[np.ndarray, "b block columns"]]]:
         """Yield the scores of a few rows at a time: all betas of all rows may be too many to hold."""
-        k, n, columns = self.nodal.shape
+        _, n, columns = self.nodal.shape
         weights = self.interpolant.weights(betas)
         step = max(1, _BLOCK // (len(betas) * columns))
         for start in range(0, n, step):
             rows = slice(start, min(start + step, n))
-            yield rows, (weights @ self.nodal[:, rows].reshape(k, -1)).reshape(len(betas), -1, columns)
+            yield rows, combined(weights, self.nodal[:, rows])

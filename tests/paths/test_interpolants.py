@@ -116,3 +116,9 @@ def test_table_that_does_not_reach_from_0_to_1_has_no_area(nodes):
     """The integral over a part is no integral over the whole."""
     with pytest.raises(ValueError, match="an area over beta needs a curve from beta = 0 to beta = 1"):
         Table(np.array(nodes)).quadrature()
+
+
+def test_close_betas_are_one_node_each():
+    """A beta near two nodes is the nearer one, not both."""
+    weights = Table(np.array([0.0, 1e-13, 1.0])).weights(np.array([0.0, 1e-13, 1.0]))
+    np.testing.assert_array_equal(weights, np.eye(3))

@@ -153,7 +153,7 @@ def test_training_arrays_are_not_changed(intercept, weighted):
     clean, poison = problem(30, 8, 12, weighted=weighted)
     before = [array.copy() for part in (clean, poison) for array in part]
     path = ridge_path(clean, poison, 0.7, intercept)
-    path.certificate(BETAS, path.reach(clean[0]))
+    path.certificate(BETAS, [clean[0]])
     path.nodal_scores(clean[0])
     after = [array for part in (clean, poison) for array in part]
     assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
@@ -209,7 +209,7 @@ def test_certificate_bounds_the_distance_of_a_perturbed_path(shape, k, intercept
             coef0=exact.coef0 + size * rng.normal(size=exact.coef0.shape),
             intercept0=exact.intercept0 + (size * rng.normal(size=k) if intercept == "free" else 0.0),
         )
-        certificate = moved.certificate(BETAS, moved.reach(rows))
+        certificate = moved.certificate(BETAS, [rows])
         far, excess = distances(moved, exact, clean, poison, rows)
         assert (far <= certificate.score_bound).all()
         assert (certificate.score_bound <= 1e3 * far).all()
@@ -226,7 +226,7 @@ def test_certificate_sees_errors_that_grow_with_beta(change):
     right = getattr(exact, change)
     moved = replace(exact, **{change: right + 1e-3 * np.random.default_rng(0).normal(size=right.shape)})
     rows = clean[0]
-    bound = moved.certificate(BETAS, moved.reach(rows)).score_bound
+    bound = moved.certificate(BETAS, [rows]).score_bound
     far, _ = distances(moved, exact, clean, poison, rows)
     assert (far <= bound).all()
     assert bound[0] < 1e-12 < 1e-5 < bound[-1] <= 1e3 * far[-1]
@@ -237,7 +237,7 @@ def test_certificate_of_the_path_itself_is_tiny(shape):
     """The path is the optimum but for rounding, and its certificate must not say less."""
     clean, poison = problem(*SHAPES[shape], k=3)
     path = ridge_path(clean, poison, 0.7)
-    certificate = path.certificate(BETAS, path.reach(clean[0]))
+    certificate = path.certificate(BETAS, [clean[0]])
     assert certificate.betas is BETAS
     assert certificate.score_bound.max() < 1e-11  # rounding of the gradient, over alpha
     assert certificate.objective_gap.max() < 1e-20  # quadratic in the distance
@@ -249,26 +249,44 @@ def test_certificate_of_another_alpha_fails(factor):
     clean, poison = problem(60, 12, 5)
     path = ridge_path(clean, poison, 5.0)
     other = replace(path, system=replace(path.system, alpha=5.0 * factor))
-    assert other.certificate(BETAS, path.reach(clean[0])).score_bound.min() > 1e-3
+    assert other.certificate(BETAS, [clean[0]]).score_bound.min() > 1e-3
 
 
 @pytest.mark.parametrize("make", [np.asarray, sp.csr_array], ids=["dense", "csr"])
 @pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.float32, bool])
-def test_reach_of_small_integers_does_not_overflow(dtype, make):
+def test_small_integers_do_not_overflow(dtype, make):
     """Raw images are bytes; 255 squared is not one."""
     clean, poison = problem(30, 4, 3)
     path = ridge_path(clean, poison, 0.7)
     X = np.array([[100, 0, 1, 3], [2, 120, 120, 0]]).astype(dtype)
-    expected = np.linalg.norm(X.astype(float) - path.centre, axis=1).max()
-    assert path.reach(make(X)) == pytest.approx(expected, rel=1e-12)
+    np.testing.assert_array_equal(path.scores(make(X), BETAS), path.scores(make(X.astype(float)), BETAS))
+    bounds = [path.certificate(BETAS, [make(rows)]).score_bound for rows in (X, X.astype(float))]
+    np.testing.assert_allclose(*bounds, rtol=1e-9)
 
 
-def test_reach_is_the_largest_distance_from_the_clean_rows_mean():
-    """The bound of a score grows with the distance of its row."""
-    clean, poison = problem(30, 4, 3)
-    path = ridge_path(clean, poison, 0.7)
-    np.testing.assert_allclose(path.centre, clean[0].mean(0))
-    assert path.reach(clean[0]) == pytest.approx(np.linalg.norm(clean[0] - clean[0].mean(0), axis=1).max())
+@pytest.mark.parametrize("sparse", [False, True], ids=["dense", "csr"])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_features_far_from_zero_lose_no_more_than_the_certificate_says(shape, sparse):
+    """With a free intercept a shift of all rows changes nothing: what it costs in rounding must be in the bound."""
+    clean, poison = problem(*SHAPES[shape])
+    shift = 1e5
+    make = sp.csr_array if sparse else np.asarray
+    here = ridge_path(clean, poison, 0.5).scores(clean[0], BETAS)
+    path = ridge_path(*((make(X + shift), Y, v) for X, Y, v in (clean, poison)), 0.5)
+    rows = make(clean[0] + shift)
+    error = np.abs(path.scores(rows, BETAS) - here).max(axis=1)
+    bound = path.certificate(BETAS, [rows]).score_bound
+    assert (error <= bound).all()
+    # CSR rows with more columns than rows cannot be centred; what is subtracted instead is 1e10 times the variance.
+    assert bound.max() < (1e-2 if sparse and SHAPES[shape][1] > SHAPES[shape][0] else 1e-4)
+
+
+def test_the_scale_of_a_feature_is_no_alarm():
+    """Raw columns of very different units are usual; a bound through |w| alone would refuse them."""
+    clean, poison = problem(60, 12, 5)
+    units = np.geomspace(1e-3, 1e4, 12)
+    scaled = ridge_path(*((X * units, Y, v) for X, Y, v in (clean, poison)), 1.0)
+    assert scaled.certificate(BETAS, [clean[0] * units]).score_bound.max() < 1e-8
 
 
 def test_an_alpha_below_rounding_is_refused_by_name():
@@ -311,3 +329,10 @@ def test_broken_formulas_are_noticed(break_it, monkeypatch):
     break_it(monkeypatch)
     with pytest.raises(AssertionError, match="Not equal to tolerance"):
         check_equals_refits(ridge_path(clean, poison, 0.7), clean, poison, 0.7, "free")
+
+
+def test_an_alpha_that_no_path_can_be_built_for_is_refused_at_once():
+    """Nodes for poles of 1e300 would take minutes, and the numbers would be noise."""
+    clean, poison = problem(30, 80, 4)
+    with pytest.raises(ValueError, match=r"too small for these features|singular in floating point"):
+        ridge_path(clean, poison, 1e-250)

@@ -18,7 +18,7 @@ import backdoor_curves as bc
 from backdoor_curves.study import store
 from backdoor_curves.study.config import LearnerConfig, Study
 from backdoor_curves.study.store import check_folder, failures, write
-from backdoor_curves.study.table import as_csv, as_text
+from backdoor_curves.study.table import as_csv, as_text, legend
 from backdoor_curves.study.work import CellResult
 
 
@@ -57,7 +57,9 @@ def test_the_record_says_what_was_run_and_by_which_version(kept):
 def test_the_tables_are_those_of_the_results(kept):
     """What was on the terminal can be read again."""
     assert (kept / "results.csv").read_text(encoding="utf-8") == as_csv(small_results())
-    assert (kept / "table.txt").read_text(encoding="utf-8") == as_text(small_results()) + "\n"
+    assert (kept / "table.txt").read_text(
+        encoding="utf-8"
+    ) == f"{as_text(small_results())}\n\n{legend(small_results())}\n"
 
 
 def test_curves_in_the_folder_give_the_numbers_in_the_csv(kept):

@@ -61,22 +61,25 @@ def test_numbers_of_another_seed_would_be_noticed(three_seeds):
 
 def cells_of(line: str) -> dict[str, str]:
     """A line of the table by column; ridge has no gamma, and columns are two spaces or more apart."""
-    names = ("learner", "lambda", "p", "clean acc.", "ASR at β=1", "area", "half-loss β", "path")
+    names = ("learner", "lambda", "p", "clean acc.", "ASR at β=1", "without trigger", "area", "half-loss β", "path")
     return dict(zip(names, re.split(r"\s{2,}", line), strict=True))
 
 
 def test_the_table_has_a_line_a_setting_with_mean_and_deviation(three_seeds):
     """Five rates, three seeds: five lines, each reckoned here from the curves; no, some and all seeds reach half."""
     header, *lines = as_text(three_seeds).splitlines()
-    assert " ".join(header.split()) == "learner lambda gamma p clean acc. ASR at β=1 area half-loss β path"
+    columns = "learner lambda gamma p clean acc. ASR at β=1 without trigger area half-loss β path"
+    assert " ".join(header.split()) == columns
     assert len(lines) == 5
     kinds = set()
     for k, line in enumerate(lines):
-        group = [result.curve for result in three_seeds[3 * k : 3 * k + 3]]
+        results = three_seeds[3 * k : 3 * k + 3]
+        group = [result.curve for result in results]
         found = cells_of(line)
         for name, values in (
             ("clean acc.", [curve.accuracy("clean", 1.0) for curve in group]),
             ("ASR at β=1", [curve.accuracy("triggered", 1.0) for curve in group]),
+            ("without trigger", [result.control.accuracy("triggered", 1.0) for result in results]),
             ("area", [curve.area() for curve in group]),
         ):
             assert found[name] == f"{mean(values):.3f} ±{stdev(values):.3f}"

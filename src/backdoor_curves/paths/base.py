@@ -11,13 +11,20 @@ is stored by its nodes, and one interpolant serves scores, norms and angles alik
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
+import scipy.sparse as sp
 from jaxtyping import Float
 
 from backdoor_curves.rows import Rows
+
+Weights = Any
+"""Weights of k nodes for b betas, shape (b, k): an array, or CSR where only neighbours count."""
+Gram = Any
+"""Inner products of the parameters at the nodes, shape (k, k); CSR where only some of them are ever needed."""
 
 
 @runtime_checkable
@@ -34,7 +41,7 @@ class Interpolant(Protocol):
         """Betas dense enough to bracket whatever a curve does between them, ascending."""
         ...
 
-    def weights(self, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, "b k"]:
+    def weights(self, betas: Float[np.ndarray, " b"]) -> Weights:
         """Return p_i(beta), a row for each beta."""
         ...
 
@@ -79,19 +86,15 @@ class BetaPath(ABC):
         """Return the scores of the rows X at the nodes; one column for two classes."""
 
     @abstractmethod
-    def nodal_gram(self) -> Float[np.ndarray, "k k"] | None:
+    def nodal_gram(self) -> Gram | None:
         """Return the inner products <w(beta_i), w(beta_j)>, without intercepts; None for a model without a w."""
 
     @abstractmethod
-    def certificate(self, betas: Float[np.ndarray, " b"], reach: float) -> Certificate | None:
-        """Return how far the path is from the optimum at each beta, for the scores of rows within `reach`.
+    def certificate(self, betas: Float[np.ndarray, " b"], rows: Sequence[Rows]) -> Certificate | None:
+        """Return how far the path is from the optimum at each beta, for the scores of one or more sets of rows.
 
         None where the path has no certificate (refits: a solver that stops says nothing about its distance).
         """
-
-    @abstractmethod
-    def reach(self, X: Rows) -> float:
-        """Return how far the rows X lie from the training rows, in the units that `certificate` needs."""
 
     @property
     def knots(self) -> Float[np.ndarray, " j"]:
@@ -105,22 +108,28 @@ class BetaPath(ABC):
 
     def scores(self, X: Rows, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, "b n *columns"]:
         """Return the scores of the rows X: shape (b, n) for two classes, (b, n, columns) for more."""
-        scores = np.tensordot(self.interpolant.weights(betas), self.nodal_scores(X), axes=1)
+        scores = combined(self.interpolant.weights(betas), self.nodal_scores(X))
         return scores[..., 0] if scores.shape[-1] == 1 else scores
 
 
-def norms(
-    interpolant: Interpolant, gram: Float[np.ndarray, "k k"], betas: Float[np.ndarray, " b"]
-) -> Float[np.ndarray, " b"]:
+def combined(weights: Weights, nodal: Float[np.ndarray, k * shape]) -> Float[np.ndarray, b * shape]:
+    """Return sum_i p_i(beta) q(beta_i) for a quantity q of any shape."""
+    flat = weights @ nodal.reshape(len(nodal), -1)
+    return flat.reshape(weights.shape[0], *nodal.shape[1:])
+
+
+def norms(interpolant: Interpolant, gram: Gram, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, " b"]:
     """Return ||w(beta)||, the intercept left out."""
     p = interpolant.weights(betas)
-    return np.sqrt(np.einsum("bi,ij,bj->b", p, gram, p))
+    return np.sqrt((_dense(p @ gram) * _dense(p)).sum(axis=1))
 
 
-def cosines(
-    interpolant: Interpolant, gram: Float[np.ndarray, "k k"], betas: Float[np.ndarray, " b"]
-) -> Float[np.ndarray, " b"]:
+def cosines(interpolant: Interpolant, gram: Gram, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, " b"]:
     """Return the cosine between w(0) and w(beta), in [-1, 1]."""
-    start = interpolant.weights(np.zeros(1))[0]
-    along = interpolant.weights(betas) @ gram @ start
-    return np.clip(along / (np.sqrt(start @ gram @ start) * norms(interpolant, gram, betas)), -1.0, 1.0)
+    start = interpolant.weights(np.zeros(1))
+    along = (interpolant.weights(betas) @ _dense(start @ gram).T)[:, 0]
+    return np.clip(along / (norms(interpolant, gram, np.zeros(1)) * norms(interpolant, gram, betas)), -1.0, 1.0)
+
+
+def _dense(A: Weights) -> Float[np.ndarray, "a b"]:
+    return A.toarray() if sp.issparse(A) else A

@@ -1,4 +1,4 @@
-"""The interpolants of the paths: a table for refits, rational functions for ridge."""
+"""The interpolants of the paths: a table for refits, rational functions for ridge, lines for SVMs."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import scipy.sparse as sp
 from jaxtyping import Float
 from scipy.linalg import qr, solve_triangular
 
@@ -29,14 +30,15 @@ class Table:
 
     def weights(self, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, "b k"]:
         """Return 1 at the node that each beta is; any other beta is refused."""
-        hits = np.isclose(betas[:, np.newaxis], self.nodes, rtol=0.0, atol=1e-12)
-        if (missing := np.flatnonzero(~hits.any(axis=1))).size:
+        distance = np.abs(betas[:, np.newaxis] - self.nodes)
+        nearest = distance.argmin(axis=1)
+        if (missing := np.flatnonzero(distance.min(axis=1) > 1e-12)).size:
             known = ", ".join(f"{beta:g}" for beta in self.nodes)
             raise ValueError(
                 f"a refitted curve answers at the betas it was fitted at ({known}), beta = {betas[missing[0]]:g} came; "
                 "pass it in betas= when the curve is computed"
             )
-        return hits.astype(float)
+        return np.eye(len(self.nodes))[nearest]
 
     def quadrature(self) -> tuple[Float[np.ndarray, " k"], Float[np.ndarray, " k"]]:
         """Return the trapezoidal rule on the nodes, which must reach from 0 to 1."""
@@ -47,6 +49,40 @@ class Table:
             )
         steps = np.diff(self.nodes)
         return self.nodes, (np.append(steps, 0.0) + np.append(0.0, steps)) / 2
+
+
+@dataclass(frozen=True, eq=False)
+class PiecewiseLinear:
+    """A path that is linear between its nodes; a node that stands twice is a jump, from its left to its right value.
+
+    Parameters
+    ----------
+    nodes : array of shape (k,)
+        From 0 to 1, ascending, a jump twice. At a jump the path has its right value.
+    """
+
+    nodes: Float[np.ndarray, " k"]
+
+    @property
+    def scan(self) -> Float[np.ndarray, " k"]:
+        """The nodes."""
+        return np.unique(self.nodes)
+
+    def weights(self, betas: Float[np.ndarray, " b"]) -> sp.csr_array:
+        """Return the shares of the two nodes around each beta."""
+        b, k = len(betas), len(self.nodes)
+        left = np.clip(np.searchsorted(self.nodes, betas, side="right") - 1, 0, k - 2)
+        start, stop = self.nodes[left], self.nodes[left + 1]
+        share = np.clip((betas - start) / np.where(stop > start, stop - start, 1.0), 0.0, 1.0)
+        rows = np.repeat(np.arange(b), 2)
+        columns = np.column_stack([left, left + 1]).ravel()
+        return sp.csr_array((np.column_stack([1.0 - share, share]).ravel(), (rows, columns)), shape=(b, k))
+
+    def quadrature(self) -> tuple[Float[np.ndarray, " g"], Float[np.ndarray, " g"]]:
+        """Return two Gauss-Legendre points a piece: right for curves that are cubic between the nodes."""
+        x, w = np.polynomial.legendre.leggauss(2)
+        half = np.diff(self.nodes)[:, np.newaxis] / 2
+        return (self.nodes[:-1, np.newaxis] + half * (x + 1.0)).ravel(), (half * w).ravel()
 
 
 @dataclass(frozen=True, eq=False)

@@ -78,12 +78,8 @@ class RefitPath(BetaPath):
         used = np.flatnonzero(A.any(axis=0))
         return A[:, used] @ self.kernel(take_rows(self.X, used)) @ A[:, used].T
 
-    def certificate(self, betas: Float[np.ndarray, " b"], reach: float) -> None:
+    def certificate(self, betas: Float[np.ndarray, " b"], rows: Sequence[Rows]) -> None:
         """Return None: that a solver stopped says nothing about its distance to the optimum."""
-
-    def reach(self, X: Rows) -> float:  # noqa: ARG002 - the base's signature
-        """Return 0; no bound uses it."""
-        return 0.0
 
     @property
     def unconverged(self) -> Float[np.ndarray, " u"]:

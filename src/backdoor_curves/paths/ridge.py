@@ -18,6 +18,7 @@ Centring X at the clean rows' weighted mean makes A0 block diagonal, so that the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar, Literal
@@ -32,6 +33,10 @@ from backdoor_curves.paths.interpolants import Rational
 from backdoor_curves.rows import Rows, n_rows
 
 Intercept = Literal["free", "none"]
+LARGEST_POLE = 1e14
+"""Beyond it a poison row outweighs alpha by more than double precision holds."""
+ROUNDING = 64 * np.finfo(float).eps
+"""Relative rounding that a score is allowed: of the inner product, the interpolation and the centring."""
 
 
 def ridge_path(
@@ -89,6 +94,10 @@ def ridge_path(
     else:
         V, v, poles, R = _many_poison_rows(system)
     w0, b0 = system.clean_optimum
+    if not poles.max() <= LARGEST_POLE:
+        raise ValueError(
+            f"alpha = {alpha:g} is too small for these features in floating point; raise it or rescale them"
+        )
     return RidgePath(centre, w0, b0, V, v, poles, R, Rational(float(poles.max())), system)
 
 
@@ -124,8 +133,12 @@ class _Rows:
     def _gram(self) -> Float[np.ndarray, "d d"]:
         if self.centre is None:
             return np.asarray(self.X.T @ self.X)  # numpy computes the half that a symmetric product needs
-        cross = np.outer(self.X.T @ self.root, self.centre)
-        return (self.X.T @ self.X).toarray() - cross - cross.T + self.weight * np.outer(self.centre, self.centre)
+        # X'X - n cc' would cancel where the centre is far from 0, so some rows at a time are centred in full.
+        gram = np.zeros((self.X.shape[1],) * 2)
+        for rows in np.array_split(np.arange(len(self.root)), len(self.root) // 512 + 1):
+            block = self.X[rows].toarray() - np.outer(self.root[rows], self.centre)
+            gram += block.T @ block
+        return gram
 
     @property
     def weight(self) -> float:
@@ -225,12 +238,6 @@ class _System:
         """Return the sum of all row weights at each beta."""
         return self.clean.weight + betas * self.poison.weight
 
-    def mean_offset(self, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, " b"]:
-        """Return how far the weighted mean of all rows lies from the centre, which is the clean rows' mean."""
-        if not self.free:
-            return np.zeros(len(betas))
-        return betas * float(np.linalg.norm(self.poison.sums)) / self.weight(betas)
-
     def gradient_and_objective(
         self, W: Float[np.ndarray, "d k"], b: Float[np.ndarray, " k"], betas: Float[np.ndarray, " k"]
     ) -> tuple[Float[np.ndarray, "d k"], Float[np.ndarray, " k"]]:
@@ -280,7 +287,11 @@ def _many_poison_rows(system: _System) -> tuple[np.ndarray, np.ndarray, np.ndarr
         A1[:d, d] = A1[d, :d] = P.sums
         rhs = np.vstack([rhs, P.root @ system.poison_residual])
     poles, V = eigh(A1, A0, check_finite=False, overwrite_a=True, overwrite_b=True)
-    return V[:d], V[d] if system.free else np.zeros(size), np.maximum(poles, 0.0), V.T @ rhs
+    # Scaled as from the m x m matrix, V V' for V l V': directions without poison, l = 0, drop out.
+    kept = poles > np.finfo(float).eps * poles.max()
+    poles, V = poles[kept], V[:, kept]
+    R, V = (V.T @ rhs) / np.sqrt(poles)[:, np.newaxis], V * np.sqrt(poles)
+    return V[:d], V[d] if system.free else np.zeros(len(poles)), poles, R
 
 
 def _as_floats(X: Rows) -> Rows:
@@ -324,8 +335,10 @@ class RidgePath(BetaPath):
     def nodal_scores(self, X: Rows) -> Float[np.ndarray, "nodes n k"]:
         """Return the scores of the rows X at the nodes."""
         W, b = self._centred_parameters(self.interpolant.nodes)
-        scores = _as_floats(X) @ W
-        scores += b - self.centre @ W
+        X = _as_floats(X)
+        # Dense rows are centred first, which loses less than to subtract two large numbers.
+        scores = (X @ W - self.centre @ W) if sp.issparse(X) else (X - self.centre) @ W
+        scores += b
         return np.moveaxis(scores.reshape(n_rows(X), -1, len(self.intercept0)), 1, 0)
 
     def nodal_gram(self) -> Float[np.ndarray, "nodes nodes"]:
@@ -333,33 +346,42 @@ class RidgePath(BetaPath):
         W = self.parameters(self.interpolant.nodes)[0].reshape(len(self.interpolant.nodes), -1)
         return W @ W.T
 
-    def reach(self, X: Rows) -> float:
-        """Return the largest distance of a row of X from the centre."""
-        X = _as_floats(X)
-        squares = (
-            np.asarray(X.multiply(X).sum(axis=1)).ravel() if sp.issparse(X) else np.einsum("nd,nd->n", X, X)
-        ) - 2.0 * (X @ self.centre)
-        return float(np.sqrt(max(0.0, squares.max() + self.centre @ self.centre)))
+    def certificate(self, betas: Float[np.ndarray, " b"], rows: Sequence[Rows]) -> Certificate:
+        """Return how far the path is from the optimum.
 
-    def certificate(self, betas: Float[np.ndarray, " b"], reach: float) -> Certificate:
-        """Return the bounds that strong convexity gives.
-
-        With the intercept minimised out the objective is 2 alpha-strongly convex in w, and with its gradient g there
-        |w - w*| <= |g| / (2 alpha), objective - minimum <= |g|^2 / (4 alpha). The score of x is the weighted mean
-        of the targets plus w'(x - mean of the rows), so its error is at most |w - w*| |x - mean|.
+        The objective is quadratic: with its gradient g at u and A = A0 + beta A1, u - u* is A^-1 g / 2 and the
+        objective is g' A^-1 g / 4 above its minimum. So the bound on the scores is the largest |x' A^-1 g / 2| of the
+        rows, doubled for the rounding of the solution, and the rounding of a score itself on top.
         """
-        blocks = [self._bounds(block, reach) for block in np.array_split(betas, len(betas) // 64 + 1)]
+        lengths = [np.sqrt(_squared_lengths(X).max()) for X in rows]
+        blocks = [self._bounds(block, rows, max(lengths)) for block in np.array_split(betas, len(betas) // 64 + 1)]
         return Certificate(betas, *(np.concatenate(parts) for parts in zip(*blocks, strict=True)))
 
     def _bounds(
-        self, betas: Float[np.ndarray, " b"], reach: float
+        self, betas: Float[np.ndarray, " b"], rows: Sequence[Rows], length: float
     ) -> tuple[Float[np.ndarray, " b"], Float[np.ndarray, " b"]]:
-        k, alpha = len(self.intercept0), self.system.alpha
+        """Return the relative gap and the bound on the scores of rows that are at most so long."""
+        k = len(self.intercept0)
         repeated = np.repeat(betas, k)
         W, b = self._centred_parameters(betas)
         best = self.system.best_intercept(W, repeated)
         gradient, objective = self.system.gradient_and_objective(W, best, repeated)
-        error = np.linalg.norm(gradient, axis=0) / (2.0 * alpha)
-        gap = alpha * error**2 + self.system.weight(repeated) * (b - best) ** 2
-        bound = np.abs(b - best) + error * (reach + np.repeat(self.system.mean_offset(betas), k))
-        return gap.reshape(-1, k).sum(1) / objective.reshape(-1, k).sum(1), bound.reshape(-1, k).max(1)
+        dW, db = self._solve(gradient / 2.0, repeated)
+        gap = (gradient * dW).sum(0) / 2.0 + self.system.weight(repeated) * (b - best) ** 2
+        off = [np.abs(_as_floats(X) @ dW + (db + b - best - self.centre @ dW)).max(axis=0) for X in rows]
+        rounding = ROUNDING * ((length + np.linalg.norm(self.centre)) * np.linalg.norm(W, axis=0) + np.abs(b))
+        bound = 2.0 * np.max(off, axis=0) + rounding
+        relative = np.maximum(gap, 0.0).reshape(-1, k).sum(1) / objective.reshape(-1, k).sum(1)
+        return relative, bound.reshape(-1, k).max(1)
+
+    def _solve(
+        self, C: Float[np.ndarray, "d k"], betas: Float[np.ndarray, " k"]
+    ) -> tuple[Float[np.ndarray, "d k"], Float[np.ndarray, " k"]]:
+        """Return A^-1 (C, 0) at the beta of each column: (A0 + beta A1)^-1 = A0^-1 - V diag(beta / (1 + beta l)) V'."""
+        along = betas / (1.0 + np.outer(self.poles, betas)) * (self.directions.T @ C)
+        return self.system.solve(C) - self.directions @ along, -self.intercept_directions @ along
+
+
+def _squared_lengths(X: Rows) -> Float[np.ndarray, " n"]:
+    X = _as_floats(X)
+    return np.asarray(X.multiply(X).sum(axis=1)).ravel() if sp.issparse(X) else np.einsum("nd,nd->n", X, X)

@@ -154,7 +154,15 @@ def _worded(message: str, table: dict[str, Any]) -> str:
         return f"{place}: one of {', '.join(words)} was expected, {value!r} came{hint}"
     if complaint.startswith("Object missing"):
         return f"{place}: {complaint}".removeprefix(": ").replace("Object missing required field", "missing key")
-    return f"{place}: {complaint[:1].lower()}{complaint[1:]}, {value!r} came"
+    if "regex" in complaint:
+        return f"{place}: letters, digits, '.', '_' and '-' were expected, {value!r} came"
+    wanted = complaint.partition(", got")[0].removeprefix("Expected ").replace(" | null", "")
+    for jargon, word in _PLAIN.items():
+        wanted = wanted.replace(f"`{jargon}`", word)
+    return f"{place}: {wanted} was expected, {value!r} came"
+
+
+_PLAIN = {"array": "a list", "str": "text", "float": "a number", "int": "a whole number", "object": "a table"}
 
 
 def _value_at(table: Any, place: str) -> Any:

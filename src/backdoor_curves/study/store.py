@@ -23,7 +23,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from backdoor_curves import __version__
 from backdoor_curves.study.config import Study
 from backdoor_curves.study.figures import learner_figure
-from backdoor_curves.study.table import as_csv, as_text
+from backdoor_curves.study.table import as_csv, as_text, legend
 from backdoor_curves.study.work import CellResult
 
 RECORD = "study.json"
@@ -62,7 +62,7 @@ def write(folder: Path, study: Study, results: Sequence[CellResult]) -> None:
         record = {"backdoor-curves": __version__, "study": study}
         (draft / RECORD).write_bytes(msgspec.json.format(msgspec.json.encode(record)))
         (draft / "results.csv").write_text(as_csv(results), encoding="utf-8")
-        (draft / "table.txt").write_text(as_text(results) + "\n", encoding="utf-8")
+        (draft / "table.txt").write_text(f"{as_text(results)}\n\n{legend(results)}\n", encoding="utf-8")
         for kind in ("curves", "figures"):
             (draft / kind).mkdir()
         for result in results:

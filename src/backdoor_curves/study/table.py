@@ -26,6 +26,8 @@ COLUMNS = (
     "triggered_loss_at_1",
     "area",
     "half_loss_beta",
+    "control_asr_at_1",
+    "control_area",
     "betas_missed",
     "score_bound",
     "seconds",
@@ -50,6 +52,9 @@ def row(result: CellResult) -> dict[str, Any]:
         numbers[f"{name}_at_0"], numbers[f"{name}_at_1"] = map(float, values)
     half = curve.half_loss_beta
     certificate = curve.certificate()
+    if result.control is not None:
+        numbers["control_asr_at_1"] = result.control.accuracy("triggered", 1.0)
+        numbers["control_area"] = result.control.area("triggered")
     return numbers | {
         "method": curve.method,
         "area": curve.area("triggered"),
@@ -74,8 +79,9 @@ def as_text(results: Sequence[CellResult]) -> str:
     for result in results:
         cell = result.cell
         settings.setdefault((cell.learner, cell.lam, cell.gamma, cell.rate), []).append(row(result))
-    header = ("learner", "lambda", "gamma", "p", "clean acc.", "ASR at β=1", "area", "half-loss β", "path")
-    lines = [header]
+    controlled = any(result.control is not None for result in results)
+    measured = ("clean acc.", "ASR at β=1", *(("without trigger",) if controlled else ()), "area", "half-loss β")
+    lines = [("learner", "lambda", "gamma", "p", *measured, "path")]
     for (learner, lam, gamma, rate), rows in settings.items():
         done = [r for r in rows if not r["error"]]
         lines.append(
@@ -86,6 +92,7 @@ def as_text(results: Sequence[CellResult]) -> str:
                 f"{rate:g}",
                 _mean(done, "clean_accuracy_at_1"),
                 _mean(done, "asr_at_1"),
+                *((_mean(done, "control_asr_at_1"),) if controlled else ()),
                 _mean(done, "area"),
                 _half(done),
                 _path(rows),
@@ -93,6 +100,22 @@ def as_text(results: Sequence[CellResult]) -> str:
         )
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(_aligned(line, widths) for line in lines)
+
+
+def legend(results: Sequence[CellResult]) -> str:
+    """Return what the columns of `as_text` mean, in a few lines."""
+    seeds = len({result.cell.seed for result in results})
+    lines = [
+        f"clean acc. (at β=1), ASR, area: mean ± standard deviation over {seeds} seeds"
+        if seeds > 1
+        else "clean acc.: at β=1",
+        "area: of the triggered loss over β; half-loss β: where that loss has fallen to half of its value at β=0"
+        + (" (median of the seeds that get there)" if seeds > 1 else ""),
+        "path: exact at every β, with the largest bound on a score's distance to the optimum; or refitted β by β",
+    ]
+    if any(result.control is not None for result in results):
+        lines.insert(1, "without trigger: ASR of the control, trained on the same wrong labels without the trigger")
+    return "\n".join(lines)
 
 
 def _aligned(line: Sequence[str], widths: Sequence[int]) -> str:
