@@ -335,10 +335,12 @@ class RidgePath(BetaPath):
     def nodal_scores(self, X: Rows) -> Float[np.ndarray, "nodes n k"]:
         """Return the scores of the rows X at the nodes."""
         W, b = self._centred_parameters(self.interpolant.nodes)
-        X = _as_floats(X)
-        # Dense rows are centred first, which loses less than to subtract two large numbers.
-        scores = (X @ W - self.centre @ W) if sp.issparse(X) else (X - self.centre) @ W
-        scores += b
+        scores = np.empty((n_rows(X), W.shape[1]))
+        for start in range(0, n_rows(X), 256):
+            block = _as_floats(X[start : start + 256])
+            # Dense rows are centred first, which loses less than to subtract two large numbers.
+            product = block @ W - self.centre @ W if sp.issparse(block) else (block - self.centre) @ W
+            np.add(product, b, out=scores[start : start + 256])
         return np.moveaxis(scores.reshape(n_rows(X), -1, len(self.intercept0)), 1, 0)
 
     def nodal_gram(self) -> Float[np.ndarray, "nodes nodes"]:
