@@ -22,7 +22,8 @@ from scipy.optimize import brentq
 from backdoor_curves.codes import Code
 from backdoor_curves.data import PoisonedData, Samples
 from backdoor_curves.files import read_record, write_record
-from backdoor_curves.learners import REFIT_BETAS, Freeze, Learner, Method, follow, read_learner
+from backdoor_curves.freezing import Freeze
+from backdoor_curves.learners import REFIT_BETAS, Learner, Method, follow, read_learner
 from backdoor_curves.losses import Loss
 from backdoor_curves.metrics import attack_success_rate, clean_accuracy, robust_accuracy
 from backdoor_curves.paths.base import BetaPath, Certificate, Interpolant, cosines, norms

@@ -61,10 +61,6 @@ class Certificate:
         Upper bound on (objective - optimum) / objective, relative.
     score_bound : array of shape (b,)
         Upper bound on |f - f*| over the rows asked about, in the units of the scores.
-
-    Notes
-    -----
-    The bounds hold in exact arithmetic. They are evaluated in floating point, whose rounding they do not include.
     """
 
     betas: Float[np.ndarray, " b"]

@@ -1,0 +1,182 @@
+"""scikit-learn's classifiers: which can be used, what they minimise, and how a fitted one answers."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from jaxtyping import Float, Int
+from sklearn.base import BaseEstimator, clone, is_classifier
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression, RidgeClassifier, SGDClassifier
+from sklearn.metrics.pairwise import pairwise_kernels
+from sklearn.pipeline import Pipeline
+from sklearn.svm import SVC, LinearSVC, NuSVC
+from sklearn.utils.validation import has_fit_parameter
+
+from backdoor_curves.codes import Code
+from backdoor_curves.losses import Loss
+from backdoor_curves.paths.refit import Kernel, Model
+from backdoor_curves.rows import Rows, n_rows
+
+
+def steps_and_last(estimator: Any) -> tuple[list[Any], Any]:
+    """Return the transformers and the classifier of a Pipeline, or no transformers and the estimator."""
+    if isinstance(estimator, type) or not isinstance(estimator, BaseEstimator):
+        raise TypeError(f"estimator: an unfitted scikit-learn classifier was expected, {estimator!r} came")
+    if not is_classifier(estimator):
+        raise TypeError(
+            f"estimator: a classifier was expected, {type(estimator).__name__} is none; for ridge take RidgeClassifier"
+        )
+    steps: list[Any] = []
+    last = estimator
+    while isinstance(last, Pipeline):
+        steps += [step for _, step in last.steps[:-1] if step not in (None, "passthrough")]
+        last = last.steps[-1][1]
+    _require_usable(last)
+    return steps, last
+
+
+def _require_usable(last: Any) -> None:
+    """Refuse a classifier that has no curve, before anything is fitted."""
+    if not has_fit_parameter(last, "sample_weight"):
+        raise TypeError(
+            f"estimator: a classifier whose fit takes sample_weight was expected, {type(last).__name__}.fit has none; "
+            "beta is the weight of the poison rows"
+        )
+    if getattr(last, "kernel", None) == "precomputed":
+        raise ValueError(
+            'kernel: "precomputed" cannot follow rows in and out; pass the kernel by name or as a function'
+        )
+    names = {"alpha"} if isinstance(last, RidgeClassifier) else {"C"} & last.get_params(deep=False).keys()
+    for name in names:
+        value = getattr(last, name)
+        if not (is_number(value) and value > 0 and (name == "C" or value < np.inf)):
+            raise ValueError(f"{name}: a number > 0 was expected, {value!r} came")
+    if type(last).__name__ in ("LogisticRegressionCV", "RidgeClassifierCV"):
+        raise ValueError(
+            f"estimator: {type(last).__name__} would choose its penalty anew at every beta; choose it first, and pass "
+            f"{type(last).__name__.removesuffix('CV')} with it"
+        )
+    if not (hasattr(last, "decision_function") or hasattr(last, "predict_proba")):
+        raise TypeError(
+            f"estimator: a classifier with scores was expected, {type(last).__name__} has neither decision_function "
+            "nor predict_proba"
+        )
+    if getattr(last, "warm_start", False) is True and type(last).__module__.startswith("sklearn.ensemble"):
+        raise ValueError("warm_start: an ensemble would keep the trees of the beta before; pass warm_start=False")
+
+
+def is_number(value: Any) -> bool:
+    """Return whether a parameter is a number; a bool is none."""
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
+
+
+_OWN_LOSS = (RidgeClassifier, LogisticRegression, SVC, NuSVC, LinearSVC, SGDClassifier)
+"""Learners whose loss is a function of their decision function, and known here."""
+
+
+def loss_and_code(estimator: Any, n_classes: int) -> tuple[Loss, Code]:
+    """Return the loss that the estimator minimises; for one unknown here, the one that suits what it offers.
+
+    That is the log loss of its probabilities, clipped to the machine epsilon, or the hinge of its decision function.
+    """
+    many: Code = "binary" if n_classes == 2 else "one-vs-rest"
+    pairs: Code = "binary" if n_classes == 2 else "one-vs-one"
+    softmax: Code = "binary" if n_classes == 2 else "softmax"
+    if isinstance(estimator, RidgeClassifier):
+        return "squared", many
+    if isinstance(estimator, LogisticRegression):
+        return "logistic", softmax
+    if isinstance(estimator, SVC | NuSVC):
+        return "hinge", pairs
+    if isinstance(estimator, LinearSVC):
+        return ("hinge" if estimator.loss == "hinge" else "squared hinge"), many
+    if isinstance(estimator, SGDClassifier):
+        own: Mapping[str, Loss] = {
+            "hinge": "hinge",
+            "squared_hinge": "squared hinge",
+            "log_loss": "logistic",
+            "squared_error": "squared",
+        }
+        return own.get(estimator.loss, "hinge"), many
+    if hasattr(estimator, "predict_proba"):
+        return "logistic", softmax
+    return "hinge", many
+
+
+def kernel_of(estimator: Any) -> Kernel | None:
+    """Return the kernel of an SVM as a function of rows, and None for any other learner."""
+    if not isinstance(estimator, SVC | NuSVC):
+        return None
+    if callable(estimator.kernel):
+        return lambda X: estimator.kernel(X, X)
+    parameters = {"gamma": estimator.gamma, "degree": estimator.degree, "coef0": estimator.coef0}
+    return partial(pairwise_kernels, metric=estimator.kernel, filter_params=True, **parameters)
+
+
+@dataclass(frozen=True, eq=False)
+class FittedEstimator:
+    """A fitted scikit-learn classifier as a `Model`."""
+
+    estimator: Any
+    converged: bool
+
+    def scores(self, X: Rows) -> Float[np.ndarray, "n columns"]:
+        """Return its decision function, or the logarithms of its probabilities (their difference for two classes).
+
+        An ensemble may have both, and predict by its probabilities: they are the scores of a learner unknown here.
+        """
+        if isinstance(self.estimator, _OWN_LOSS) or not hasattr(self.estimator, "predict_proba"):
+            scores = np.asarray(self.estimator.decision_function(X), dtype=float)
+            return scores.reshape(n_rows(X), -1)
+        probabilities = np.clip(self.estimator.predict_proba(X), np.finfo(float).eps, 1.0)
+        logs = np.log(probabilities)
+        return logs[:, 1:] - logs[:, :1] if logs.shape[1] == 2 else logs
+
+    def coef(self) -> Float[np.ndarray, " p"] | None:
+        """Return the coefficients of a linear model, those of all classes in a row."""
+        linear = hasattr(self.estimator, "coef_")  # an SVC has them with a linear kernel only
+        return _dense(self.estimator.coef_).ravel() if linear else None
+
+    def duals(self, n: int) -> Float[np.ndarray, " n"]:
+        """Return the signed dual coefficients of an SVC for two classes, zero but for support vectors."""
+        duals = np.zeros(n)
+        duals[self.estimator.support_] = _dense(self.estimator.dual_coef_)[0]
+        return duals
+
+
+def _dense(A: Any) -> Float[np.ndarray, "a b"]:
+    return np.atleast_2d(A.toarray() if sp.issparse(A) else A)
+
+
+def fit_estimator(
+    estimator: Any,
+    n_classes: int,
+    X: Rows,
+    y: Int[np.ndarray, " n"],
+    sample_weight: Float[np.ndarray, " n"],
+    start: Model | None,
+) -> FittedEstimator:
+    """Fit a clone, or continue from a fit where the estimator was built with warm_start=True."""
+    if start is not None:
+        assert isinstance(start, FittedEstimator)
+        estimator = copy.deepcopy(start.estimator)
+    else:
+        estimator = clone(estimator)
+    if n_classes > 2 and isinstance(estimator, SVC | NuSVC):
+        estimator.set_params(decision_function_shape="ovo")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        estimator.fit(X, y, sample_weight=sample_weight)
+    complaints = [issubclass(warning.category, ConvergenceWarning) for warning in caught]
+    for warning, complaint in zip(caught, complaints, strict=True):
+        if not complaint:
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+    return FittedEstimator(estimator, converged=not any(complaints))
