@@ -333,3 +333,13 @@ def test_ragged_rows_and_mixed_labels_are_refused(X, y):
     """In words, not in numpy's."""
     with pytest.raises(ValueError, match=r"a ragged list came|several or None came"):
         Samples(X, y)
+
+
+def test_memory_mapped_rows_are_arrays(tmp_path):
+    """Large arrays reach worker processes as memory maps, small ones as copies, and a training set may hold both."""
+    np.save(tmp_path / "X.npy", np.arange(6.0).reshape(3, 2))
+    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
+    np.testing.assert_array_equal(stack_rows(mapped, np.ones((1, 2))), [[0, 1], [2, 3], [4, 5], [1, 1]])
+    y = np.array([0, 1, 0])
+    data = poison((mapped, y), (mapped, y), trigger=lambda A, _: np.asarray(A) + 1, rows=[0])
+    assert len(join(data.clean_train, data.poison_train, data.is_poison)) == 3

@@ -87,6 +87,10 @@ def backdoor_learning_curve(
     ToleranceError
         If the path misses the tolerance and `on_miss` is "raise".
 
+    Notes
+    -----
+    A learner with `random_state=None` draws anew at every beta; fix it, or average the curves of several seeds.
+
     Warns
     -----
     sklearn.exceptions.ConvergenceWarning
@@ -271,8 +275,9 @@ class BackdoorLearningCurve:
     The loss is the learner's own: log loss (natural) for logistic regression, hinge for SVMs, squared hinge for
     LinearSVC's default, (1 - y f)^2 for ridge, with y in {-1, +1}. For K > 2 classes it is the sum over the score
     columns that concern a row: K one-versus-rest problems (ridge, LinearSVC), K - 1 pairs (SVC), or minus the log of
-    the softmax (logistic regression). Other classifiers: log loss of their probabilities clipped to [eps, 1], or the
-    hinge of their decision function where they have no probabilities. `info.loss` and `info.code` say which.
+    the softmax (logistic regression). SGDClassifier: its `loss` where it is one of these, otherwise the hinge. Other
+    classifiers: log loss of their probabilities clipped to [eps, 1], or the hinge of their decision function where they
+    have no probabilities. `info.loss` and `info.code` say which.
 
     Parameters
     ----------
@@ -483,6 +488,20 @@ class BackdoorLearningCurve:
         """Write the curve to one .npz file, whole or not at all; `load` gives the same curve back.
 
         The file holds the scores of the test rows at the path's nodes, not the training data.
+
+        Examples
+        --------
+        >>> import numpy as np, tempfile, pathlib
+        >>> import backdoor_curves as bc
+        >>> from sklearn.linear_model import RidgeClassifier
+        >>> X, y = np.random.default_rng(0).normal(size=(40, 3)), np.arange(40) % 2
+        >>> data = bc.poison((X, y), (X, y), trigger=lambda X, y: X + 1, rate=0.1, rng=np.random.default_rng(1))
+        >>> curve = bc.backdoor_learning_curve(RidgeClassifier(), data)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     curve.save(pathlib.Path(folder) / "curve.npz")
+        ...     again = bc.BackdoorLearningCurve.load(pathlib.Path(folder) / "curve.npz")
+        >>> again.area() == curve.area()
+        True
         """
         arrays = {
             "betas": self.betas,

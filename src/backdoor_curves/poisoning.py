@@ -8,12 +8,11 @@ from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
-import scipy.sparse as sp
 from jaxtyping import Int
 
 from backdoor_curves.data import PoisonedData, Poisoning, Samples, as_samples
 from backdoor_curves.rng import check_rng
-from backdoor_curves.rows import Rows, n_rows, require_alike
+from backdoor_curves.rows import Rows, n_rows, require_alike, same_kind
 from backdoor_curves.triggers.base import Trigger
 
 
@@ -183,7 +182,7 @@ def _attack(samples: Samples, trigger: Trigger, mapping: dict[Any, Any]) -> Samp
         raise TypeError(f"trigger: {len(samples)} rows were expected back, {n_rows(stamped)} came")
     if isinstance(stamped, list) and isinstance(samples.X, np.ndarray):
         stamped = np.asarray(stamped)
-    if type(stamped) is not type(samples.X) and not (sp.issparse(stamped) and sp.issparse(samples.X)):
+    if not same_kind(stamped, samples.X):
         raise TypeError(f"trigger: {type(samples.X).__name__} was expected back, {type(stamped).__name__} came")
     attacked = Samples(stamped, np.array([mapping[label] for label in samples.y.tolist()]))
     require_alike(samples.X, attacked.X, "trigger")

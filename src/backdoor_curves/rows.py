@@ -29,11 +29,19 @@ def take_rows(X: Rows, rows: Int[np.ndarray, " k"]) -> Rows:
     return X[rows] if hasattr(X, "shape") else [X[i] for i in rows]
 
 
+def same_kind(first: Rows, second: Rows) -> bool:
+    """Return whether both are arrays (memory-mapped ones too), both sparse, or else of one type."""
+    both = (first, second)
+    if any(isinstance(X, np.ndarray) for X in both):
+        return all(isinstance(X, np.ndarray) for X in both)
+    return all(sp.issparse(X) for X in both) or type(first) is type(second)
+
+
 def stack_rows(first: Rows, second: Rows) -> Rows:
     """Return the rows of `first` followed by those of `second`; both must be of the same kind."""
     if sp.issparse(first) and sp.issparse(second):
         return sp.vstack([first, second], format="csr")
-    if type(first) is not type(second):
+    if not same_kind(first, second):
         raise TypeError(
             f"rows of one kind were expected, {type(first).__name__} and {type(second).__name__} came; convert one"
         )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from joblib import Parallel, delayed
 from scipy.special import expit
 from small_study import computed, small, small_results
 
+import backdoor_curves as bc
 from backdoor_curves.curve import ToleranceError
 from backdoor_curves.study import work
 from backdoor_curves.study.config import DataConfig, LearnerConfig, PoisonConfig, TriggerConfig, built_in_study
@@ -193,3 +195,17 @@ def test_data_that_cannot_be_had_are_an_error_before_any_cell(monkeypatch):
     monkeypatch.setattr(work, "run_cell", lambda *_: pytest.fail("a cell was computed"))
     with pytest.raises(ValueError, match="at most 1797 rows"):
         list(compute(small(data=DataConfig(n_train=5000)), n_jobs=1))
+
+
+def test_rows_larger_than_a_megabyte_reach_the_workers_whole():
+    """joblib hands such arrays over as read-only memory maps, the poison rows beside them as copies."""
+    rng = np.random.default_rng(0)
+    y = np.arange(3000) % 2
+    X = rng.normal(size=(3000, 64)) + y[:, np.newaxis]
+    trigger = bc.FeatureTrigger((0,), (9.0,))
+    data = bc.poison((X, y), (X[:50], y[:50]), trigger=trigger, rate=0.02, rng=rng)
+    cells_of_two = [work.Cell(kind, 1.0, None, 0.02, 0) for kind in ("ridge", "logistic")]
+    there = Parallel(n_jobs=2)(delayed(work.run_cell)(cell, data, True) for cell in cells_of_two)
+    for cell, result in zip(cells_of_two, there, strict=True):
+        assert result.error == ""
+        np.testing.assert_allclose(numbers(result), numbers(work.run_cell(cell, data, True)), rtol=1e-9)

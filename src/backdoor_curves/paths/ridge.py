@@ -89,10 +89,10 @@ def ridge_path(
     centre = np.asarray(weights @ X).ravel() / weights.sum() if free else np.zeros(X.shape[1])
     rows = _Rows.of(X, Y, weights, centre)
     system = _System(rows, _Rows.of(*poison, centre), float(alpha), free)
-    if system.poison.gram is None:
-        V, v, poles, R = _few_poison_rows(system)
-    else:
-        V, v, poles, R = _many_poison_rows(system)
+    try:
+        V, v, poles, R = (_few_poison_rows if system.poison.gram is None else _many_poison_rows)(system)
+    except np.linalg.LinAlgError:
+        raise ValueError("features or weights are too large or all zero in floating point; rescale them") from None
     w0, b0 = system.clean_optimum
     if not poles.max() <= LARGEST_POLE:
         raise ValueError(
