@@ -35,7 +35,7 @@ def imports(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Tests and doctests."""
-    session.install(".[test]")
+    session.install("-e", ".[test]")
     session.run("pytest", "-n", "2", *session.posargs)
 
 
@@ -44,7 +44,7 @@ def lowest(session: nox.Session) -> None:
     """Tests with the lowest versions of all dependencies that pyproject.toml allows."""
     constraints = Path(session.create_tmp()) / "lowest.txt"
     constraints.write_text("\n".join(lower_bounds()) + "\n")
-    session.install(".[test]", "-c", str(constraints))
+    session.install("-e", ".[test]", "-c", str(constraints))
     session.run("pytest", "-n", "2", *session.posargs)
 
 
