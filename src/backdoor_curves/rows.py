@@ -78,7 +78,8 @@ def distinct_rows(X: Rows, y: np.ndarray) -> tuple[Int[np.ndarray, " d"], Int[np
     group = np.empty(len(y), dtype=np.intp)
     for i, label in enumerate(y.tolist()):
         row = X[[i]] if sp.issparse(X) else X[i]
-        content = row.indices.tobytes() + row.data.tobytes() if sp.issparse(X) else row.tobytes()
+        # Adding 0 makes -0.0 the 0.0 that it equals.
+        content = row.indices.tobytes() + (row.data + 0).tobytes() if sp.issparse(X) else (row + 0).tobytes()
         group[i] = seen.setdefault((content, label), len(seen))
         if group[i] == len(first):
             first.append(i)
