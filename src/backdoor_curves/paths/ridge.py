@@ -335,13 +335,15 @@ class RidgePath(BetaPath):
     def nodal_scores(self, X: Rows) -> Float[np.ndarray, "nodes n k"]:
         """Return the scores of the rows X at the nodes."""
         W, b = self._centred_parameters(self.interpolant.nodes)
-        scores = np.empty((n_rows(X), W.shape[1]))
+        nodes, k = len(self.interpolant.nodes), len(self.intercept0)
+        scores = np.empty((nodes, n_rows(X), k))
         for start in range(0, n_rows(X), 256):
             block = _as_floats(X[start : start + 256])
             # Dense rows are centred first, which loses less than to subtract two large numbers.
             product = block @ W - self.centre @ W if sp.issparse(block) else (block - self.centre) @ W
-            np.add(product, b, out=scores[start : start + 256])
-        return np.moveaxis(scores.reshape(n_rows(X), -1, len(self.intercept0)), 1, 0)
+            product += b
+            scores[:, start : start + 256] = np.moveaxis(product.reshape(-1, nodes, k), 1, 0)
+        return scores
 
     def nodal_gram(self) -> Float[np.ndarray, "nodes nodes"]:
         """Return <w(beta_i), w(beta_j)> at the nodes, summed over the classes (the Frobenius product)."""
