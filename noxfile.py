@@ -1,7 +1,5 @@
 """The project's checks, each in an environment of its own: `nox`, or `nox -s tests`."""
 
-import re
-import tomllib
 from pathlib import Path
 
 import nox
@@ -43,13 +41,7 @@ def tests(session: nox.Session) -> None:
 def lowest(session: nox.Session) -> None:
     """Tests with the lowest versions of all dependencies that pyproject.toml allows."""
     constraints = Path(session.create_tmp()) / "lowest.txt"
-    constraints.write_text("\n".join(lower_bounds()) + "\n")
+    constraints.write_text(str(session.run("python", ".ci/lowest.py", silent=True)))
     session.install("-e", ".[test]", "-c", str(constraints))
-    session.run("pytest", "-n", "2", *session.posargs)
-
-
-def lower_bounds() -> list[str]:
-    """Return the run-time dependencies with each lower bound made exact."""
-    project = tomllib.loads(Path("pyproject.toml").read_text())["project"]
-    wanted = project["dependencies"] + project["optional-dependencies"]["pandas"]
-    return [re.sub(r">=", "==", requirement) for requirement in wanted]
+    # Not the published numbers: liblinear's unconverged ones depend on the last bit of another BLAS.
+    session.run("pytest", "-n", "2", "--ignore", "tests/reference", *session.posargs)

@@ -333,7 +333,7 @@ class BackdoorLearningCurve:
     @property
     def knots(self) -> Float[np.ndarray, " j"]:
         """Betas in (0, 1) where the formula of the path changes; none for ridge and for refits."""
-        return np.empty(0)
+        return self.interpolant.knots
 
     @property
     def path(self) -> BetaPath:

@@ -41,6 +41,11 @@ class Interpolant(Protocol):
         """Betas dense enough to bracket whatever a curve does between them, ascending."""
         ...
 
+    @property
+    def knots(self) -> Float[np.ndarray, " j"]:
+        """The betas in (0, 1) where the formula of the path changes; none for a smooth path or a table."""
+        ...
+
     def weights(self, betas: Float[np.ndarray, " b"]) -> Weights:
         """Return p_i(beta), a row for each beta."""
         ...
@@ -94,8 +99,8 @@ class BetaPath(ABC):
 
     @property
     def knots(self) -> Float[np.ndarray, " j"]:
-        """The betas in (0, 1) where the formula of the path changes; none for a smooth path or a table."""
-        return np.empty(0)
+        """The betas in (0, 1) where the formula of the path changes."""
+        return self.interpolant.knots
 
     @property
     def unconverged(self) -> Float[np.ndarray, " u"]:

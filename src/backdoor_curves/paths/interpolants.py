@@ -28,6 +28,11 @@ class Table:
         """The nodes."""
         return self.nodes
 
+    @property
+    def knots(self) -> Float[np.ndarray, " j"]:
+        """None."""
+        return np.empty(0)
+
     def weights(self, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, "b k"]:
         """Return 1 at the node that each beta is; any other beta is refused."""
         distance = np.abs(betas[:, np.newaxis] - self.nodes)
@@ -67,6 +72,11 @@ class PiecewiseLinear:
     def scan(self) -> Float[np.ndarray, " k"]:
         """The nodes."""
         return np.unique(self.nodes)
+
+    @property
+    def knots(self) -> Float[np.ndarray, " j"]:
+        """The nodes in (0, 1)."""
+        return self.scan[(self.scan > 0.0) & (self.scan < 1.0)]
 
     def weights(self, betas: Float[np.ndarray, " b"]) -> sp.csr_array:
         """Return the shares of the two nodes around each beta."""
@@ -138,6 +148,11 @@ class Rational:
     def _factor(self) -> tuple[Float[np.ndarray, "l r"], Float[np.ndarray, "r r"]]:
         Q, R = qr(self._basis(self.nodes[1:]), mode="economic")
         return Q, R
+
+    @property
+    def knots(self) -> Float[np.ndarray, " j"]:
+        """None."""
+        return np.empty(0)
 
     def weights(self, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, "b k"]:
         """Return p(beta): the least-squares fit of phi(beta) by phi(nodes); the rest of the weight is w(0)'s."""

@@ -123,9 +123,8 @@ class _Rows:
             X = sp.csr_array(sp.diags_array(root) @ X)
         else:
             X = X - centre if centred else X
-            X = X * root[:, np.newaxis] if weighted and not centred else X
-            if weighted and centred:
-                X *= root[:, np.newaxis]
+            # The rows as they came must stay as they are; a centred copy is ours to change.
+            X = np.multiply(X, root[:, np.newaxis], out=X if centred else None) if weighted else X
         Y = Y * root[:, np.newaxis]
         rows = cls(X, Y, root, centre if sp.issparse(X) else None, None)
         return rows if n < d else cls(X, Y, root, rows.centre, rows._gram())

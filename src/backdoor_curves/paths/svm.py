@@ -144,12 +144,6 @@ class SVMPath(BetaPath):
         """Lines between the nodes."""
         return PiecewiseLinear(self.at.betas)
 
-    @property
-    def knots(self) -> Float[np.ndarray, " j"]:
-        """The betas in (0, 1) where a row changes between the sets."""
-        inner = np.unique(self.at.betas)
-        return inner[(inner > 0.0) & (inner < 1.0)]
-
     @cached_property
     def nodal_duals(self) -> Float[np.ndarray, "k n"]:
         """The dual coefficients a at the nodes, >= 0."""

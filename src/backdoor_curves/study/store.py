@@ -18,7 +18,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from backdoor_curves import __version__
 from backdoor_curves.study.config import Study
@@ -71,7 +70,6 @@ def write(folder: Path, study: Study, results: Sequence[CellResult]) -> None:
                     curve.save(draft / "curves" / f"{result.cell.key}{suffix}.npz")
         for learner in dict.fromkeys(result.cell.learner for result in results if result.curve is not None):
             figure = learner_figure(learner, [result for result in results if result.cell.learner == learner])
-            FigureCanvasAgg(figure)
             figure.savefig(draft / "figures" / f"{learner}.png", dpi=150)
         if folder.is_dir():
             folder.rmdir()  # empty, or check_folder would have refused it
