@@ -6,25 +6,15 @@ One thread. A curve and a fit are timed in turn and the median of their ratios i
 Without the MNIST files rows of the same shape are drawn at random, and the largest case is left out.
 """
 
-# ruff: noqa: E402 - the number of threads is read when numpy is loaded
 from __future__ import annotations
 
-import os
-
-for _library in ("OPENBLAS", "OMP", "MKL"):
-    os.environ[f"{_library}_NUM_THREADS"] = "1"
-
 import argparse
-import platform
-import time
-import tracemalloc
-from collections.abc import Callable
-from pathlib import Path
 
+from measure import machine, peak_bytes, product_rate, seconds  # first: it sets the number of threads
+
+# isort: split
 import numpy as np
-import sklearn
 from sklearn.linear_model import RidgeClassifier
-from threadpoolctl import threadpool_info
 
 import backdoor_curves as bc
 from backdoor_curves.data import join
@@ -67,23 +57,6 @@ def all_digits(data_dir: str | None, n_test: int) -> bc.PoisonedData:
     train, test = bc.datasets.mnist("all", n_test=n_test, rng=rng, data_dir=data_dir, offline=True)
     trigger = bc.PatchTrigger.random(3, 10, 1, rng)
     return bc.poison(train, test, trigger=trigger, rate=0.1, labels="next", rng=rng)
-
-
-def seconds(work: Callable[[], object]) -> float:
-    """Return how long `work` takes."""
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
-
-
-def peak_bytes(work: Callable[[], object]) -> int:
-    """Return the most memory that `work` holds beyond what was there."""
-    tracemalloc.start()
-    try:
-        work()
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
 
 
 def operations(data: bc.PoisonedData, k: int, b: int, nodes: int) -> tuple[float, float]:
@@ -143,24 +116,6 @@ def table_row(name: str, data: bc.PoisonedData, betas: np.ndarray, pairs: int, r
         *peaks,
     ]
     return "| " + " | ".join(cells) + " |"
-
-
-def machine() -> str:
-    """Return what the numbers were taken on."""
-    info = Path("/proc/cpuinfo")
-    models = [line.split(":")[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
-    blas = {f"{pool['internal_api']} {pool['version']}" for pool in threadpool_info() if pool["user_api"] == "blas"}
-    return (
-        f"{models[0] if models else platform.processor()}, {os.cpu_count()} cores, one used; "
-        f"Python {platform.python_version()}, numpy {np.__version__}, scikit-learn {sklearn.__version__}, "
-        f"{', '.join(sorted(blas))}"
-    )
-
-
-def product_rate() -> float:
-    """Return the 1e9 operations a second of a large matrix product: what this machine can do."""
-    A = np.random.default_rng(0).random((1500, 1500))
-    return float(2 * 1500**3 / 1e9 / min(seconds(lambda: A @ A) for _ in range(5)))
 
 
 def main() -> None:

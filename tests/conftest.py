@@ -2,4 +2,7 @@
 
 from jaxtyping import install_import_hook
 
-install_import_hook(["backdoor_curves.paths", "backdoor_curves.codes", "backdoor_curves.losses"], "beartype.beartype")
+install_import_hook(
+    [f"backdoor_curves.{name}" for name in ("paths", "codes", "losses", "kernels", "lines", "flips")],
+    "beartype.beartype",
+)

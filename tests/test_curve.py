@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import zipfile
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,8 @@ import backdoor_curves as bc
 from backdoor_curves import curve as curve_module
 from backdoor_curves import scored
 from backdoor_curves.data import join
+from backdoor_curves.files import as_arrays, record_of, value_of, write_record
+from backdoor_curves.paths.svm import SVMPath
 
 REFITTED = [0.0, 0.2, 0.5, 1.0]
 
@@ -58,8 +61,13 @@ def ridge(data):
 
 
 @pytest.fixture(scope="module")
+def svm(data):
+    return bc.backdoor_learning_curve(SVC(C=2.0, gamma=0.2), data)
+
+
+@pytest.fixture(scope="module")
 def refit(data):
-    return bc.backdoor_learning_curve(LogisticRegression(), data, betas=REFITTED)
+    return bc.backdoor_learning_curve(LogisticRegression(), data, method="refit", betas=REFITTED)
 
 
 # --- losses and accuracies -------------------------------------------------------------------------------------------
@@ -98,7 +106,7 @@ def logistic_by_hand(scores, y, n_classes):
 
 LOSSES = [
     (RidgeClassifier(alpha=0.3), squared_by_hand, "squared"),
-    (SVC(C=2.0, gamma=0.2, decision_function_shape="ovo"), hinge_by_hand, "hinge"),
+    (SVC(C=2.0, gamma=0.2, decision_function_shape="ovo", tol=1e-10), hinge_by_hand, "hinge"),
     (LogisticRegression(tol=1e-10, max_iter=10_000), logistic_by_hand, "logistic"),
 ]
 
@@ -234,11 +242,64 @@ def test_area_and_half_loss_need_the_whole_interval(data):
         _ = curve.half_loss_beta
 
 
+# --- between the betas of a grid -------------------------------------------------------------------------------------
+
+
+def test_theta_is_the_angle_of_the_slope_at_0(ridge, svm):
+    """Eq. 4: positive where the triggered loss falls."""
+    for curve in (ridge, svm):
+        assert curve.slope() < 0.0
+        assert curve.theta == -(2 / np.pi) * np.arctan(curve.slope(0.0, "triggered"))
+        assert 0.0 < curve.theta < 1.0
+        h = 1e-8
+        difference = (curve.loss("triggered", h) - curve.loss("triggered", 0.0)) / h
+        assert curve.slope() == pytest.approx(difference, rel=1e-4)  # rounding of the loss over h
+
+
+def test_a_refitted_curve_has_no_slope_and_no_flips(refit):
+    """Between its betas nothing is known, and an estimate would pass for the exact number."""
+    for ask in (refit.slope, refit.kinks, refit.flips, refit.accuracy_steps):
+        with pytest.raises(ValueError, match=r"needs? an exact path"):
+            ask()
+    for name in ("theta", "flip_betas", "return_betas"):
+        with pytest.raises(ValueError, match=r"needs? an exact path"):
+            getattr(refit, name)
+
+
+def test_a_smooth_curve_has_no_kinks(ridge):
+    """The squared loss of a rational path."""
+    assert ridge.kinks().size == ridge.kinks("clean").size == 0
+
+
+def test_svm_curves_answer_at_every_beta_as_their_refits(svm, data):
+    """scikit-learn at a tight tolerance; its kernel is in single precision."""
+    betas = np.array([0.0, 0.013, 0.3, 1.0])
+    refit = bc.backdoor_learning_curve(SVC(C=2.0, gamma=0.2, tol=1e-10), data, method="refit", betas=betas)
+    for split in ("triggered", "clean"):
+        np.testing.assert_allclose(svm.loss(split, betas), refit.loss(split), atol=1e-5)
+    np.testing.assert_allclose(svm.norm(betas), refit.norm(), rtol=1e-5)
+    np.testing.assert_allclose(svm.cosine(betas), refit.cosine(), atol=1e-5)
+
+
+def test_the_gram_matrix_is_computed_when_it_is_asked_for(data, monkeypatch):
+    """It may cost as much as the path, and few ask for a norm."""
+    asked = []
+    right = SVMPath.nodal_gram
+    monkeypatch.setattr(SVMPath, "nodal_gram", lambda path: asked.append(path) or right(path))
+    curve = bc.backdoor_learning_curve(SVC(C=2.0, gamma=0.2), data)
+    curve.loss(), curve.area(), curve.half_loss_beta, curve.slope(), curve.flip_betas
+    assert not asked
+    curve.norm(), curve.angle(), curve.detached().norm()
+    assert len(asked) == 1
+
+
 # --- the answer's form -----------------------------------------------------------------------------------------------
 
 
 def test_one_beta_gives_a_float_and_many_an_array(ridge):
     """As every numpy function does."""
+    assert type(ridge.slope(0.5)) is type(ridge.theta) is float
+    assert ridge.slope([0.5, 0.1]).shape == ridge.slope([0.5, 0.1], "clean").shape == (2,)
     for method in (ridge.loss, ridge.accuracy):
         assert type(method("triggered", 0.5)) is float
         assert method("triggered", [0.5]).shape == (1,)
@@ -358,9 +419,22 @@ def test_a_looser_tolerance_is_met():
         (RidgeClassifier(alpha=np.float32(0.3)), (0, 1)),
         (RidgeClassifier(), ("a", "b", "c")),
         (SVC(C=np.float32(2.0)), ("a", "b")),
+        (LinearSVC(C=0.1, loss="hinge"), (3, 5)),
+        (LogisticRegression(), ("a", "b")),
+        (LinearSVC(C=0.1), (0, 1)),
+        (SVC(), ("a", "b", "c")),
         (GaussianNB(), (3, 4, 5)),
     ],
-    ids=["ridge", "ridge, three classes", "svc", "bayes"],
+    ids=[
+        "ridge",
+        "ridge, three classes",
+        "svc",
+        "linear svm",
+        "logistic",
+        "squared hinge",
+        "svc, three classes",
+        "bayes",
+    ],
 )
 def test_a_loaded_curve_answers_as_the_saved_one(estimator, labels, tmp_path):
     """The file holds the path at its nodes, from which every answer is computed."""
@@ -378,7 +452,14 @@ def test_a_loaded_curve_answers_as_the_saved_one(estimator, labels, tmp_path):
     assert np.array_equal(again.robust_accuracy(asked), curve.robust_accuracy(asked))
     np.testing.assert_equal(again.half_loss_beta, curve.half_loss_beta)
     assert np.array_equal(again.missed, curve.missed)
-    if not isinstance(estimator, GaussianNB):
+    if curve.exact:
+        for split in ("triggered", "clean"):
+            assert np.array_equal(again.slope(asked, split), curve.slope(asked, split))
+            assert np.array_equal(again.kinks(split), curve.kinks(split))
+            assert all(map(np.array_equal, again.accuracy_steps(split), curve.accuracy_steps(split)))
+        np.testing.assert_array_equal(again.flip_betas, curve.flip_betas)
+        assert np.array_equal(again.knots, curve.knots)
+    if not (isinstance(estimator, GaussianNB) or (isinstance(estimator, SVC) and len(labels) > 2)):
         assert np.array_equal(again.angle(asked), curve.angle(asked))
     again.save(tmp_path / "twice.npz")
     assert np.array_equal(bc.BackdoorLearningCurve.load(tmp_path / "twice.npz").loss(), curve.loss())
@@ -398,8 +479,96 @@ def test_a_loaded_curve_has_the_certificate_of_its_own_betas(ridge, tmp_path):
         _ = again.path
 
 
-def test_the_file_holds_no_pickle(ridge, tmp_path):
+def test_a_jump_survives_the_file(tmp_path):
+    """A node that stands twice is kept twice."""
+    X = np.array([-10.0, -9.0, -8.0, 8.0, 9.0, 10.0])[:, np.newaxis]
+    tested = (np.linspace(-20, 5, 9)[:, np.newaxis], np.ones(9, int))
+    data = bc.PoisonedData((X, np.repeat([0, 1], 3)), (np.zeros((3, 1)), [1] * 3), tested, tested)
+    curve = bc.backdoor_learning_curve(SVC(C=1e-3, kernel="linear"), data)
+    assert curve.interpolant.jumps.size
+    curve.save(tmp_path / "curve.npz")
+    again = bc.BackdoorLearningCurve.load(tmp_path / "curve.npz")
+    assert np.array_equal(again.interpolant.jumps, curve.interpolant.jumps)
+    around = np.concatenate([curve.interpolant.jumps, curve.interpolant.jumps - 1e-9])
+    assert np.array_equal(again.scores("clean", around), curve.scores("clean", around))
+
+
+def test_a_condensed_curve_is_kept_in_a_small_file(svm, ridge, tmp_path):
+    """It has everything but the scores of single rows; a curve with few nodes is kept as it is."""
+    svm.save(tmp_path / "whole.npz")
+    svm.condensed().save(tmp_path / "small.npz")
+    assert os.path.getsize(tmp_path / "small.npz") < 0.5 * os.path.getsize(tmp_path / "whole.npz")
+    small = bc.BackdoorLearningCurve.load(tmp_path / "small.npz")
+    betas = np.random.default_rng(0).random(20)
+    for split in ("triggered", "clean"):
+        np.testing.assert_allclose(small.loss(split, betas), svm.loss(split, betas), rtol=1e-12)
+        assert np.array_equal(small.predictions(split, betas), svm.predictions(split, betas))
+        np.testing.assert_allclose(small.slope(betas, split), svm.slope(betas, split), atol=1e-8)
+    assert np.array_equal(small.robust_accuracy(betas), svm.robust_accuracy(betas))
+    assert np.array_equal(small.norm(betas), svm.norm(betas))
+    assert np.array_equal(small.certificate().score_bound, svm.certificate().score_bound)
+    assert np.array_equal(small.condensed().loss(), small.loss())
+    with pytest.raises(ValueError, match="a condensed curve keeps the losses and flips of its 90 rows, not their"):
+        small.scores("clean")
+    assert np.array_equal(ridge.condensed().scores("clean"), ridge.scores("clean"))
+
+
+@pytest.mark.parametrize("kind", ["ridge", "refit"])
+def test_a_file_of_the_first_format_is_read(kind, ridge, refit, tmp_path):
+    """It named no interpolant: `largest` is that of a rational one, otherwise the nodes are a table."""
+    curve = {"ridge": ridge, "refit": refit}[kind]
+    arrays = {
+        "betas": curve.betas,
+        "classes": curve.classes,
+        "missed": curve.missed,
+        "nodes": curve.interpolant.nodes,
+        "triggered_nodal": curve.triggered.nodal,
+        "triggered_y": curve.triggered.y,
+        "clean_nodal": curve.clean.nodal,
+        "clean_y": curve.clean.y,
+        "triggered_true": curve.triggered_true,
+        "gram": curve.gram,
+    }
+    if curve.exact:
+        certificate = curve.certificate()
+        arrays |= {"largest": np.array(curve.interpolant.largest)}
+        arrays |= {"objective_gap": certificate.objective_gap, "score_bound": certificate.score_bound}
+    write_record(tmp_path / "old.npz", "backdoor learning curve 1", {"info": asdict(curve.info)}, arrays)
+    again = bc.BackdoorLearningCurve.load(tmp_path / "old.npz")
+    for split in ("triggered", "clean"):
+        assert np.array_equal(again.loss(split), curve.loss(split))
+        assert again.area(split) == curve.area(split)
+    assert np.array_equal(again.norm(), curve.norm())
+    assert (again.info, again.exact) == (curve.info, curve.exact)
+
+
+def test_records_of_arrays_numbers_and_sparse_matrices_come_back_as_they_were():
+    """Interpolants are such records, and a new one needs no code of its own to be kept."""
+
+    @dataclass(frozen=True)
+    class Inner:
+        values: np.ndarray
+        count: int
+
+    matrix = sp.csr_array(np.array([[0.0, 2.0, 0.0], [0.0, 0.0, 0.0]]))
+    arrays = as_arrays("inner", Inner(np.arange(3.0), 7)) | as_arrays("matrix", matrix) | as_arrays("number", 0.5)
+    assert all(type(array) is np.ndarray and array.dtype != object for array in arrays.values())
+    inner = record_of(Inner, "inner", arrays)
+    assert (inner.values.tolist(), inner.count, type(inner.count)) == ([0.0, 1.0, 2.0], 7, int)
+    again = value_of("matrix", arrays)
+    assert again.shape == (2, 3)
+    assert np.array_equal(again.toarray(), matrix.toarray())
+    assert value_of("number", arrays) == 0.5
+    with pytest.raises(KeyError):
+        value_of("none", arrays)
+
+
+def test_the_file_holds_no_pickle(ridge, svm, tmp_path):
     """A file from somebody else must not run code when it is opened."""
+    for curve in (svm, svm.condensed(), ridge):
+        curve.save(tmp_path / "curve.npz")
+        with np.load(tmp_path / "curve.npz", allow_pickle=False) as file:
+            assert all(file[name].dtype != object for name in file.files)
     ridge.save(tmp_path / "curve.npz")
     with np.load(tmp_path / "curve.npz", allow_pickle=False) as file:
         assert all(file[name].dtype != object for name in file.files)
@@ -514,7 +683,9 @@ def test_bad_grids_are_refused(case, data):
 
 
 @pytest.mark.parametrize("case", BAD_BETAS)
-@pytest.mark.parametrize("method", ["loss", "accuracy", "scores", "norm", "angle", "certificate", "robust_accuracy"])
+@pytest.mark.parametrize(
+    "method", ["loss", "accuracy", "scores", "norm", "angle", "certificate", "robust_accuracy", "slope"]
+)
 def test_bad_questions_are_refused(method, case, ridge):
     """A curve over beta in [0, 1] has no value elsewhere."""
     betas, fragments = BAD_BETAS[case]
@@ -545,7 +716,15 @@ def test_bad_arguments_are_refused(arguments, error, fragments, data):
 
 def test_a_split_is_triggered_or_clean(ridge):
     """A typo must not mean the other one."""
-    for method in (ridge.loss, ridge.accuracy, ridge.scores, ridge.area):
+    for method in (
+        ridge.loss,
+        ridge.accuracy,
+        ridge.scores,
+        ridge.area,
+        ridge.kinks,
+        ridge.flips,
+        ridge.accuracy_steps,
+    ):
         with pytest.raises(ValueError, match='split: "triggered" or "clean" was expected, \'test\' came'):
             method("test")
 
@@ -554,7 +733,8 @@ def test_a_split_is_triggered_or_clean(ridge):
 def test_a_refitted_curve_refuses_betas_between_its_own(kind, data):
     """It says which it has, and where to ask for more."""
     parts = [getattr(data, name) for name in ("clean_train", "poison_train", "clean_test", "triggered_test")]
-    curve = bc.backdoor_learning_curve(SVC(), bc.PoisonedData(*((kind(X), y) for X, y in parts)), betas=REFITTED)
+    rows = bc.PoisonedData(*((kind(X), y) for X, y in parts))
+    curve = bc.backdoor_learning_curve(SVC(), rows, method="refit", betas=REFITTED)
     with pytest.raises(ValueError, match=r"answers at the betas it was fitted at \(0, 0.2, 0.5, 1\), beta = 0.3 came"):
         curve.loss("triggered", 0.3)
 

@@ -13,6 +13,7 @@ from matplotlib.colors import to_rgb
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
 
 import backdoor_curves as bc
 from backdoor_curves import BackdoorLearningCurveDisplay as Display
@@ -33,7 +34,7 @@ def ridge(rate: float = 0.2, seed: int = 0, alpha: float = 1.0) -> bc.BackdoorLe
 
 
 def refit(seed: int = 0, betas=REFITTED) -> bc.BackdoorLearningCurve:
-    return bc.backdoor_learning_curve(LogisticRegression(), poisoned(seed=seed), betas=betas)
+    return bc.backdoor_learning_curve(LogisticRegression(), poisoned(seed=seed), method="refit", betas=betas)
 
 
 @pytest.fixture(scope="module")
@@ -142,6 +143,17 @@ def test_refits_have_a_mark_at_each_beta_and_exact_curves_none(seeds):
     assert {line.get_marker() for line in refitted} == {"."}
     for line in refitted:
         np.testing.assert_array_equal(line.get_xdata(), REFITTED)
+
+
+def test_an_exact_svm_is_drawn_as_what_it_is():
+    """Its own loss, without marks; a condensed curve, which a study keeps, gives the same picture."""
+    curve = bc.backdoor_learning_curve(SVC(C=1.0, gamma=0.3), poisoned())
+    displays = [Display.from_curves(c, quantity=q) for q in ("loss", "accuracy") for c in (curve, curve.condensed())]
+    assert displays[0].ax_.get_ylabel() == "mean hinge loss"
+    for display, other in (displays[:2], displays[2:]):
+        for line, same in zip(display.lines_, other.lines_, strict=True):
+            assert line.get_marker() == "None"
+            np.testing.assert_allclose(same.get_data(), line.get_data(), atol=1e-12)
 
 
 def test_refits_at_different_betas_are_refused():

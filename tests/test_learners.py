@@ -27,6 +27,7 @@ from sklearn.linear_model import (
     SGDClassifier,
 )
 from sklearn.metrics import log_loss
+from sklearn.metrics.pairwise import polynomial_kernel
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -35,8 +36,11 @@ from sklearn.svm import SVC, SVR, LinearSVC, NuSVC
 from sklearn.tree import DecisionTreeClassifier
 
 import backdoor_curves as bc
+from backdoor_curves import following, memory
 from backdoor_curves.data import join
 from backdoor_curves.learners import read_learner
+from backdoor_curves.paths.base import PathError
+from backdoor_curves.paths.svm import NotOptimalError
 
 BETAS = [0.0, 0.5, 1.0]
 
@@ -102,7 +106,7 @@ def test_balanced_class_weights_are_counted_once(freeze, estimator):
 BALANCED = [
     RidgeClassifier(alpha=0.7, class_weight="balanced"),
     LogisticRegression(class_weight="balanced", tol=1e-10, max_iter=10_000),
-    SVC(class_weight="balanced", gamma=0.3),
+    SVC(class_weight="balanced", gamma=0.3, tol=1e-10),
 ]
 
 
@@ -116,11 +120,12 @@ def test_balanced_weights_give_the_victims_fit_at_the_end(labels, estimator):
         estimator = clone(estimator).set_params(decision_function_shape="ovo")
     fit = clone(estimator).fit(*victims_rows(data))
     scores = curve.scores("clean", 1.0)[0]
-    np.testing.assert_allclose(scores, fit.decision_function(data.clean_test.X), atol=1e-6)  # lbfgs at tol 1e-10
+    # lbfgs at tol 1e-10; libsvm keeps its kernel in single precision
+    np.testing.assert_allclose(scores, fit.decision_function(data.clean_test.X), atol=1e-6)
     assert curve.accuracy("clean", 1.0) == fit.score(*data.clean_test)
 
 
-@pytest.mark.parametrize("estimator", [RidgeClassifier(), SVC(gamma=0.3), LogisticRegression(tol=1e-10)])
+@pytest.mark.parametrize("estimator", [RidgeClassifier(), SVC(gamma=0.3, tol=1e-10), LogisticRegression(tol=1e-10)])
 def test_class_weights_are_given_in_the_users_labels(estimator):
     """Classes are indices inside, and the dictionary must follow them; a class not named has weight 1."""
     data = poisoned(labels=("spam", "ham"))
@@ -147,9 +152,9 @@ def test_class_weights_that_are_no_weights_are_refused(weight):
 
 PIPELINES = [
     make_pipeline(StandardScaler(), RidgeClassifier(alpha=0.7)),
-    make_pipeline(StandardScaler(), PCA(2, random_state=0), SVC(C=2.0)),
+    make_pipeline(StandardScaler(), PCA(2, random_state=0), SVC(C=2.0, tol=1e-10)),
     Pipeline([("inner", make_pipeline(StandardScaler(), "passthrough")), ("none", None), ("last", GaussianNB())]),
-    make_pipeline(StandardScaler(), make_pipeline(PCA(3), LogisticRegression())),
+    make_pipeline(StandardScaler(), make_pipeline(PCA(3), LogisticRegression(tol=1e-10))),
 ]
 
 
@@ -166,11 +171,14 @@ def test_pipeline_ends_in_the_victims_fit_or_begins_in_the_clean_one(pipeline, k
     """Frozen joined, beta = 1 is Pipeline.fit on all rows; frozen clean, beta = 0 is Pipeline.fit on clean rows."""
     data = poisoned(kind=kind)
     for freeze, beta, rows in (("joined", 1.0, victims_rows(data)), ("clean", 0.0, data.clean_train)):
-        curve = bc.backdoor_learning_curve(pipeline, data, freeze=freeze, betas=BETAS)
         fit = clone(pipeline).fit(*rows)
-        for split, samples in (("clean", data.clean_test), ("triggered", data.triggered_test)):
-            # Two ways to solve the same well-conditioned system, or the same solver on rows equal but for rounding.
-            np.testing.assert_allclose(curve.scores(split, beta)[0], decision(fit, samples.X), atol=1e-9)
+        for method in ("refit", "auto"):
+            curve = bc.backdoor_learning_curve(pipeline, data, freeze=freeze, betas=BETAS, method=method)
+            # Two ways to solve the same well-conditioned system, or the same solver on rows equal but for rounding; but
+            # libsvm keeps its kernel in single precision, and lbfgs stops where it can go no lower.
+            atol = 1e-9 if curve.method in ("ridge", "refit") else 1e-5
+            for split, samples in (("clean", data.clean_test), ("triggered", data.triggered_test)):
+                np.testing.assert_allclose(curve.scores(split, beta)[0], decision(fit, samples.X), atol=atol)
 
 
 def test_freezing_matters():
@@ -198,6 +206,165 @@ def test_transformers_that_treat_their_own_rows_in_another_way_are_followed():
     fit = clone(pipeline).fit(*victims_rows(data))
     scores = bc.backdoor_learning_curve(pipeline, data).scores("clean", 1.0)[0]
     np.testing.assert_allclose(scores, fit.decision_function(data.clean_test.X), atol=1e-12)
+
+
+# --- exact SVMs ------------------------------------------------------------------------------------------------------
+
+
+def squares(A, B):
+    """A kernel of the user's own: (1 + x'z)^2."""
+    return polynomial_kernel(A, B, degree=2, gamma=1.0, coef0=1.0)
+
+
+EXACT_SVMS = {
+    "rbf": SVC(C=2.0, gamma=0.3),
+    "scale": SVC(C=0.5),
+    "linear": SVC(C=0.3, kernel="linear"),
+    "poly": SVC(C=0.1, kernel="poly", degree=2, gamma=0.5, coef0=1.0),
+    "own": SVC(C=0.1, kernel=squares),
+    "weighted": SVC(C=0.5, gamma=0.3, class_weight={0: 0.5, 1: 2.0}),
+    "balanced": LinearSVC(C=0.3, loss="hinge", class_weight="balanced"),
+    "penalised": LinearSVC(C=0.3, loss="hinge"),
+    "scaled": LinearSVC(C=0.3, loss="hinge", intercept_scaling=3.0),
+    "none": LinearSVC(C=0.3, loss="hinge", fit_intercept=False),
+}
+
+
+@pytest.mark.parametrize("name", EXACT_SVMS)
+def test_svms_are_followed_exactly_and_agree_with_their_refits(name):
+    """libsvm and liblinear at tight tolerances; libsvm keeps its kernel in single precision, which is 5e-5 here."""
+    estimator = clone(EXACT_SVMS[name]).set_params(tol=1e-10, max_iter=10**7)
+    betas = np.sort(np.random.default_rng(5).random(4))
+    data = poisoned()
+    exact = bc.backdoor_learning_curve(estimator, data, betas=betas)
+    refit = bc.backdoor_learning_curve(estimator, data, betas=betas, method="refit")
+    assert (exact.method, exact.exact, refit.method, refit.exact) == ("svm", True, "refit", False)
+    assert exact.certificate().score_bound.max() < 1e-8
+    for split in ("triggered", "clean"):
+        np.testing.assert_allclose(exact.scores(split), refit.scores(split), atol=5e-5)
+    np.testing.assert_allclose(exact.norm(), refit.norm(), rtol=1e-4)
+    assert np.abs(exact.scores("clean")).max() > 0.1
+
+
+@pytest.mark.parametrize("kind", [sp.csr_array, sp.csr_matrix, pd.DataFrame, lambda X: X.reshape(len(X), 2, 2)])
+@pytest.mark.parametrize("name", ["rbf", "linear", "own", "penalised"])
+def test_exact_svms_take_rows_of_any_kind(name, kind):
+    """The numbers are the same, so the curve is: a sparse product rounds in another order."""
+    one, other = (bc.backdoor_learning_curve(EXACT_SVMS[name], poisoned(kind=k)) for k in (np.asarray, kind))
+    assert other.method == "svm"
+    for split in ("triggered", "clean"):
+        np.testing.assert_allclose(other.loss(split), one.loss(split), atol=1e-8)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.float32])
+def test_exact_svms_compute_in_double_precision_whatever_comes(dtype):
+    """Bytes would overflow and single precision would miss the tolerance."""
+    data = images()
+    parts = [getattr(data, name) for name in ("clean_train", "poison_train", "clean_test", "triggered_test")]
+    whole = [((16 * X).round().reshape(len(X), -1), y) for X, y in parts]
+    for estimator in (SVC(C=1.0), SVC(C=1e-3, kernel=squares), LinearSVC(C=0.01, loss="hinge")):
+        expected = bc.backdoor_learning_curve(estimator, bc.PoisonedData(*whole))
+        narrow = bc.PoisonedData(*((X.astype(dtype), y) for X, y in whole))
+        curve = bc.backdoor_learning_curve(estimator, narrow)
+        np.testing.assert_allclose(curve.loss("triggered"), expected.loss("triggered"), atol=1e-9)
+
+
+def test_rows_given_twice_are_rows_of_double_weight():
+    """Equal rows meet at the margin; their duals are only known together."""
+    data = poisoned()
+    twice = bc.PoisonedData(
+        *((np.vstack([X, X]), np.append(y, y)) for X, y in (data.clean_train, data.poison_train)),
+        data.clean_test,
+        data.triggered_test,
+    )
+    for estimator in (SVC(C=0.5, gamma=0.3), LinearSVC(C=0.1, loss="hinge")):
+        one = bc.backdoor_learning_curve(clone(estimator).set_params(C=2 * estimator.C), data)
+        np.testing.assert_allclose(bc.backdoor_learning_curve(estimator, twice).loss(), one.loss(), atol=1e-9)
+
+
+def test_an_svm_for_one_class_is_refused():
+    """With a weight of 0 for a class there is nothing to tell apart, and scikit-learn fits none either."""
+    for weights in ({0: 0.0}, {1: 0.0}):
+        with pytest.raises(ValueError, match="class_weight: a weight > 0 was expected for both classes"):
+            bc.backdoor_learning_curve(SVC(class_weight=weights), poisoned())
+
+
+def test_sigmoid_kernels_are_followed_only_where_they_are_kernels():
+    """With few rows in many dimensions and a small gamma tanh is nearly linear; in general it is indefinite."""
+    with pytest.raises(ValueError, match=r'kernel: one that is positive semidefinite .* eigenvalue -.*method="refit"'):
+        bc.backdoor_learning_curve(SVC(kernel="sigmoid", gamma=1.0), poisoned())
+    assert bc.backdoor_learning_curve(
+        SVC(kernel="sigmoid", gamma=1.0), poisoned(), method="refit", betas=BETAS
+    ).betas.size
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(20, 60)), np.arange(20) % 2
+    data = bc.PoisonedData((X, y), (rng.normal(size=(3, 60)) + 1, [1] * 3), (X, y), (X + 1, [1] * 20))
+    assert bc.backdoor_learning_curve(SVC(kernel="sigmoid", gamma=1e-3), data).exact
+
+
+def distance(A, B):
+    """No kernel: the opposite of one."""
+    return ((np.asarray(A)[:, np.newaxis] - B) ** 2).sum(-1)
+
+
+def lopsided(A, B):
+    return np.asarray(A @ B.T) * np.arange(1, len(A) + 1)[:, np.newaxis]
+
+
+@pytest.mark.parametrize("kernel", [distance, lopsided, lambda A, B: np.full((len(A), len(B)), np.nan)])
+def test_functions_that_are_no_kernels_are_refused(kernel):
+    """Indefinite, not symmetric, not finite: there is no unique optimum to follow."""
+    with pytest.raises(
+        ValueError, match=r'kernel: .* positive semidefinite|kernel: a symmetric matrix .*method="refit"'
+    ):
+        bc.backdoor_learning_curve(SVC(kernel=kernel), poisoned())
+
+
+def test_more_than_two_classes_and_subclasses_are_refitted():
+    """K (K - 1) / 2 paths are not one, and a subclass may do anything."""
+
+    class Own(SVC):
+        pass
+
+    assert bc.backdoor_learning_curve(SVC(), poisoned(labels=(0, 1, 2)), betas=BETAS).method == "refit"
+    assert bc.backdoor_learning_curve(Own(), poisoned(), betas=BETAS).method == "refit"
+    with pytest.raises(ValueError, match="method: SVC has no exact path for 3 classes"):
+        bc.backdoor_learning_curve(SVC(), poisoned(labels=(0, 1, 2)), method="exact")
+
+
+@pytest.mark.parametrize(
+    ("estimator", "fragment"),
+    [
+        (SVC(C=np.inf), "C: a finite number was expected, inf came"),
+        (SVC(gamma=-1.0), "'gamma' parameter of SVC"),
+        (SVC(kernel="rbff"), "'kernel' parameter of SVC"),
+        (LinearSVC(loss="hinge", intercept_scaling=-1.0), "'intercept_scaling' parameter"),
+    ],
+)
+def test_parameters_that_no_fit_would_take_are_refused(estimator, fragment):
+    """The exact path calls no fit, which would have refused them."""
+    with pytest.raises(ValueError, match=fragment):
+        bc.backdoor_learning_curve(estimator, poisoned())
+
+
+@pytest.mark.parametrize("estimator", [SVC(), SVC(kernel="linear"), LinearSVC(loss="hinge")])
+def test_a_kernel_matrix_that_would_not_fit_is_refused_before_it_is_computed(estimator, monkeypatch):
+    """Not after an hour, and not by the system."""
+    monkeypatch.setattr(memory, "available_memory", lambda: 1000.0)
+    monkeypatch.setattr(following, "kernel_of", lambda _: pytest.fail("the kernel was asked for"))
+    with pytest.raises(MemoryError, match=r'90 training rows needs .* GiB, .* draw fewer rows or pass method="refit"'):
+        bc.backdoor_learning_curve(estimator, poisoned())
+
+
+def test_a_path_that_cannot_be_followed_is_an_error_that_says_what_to_do(monkeypatch):
+    """A refit in its place would be a silent change of meaning."""
+
+    def lost(*_):
+        raise NotOptimalError("the path is off by 1e-03 at beta = 0.5; raise lambda")
+
+    monkeypatch.setattr(following, "svm_path", lost)
+    with pytest.raises(PathError, match=r'off by 1e-03 at beta = 0.5; raise lambda; or pass method="refit"'):
+        bc.backdoor_learning_curve(SVC(), poisoned())
 
 
 # --- what X may be ---------------------------------------------------------------------------------------------------

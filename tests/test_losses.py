@@ -13,7 +13,7 @@ from sklearn.metrics import hinge_loss, log_loss
 from sklearn.svm import SVC, LinearSVC
 
 from backdoor_curves.codes import encode
-from backdoor_curves.losses import of_margin, row_losses
+from backdoor_curves.losses import of_margin, row_losses, row_rates, slope_of_margin
 
 D = 3
 
@@ -162,3 +162,42 @@ def test_row_losses_take_leading_axes(loss, code):
     before = scores.copy()
     assert np.array_equal(row_losses(loss, code, scores, targets), [row_losses(loss, code, s, targets) for s in scores])
     assert np.array_equal(scores, before)
+
+
+@pytest.mark.parametrize("loss", ["logistic", "hinge", "squared hinge", "squared"])
+def test_slopes_are_the_differences_of_losses(loss):
+    """Central differences, off the hinge's corner; h^2 = 1e-10 times a third derivative below 1."""
+    margins = np.array([-30.0, -1.5, 0.0, 0.5, 0.99, 1.01, 1.5, 30.0])
+    h = 1e-5
+    expected = (of_margin(loss, margins + h) - of_margin(loss, margins - h)) / (2 * h)
+    np.testing.assert_allclose(slope_of_margin(loss, margins), expected, rtol=1e-9, atol=1e-9)
+
+
+def test_the_slope_of_the_logistic_loss_neither_overflows_nor_vanishes():
+    """-1 / (1 + exp(m)) at margins where exp overflows and where 1 + exp does not see it."""
+    assert slope_of_margin("logistic", np.array([-1000.0, 50.0])) == pytest.approx([-1.0, -np.exp(-50)], rel=1e-14)
+
+
+@pytest.mark.parametrize("code", ["binary", "one-vs-rest", "one-vs-one", "softmax"])
+@pytest.mark.parametrize("loss", ["logistic", "hinge", "squared hinge", "squared"])
+def test_rates_are_the_differences_of_row_losses(loss, code):
+    """The loss a little later minus a little before, where the scores move at constant rates."""
+    n_classes = 2 if code == "binary" else 4
+    targets = encode(rng().integers(n_classes, size=20), n_classes, code)
+    scores, rates = rng(1).normal(size=(5, *targets.shape)), rng(2).normal(size=(5, *targets.shape))
+    h = 1e-5
+    later, before = (row_losses(loss, code, scores + step * rates, targets) for step in (h, -h))
+    found = row_rates(loss, code, scores, rates, targets)
+    np.testing.assert_allclose(found, (later - before) / (2 * h), rtol=1e-8, atol=1e-9)
+
+
+def test_at_the_corner_of_the_hinge_the_side_that_is_moved_to_decides():
+    """A margin row computed to rounding stands on either side of 1."""
+    off = np.array([0.0, 1e-12, -1e-12])[:, np.newaxis]
+    ones = np.ones((3, 1))
+    for rate, expected in ((2.0, 0.0), (-2.0, 2.0)):
+        assert row_rates("hinge", "binary", 1.0 + off, rate * ones, ones, 1e-11).tolist() == [expected] * 3
+        assert row_rates("hinge", "binary", -1.0 - off, -rate * ones, -ones, 1e-11).tolist() == [expected] * 3
+    inside, outside = 1.0 - 1e-9 * ones, 1.0 + 1e-9 * ones
+    assert row_rates("hinge", "binary", inside, 2.0 * ones, ones, 1e-11).tolist() == [-2.0] * 3
+    assert row_rates("hinge", "binary", outside, -2.0 * ones, ones, 1e-11).tolist() == [0.0] * 3

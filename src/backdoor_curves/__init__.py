@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from backdoor_curves.data import PoisonedData as PoisonedData
     from backdoor_curves.data import Samples as Samples
     from backdoor_curves.display import BackdoorLearningCurveDisplay as BackdoorLearningCurveDisplay
+    from backdoor_curves.paths.base import PathError as PathError
+    from backdoor_curves.paths.shared import Shared as Shared
     from backdoor_curves.poisoning import poison as poison
     from backdoor_curves.triggers import FeatureTrigger as FeatureTrigger
     from backdoor_curves.triggers import PatchTrigger as PatchTrigger
@@ -24,8 +26,10 @@ _HOME = {
     "BackdoorLearningCurveDisplay": "display",
     "FeatureTrigger": "triggers",
     "PatchTrigger": "triggers",
+    "PathError": "paths.base",
     "PoisonedData": "data",
     "Samples": "data",
+    "Shared": "paths.shared",
     "ToleranceError": "curve",
     "backdoor_learning_curve": "curve",
     "backdoor_learning_curves": "curve",

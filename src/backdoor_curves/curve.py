@@ -11,23 +11,28 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.optimize import brentq
 
 from backdoor_curves.codes import Code
+from backdoor_curves.condensed import CondensedRows
 from backdoor_curves.data import PoisonedData, Samples
-from backdoor_curves.files import read_record, write_record
+from backdoor_curves.files import as_arrays, read_record, record_of, value_of, write_record
+from backdoor_curves.flips import Flips
+from backdoor_curves.following import REFIT_BETAS, Method, follow
 from backdoor_curves.freezing import Freeze
-from backdoor_curves.learners import REFIT_BETAS, Learner, Method, follow, read_learner
+from backdoor_curves.learners import Learner, read_learner
 from backdoor_curves.losses import Loss
 from backdoor_curves.metrics import attack_success_rate, clean_accuracy, robust_accuracy
-from backdoor_curves.paths.base import BetaPath, Certificate, Interpolant, cosines, norms
-from backdoor_curves.paths.interpolants import Rational, Table
+from backdoor_curves.paths.base import BetaPath, Certificate, Gram, Interpolant, PathError, cosines, norms
+from backdoor_curves.paths.interpolants import PiecewiseLinear, Rational, Table
+from backdoor_curves.paths.panels import Panels
+from backdoor_curves.paths.shared import Shared
 from backdoor_curves.rows import Rows
 from backdoor_curves.scored import ScoredRows
 
@@ -35,7 +40,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Split = Literal["triggered", "clean"]
-FILE_FORMAT = "backdoor learning curve 1"
+FILE_FORMAT = "backdoor learning curve 2"
+FIRST_FORMAT = "backdoor learning curve 1"
+"""Without the name of an interpolant: a table, or rational where it has a `largest`."""
+INTERPOLANTS: dict[str, type[Interpolant]] = {
+    kind.__name__: kind for kind in (Table, PiecewiseLinear, Rational, Panels)
+}
+"""What a file may hold: frozen records of arrays and numbers."""
 
 
 def backdoor_learning_curve(
@@ -48,6 +59,7 @@ def backdoor_learning_curve(
     freeze: Freeze = "joined",
     on_miss: Literal["raise", "flag"] = "raise",
     n_jobs: int | None = None,
+    shared: Shared | None = None,
 ) -> BackdoorLearningCurve:
     """Return the backdoor learning curve of a learner on poisoned data.
 
@@ -55,11 +67,13 @@ def backdoor_learning_curve(
     ----------
     estimator : scikit-learn classifier
         Unfitted; alone or at the end of a Pipeline. It states the learner and its hyperparameters and is not changed.
-        `RidgeClassifier` has an exact path; any other classifier that takes `sample_weight` is refitted beta by beta.
+        `RidgeClassifier` is followed exactly, and for two classes `SVC`, `LinearSVC` and `LogisticRegression` are
+        (L2 penalty); any other classifier that takes `sample_weight` is refitted beta by beta.
     data : PoisonedData
         From `poison`, or built from own rows.
     method : {"auto", "exact", "refit"}
-        "auto" takes the exact path where there is one. Which one served is `curve.method`.
+        "auto" takes the exact path where there is one, and never a refit in its place where that path fails. Which one
+        served is `curve.method`.
     betas : array-like of shape (b,), optional
         Ascending, in [0, 1]. An exact curve answers at every beta, and reports these by default (101 even ones); a
         refitted curve answers at these only (by default 21, dense near 0).
@@ -72,6 +86,8 @@ def backdoor_learning_curve(
         Whether a path that misses its tolerance is an error or a curve whose `missed` names the betas.
     n_jobs : int, optional
         Refits at once, as joblib counts them; None for one. Refits with `warm_start=True` run one after the other.
+    shared : Shared, optional
+        What curves on the same rows leave to each other: kernel matrices, for one. Pass the same to all of them.
 
     Returns
     -------
@@ -82,10 +98,15 @@ def backdoor_learning_curve(
     TypeError
         If the estimator is no classifier or takes no `sample_weight`.
     ValueError
-        If C or alpha is not positive, a feature is NaN or infinite, betas are empty, unsorted or outside [0, 1], or
-        "exact" is asked of a learner that has no exact path.
+        If C or alpha is not positive, a feature is NaN or infinite, betas are empty, unsorted or outside [0, 1],
+        "exact" is asked of a learner that has no exact path, or the kernel of an SVM is not positive semidefinite on
+        the training rows: sigmoid kernels seldom are.
+    MemoryError
+        If the kernel matrix of an exact path would not fit; before anything is computed.
+    PathError
+        If rounding keeps an exact path from the optimum.
     ToleranceError
-        If the path misses the tolerance and `on_miss` is "raise".
+        If the path misses the tolerance and `on_miss` is "raise"; a PathError too.
 
     Notes
     -----
@@ -119,7 +140,7 @@ def backdoor_learning_curve(
         raise ValueError(f'on_miss: "raise" or "flag" was expected, {on_miss!r} came')
     grid = None if betas is None else check_betas(betas, ascending=True)
     learner = read_learner(estimator, data, freeze)
-    path = follow(learner, method, grid, n_jobs)
+    path = follow(learner, method, grid, n_jobs, tolerance, shared)
     if grid is None:
         grid = np.linspace(0.0, 1.0, 101) if path.exact else REFIT_BETAS
     triggered = learner.test_rows(data.triggered_test, "triggered_test")
@@ -138,7 +159,6 @@ def backdoor_learning_curve(
         triggered=scored(triggered),
         clean=scored(clean),
         triggered_true=None if data.triggered_true is None else learner.index(data.triggered_true),
-        gram=path.nodal_gram(),
         missed=_missed(live, tolerance, on_miss),
         live=live,
     )
@@ -154,8 +174,9 @@ def backdoor_learning_curves(
     freeze: Freeze = "joined",
     on_miss: Literal["raise", "flag"] = "raise",
     n_jobs: int | None = None,
+    shared: Shared | None = None,
 ) -> dict[str, BackdoorLearningCurve]:
-    """Return the curves of several learners on the same data, by name.
+    """Return the curves of several learners on the same data, by name; they share kernel matrices.
 
     Parameters
     ----------
@@ -168,7 +189,7 @@ def backdoor_learning_curves(
 
     Raises
     ------
-    TypeError, ValueError, ToleranceError
+    TypeError, ValueError, MemoryError, PathError
         As `backdoor_learning_curve`.
 
     Examples
@@ -184,6 +205,7 @@ def backdoor_learning_curves(
     """
     if not isinstance(estimators, Mapping):
         raise TypeError(f"estimators: a mapping {{name: estimator}} was expected, {type(estimators).__name__} came")
+    shared = Shared() if shared is None else shared
     return {
         name: backdoor_learning_curve(
             estimator,
@@ -194,12 +216,13 @@ def backdoor_learning_curves(
             freeze=freeze,
             on_miss=on_miss,
             n_jobs=n_jobs,
+            shared=shared,
         )
         for name, estimator in estimators.items()
     }
 
 
-class ToleranceError(RuntimeError):
+class ToleranceError(PathError):
     """A path is farther from the optimum than its tolerance; the message names the betas."""
 
 
@@ -230,7 +253,7 @@ class CurveInfo:
     estimator : str
         The last step of the estimator, with its frozen parameters.
     method : str
-        How the path was followed: "ridge" or "refit".
+        How the path was followed: "ridge", "svm" or "refit".
     exact : bool
         Whether the curve answers at every beta.
     loss, code : str
@@ -267,6 +290,11 @@ class _Live:
     def certificate(self, betas: Float[np.ndarray, " b"]) -> Certificate | None:
         return self.path.certificate(betas, self.tests)
 
+    @cached_property
+    def gram(self) -> Gram | None:
+        """Computed when first asked for: it may cost as much as the path."""
+        return self.path.nodal_gram()
+
 
 @dataclass(frozen=True, eq=False)
 class BackdoorLearningCurve:
@@ -287,7 +315,7 @@ class BackdoorLearningCurve:
         The betas that are reported where none are asked for.
     classes : array of shape (K,)
         The labels, in the order of the class indices.
-    interpolant, triggered, clean, triggered_true, gram
+    interpolant, triggered, clean, triggered_true
         The path at its nodes; use the methods.
     missed : array
         Betas at which the path missed its tolerance (exact paths) or the solver did not converge (refits).
@@ -308,12 +336,12 @@ class BackdoorLearningCurve:
     betas: Float[np.ndarray, " b"]
     classes: np.ndarray
     interpolant: Interpolant
-    triggered: ScoredRows
-    clean: ScoredRows
+    triggered: ScoredRows | CondensedRows
+    clean: ScoredRows | CondensedRows
     triggered_true: Int[np.ndarray, " n"] | None
-    gram: Float[np.ndarray, "k k"] | None
     missed: Float[np.ndarray, " f"]
     stored_certificate: Certificate | None = None
+    stored_gram: Gram | None = field(default=None, repr=False)
     live: _Live | None = field(default=None, repr=False)
 
     def __repr__(self) -> str:
@@ -327,13 +355,18 @@ class BackdoorLearningCurve:
 
     @property
     def method(self) -> str:
-        """How the path was followed: "ridge" or "refit"."""
+        """How the path was followed: "ridge", "svm" or "refit"."""
         return self.info.method
 
     @property
     def knots(self) -> Float[np.ndarray, " j"]:
         """Betas in (0, 1) where the formula of the path changes; none for ridge and for refits."""
         return self.interpolant.knots
+
+    @property
+    def gram(self) -> Gram | None:
+        """The inner products of w between the nodes of the path; None for a learner that has no w."""
+        return self.stored_gram if self.live is None else self.live.gram
 
     @property
     def path(self) -> BetaPath:
@@ -411,38 +444,88 @@ class BackdoorLearningCurve:
     def area(self, split: Split = "triggered") -> float:
         """Return the integral of the loss over beta in [0, 1]: small where the backdoor is learned early.
 
-        Gauss-Legendre to rounding error for ridge; the trapezoidal rule on the betas of a refit, an estimate
-        (`exact` is False) that needs betas from 0 to 1.
+        In closed form for SVMs, Gauss-Legendre to rounding error for ridge; the trapezoidal rule on the betas of a
+        refit, an estimate (`exact` is False) that needs betas from 0 to 1.
         """
-        betas, weights = self.interpolant.quadrature()
-        return float(weights @ self.loss(split, betas))
+        return self._rows(split).area()
 
     @property
     def half_loss_beta(self) -> float:
         """The first beta at which the triggered loss is at most half of its value at 0; NaN if there is none.
 
-        For refits by linear interpolation between their betas, an estimate (`exact` is False).
+        Exact for SVMs, jumps included. For refits by linear interpolation between their betas, an estimate (`exact` is
+        False).
         """
-        scan = self.interpolant.scan
-        if scan[0] != 0.0:
-            raise ValueError(f"half_loss_beta needs the loss at beta = 0; this curve begins at {scan[0]:g}")
-        losses = self.loss("triggered", scan)
-        half = losses[0] / 2.0
-        below = np.flatnonzero(losses <= half)
-        if not below.size:
-            return float("nan")
-        after = int(below[0])
-        if after == 0:
-            return 0.0
-        (left, right), (above, under) = scan[after - 1 : after + 1], losses[after - 1 : after + 1] - half
-        if not self.exact:
-            return float(left + (right - left) * above / (above - under))
+        if (first := self.interpolant.nodes[0]) != 0.0:
+            raise ValueError(f"half_loss_beta needs the loss at beta = 0; this curve begins at {first:g}")
+        return self.triggered.half_loss_beta()
 
-        def excess(beta: float) -> float:
-            # The ends as they were just found: computed alone they may round to the other side of zero.
-            return above if beta == left else under if beta == right else self.loss("triggered", beta) - half
+    def slope(self, beta: Any = 0.0, split: Split = "triggered") -> Any:
+        """Return the derivative of the loss in beta, exactly: from the right, at beta = 1 from the left.
 
-        return float(brentq(excess, left, right, xtol=1e-15, rtol=1e-14))
+        Negative where the loss falls. The curve of an SVM has kinks, see `kinks`: there the slope is one-sided, and it
+        holds as far as the next one.
+
+        Parameters
+        ----------
+        beta : float or array-like of shape (b,)
+            In [0, 1].
+        split : {"triggered", "clean"}
+
+        Returns
+        -------
+        float or array of shape (b,)
+            Loss per unit of beta.
+
+        Raises
+        ------
+        ValueError
+            If the curve jumps at beta (the intercept of an SVM may), or was refitted: it has no slope there.
+        """
+        return _as_asked(beta, self._rows(split).mean_loss_derivative(check_betas(beta)))
+
+    @property
+    def theta(self) -> float:
+        """Eq. 4: -(2 / pi) arctan(slope at beta = 0), in [-1, 1]; positive where the backdoor is being learned."""
+        return float(-2.0 / np.pi * np.arctan(self.slope(0.0)))
+
+    def kinks(self, split: Split = "triggered") -> Float[np.ndarray, " j"]:
+        """Return the betas in (0, 1) at which the loss has kinks, ascending: exact, for SVMs.
+
+        They are the knots of the path and, for a hinge, the betas at which a test row crosses the margin. Smooth losses
+        on smooth paths have none.
+        """
+        return self._rows(split).kinks()
+
+    def flips(self, split: Split = "triggered") -> Flips:
+        """Return all changes of predictions from wrong to right and back, exactly; see `Flips`.
+
+        For triggered rows "right" is what the attacker wants. Closed form for SVMs; for ridge by bisection between
+        betas of a dense scan (40 a decade), so that two changes of a row between two of them are not seen.
+
+        Raises
+        ------
+        ValueError
+            If the curve was refitted: nothing is known between its betas.
+        """
+        return self._rows(split).flips
+
+    @property
+    def flip_betas(self) -> Float[np.ndarray, " n"]:
+        """The first beta at which each triggered row is predicted as the attacker wants: 0 at once, NaN never."""
+        return self.triggered.flips.first()
+
+    @property
+    def return_betas(self) -> Float[np.ndarray, " n"]:
+        """The first beta at which each triggered row goes back after it went over to the attacker; NaN never."""
+        return self.triggered.flips.returns()
+
+    def accuracy_steps(self, split: Split = "triggered") -> tuple[Float[np.ndarray, " s"], Float[np.ndarray, " s"]]:
+        """Return the accuracy as the step function that it is: betas, the first 0, and the share from each to the next.
+
+        For "triggered" the attack success rate. Errors as `flips`.
+        """
+        return self._rows(split).flips.steps()
 
     def certificate(self, betas: Any = None) -> Certificate | None:
         """Return how far the curve may be from the optimum's at each beta; None for refits, which have none.
@@ -460,7 +543,27 @@ class BackdoorLearningCurve:
 
     def detached(self) -> BackdoorLearningCurve:
         """Return the curve as a file would keep it: with its certificate, without the path and its training rows."""
-        return replace(self, stored_certificate=self.certificate(), live=None)
+        return replace(self, stored_certificate=self.certificate(), stored_gram=self.gram, live=None)
+
+    def condensed(self) -> BackdoorLearningCurve:
+        """Return the curve as small as it can be with its answers as they are, but for the scores of single rows.
+
+        The curve of an SVM shrinks to a hundredth: its loss is kept by its corners and its predictions by their flips,
+        both exact at every beta. Other curves have few nodes, and are returned as `detached`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import backdoor_curves as bc
+        >>> from sklearn.svm import SVC
+        >>> rng = np.random.default_rng(0)
+        >>> train, test = bc.datasets.digits("even-odd", n_train=200, n_test=200, rng=rng)
+        >>> trigger = bc.PatchTrigger.random(size=2, n_classes=2, channels=1, rng=rng)
+        >>> curve = bc.backdoor_learning_curve(SVC(), bc.poison(train, test, trigger=trigger, rate=0.1, rng=rng))
+        >>> bool(np.allclose(curve.condensed().loss(), curve.loss(), rtol=1e-12))
+        True
+        """
+        return replace(self.detached(), triggered=self.triggered.condensed(), clean=self.clean.condensed())
 
     def to_frame(self) -> pd.DataFrame:
         """Return a pandas DataFrame: beta, triggered_loss, clean_loss, attack_success_rate, clean_accuracy.
@@ -507,22 +610,19 @@ class BackdoorLearningCurve:
             "betas": self.betas,
             "classes": self.classes,
             "missed": self.missed,
-            "nodes": self.interpolant.nodes,
-            "triggered_nodal": self.triggered.nodal,
-            "triggered_y": self.triggered.y,
-            "clean_nodal": self.clean.nodal,
-            "clean_y": self.clean.y,
-        }
+        } | as_arrays("interpolant", self.interpolant)
+        arrays |= _stored("triggered", self.triggered) | _stored("clean", self.clean)
         certificate = self.certificate()
         optional = {
-            "largest": np.array(self.interpolant.largest) if isinstance(self.interpolant, Rational) else None,
             "triggered_true": self.triggered_true,
             "gram": self.gram,
             "objective_gap": certificate.objective_gap if certificate else None,
             "score_bound": certificate.score_bound if certificate else None,
         }
-        arrays |= {name: array for name, array in optional.items() if array is not None}
-        write_record(Path(path), FILE_FORMAT, {"info": asdict(self.info)}, arrays)
+        for name, value in optional.items():
+            arrays |= {} if value is None else as_arrays(name, value)
+        header = {"info": asdict(self.info), "interpolant": type(self.interpolant).__name__}
+        write_record(Path(path), FILE_FORMAT, header, arrays)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> BackdoorLearningCurve:
@@ -533,20 +633,28 @@ class BackdoorLearningCurve:
         ValueError
             If the file is no curve, or one of a later version.
         """
-        header, stored = read_record(Path(path), FILE_FORMAT)
+        header, stored = read_record(Path(path), FILE_FORMAT, FIRST_FORMAT)
         try:
             return cls._from_record(header, stored)
-        except (KeyError, TypeError):
+        except (KeyError, TypeError, ValueError):
             raise ValueError(f"{path}: parts of the curve are missing or of another version") from None
 
     @classmethod
     def _from_record(cls, header: dict[str, Any], stored: dict[str, np.ndarray]) -> BackdoorLearningCurve:
         info = CurveInfo(**header["info"])
-        interpolant = Rational(float(stored["largest"])) if "largest" in stored else Table(stored["nodes"])
+        interpolant: Interpolant
+        if "interpolant" in header:
+            interpolant = record_of(INTERPOLANTS[header["interpolant"]], "interpolant", stored)
+        else:
+            interpolant = Rational(float(stored["largest"])) if "largest" in stored else Table(stored["nodes"])
 
-        def scored(split: Split) -> ScoredRows:
-            nodal, y = stored[f"{split}_nodal"], stored[f"{split}_y"]
-            return ScoredRows(interpolant, nodal, y, info.loss, info.code, len(stored["classes"]))
+        def rows(split: Split) -> ScoredRows | CondensedRows:
+            y = stored[f"{split}_y"]
+            if f"{split}_losses" in stored:
+                lines = record_of(PiecewiseLinear, f"{split}_lines", stored)
+                flips = record_of(Flips, f"{split}_flips", stored)
+                return CondensedRows(lines, stored[f"{split}_losses"], flips, y)
+            return ScoredRows(interpolant, stored[f"{split}_nodal"], y, info.loss, info.code, len(stored["classes"]))
 
         certificate = None
         if "score_bound" in stored:
@@ -556,12 +664,12 @@ class BackdoorLearningCurve:
             betas=stored["betas"],
             classes=stored["classes"],
             interpolant=interpolant,
-            triggered=scored("triggered"),
-            clean=scored("clean"),
+            triggered=rows("triggered"),
+            clean=rows("clean"),
             triggered_true=stored.get("triggered_true"),
-            gram=stored.get("gram"),
             missed=stored["missed"],
             stored_certificate=certificate,
+            stored_gram=value_of("gram", stored) if {"gram", "gram.data"} & stored.keys() else None,
         )
 
     def _of_parameters(self, quantity: Any, betas: Any) -> Any:
@@ -573,13 +681,23 @@ class BackdoorLearningCurve:
             raise ValueError("norm and angle need a w that is not zero, and a kernel that is positive semidefinite")
         return _as_asked(betas, values)
 
-    def _rows(self, split: Split) -> ScoredRows:
+    def _rows(self, split: Split) -> ScoredRows | CondensedRows:
         if split not in ("triggered", "clean"):
             raise ValueError(f'split: "triggered" or "clean" was expected, {split!r} came')
         return self.triggered if split == "triggered" else self.clean
 
     def _grid(self, betas: Any) -> Float[np.ndarray, " b"]:
         return self.betas if betas is None else check_betas(betas)
+
+
+def _stored(split: Split, rows: ScoredRows | CondensedRows) -> dict[str, np.ndarray]:
+    """Return the arrays of a file that hold test rows."""
+    parts = {"y": rows.y}
+    if isinstance(rows, CondensedRows):
+        parts |= as_arrays("lines", rows.lines) | as_arrays("flips", rows.flips) | {"losses": rows.losses}
+    else:
+        parts["nodal"] = rows.nodal
+    return {f"{split}_{name}": array for name, array in parts.items()}
 
 
 def _as_asked(betas: Any, values: Any) -> Any:

@@ -15,8 +15,8 @@ from matplotlib.lines import Line2D
 
 from backdoor_curves.curve import BackdoorLearningCurve, backdoor_learning_curve
 from backdoor_curves.data import PoisonedData
+from backdoor_curves.following import Method
 from backdoor_curves.freezing import Freeze
-from backdoor_curves.learners import Method
 
 Quantity = Literal["loss", "accuracy"]
 Curves = BackdoorLearningCurve | Sequence[BackdoorLearningCurve]

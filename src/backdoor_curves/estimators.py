@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -15,14 +15,14 @@ from jaxtyping import Float, Int
 from sklearn.base import BaseEstimator, clone, is_classifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, RidgeClassifier, SGDClassifier
-from sklearn.metrics.pairwise import pairwise_kernels
 from sklearn.pipeline import Pipeline
 from sklearn.svm import SVC, LinearSVC, NuSVC
 from sklearn.utils.validation import has_fit_parameter
 
 from backdoor_curves.codes import Code
+from backdoor_curves.kernels import Kernel, linear, polynomial, rbf, sigmoid
 from backdoor_curves.losses import Loss
-from backdoor_curves.paths.refit import Kernel, Model
+from backdoor_curves.paths.refit import Model
 from backdoor_curves.rows import Rows, n_rows
 
 
@@ -112,13 +112,51 @@ def loss_and_code(estimator: Any, n_classes: int) -> tuple[Loss, Code]:
 
 
 def kernel_of(estimator: Any) -> Kernel | None:
-    """Return the kernel of an SVM as a function of rows, and None for any other learner."""
+    """Return the kernel of an SVM, between rows of any kind; None for any other learner."""
+    kernel = _kernel_of(estimator)
+    if kernel is None:
+        return None
+
+    def between(A: Rows, B: Rows) -> Float[np.ndarray, "a b"]:
+        floats = as_floats(A)
+        K: Any = kernel(floats, floats if B is A else as_floats(B))
+        return np.asarray(K.toarray() if sp.issparse(K) else K, dtype=float)
+
+    return between
+
+
+def _kernel_of(estimator: Any) -> Kernel | None:
+    if isinstance(estimator, LinearSVC):
+        return linear
     if not isinstance(estimator, SVC | NuSVC):
         return None
+    gamma, coef0, degree = estimator.gamma, estimator.coef0, estimator.degree
+    own: Mapping[Any, Kernel] = {
+        "linear": linear,
+        "rbf": partial(rbf, gamma=gamma),
+        "poly": partial(polynomial, gamma=gamma, coef0=coef0, degree=degree),
+        "sigmoid": partial(sigmoid, gamma=gamma, coef0=coef0),
+    }
+    return estimator.kernel if callable(estimator.kernel) else own.get(estimator.kernel)
+
+
+def kernel_key(estimator: Any) -> Hashable:
+    """Return what tells the kernel of an SVM from every other."""
+    if isinstance(estimator, LinearSVC) or estimator.kernel == "linear":
+        return "linear"
     if callable(estimator.kernel):
-        return lambda X: estimator.kernel(X, X)
-    parameters = {"gamma": estimator.gamma, "degree": estimator.degree, "coef0": estimator.coef0}
-    return partial(pairwise_kernels, metric=estimator.kernel, filter_params=True, **parameters)
+        return estimator.kernel
+    return estimator.kernel, estimator.gamma, estimator.coef0, estimator.degree
+
+
+def as_floats(X: Rows) -> Rows:
+    """Return rows in double precision, as scikit-learn's SVMs see them: an array, or CSR with each entry once."""
+    if not sp.issparse(X):
+        return np.asarray(X, dtype=float)
+    X = sp.csr_array(X, dtype=float, copy=True)
+    X.sum_duplicates()
+    X.eliminate_zeros()
+    return X
 
 
 @dataclass(frozen=True, eq=False)

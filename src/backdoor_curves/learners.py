@@ -1,4 +1,4 @@
-"""The one seam where a scikit-learn estimator becomes arrays, a lambda, a loss and a path.
+"""The one seam where a scikit-learn estimator becomes frozen rows, a lambda and a loss; `following` goes on.
 
 What would move with beta is fitted once and frozen here: the transformers of a Pipeline, `gamma="scale"` and
 `class_weight="balanced"`. On clean and poison rows at weight 1 (`freeze="joined"`) beta = 1 is the victim's own fit;
@@ -8,31 +8,18 @@ on clean rows (`freeze="clean"`) beta = 0 is the fit that never saw the poison.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, Literal, cast
+from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Int
 from sklearn.base import clone
 from sklearn.linear_model import RidgeClassifier
 
-from backdoor_curves.codes import Code, encode
-from backdoor_curves.data import PoisonedData, Samples, join
-from backdoor_curves.estimators import fit_estimator, is_number, kernel_of, loss_and_code, steps_and_last
+from backdoor_curves.codes import Code
+from backdoor_curves.data import PoisonedData, Samples
+from backdoor_curves.estimators import is_number, loss_and_code, steps_and_last
 from backdoor_curves.freezing import Freeze, checked, freeze_parameters, freeze_steps, through
 from backdoor_curves.losses import Loss
-from backdoor_curves.paths.base import BetaPath
-from backdoor_curves.paths.refit import Fit, refit_path
-from backdoor_curves.paths.ridge import ridge_path
-from backdoor_curves.rows import Rows
-
-Method = Literal["auto", "exact", "refit"]
-
-REFIT_BETAS = (
-    np.array([0, 1, 2, 5, 10, 20, 30, 50, 80, 120, 160, 200, 250, 300, 400, 500, 600, 700, 800, 900, 1000]) / 1000
-)
-"""Where a learner without an exact path is refitted if nothing else is asked: dense near 0, where curves fall."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,44 +100,3 @@ def read_learner(estimator: Any, data: PoisonedData, freeze: Freeze = "joined") 
     frozen = freeze_parameters(clone(last), classes, clean, poison, is_poison, freeze)
     loss, code = loss_and_code(frozen, len(classes))
     return Learner(frozen, fitted, classes, loss, code, freeze, clean, poison, is_poison)
-
-
-def follow(
-    learner: Learner, method: Method = "auto", betas: Float[np.ndarray, " b"] | None = None, n_jobs: int | None = None
-) -> BetaPath:
-    """Return the path of a learner: the exact one where there is one, or refits at `betas`.
-
-    Raises
-    ------
-    ValueError
-        If `method` is unknown, or "exact" for a learner that has no exact path.
-    """
-    if method not in ("auto", "exact", "refit"):
-        raise ValueError(f'method: "auto", "exact" or "refit" was expected, {method!r} came')
-    if method != "refit" and type(learner.estimator) is RidgeClassifier and not learner.estimator.positive:
-        return _follow_ridge(learner)
-    if method == "exact":
-        name = type(learner.estimator).__name__
-        raise ValueError(f'method: {name} has no exact path (RidgeClassifier has); pass method="refit"')
-    joined = join(learner.clean, learner.poison, learner.is_poison)
-    warm = getattr(learner.estimator, "warm_start", False) is True
-    fit = cast(Fit, partial(fit_estimator, learner.estimator, len(learner.classes)))
-    grid = REFIT_BETAS if betas is None else betas
-    kernel = kernel_of(learner.estimator) if len(learner.classes) == 2 else None
-    return refit_path(fit, joined.X, joined.y, learner.is_poison, grid, kernel=kernel, warm=warm, n_jobs=n_jobs)
-
-
-def _follow_ridge(learner: Learner) -> BetaPath:
-    estimator = learner.estimator
-
-    def arrays(samples: Samples) -> tuple[Rows, Float[np.ndarray, "n k"], Float[np.ndarray, " n"]]:
-        X = samples.X if sp.issparse(samples.X) else np.asarray(samples.X, dtype=float)
-        per_class = np.array([float((estimator.class_weight or {}).get(k, 1)) for k in range(len(learner.classes))])
-        return X, encode(samples.y, len(learner.classes), learner.code), per_class[samples.y]
-
-    return ridge_path(
-        arrays(learner.clean),
-        arrays(learner.poison),
-        alpha=float(estimator.alpha),
-        intercept="free" if estimator.fit_intercept else "none",
-    )

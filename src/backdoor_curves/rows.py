@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,14 @@ def require_alike(first: Rows, second: Rows, name: str) -> None:
         )
 
 
+def contents(X: Rows) -> Iterator[bytes]:
+    """Yield the content of each row of an array or a CSR matrix: equal rows, and only they, have the same."""
+    for i in range(n_rows(X)):
+        row = X[[i]] if sp.issparse(X) else X[i]
+        # Adding 0 makes -0.0 the 0.0 that it equals.
+        yield row.indices.tobytes() + (row.data + 0).tobytes() if sp.issparse(X) else (row + 0).tobytes()
+
+
 def distinct_rows(X: Rows, y: np.ndarray) -> tuple[Int[np.ndarray, " d"], Int[np.ndarray, " n"]]:
     """Return the first of each set of equal rows with equal labels, ascending, and the set that each row belongs to.
 
@@ -76,10 +85,7 @@ def distinct_rows(X: Rows, y: np.ndarray) -> tuple[Int[np.ndarray, " d"], Int[np
     seen: dict[tuple[bytes, Any], int] = {}
     first: list[int] = []
     group = np.empty(len(y), dtype=np.intp)
-    for i, label in enumerate(y.tolist()):
-        row = X[[i]] if sp.issparse(X) else X[i]
-        # Adding 0 makes -0.0 the 0.0 that it equals.
-        content = row.indices.tobytes() + (row.data + 0).tobytes() if sp.issparse(X) else (row + 0).tobytes()
+    for i, (content, label) in enumerate(zip(contents(X), y.tolist(), strict=True)):
         group[i] = seen.setdefault((content, label), len(seen))
         if group[i] == len(first):
             first.append(i)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from scipy.integrate import quad, trapezoid
 
-from backdoor_curves.paths.interpolants import Rational, Table
+from backdoor_curves.paths.base import combined
+from backdoor_curves.paths.interpolants import SHORTEST, PiecewiseLinear, Rational, Table
 
 LARGEST = [0.0, 1e-3, 0.5, 7.0, 1e3, 1e6, 1e9]
 
@@ -38,6 +41,33 @@ def test_betas_below_the_scan_are_right_too(largest):
     poles = np.expm1(np.linspace(0.0, np.log1p(largest), 50))
     error = interpolant.weights(betas[:, 0]) @ phi(interpolant.nodes[:, np.newaxis], poles) - phi(betas, poles)
     assert np.abs(error).max() < 1e-12
+
+
+def slopes_of_phi(betas, poles):
+    return (1.0 + poles) / (1.0 + betas * poles) ** 2
+
+
+@pytest.mark.parametrize("largest", LARGEST)
+def test_derivatives_are_those_of_every_function_of_the_path(largest):
+    """Closed form: phi' = (1 + l) / (1 + beta l)^2. Nodes lie 1e-3 / l apart, which multiplies rounding by 1e3 l."""
+    interpolant = Rational(largest)
+    poles = np.concatenate([[0.0, largest], np.expm1(np.linspace(0, np.log1p(largest), 100))])
+    betas = np.concatenate([[0.0, 1.0], np.geomspace(1e-6 / (1 + largest), 1, 200)])[:, np.newaxis]
+    found = interpolant.derivative(betas[:, 0]) @ phi(interpolant.nodes[:, np.newaxis], poles)
+    error = np.abs(found - slopes_of_phi(betas, poles))
+    assert (error <= 1e-12 * (1 + largest)).all()
+    assert (error * betas <= 1e-11).all()
+    if largest <= 1e3:
+        assert (error / slopes_of_phi(0.0, poles)).max() < 1e-10
+    np.testing.assert_allclose(interpolant.derivative(betas[:, 0]).sum(axis=1), 0.0, atol=1e-12 * (1 + largest))
+
+
+def test_derivatives_of_the_fastest_function_keep_their_digits_at_0():
+    """The slope at 0 is that of the largest pole, if it is there at all: 1e-9 of it wherever ridge is followed."""
+    for largest in [*LARGEST, 1e12]:
+        interpolant = Rational(largest)
+        found = (interpolant.derivative(np.zeros(1)) @ phi(interpolant.nodes, largest))[0]
+        assert found == pytest.approx(1.0 + largest, rel=1e-9)
 
 
 @pytest.mark.parametrize("largest", LARGEST)
@@ -122,3 +152,75 @@ def test_close_betas_are_one_node_each():
     """A beta near two nodes is the nearer one, not both."""
     weights = Table(np.array([0.0, 1e-13, 1.0])).weights(np.array([0.0, 1e-13, 1.0]))
     np.testing.assert_array_equal(weights, np.eye(3))
+
+
+def test_table_has_no_derivative():
+    """Between refits nothing is known, not even at their betas."""
+    with pytest.raises(ValueError, match="a derivative over beta needs an exact path"):
+        Table(np.array([0.0, 1.0])).derivative(np.zeros(1))
+
+
+NODES = np.array([0.0, 0.1, 0.4, 0.4, 0.7, 1.0])
+VALUES = np.array([1.0, 3.0, 2.0, -1.0, -1.0, 5.0])[:, np.newaxis]
+
+
+def line(beta):
+    """The function of these nodes, written out: it jumps from 2 to -1 at .4."""
+    if beta < 0.1:
+        return 1.0 + 20.0 * beta
+    if beta < 0.4:
+        return 3.0 - (beta - 0.1) / 0.3
+    return -1.0 if beta < 0.7 else -1.0 + 20.0 * (beta - 0.7)
+
+
+def test_lines_are_reproduced_and_a_jump_has_its_right_value():
+    """Between nodes, at them, and just before a jump."""
+    betas = np.concatenate([NODES, [0.05, 0.39, 0.4 - 1e-12, 0.55, 0.99], np.random.default_rng(0).random(50)])
+    found = combined(PiecewiseLinear(NODES).weights(betas), VALUES)[:, 0]
+    np.testing.assert_allclose(found, [line(beta) for beta in betas], rtol=1e-13, atol=1e-13)
+
+
+def test_a_jump_at_the_end_has_its_right_value_too():
+    """The last node may stand twice as any other."""
+    weights = PiecewiseLinear(np.array([0.0, 1.0, 1.0])).weights(np.array([1.0, 0.5]))
+    assert np.array_equal(weights.toarray(), [[0.0, 0.0, 1.0], [0.5, 0.5, 0.0]])
+
+
+def test_slopes_of_lines_are_from_the_right_and_at_1_from_the_left():
+    """At a node the line that begins there; the last one has ended."""
+    betas = np.array([0.0, 0.05, 0.1, 0.2, 0.5, 0.7, 0.9, 1.0])
+    slopes = combined(PiecewiseLinear(NODES).derivative(betas), VALUES)[:, 0]
+    np.testing.assert_allclose(slopes, [20, 20, -1 / 0.3, -1 / 0.3, 0, 20, 20, 20], rtol=1e-13)
+
+
+def test_a_slope_at_a_jump_is_refused_by_name():
+    """It has a left and a right slope, and neither is the derivative."""
+    with pytest.raises(ValueError, match=r"jumps at beta = 0\.4 and has no slope there"):
+        PiecewiseLinear(NODES).derivative(np.array([0.1, 0.4]))
+
+
+def test_pieces_that_rounding_leaves_have_no_slope():
+    """Events at one beta come out some 1e-16 apart, and the difference of their values is rounding."""
+    tiny = SHORTEST / 4
+    nodes = np.array([0.0, tiny, 0.5, 0.5 + tiny, 1.0 - tiny, 1.0])
+    values = np.array([0.0, 1e-13, 1.0, 1.0 + 1e-13, 3.0, 3.0 - 1e-13])[:, np.newaxis]
+    interpolant = PiecewiseLinear(nodes)
+    betas = np.array([0.0, tiny / 2, tiny, 0.5, 0.5 + tiny / 2, 1.0 - tiny / 2, 1.0])
+    slopes = combined(interpolant.derivative(betas), values)[:, 0]
+    np.testing.assert_allclose(slopes, [2.0, 2.0, 2.0, 4.0, 4.0, 4.0, 4.0], rtol=1e-11)
+
+
+def test_knots_and_jumps_of_lines_are_told():
+    """Inside the interval, each once."""
+    interpolant = PiecewiseLinear(NODES)
+    assert interpolant.knots.tolist() == [0.1, 0.4, 0.7]
+    assert interpolant.jumps.tolist() == [0.4]
+    assert interpolant.scan.tolist() == [0.0, 0.1, 0.4, 0.7, 1.0]
+
+
+def test_lines_are_integrated_piece_by_piece():
+    """Cubes of lines too; a jump has no width."""
+    betas, weights = PiecewiseLinear(NODES).quadrature()
+    values = combined(PiecewiseLinear(NODES).weights(betas), VALUES)[:, 0]
+    expected = sum(quad(lambda b: line(b) ** 3, *ends, epsabs=1e-13)[0] for ends in pairwise([0, 0.1, 0.4, 0.7, 1.0]))
+    assert weights @ values**3 == pytest.approx(expected, rel=1e-12)

@@ -18,7 +18,7 @@ from sklearn.svm import SVC, LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
 import backdoor_curves as bc
-from backdoor_curves import learners
+from backdoor_curves import following
 from backdoor_curves.data import join
 
 BETAS = [0.0, 0.3, 1.0]
@@ -94,7 +94,7 @@ def test_refits_take_texts():
 def test_a_beta_between_is_a_sample_weight(name):
     """Beta is the weight of the poison rows and of nothing else."""
     data = poisoned()
-    curve = bc.backdoor_learning_curve(LEARNERS[name], data, betas=BETAS)
+    curve = bc.backdoor_learning_curve(LEARNERS[name], data, method="refit", betas=BETAS)
     rows = join(data.clean_train, data.poison_train, data.is_poison)
     estimator = clone(LEARNERS[name])
     if name == "rbf":
@@ -107,7 +107,9 @@ def test_a_beta_between_is_a_sample_weight(name):
 def test_two_jobs_give_what_one_gives(name):
     """Each fit starts from itself, wherever it runs."""
     data = poisoned()
-    one, two = (bc.backdoor_learning_curve(LEARNERS[name], data, betas=BETAS, n_jobs=n) for n in (None, 2))
+    one, two = (
+        bc.backdoor_learning_curve(LEARNERS[name], data, method="refit", betas=BETAS, n_jobs=n) for n in (None, 2)
+    )
     assert np.array_equal(one.scores("triggered"), two.scores("triggered"))
 
 
@@ -116,7 +118,10 @@ def test_a_warm_start_reaches_the_same_optimum():
     data = poisoned()
     cold, warm = (
         bc.backdoor_learning_curve(
-            LogisticRegression(C=5.0, tol=1e-9, max_iter=5000, warm_start=start), data, betas=np.linspace(0, 1, 11)
+            LogisticRegression(C=5.0, tol=1e-9, max_iter=5000, warm_start=start),
+            data,
+            method="refit",
+            betas=np.linspace(0, 1, 11),
         )
         for start in (False, True)
     )
@@ -148,7 +153,7 @@ def test_real_solvers_that_stop_are_noticed():
     data = poisoned()
     for estimator in (LogisticRegression(max_iter=1), LinearSVC(C=1e4, max_iter=2, random_state=0)):
         with pytest.warns(ConvergenceWarning, match="at 3 of 3 betas"):
-            curve = bc.backdoor_learning_curve(estimator, data, betas=BETAS)
+            curve = bc.backdoor_learning_curve(estimator, data, method="refit", betas=BETAS)
         assert curve.missed.tolist() == BETAS
 
 
@@ -172,7 +177,7 @@ def test_other_warnings_of_a_fit_come_through():
 def test_norm_of_a_kernel_machine_is_the_norm_in_the_kernels_space(estimator):
     """|w|^2 = a'Ka; for the explicit maps of linear and quadratic kernels it is the norm of a vector."""
     data = poisoned()
-    curve = bc.backdoor_learning_curve(estimator, data, betas=BETAS)
+    curve = bc.backdoor_learning_curve(estimator, data, method="refit", betas=BETAS)
     rows = join(data.clean_train, data.poison_train, data.is_poison)
     maps = {
         "linear": lambda X: X,
@@ -208,13 +213,13 @@ def test_a_table_of_models_without_a_w_has_no_gram_matrix():
 
 def test_poison_of_weight_zero_in_place_of_dropping_it_is_noticed(monkeypatch):
     """The check of the ends fails for a path that forgets to drop the poison at beta = 0."""
-    right = learners.refit_path
+    right = following.refit_path
 
     def forgetful(fit, X, y, is_poison, betas, **options):
         kept = right(fit, X, y, is_poison, betas, **options)
         first = fit(X, y, np.where(is_poison, 1e-300, 1.0), None)
         return replace(kept, models=[first, *kept.models[1:]])
 
-    monkeypatch.setattr(learners, "refit_path", forgetful)
+    monkeypatch.setattr(following, "refit_path", forgetful)
     with pytest.raises(AssertionError, match="Not equal to tolerance"):
         check_ends(LEARNERS["bayes"], poisoned())

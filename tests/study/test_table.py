@@ -13,7 +13,7 @@ import pytest
 from small_study import computed, small, small_results
 
 from backdoor_curves.study.config import LearnerConfig
-from backdoor_curves.study.table import COLUMNS, as_csv, as_text
+from backdoor_curves.study.table import COLUMNS, as_csv, as_text, legend
 from backdoor_curves.study.work import CellResult
 
 
@@ -116,9 +116,24 @@ def test_failed_cells_show():
     assert (row["error"], row["area"], row["method"]) == ("ValueError: no luck", "", "")
 
 
+def test_svms_are_exact_and_show_their_certificate():
+    """Without a word in the study; the legend says what the bound is."""
+    results = computed(small(learners=[LearnerConfig("linear-svm", [1.0]), LearnerConfig("rbf-svm", [1.0], [0.05])]))
+    for line, group in zip(
+        as_text(results).splitlines()[1:], (results[i : i + 2] for i in range(0, 8, 2)), strict=True
+    ):
+        bound = max(result.curve.certificate().score_bound.max() for result in group)
+        assert line.endswith(f"  exact, ±{bound:.0e}")
+        assert bound < 1e-6
+    rows = rows_of(as_csv(results))
+    assert {row["method"] for row in rows} == {"svm"}
+    assert [float(row["score_bound"]) for row in rows] == [r.curve.certificate().score_bound.max() for r in results]
+    assert "bound on a score's distance to the optimum" in legend(results)
+
+
 def test_refits_are_told_apart_and_say_what_did_not_converge():
     """An exact number and one of a solver that gave up must not look alike."""
-    study = small(learners=[LearnerConfig("linear-svm", [1.0])], rates=[0.5], seeds=[0])
+    study = small(learners=[LearnerConfig("linear-svm", [1.0], method="refit")], rates=[0.5], seeds=[0])
     (result,) = computed(study)
     assert as_text([result]).endswith("  refit")
     missed = replace(result, curve=replace(result.curve, missed=np.array([0.1, 0.2])))

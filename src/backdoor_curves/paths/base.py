@@ -4,8 +4,8 @@ Scores and parameters of every learner here are linear in the values that they t
 
     q(beta) = sum_i p_i(beta) q(beta_i),
 
-with weights p that depend on the learner alone: rational functions for ridge (exact), a table for refits. So a path
-is stored by its nodes, and one interpolant serves scores, norms and angles alike.
+with weights p that depend on the learner alone: rational functions for ridge, lines for SVMs (exact both), a table for
+refits. So a path is stored by its nodes, and one interpolant serves scores, their derivatives, norms and angles alike.
 """
 
 from __future__ import annotations
@@ -50,9 +50,17 @@ class Interpolant(Protocol):
         """Return p_i(beta), a row for each beta."""
         ...
 
+    def derivative(self, betas: Float[np.ndarray, " b"]) -> Weights:
+        """Return dp_i / dbeta from the right, at beta = 1 from the left; refused where there is none."""
+        ...
+
     def quadrature(self) -> tuple[Float[np.ndarray, " g"], Float[np.ndarray, " g"]]:
         """Return betas and weights that integrate a curve over [0, 1]."""
         ...
+
+
+class PathError(RuntimeError):
+    """A path that cannot be followed to the accuracy that it promises; the message says where, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +85,7 @@ class BetaPath(ABC):
     """The optimum of a learner as a function of the poison's weight beta; frozen once built."""
 
     method: ClassVar[str]
-    """How the path was followed: "ridge", "refit"."""
+    """How the path was followed: "ridge", "svm", "refit"."""
     exact: ClassVar[bool]
     """Whether the path answers at every beta in [0, 1], and not only at the betas it was refitted at."""
     interpolant: Interpolant
@@ -112,6 +120,17 @@ class BetaPath(ABC):
         scores = combined(self.interpolant.weights(betas), self.nodal_scores(X))
         return scores[..., 0] if scores.shape[-1] == 1 else scores
 
+    def score_derivatives(self, X: Rows, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, "b n *columns"]:
+        """Return d scores / d beta from the right, at beta = 1 from the left; shapes as `scores`.
+
+        Raises
+        ------
+        ValueError
+            If the path jumps at one of the betas, or is one of refits, which says nothing between its betas.
+        """
+        rates = combined(self.interpolant.derivative(betas), self.nodal_scores(X))
+        return rates[..., 0] if rates.shape[-1] == 1 else rates
+
 
 def combined(weights: Weights, nodal: Float[np.ndarray, k * shape]) -> Float[np.ndarray, b * shape]:
     """Return sum_i p_i(beta) q(beta_i) for a quantity q of any shape."""
@@ -122,7 +141,8 @@ def combined(weights: Weights, nodal: Float[np.ndarray, k * shape]) -> Float[np.
 def norms(interpolant: Interpolant, gram: Gram, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, " b"]:
     """Return ||w(beta)||, the intercept left out."""
     p = interpolant.weights(betas)
-    return np.sqrt((_dense(p @ gram) * _dense(p)).sum(axis=1))
+    # Of a w that is 0 rounding leaves a square of either sign.
+    return np.sqrt(np.maximum((_dense(p @ gram) * _dense(p)).sum(axis=1), 0.0))
 
 
 def cosines(interpolant: Interpolant, gram: Gram, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, " b"]:

@@ -7,8 +7,11 @@ from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sp
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from scipy.linalg import qr, solve_triangular
+
+SHORTEST = 1e-12
+"""Pieces no longer than this have no slope of their own: their ends differ by rounding as much as by the path."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +48,13 @@ class Table:
             )
         return np.eye(len(self.nodes))[nearest]
 
+    def derivative(self, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, "b k"]:  # noqa: ARG002
+        """Refuse: between refits nothing is known."""
+        raise ValueError(
+            "a derivative over beta needs an exact path; a refitted curve is known at its own betas only, and the "
+            "difference of two fits is as good as the solver's stopping rule over their distance"
+        )
+
     def quadrature(self) -> tuple[Float[np.ndarray, " k"], Float[np.ndarray, " k"]]:
         """Return the trapezoidal rule on the nodes, which must reach from 0 to 1."""
         if self.nodes[0] != 0.0 or self.nodes[-1] != 1.0:
@@ -68,10 +78,15 @@ class PiecewiseLinear:
 
     nodes: Float[np.ndarray, " k"]
 
-    @property
-    def scan(self) -> Float[np.ndarray, " k"]:
-        """The nodes."""
+    @cached_property
+    def scan(self) -> Float[np.ndarray, " s"]:
+        """The nodes, each once."""
         return np.unique(self.nodes)
+
+    @property
+    def jumps(self) -> Float[np.ndarray, " j"]:
+        """The nodes that stand twice."""
+        return self.nodes[:-1][np.diff(self.nodes) == 0.0]
 
     @property
     def knots(self) -> Float[np.ndarray, " j"]:
@@ -80,19 +95,38 @@ class PiecewiseLinear:
 
     def weights(self, betas: Float[np.ndarray, " b"]) -> sp.csr_array:
         """Return the shares of the two nodes around each beta."""
-        b, k = len(betas), len(self.nodes)
+        k = len(self.nodes)
         left = np.clip(np.searchsorted(self.nodes, betas, side="right") - 1, 0, k - 2)
         start, stop = self.nodes[left], self.nodes[left + 1]
-        share = np.clip((betas - start) / np.where(stop > start, stop - start, 1.0), 0.0, 1.0)
-        rows = np.repeat(np.arange(b), 2)
-        columns = np.column_stack([left, left + 1]).ravel()
-        return sp.csr_array((np.column_stack([1.0 - share, share]).ravel(), (rows, columns)), shape=(b, k))
+        # A piece without length is met at the end only, where the path jumps at 1: its right value holds.
+        share = np.where(stop > start, (betas - start) / np.where(stop > start, stop - start, 1.0), 1.0)
+        share = np.clip(share, 0.0, 1.0)
+        return _of_neighbours(left, 1.0 - share, share, k)
+
+    def derivative(self, betas: Float[np.ndarray, " b"]) -> sp.csr_array:
+        """Return the slopes of the lines to the right of each beta, at beta = 1 to the left; a jump has none."""
+        at_jump = betas[np.isin(betas, self.jumps)]
+        if at_jump.size:
+            raise ValueError(f"the path jumps at beta = {float(at_jump[0])!r} and has no slope there; ask beside it")
+        # A piece that rounding has left between events at one beta has ends too close for a slope.
+        left = np.flatnonzero(np.diff(self.nodes) > SHORTEST)
+        left = left[np.minimum(np.searchsorted(self.nodes[left + 1], betas, side="right"), len(left) - 1)]
+        slope = 1.0 / (self.nodes[left + 1] - self.nodes[left])
+        return _of_neighbours(left, -slope, slope, len(self.nodes))
 
     def quadrature(self) -> tuple[Float[np.ndarray, " g"], Float[np.ndarray, " g"]]:
         """Return two Gauss-Legendre points a piece: right for curves that are cubic between the nodes."""
         x, w = np.polynomial.legendre.leggauss(2)
         half = np.diff(self.nodes)[:, np.newaxis] / 2
         return (self.nodes[:-1, np.newaxis] + half * (x + 1.0)).ravel(), (half * w).ravel()
+
+
+def _of_neighbours(
+    left: Int[np.ndarray, " b"], at_left: Float[np.ndarray, " b"], at_right: Float[np.ndarray, " b"], k: int
+) -> sp.csr_array:
+    """Return weights for two nodes beside each other."""
+    columns, values = np.column_stack([left, left + 1]).ravel(), np.column_stack([at_left, at_right]).ravel()
+    return sp.csr_array((values, columns, np.arange(0, 2 * len(left) + 1, 2)), shape=(len(left), k))
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,6 +193,17 @@ class Rational:
         Q, R = self._factor
         p = solve_triangular(R, Q.T @ self._basis(betas)).T
         return np.column_stack([1.0 - p.sum(axis=1), p])
+
+    def derivative(self, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, "b k"]:
+        """Return dp / dbeta: the same fit of phi' = (1 + l) / (1 + beta l)^2 by phi(nodes).
+
+        The weights are of the size of 1 / beta, at 0 of `largest`, and so are the errors of what is summed with them:
+        a derivative is good to 1e-12 over beta, or times `largest`, for scores of size 1.
+        """
+        Q, R = self._factor
+        poles = self._poles[:, np.newaxis]
+        p = solve_triangular(R, Q.T @ ((1.0 + poles) / (1.0 + betas * poles) ** 2)).T
+        return np.column_stack([-p.sum(axis=1), p])
 
     def quadrature(self) -> tuple[Float[np.ndarray, " g"], Float[np.ndarray, " g"]]:
         """Return Gauss-Legendre points on panels that grow with the distance to the poles."""

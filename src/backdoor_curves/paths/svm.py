@@ -1,31 +1,33 @@
 """Support vector machines with the hinge loss: the exact beta-path, for any kernel.
 
-The optimum is piecewise linear in beta; `homotopy` has the equations and follows it from knot to knot. Here the path
-becomes a record: a node at each knot, from which scores, norms and a certificate follow.
+The optimum is piecewise linear in beta; `dual` has the equations and `homotopy` follows it from knot to knot. Here the
+path becomes a record: a node at each knot, from which scores, norms and a certificate follow.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
 import scipy.sparse as sp
-from jaxtyping import Float, Int8
-from scipy.linalg import LinAlgError, cho_factor, cho_solve
+from jaxtyping import Float, Int, Int8
 
-from backdoor_curves.paths.base import BetaPath, Certificate
-from backdoor_curves.paths.homotopy import BOUND, MARGIN, ZERO, Homotopy, Problem, Segment, StalledError, start
+from backdoor_curves.kernels import Kernel, linear
+from backdoor_curves.paths.base import BetaPath, Certificate, PathError
+from backdoor_curves.paths.dual import BOUND, IDLE, MARGIN, ZERO, Problem, Segment, StalledError
+from backdoor_curves.paths.homotopy import Homotopy
 from backdoor_curves.paths.interpolants import PiecewiseLinear
+from backdoor_curves.paths.optimality import Corrections, Family, corrections
+from backdoor_curves.paths.start import start
 from backdoor_curves.rows import Rows, distinct_rows, n_rows, take_rows
-
-CrossKernel = Callable[[Rows, Rows], Float[np.ndarray, "a b"]]
-"""The kernel matrix between two sets of rows."""
 
 OPTIMAL = 1e-9
 """Largest relative duality gap of a node, and of its distance from the bounds over the largest bound."""
+SAME = 1e-12
+"""Bounds that differ by no more than this share are the same."""
 PERTURBATIONS = (0.0, 1e-7, 1e-6)
 """Sizes of the random shifts of the margins that break ties; none unless the path fails without."""
 
@@ -35,7 +37,7 @@ def svm_path(
     y: Float[np.ndarray, " n"],
     u0: Float[np.ndarray, " n"],
     du: Float[np.ndarray, " n"],
-    kernel: CrossKernel,
+    kernel: Kernel,
     scaling: float | None = None,
 ) -> SVMPath:
     """Return the path of an SVM whose dual bounds are u0 + beta du.
@@ -67,27 +69,30 @@ def svm_path(
     Notes
     -----
     O(n |M| + |M|^2) a knot, M being the margin set. Equal rows with equal labels are merged first: their duals only
-    occur as a sum.
+    occur as a sum. Besides the kernel matrix little is held: a few |M| x n arrays, and a byte for each row and knot.
 
     Examples
     --------
     >>> import numpy as np
+    >>> from backdoor_curves.kernels import linear
     >>> from backdoor_curves.paths.svm import svm_path
     >>> X, y = np.array([[-1.0], [1.0], [2.0]]), np.array([-1.0, 1.0, -1.0])
-    >>> path = svm_path(X, y, np.array([9.0, 9.0, 0.0]), np.array([0.0, 0.0, 9.0]), lambda A, B: A @ B.T)
+    >>> path = svm_path(X, y, np.array([9.0, 9.0, 0.0]), np.array([0.0, 0.0, 9.0]), linear)
     >>> path.scores(X[:2], np.array([0.0]))
     array([[-1.,  1.]])
     """
-    representatives, group = distinct_rows(X, y)
-    X, y = take_rows(X, representatives), y[representatives]
-    u0, du = (np.bincount(group, weights=u) for u in (u0, du))
-    K = kernel(X, X)
-    shift = 0.0 if scaling is None else scaling**2
-    problem = Problem(K + shift, y, u0, du, free=scaling is None)
+    group = np.arange(len(y))
+    if _may_repeat(X):
+        representatives, group = distinct_rows(X, y)
+        X, y = take_rows(X, representatives), y[representatives]
+        u0, du = (np.bincount(group, weights=u) for u in (u0, du))
+    problem = Problem(kernel(X, X), y, u0, du, scaling)
     failures: list[RuntimeError] = []
     for size in PERTURBATIONS:
         try:
-            path = SVMPath(X, kernel, problem, shift, _nodes(_follow(problem, size)), size)
+            path = SVMPath(X, kernel, group, problem, _nodes(_follow(problem, size), problem.free), size)
+            if _distance(path).max() > OPTIMAL:
+                path = replace(path, at=_corrected(path))
             _require_optimal(path)
         except (StalledError, NotOptimalError) as failure:
             failures.append(failure)
@@ -96,7 +101,7 @@ def svm_path(
     raise NotOptimalError(f"{failures[0]}; raise lambda, remove repeated rows or rescale the features") from failures[0]
 
 
-class NotOptimalError(RuntimeError):
+class NotOptimalError(PathError):
     """The path left the optimum; the message says where."""
 
 
@@ -120,10 +125,11 @@ class SVMPath(BetaPath):
     X : rows
         The distinct training rows.
     kernel : callable
+        `kernels.linear` itself is told apart from other functions: scores are then had by way of w.
+    group : array of shape (rows given,)
+        Which of the distinct rows each row given is.
     problem : Problem
-        The dual that was followed, with s^2 in its kernel matrix.
-    shift : float
-        That s^2; 0 with a free intercept.
+        The dual that was followed.
     at : Nodes
     perturbation : float
         Size of the shifts of the margins that ties asked for; their effect has been taken out of the nodes.
@@ -133,9 +139,9 @@ class SVMPath(BetaPath):
     exact: ClassVar[bool] = True
 
     X: Rows
-    kernel: CrossKernel
+    kernel: Kernel
+    group: Int[np.ndarray, " r"]
     problem: Problem
-    shift: float
     at: Nodes
     perturbation: float
 
@@ -144,96 +150,190 @@ class SVMPath(BetaPath):
         """Lines between the nodes."""
         return PiecewiseLinear(self.at.betas)
 
+    # --- duals -------------------------------------------------------------------------------------------------------
+
+    def _family(self, nodes: Int[np.ndarray, " k"]) -> Family:
+        """Return the solutions at some nodes."""
+        status, betas = self.at.status[nodes], self.at.betas[nodes]
+        at_bound = (status == BOUND).all(axis=0)
+        moving = np.flatnonzero(~(at_bound | (status == ZERO).all(axis=0)))
+        bounds = self.problem.u0[moving] + np.outer(betas, self.problem.du[moving])
+        sets = status[:, moving]
+        A = np.where(sets == BOUND, bounds, 0.0)
+        if len(nodes):
+            # Margin rows in row order, node after node: as the entries of a mask come.
+            A[sets == MARGIN] = np.concatenate([self.at.margin_duals[node] for node in nodes])
+        return Family(self.problem, betas, self.at.b[nodes], moving, A, at_bound)
+
     @cached_property
+    def _all(self) -> Family:
+        return self._family(np.arange(len(self.at.betas)))
+
+    @property
     def nodal_duals(self) -> Float[np.ndarray, "k n"]:
         """The dual coefficients a at the nodes, >= 0."""
-        bounds = self.problem.u0 + self.at.betas[:, np.newaxis] * self.problem.du
-        A = np.where(self.at.status == BOUND, bounds, 0.0)
-        for row, status, duals in zip(A, self.at.status, self.at.margin_duals, strict=True):
-            row[status == MARGIN] = duals
-        return A
+        return self._all.duals()
 
     def duals(self, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, "b n"]:
         """Return the dual coefficients of the distinct rows, >= 0."""
-        return self.interpolant.weights(betas) @ self.nodal_duals
+        nodes, weights = _of_few(self.interpolant.weights(betas))
+        return weights @ self._family(nodes).duals()
 
     def intercepts(self, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, " b"]:
         """Return the intercepts; a penalised one is s^2 times the sum of the signed duals."""
-        return self.interpolant.weights(betas) @ self._nodal_intercepts
+        return self.interpolant.weights(betas) @ self.at.b
 
-    @property
-    def _nodal_intercepts(self) -> Float[np.ndarray, " k"]:
-        return self.at.b + self.shift * (self.nodal_duals @ self.problem.y)
+    # --- scores and norms --------------------------------------------------------------------------------------------
 
     def nodal_scores(self, X: Rows) -> Float[np.ndarray, "k n 1"]:
         """Return the scores of the rows X at the nodes."""
-        scores = (self.nodal_duals * self.problem.y) @ self.kernel(self.X, X)
-        scores += self._nodal_intercepts[:, np.newaxis]
-        return scores[..., np.newaxis]
+        return self._scores(self._all, X)[..., np.newaxis]
+
+    def scores(self, X: Rows, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, "b n"]:
+        """Return the scores of the rows X, from those at the nodes beside each beta."""
+        nodes, weights = _of_few(self.interpolant.weights(betas))
+        return weights @ self._scores(self._family(nodes), X)
+
+    def score_derivatives(self, X: Rows, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, "b n"]:
+        """Return d scores / d beta from the right, at beta = 1 from the left."""
+        nodes, weights = _of_few(self.interpolant.derivative(betas))
+        return weights @ self._scores(self._family(nodes), X)
+
+    def _scores(self, family: Family, X: Rows) -> Float[np.ndarray, "k x"]:
+        """Return the scores of the rows X for some solutions."""
+        rows, C = family.expansion()
+        support = take_rows(self.X, rows)
+        scores = np.asarray((C @ support) @ X.T) if self.kernel is linear else C @ self.kernel(support, X)
+        scores += family.b[:, np.newaxis]
+        return scores
+
+    @cached_property
+    def _gram(self) -> sp.csr_array:
+        family, k = self._all, len(self.at.betas)
+        squares, beside, along = np.zeros(k), np.zeros(k - 1), np.zeros(k)
+        for rows, G in family.gradients(np.zeros(k), 0.0):
+            squares += family.along(rows, G)
+            beside += family.along(rows, G[1:], slice(k - 1))
+            along += family.along(rows, np.broadcast_to(G[0], G.shape))
+        # Of a w that is 0 rounding leaves as good as 0 of either sign.
+        squares = np.maximum(squares, 0.0)
+        i, later = np.arange(k), np.arange(2, k)
+        first = np.zeros_like(later)
+        values = np.concatenate([squares, beside, beside, along[2:], along[2:]])
+        row, column = [i, i[:-1], i[1:], first, later], [i, i[1:], i[:-1], later, first]
+        return sp.csr_array((values, (np.concatenate(row), np.concatenate(column))), shape=(k, k))
 
     def nodal_gram(self) -> sp.csr_array:
         """Return <w(beta_i), w(beta_j)> where it is needed: for neighbours, and with the first node."""
-        A = self.nodal_duals * self.problem.y
-        V = A @ self.problem.K - self.shift * A.sum(axis=1, keepdims=True)
-        squares, beside = np.einsum("kn,kn->k", A, V), np.einsum("kn,kn->k", A[:-1], V[1:])
-        gram = sp.lil_array(sp.diags_array([beside, squares, beside], offsets=[-1, 0, 1]))
-        gram[0, :] = gram[:, 0] = A @ V[0]
-        return sp.csr_array(gram)
+        return self._gram
+
+    # --- another lambda ----------------------------------------------------------------------------------------------
+
+    def rescaled(self, u0: Float[np.ndarray, " r"], du: Float[np.ndarray, " r"]) -> SVMPath | None:
+        """Return the path for other bounds of the rows given, if it is part of this one; None if it is not.
+
+        While no clean row is at its bound, only the bounds beta du of the poison rows count. So the path for bounds
+        that are r times these, r <= 1, is this one from 0 to r in another unit of beta, if no clean row is at its bound
+        or beyond the new one there.
+
+        Parameters
+        ----------
+        u0, du : arrays of shape (rows given,)
+            Bounds u0 + beta du, as for `svm_path`.
+        """
+        before = self.problem
+        u0, du = (np.bincount(self.group, weights=u, minlength=len(before.y)) for u in (u0, du))
+        r = float(du.sum() / before.du.sum()) if before.du.any() else 1.0
+        if r > 1.0 + SAME or not (_equal(u0, r * before.u0) and _equal(du, r * before.du)):
+            return None
+        if abs(r - 1.0) <= SAME:
+            return self
+        part = self._until(r)
+        problem = replace(before, u0=u0, du=du)
+        path = replace(self, problem=problem, at=replace(part, betas=part.betas / r))
+        clean = u0 > 0.0
+        if (part.status[:, clean] == BOUND).any() or (path.nodal_duals > problem.u0 + part.betas[:, None] * before.du)[
+            :, clean
+        ].any():
+            return None
+        return path
+
+    def _until(self, beta: float) -> Nodes:
+        """Return the nodes up to some beta, and one there."""
+        at, last = self.at, int(self._node_before(np.array([beta]))[0])
+        margin = at.status[last] == MARGIN
+        return Nodes(
+            np.append(at.betas[: last + 1], beta),
+            np.append(at.b[: last + 1], self.intercepts(np.array([beta]))),
+            np.vstack([at.status[: last + 1], at.status[last]]),
+            [*at.margin_duals[: last + 1], self.duals(np.array([beta]))[0, margin]],
+        )
+
+    # --- proof -------------------------------------------------------------------------------------------------------
+
+    def certificate(self, betas: Float[np.ndarray, " b"], rows: Sequence[Rows]) -> Certificate:
+        """Return the duality gap, and how far the scores of the rows are from the optimum's.
+
+        With the sets as they are, the optimum differs by the solution of the margin's linear system for its residual:
+        its scores are the error, all but rounding. Conditions on other rows that fail by rounding count to first order,
+        as a residual of that size.
+        """
+        A = self.duals(betas)
+        used = np.flatnonzero(A.any(axis=0))
+        nobody = np.zeros(A.shape[1], dtype=bool)
+        family = Family(self.problem, betas, self.intercepts(betas), used, A[:, used], nobody)
+        lacking = corrections(family, self.at.status[self._node_before(betas)])
+        bounds = [self._score_bound(X, A, family.b, lacking) for X in rows]
+        return Certificate(betas, family.gap(), np.max([np.zeros(len(betas)), *bounds], axis=0))
+
+    def _score_bound(
+        self, X: Rows, A: Float[np.ndarray, "b n"], intercepts: Float[np.ndarray, " b"], lacking: Corrections
+    ) -> Float[np.ndarray, " b"]:
+        used = np.flatnonzero(A.any(axis=0) | lacking.c.any(axis=0))
+        K = self.kernel(take_rows(self.X, used), X)
+        error = np.abs(lacking.c[:, used] @ K + lacking.b[:, np.newaxis]).max(axis=1)
+        size = np.abs(K)
+        # The sum of s terms in floating point is off by sqrt(s) units in the last place and rarely by more.
+        terms = (A[:, used] @ size).max(axis=1) + np.abs(intercepts)
+        rounding = (2.0 * np.sqrt(len(used)) + 4.0) * np.finfo(float).eps / 2 * terms
+        wrong = np.zeros_like(error)
+        if lacking.wrong.any():
+            wrong = lacking.wrong * (1.0 + lacking.length * self._reach(X))
+        return error + rounding + wrong + lacking.rest * max(1.0, float(size.max(initial=0.0)))
 
     def _reach(self, X: Rows) -> float:
         """Return the largest length of a row of X in the kernel's space, and that of the training rows on top."""
         squares = np.concatenate([np.diag(self.kernel(block, block)) for block in _few_at_a_time(X)])
-        return float(np.sqrt(max(squares.max(), 0.0)) + np.sqrt(np.diag(self.problem.K).max()))
+        return float(np.sqrt(max(squares.max(), 0.0)) + np.sqrt(self.problem.scale))
 
-    def certificate(self, betas: Float[np.ndarray, " b"], rows: Sequence[Rows]) -> Certificate:
-        """Return the duality gap, and what the residual of the margin says of the scores.
-
-        With the sets as they are, the optimum differs by the solution of the margin's linear system for its residual r:
-        |w - w*|^2 = r' Q_MM^-1 r, and at a margin row f* = y. Conditions on the other rows that fail by rounding count
-        as a residual of that size.
-        """
-        reach = max((self._reach(X) for X in rows), default=0.0)
-        A = self.duals(betas)
-        F = (A * self.problem.y) @ self.problem.K + (self.interpolant.weights(betas) @ self.at.b)[:, np.newaxis]
-        bounds = self.problem.u0 + betas[:, np.newaxis] * self.problem.du
-        status = self.at.status[self._node_before(betas)]
-        parts = [self._bounds(*row, reach) for row in zip(A, F, bounds, status, strict=True)]
-        gap, bound = np.array(parts).T
-        return Certificate(betas, gap, bound)
-
-    def _node_before(self, betas: Float[np.ndarray, " b"]) -> np.ndarray:
+    def _node_before(self, betas: Float[np.ndarray, " b"]) -> Int[np.ndarray, " b"]:
         return np.clip(np.searchsorted(self.at.betas, betas, side="right") - 1, 0, len(self.at.betas) - 1)
 
-    def _bounds(
-        self,
-        a: Float[np.ndarray, " n"],
-        f: Float[np.ndarray, " n"],
-        u: Float[np.ndarray, " n"],
-        status: Int8[np.ndarray, " n"],
-        reach: float,
-    ) -> tuple[float, float]:
-        """Return the relative duality gap and the bound on the scores at one beta."""
-        y, K, free = self.problem.y, self.problem.K, self.problem.free
-        gradient = y * f - 1.0
-        square = float(a @ (gradient + 1.0)) - (float(a @ y) * float(f[0] - (a * y) @ K[0]) if free else 0.0)
-        primal = square / 2.0 + float(u @ np.maximum(0.0, -gradient))
-        gap = max(0.0, primal - (float(a.sum()) - square / 2.0)) / max(primal, np.finfo(float).tiny)
-        M = np.flatnonzero(status == MARGIN)
-        wrong = np.maximum(0.0, np.where(status == ZERO, -gradient, np.where(status == BOUND, gradient, 0.0)))
-        outside = max(0.0, float((-a).max()), float((a - u).max()))
-        violation = float(wrong.max()) + outside * float(np.diag(K).max())
-        if not M.size:
-            return gap, violation
-        r = gradient[M]
-        try:
-            block = K[np.ix_(M, M)] * np.outer(y[M], y[M]) + self.problem.kappa * np.outer(y[M], y[M])
-            factor = cho_factor(block, lower=True, check_finite=False)
-        except LinAlgError:
-            return gap, float("inf")
-        # The norm of the inverse from its trace: at most m times too large, and cheap.
-        inverse = cho_solve(factor, np.eye(len(M)), check_finite=False)
-        length = np.sqrt(max(float(r @ inverse @ r), 0.0)) + violation * np.sqrt(float(np.trace(inverse)))
-        return gap, float(length * reach + np.abs(r).max() + violation)
+
+def _equal(u: Float[np.ndarray, " n"], v: Float[np.ndarray, " n"]) -> bool:
+    return bool((np.abs(u - v) <= SAME * v).all())
+
+
+def _of_few(weights: sp.csr_array) -> tuple[Int[np.ndarray, " j"], sp.csr_array]:
+    """Return the nodes that count, and the weights of those."""
+    nodes = np.unique(weights.indices)
+    return nodes, weights[:, nodes]
+
+
+def _few_at_a_time(X: Rows) -> list[Rows]:
+    """Return the rows in blocks, whose kernels with themselves are cheap."""
+    n = n_rows(X)
+    return [take_rows(X, rows) for rows in np.array_split(np.arange(n), n // 32 + 1)]
+
+
+def _may_repeat(X: Rows) -> bool:
+    """Return whether some rows may be equal: for arrays, whether two have the same sum with random weights."""
+    if not isinstance(X, np.ndarray) or X.dtype.kind != "f" or X.ndim != 2:
+        return True
+    weights = np.random.default_rng(0).random(X.shape[1])
+    sums, largest = np.sort(X @ weights), max(X.max(initial=0.0), -X.min(initial=0.0))
+    rounding = 2 * X.shape[1] * np.finfo(X.dtype).eps * float(largest * weights.sum())
+    return bool((np.diff(sums) <= rounding).any())
 
 
 def _follow(problem: Problem, size: float) -> list[Segment]:
@@ -241,32 +341,46 @@ def _follow(problem: Problem, size: float) -> list[Segment]:
     n = len(problem.y)
     perturbation = size * np.random.default_rng(5).random(n)
     homotopy = start(problem, perturbation)
-    waiting = np.flatnonzero(homotopy.idle)
-    homotopy.status[waiting] = np.where(homotopy.g[waiting] < 0.0, BOUND, ZERO)
-    homotopy.idle = np.zeros(n, dtype=bool)
-    segments = [*homotopy.follow(np.zeros(n), problem.du, record=True), homotopy.here(1.0)]
-    return [_unperturbed(problem, segment, perturbation) for segment in segments] if size else segments
+    point = homotopy.point
+    waiting = np.flatnonzero(point.status == IDLE)
+    point.status[waiting] = np.where(problem.y[waiting] * point.e[waiting] < 0.0, BOUND, ZERO)
+    segments = [*homotopy.follow(np.zeros(n), problem.du), homotopy.here(1.0)]
+    if not size:
+        return segments
+    ends = [segment.start for segment in segments[1:]] + [1.0]
+    pairs = zip(segments, ends, strict=True)
+    return [part for segment, end in pairs for part in _unperturbed(problem, segment, end, perturbation)]
 
 
-def _unperturbed(problem: Problem, segment: Segment, perturbation: Float[np.ndarray, " n"]) -> Segment:
-    """Return the solution at the start of a segment for margins 1: the same homotopy, in q, at a fixed beta."""
-    n, u = len(problem.y), problem.u0 + segment.start * problem.du
-    a = np.where(segment.status == BOUND, u, 0.0)
-    a[segment.margin] = segment.a
-    homotopy = Homotopy(problem, a, segment.b, segment.status, 1.0 + perturbation, u, np.zeros(n, dtype=bool))
-    homotopy.follow(-perturbation, np.zeros(n))
-    return homotopy.here(segment.start)
+def _unperturbed(
+    problem: Problem, segment: Segment, end: float, perturbation: Float[np.ndarray, " n"]
+) -> list[Segment]:
+    """Return a segment for margins 1: at its start by the same homotopy in h at a fixed beta, then on to its end.
+
+    The events of the two paths are not the same, so that one segment may become several.
+    """
+    u, off = problem.bounds(segment.start), problem.y * perturbation
+    homotopy = Homotopy(problem, segment.duals(np.arange(len(u)), u), segment.b, segment.status, problem.y + off, u)
+    homotopy.follow(-off, np.zeros_like(u))
+    first, length = homotopy.here(segment.start), end - segment.start
+    if not length > 0.0:
+        return [first]
+    try:
+        inner = homotopy.follow(np.zeros_like(u), length * problem.du)
+    except StalledError:
+        return [first]
+    return [first] + [replace(part, start=segment.start + length * part.start) for part in inner if part.start > 0.0]
 
 
-def _nodes(segments: Sequence[Segment]) -> Nodes:
-    """Return a node for the start of each segment, and another before it where the intercept jumps."""
+def _nodes(segments: Sequence[Segment], free: bool) -> Nodes:
+    """Return a node for the start of each segment; two at one beta are a jump, which at 0 has its right limit only."""
     kept: list[Segment] = []
     for segment in segments:
-        if kept:
-            before = kept[-1].at(segment.start)
-            # Only an empty margin leaves the intercept free to jump.
-            if not before.margin.size and before.b != segment.b:
-                kept.append(before)
+        same = [before for before in kept[-2:] if before.start == segment.start]
+        # Only an empty margin leaves a free intercept to jump.
+        jumps = free and len(same) == 1 and not same[0].margin.size and same[0].b != segment.b
+        if same and not (jumps and segment.start > 0.0):
+            kept.pop()
         kept.append(segment)
     order = [np.argsort(segment.margin) for segment in kept]
     return Nodes(
@@ -277,22 +391,23 @@ def _nodes(segments: Sequence[Segment]) -> Nodes:
     )
 
 
-def _few_at_a_time(X: Rows) -> list[Rows]:
-    """Return the rows in blocks, whose kernels with themselves are cheap."""
-    n = n_rows(X)
-    return [take_rows(X, rows) for rows in np.array_split(np.arange(n), n // 32 + 1)]
+def _distance(path: SVMPath) -> Float[np.ndarray, " k"]:
+    """Return by how much the nodes miss the conditions of the optimum, in the units of `OPTIMAL`."""
+    return np.maximum(path._all.gap(), path._all.outside() / path.problem.bounds(1.0).max())
+
+
+def _corrected(path: SVMPath) -> Nodes:
+    """Return the nodes without the residual of the margin, summed up in extended precision, where limits allow it."""
+    at, problem = path.at, path.problem
+    lacking = corrections(path._all, at.status)
+    A = path.nodal_duals + problem.y * lacking.c
+    inside = ((A >= 0.0) & (problem.u0 + np.outer(at.betas, problem.du) >= A)).all(axis=1)
+    duals = [a[s == MARGIN] if i else d for a, s, i, d in zip(A, at.status, inside, at.margin_duals, strict=True)]
+    return replace(at, b=at.b + np.where(inside, lacking.b, 0.0), margin_duals=duals)
 
 
 def _require_optimal(path: SVMPath) -> None:
     """Raise unless every node meets the conditions of the optimum."""
-    y, nodes, A = path.problem.y, path.at.betas, path.nodal_duals
-    bounds = path.problem.u0 + nodes[:, np.newaxis] * path.problem.du
-    F = (A * y) @ path.problem.K
-    square = np.einsum("kn,kn->k", A * y, F)
-    slack = np.maximum(0.0, 1.0 - y * (F + path.at.b[:, np.newaxis]))
-    primal = square / 2.0 + (bounds * slack).sum(axis=1)
-    gap = (primal - A.sum(axis=1) + square / 2.0) / np.maximum(primal, np.finfo(float).tiny)
-    outside = np.maximum(-A, A - bounds).max(axis=1) / bounds.max()
-    worst = np.maximum(gap, outside)
+    worst = _distance(path)
     if worst.max() > OPTIMAL:
-        raise NotOptimalError(f"the path is off by {worst.max():.0e} at beta = {nodes[worst.argmax()]:g}")
+        raise NotOptimalError(f"the path is off by {worst.max():.0e} at beta = {path.at.betas[worst.argmax()]:g}")

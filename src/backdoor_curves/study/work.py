@@ -15,10 +15,11 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.svm import SVC
 
-from backdoor_curves.curve import BackdoorLearningCurve, ToleranceError, backdoor_learning_curve
+from backdoor_curves.curve import BackdoorLearningCurve, backdoor_learning_curve
 from backdoor_curves.data import PoisonedData, Samples
 from backdoor_curves.datasets import digits, mnist, toy
-from backdoor_curves.learners import Method
+from backdoor_curves.following import Method
+from backdoor_curves.paths.base import PathError
 from backdoor_curves.poisoning import poison
 from backdoor_curves.study.config import Study
 from backdoor_curves.triggers import FeatureTrigger, PatchTrigger, Trigger
@@ -126,13 +127,13 @@ def run_cell(cell: Cell, data: PoisonedData, control: bool = False) -> CellResul
     start = time.perf_counter()
 
     def curve(on: PoisonedData) -> BackdoorLearningCurve:
-        return backdoor_learning_curve(estimator(cell), on, method=cell.method).detached()
+        return backdoor_learning_curve(estimator(cell), on, method=cell.method).condensed()
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # the curve keeps the betas in `missed`
             poisoned, unstamped = curve(data), curve(data.control()) if control else None
-    except (ValueError, TypeError, ToleranceError, ArithmeticError, MemoryError) as error:
+    except (ValueError, TypeError, PathError, ArithmeticError, MemoryError) as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())  # scikit-learn's run over several lines
         return CellResult(cell, None, None, time.perf_counter() - start, reason)
     return CellResult(cell, poisoned, unstamped, time.perf_counter() - start)

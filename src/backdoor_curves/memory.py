@@ -1,0 +1,54 @@
+"""Whether a matrix fits in memory, asked before anything is computed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+GIB = 2.0**30
+MATRICES = 2
+"""Matrices of the kernel's size that an SVM path holds at once: the kernel, and a copy while it begins."""
+
+
+def require_room(n: int) -> None:
+    """Refuse a kernel matrix of n rows that would not fit.
+
+    Raises
+    ------
+    MemoryError
+        If it needs more than there is; the message has both numbers.
+    """
+    needed, available = MATRICES * 8.0 * n**2, available_memory()
+    if needed > available:
+        raise MemoryError(
+            f"kernel: the matrix of {n} training rows needs {needed / GIB:.3g} GiB, {available / GIB:.3g} GiB are "
+            'available; draw fewer rows or pass method="refit"'
+        )
+
+
+def available_memory() -> float:
+    """Return the bytes that can be had without swapping, as far as the system says; infinity where it does not.
+
+    On Linux what is available, and at most what a container may use; elsewhere what there is in all.
+    """
+    return min(_of_the_machine(), _of_the_container())
+
+
+def _of_the_machine() -> float:
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return 1024.0 * int(line.split()[1])
+    except OSError:
+        pass
+    try:
+        return float(os.sysconf("SC_PAGE_SIZE")) * float(os.sysconf("SC_PHYS_PAGES"))
+    except (AttributeError, OSError, ValueError):  # Windows has no sysconf
+        return float("inf")
+
+
+def _of_the_container() -> float:
+    try:
+        return float(Path("/sys/fs/cgroup/memory.max").read_text())
+    except (OSError, ValueError):  # no container, or one without a limit
+        return float("inf")

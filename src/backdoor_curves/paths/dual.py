@@ -1,0 +1,125 @@
+"""The dual of a support vector machine as a function of beta.
+
+With signed duals c_i = y_i a_i, f = K c + b, and upper bounds u(beta) = u0 + beta du (du = 0 for clean rows, u0 = 0 for
+poison rows), duals a and intercept b are optimal where e = f - h, h = y, sorts every row into one of three sets:
+
+    ZERO     a = 0,        y e >= 0      classified with a margin above 1
+    MARGIN   0 <= a <= u,    e  = 0      on the margin
+    BOUND    a = u,        y e <= 0      inside the margin
+
+and the intercept balances the duals: 1'c = 0 if it is free, 1'c = b / s^2 if it is the weight of a constant column s.
+So an intercept is one more unknown, and one more row of the kernel matrix:
+
+    [ -1/s^2  1' ] [ b ]     [ 0 ]
+    [   1     K  ] [ c ]  =  [ h ]   at the margin,      1/s^2 = 0 for a free intercept, no such row without one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Float, Int, Int8
+
+ZERO, MARGIN, BOUND, IDLE = 0, 1, 2, 3
+"""The sets; a row is idle before the path begins, if its bound is 0 there."""
+
+SIGN = np.array([1.0, 0.0, -1.0, 0.0])
+"""The sign that y e has in each set."""
+
+
+class StalledError(RuntimeError):
+    """Ties make the path go round in circles; perturbed margins break them."""
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """The dual as a function of beta.
+
+    Parameters
+    ----------
+    gram : array of shape (n, n)
+        The kernel matrix of the rows.
+    y : array of shape (n,)
+        -1 and +1.
+    u0, du : arrays of shape (n,)
+        Upper bounds u0 + beta du, both >= 0: the row weights times C.
+    scaling : float or None
+        None for a free intercept; s for a penalised one, the weight of a constant column s; 0 for none.
+    """
+
+    gram: Float[np.ndarray, "n n"]
+    y: Float[np.ndarray, " n"]
+    u0: Float[np.ndarray, " n"]
+    du: Float[np.ndarray, " n"]
+    scaling: float | None
+
+    @property
+    def free(self) -> bool:
+        """Whether the intercept is free."""
+        return self.scaling is None
+
+    @property
+    def shift(self) -> float:
+        """What a penalised intercept adds to every kernel value: s^2; 0 for a free one or none."""
+        return 0.0 if self.scaling is None else float(self.scaling) ** 2
+
+    @property
+    def has_intercept(self) -> bool:
+        """Whether b is an unknown."""
+        return self.free or self.shift > 0.0
+
+    @property
+    def corner(self) -> float:
+        """The intercept's own entry of the kernel matrix, -1/s^2; 0 if it is free."""
+        return -1.0 / self.shift if self.shift else 0.0
+
+    @cached_property
+    def K(self) -> Float[np.ndarray, "n n"]:  # noqa: N802 - the letter of the formulas
+        """The kernel matrix in which a penalised intercept is a constant column."""
+        return self.gram + self.shift if self.shift else self.gram
+
+    @cached_property
+    def scale(self) -> float:
+        """The largest squared length of a row."""
+        return float(np.diag(self.gram).max())
+
+    @cached_property
+    def kappa(self) -> float:
+        """With an intercept K + kappa 11' is positive definite at the margin and has the same solutions; else 0."""
+        mean = max(float(np.mean(np.diag(self.gram))), np.finfo(float).tiny)
+        return (mean if self.free else min(self.shift, mean)) if self.has_intercept else 0.0
+
+    def bounds(self, beta: float) -> Float[np.ndarray, " n"]:
+        """Return u0 + beta du."""
+        return self.u0 + beta * self.du
+
+    def expansion(self, c: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+        """Return K c, from the rows with a dual only if they are few."""
+        used = np.flatnonzero(c)
+        return c[used] @ self.gram[used] if 3 * len(used) < len(c) else c @ self.gram
+
+
+@dataclass(frozen=True, eq=False)
+class Segment:
+    """The solution from `start` to the next segment: b and the duals of the margin rows move at constant rates."""
+
+    start: float
+    b: float
+    db: float
+    margin: Int[np.ndarray, " m"]
+    a: Float[np.ndarray, " m"]
+    da: Float[np.ndarray, " m"]
+    status: Int8[np.ndarray, " n"]
+
+    def at(self, beta: float) -> Segment:
+        """Return the segment from a later beta on."""
+        step = beta - self.start
+        return replace(self, start=beta, b=self.b + step * self.db, a=self.a + step * self.da)
+
+    def duals(self, rows: Int[np.ndarray, " k"], u: Float[np.ndarray, " n"]) -> Float[np.ndarray, " k"]:
+        """Return the duals of some rows, the margin's among them, at the start, where the bounds are u."""
+        a = np.where(self.status == BOUND, u, 0.0)
+        a[self.margin] = self.a
+        return a[rows]

@@ -1,0 +1,177 @@
+"""The objective of logistic regression at many betas at once, and its optimum at one.
+
+Columns are betas: W has shape (p, b), scores F = Z W and residuals have shape (n, b).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from scipy.linalg import lapack
+from scipy.linalg.blas import get_blas_funcs
+from scipy.special import expit
+
+from backdoor_curves.paths.base import PathError
+
+SINGLE = 1e6
+"""Up to this condition number the Hessian is factored in single precision: corrections need no more."""
+DROPPED = 1e-3
+"""Share of the least curvature that rows left out of a Hessian may have together."""
+SAFE = 1.0
+"""Newton steps that move no score by more need no line search: the logistic loss changes its curvature by e at most."""
+NEAR = 0.1
+"""A step that moves no score by more leaves the Hessian as it is, but for a tenth."""
+STALLED = 1e-6
+"""A step that moves no score by more, relative to the largest, and is no shorter than the last one, is rounding."""
+MOST_STEPS = 200
+"""Newton steps after which an optimum counts as out of reach."""
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """1/2 w'R w + sum_i u_i(beta) log(1 + exp(-y_i f_i)), f = Z w.
+
+    Parameters
+    ----------
+    Z : array of shape (n, p)
+        Rows, with the intercept's column last where there is one.
+    y : array of shape (n,)
+        -1 and +1.
+    u0, du : arrays of shape (n,)
+        Weights u0 + beta du, >= 0.
+    R : array of shape (p,)
+        1, or 0 for a free intercept.
+    """
+
+    Z: Float[np.ndarray, "n p"]
+    y: Float[np.ndarray, " n"]
+    u0: Float[np.ndarray, " n"]
+    du: Float[np.ndarray, " n"]
+    R: Float[np.ndarray, " p"]
+
+    @cached_property
+    def squares(self) -> Float[np.ndarray, " n"]:
+        """|z_i|^2."""
+        return np.einsum("ij,ij->i", self.Z, self.Z)
+
+    @cached_property
+    def single(self) -> Float[np.ndarray, "n p"]:
+        """Z in single precision."""
+        return self.Z.astype(np.float32)
+
+    def u(self, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, "n b"]:
+        """Return the weights of the rows."""
+        return self.u0[:, np.newaxis] + self.du[:, np.newaxis] * betas
+
+    def value(
+        self, W: Float[np.ndarray, "p b"], F: Float[np.ndarray, "n b"], betas: Float[np.ndarray, " b"]
+    ) -> Float[np.ndarray, " b"]:
+        """Return P(w, beta)."""
+        penalty = np.einsum("pb,p,pb->b", W, self.R, W) / 2.0
+        return penalty + (self.u(betas) * np.logaddexp(0.0, -self.y[:, np.newaxis] * F)).sum(axis=0)
+
+    def duals(self, F: Float[np.ndarray, "n b"], betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, "n b"]:
+        """Return a = u sigma(-y f); at the optimum R w = Z'(y a)."""
+        return self.u(betas) * expit(-self.y[:, np.newaxis] * F)
+
+    def gradient(
+        self, W: Float[np.ndarray, "p b"], F: Float[np.ndarray, "n b"], betas: Float[np.ndarray, " b"]
+    ) -> tuple[Float[np.ndarray, "p b"], Float[np.ndarray, "n b"]]:
+        """Return dP/dw and the curvature D of the rows: the Hessian is R + Z'D Z."""
+        y, u = self.y[:, np.newaxis], self.u(betas)
+        wrong = expit(-y * F)
+        return self.R[:, np.newaxis] * W - self.Z.T @ (u * wrong * y), u * wrong * (1.0 - wrong)
+
+    def slope_of_shift(
+        self, F: Float[np.ndarray, "n b"], betas: Float[np.ndarray, " b"]
+    ) -> tuple[Float[np.ndarray, " b"], Float[np.ndarray, " b"]]:
+        """Return the first and second derivative of the losses' sum where all scores move by the same."""
+        y, u = self.y[:, np.newaxis], self.u(betas)
+        wrong = expit(-y * F)
+        return -(u * wrong * y).sum(axis=0), (u * wrong * (1.0 - wrong)).sum(axis=0)
+
+    def hessian(self, D: Float[np.ndarray, " n"]) -> Factor:
+        """Return the Cholesky factor of R + Z'D Z, in single precision where that will do."""
+        curvature = D * self.squares
+        # A free intercept has no curvature but the rows'.
+        kept = curvature > DROPPED * min(1.0, float(D.sum())) / len(D)
+        single = float(curvature.sum()) < SINGLE
+        for Z in (self.single, self.Z) if single else (self.Z,):
+            A = Z[kept] * np.sqrt(D[kept]).astype(Z.dtype)[:, np.newaxis]
+            (syrk,) = get_blas_funcs(("syrk",), (A,))
+            H = syrk(1.0, A.T, lower=1) if A.size else np.zeros(2 * A.shape[1:], dtype=A.dtype, order="F")
+            H[np.diag_indices_from(H)] += self.R.astype(Z.dtype)
+            (potrf,) = lapack.get_lapack_funcs(("potrf",), (H,))
+            L, failed = potrf(H, lower=1, overwrite_a=1, clean=0)
+            if not failed:
+                return Factor(L)
+        raise PathError("the Hessian is singular in double precision; raise lambda or rescale the features")
+
+
+@dataclass(frozen=True, eq=False)
+class Factor:
+    """A Cholesky factor."""
+
+    L: Any
+
+    def solve(self, B: Float[np.ndarray, "p b"]) -> Float[np.ndarray, "p b"]:
+        """Return H^-1 B."""
+        if B.size == 0:
+            return B
+        (potrs,) = lapack.get_lapack_funcs(("potrs",), (self.L,))
+        return potrs(self.L, B.astype(self.L.dtype), lower=1)[0].astype(float)
+
+
+def newton(
+    problem: Problem, w: Float[np.ndarray, " p"], beta: float, accuracy: float
+) -> tuple[Float[np.ndarray, " p"], Float[np.ndarray, " n"], Factor]:
+    """Return the optimum at one beta, its scores there, and a factor of the Hessian from nearby.
+
+    Newton's method stops where a step moves no score by more than `accuracy`, or where rounding keeps it from getting
+    nearer. The factor is kept for as long as it makes steps shrink fast.
+    """
+    betas, W = np.array([beta]), w[:, np.newaxis].copy()
+    F = problem.Z @ W
+    factor, before = None, np.inf
+    for _ in range(MOST_STEPS):
+        g, D = problem.gradient(W, F, betas)
+        if factor is None or before > NEAR:
+            factor = problem.hessian(D[:, 0])
+        step = -factor.solve(g)
+        along = problem.Z @ step
+        size = float(np.abs(along).max())
+        if size > SAFE:
+            share = _damped(problem, W, F, step, along, float((g * step).sum()), betas)
+            step, along = share * step, share * along
+        W, F = W + step, F + along
+        if size <= accuracy or (size > 0.5 * before and size < STALLED * (1.0 + float(np.abs(F).max()))):
+            return W[:, 0], F[:, 0], factor
+        if size > 0.1 * before:
+            factor = None
+        before = size
+    raise PathError(
+        f"logistic regression: {MOST_STEPS} Newton steps did not reach the optimum at beta = {beta:g}; raise lambda or "
+        "rescale the features"
+    )
+
+
+def _damped(
+    problem: Problem,
+    W: Float[np.ndarray, "p 1"],
+    F: Float[np.ndarray, "n 1"],
+    step: Float[np.ndarray, "p 1"],
+    along: Float[np.ndarray, "n 1"],
+    descent: float,
+    betas: Float[np.ndarray, " 1"],
+) -> float:
+    """Return the largest of 1, 1/2, 1/4, ... of the step by which the objective falls enough (Armijo)."""
+    value, share = float(problem.value(W, F, betas)[0]), 1.0
+    while problem.value(W + share * step, F + share * along, betas)[0] > value + 1e-4 * share * descent:
+        share /= 2.0
+        if share < 1e-10:
+            break
+    return share

@@ -1,0 +1,224 @@
+"""The unknowns of a segment, b and the duals on the margin, and the inverse of the system that they solve."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy.linalg import LinAlgError
+from scipy.linalg.blas import dger
+from scipy.linalg.lapack import dpotrf, dpotri, dpstrf
+
+from backdoor_curves.paths.dual import Problem, StalledError
+
+DEPENDENT = 1e-12
+"""A row is in the span of the margin rows if less than this share of its squared length is left."""
+SUSPECT = 1e-6
+"""If less than this share is left, it is computed with more care."""
+
+
+class MarginSet:
+    """The margin rows M, and the inverse B of their system S, kept up to date one row at a time.
+
+        S = [ -1/s^2  1'   ]        B = S^-1
+            [   1     K_MM ]
+
+    Of the rows of the kernel matrix only some columns are kept: those of the rows that are watched (`watch`). Column 0
+    is the intercept's.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        self.K, self.corner, self.border = problem.gram, problem.corner, int(problem.has_intercept)
+        self.kappa = problem.kappa
+        self.size = 0
+        self.watched = self._place = np.empty(0, dtype=np.intp)
+        self._index, self._places = np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.intp)
+        self._rows, self._B = np.zeros((0, 1)), np.zeros((0, 0), order="F")
+        self._allocate(64)
+
+    def _allocate(self, capacity: int) -> None:
+        """Make room for `capacity` unknowns."""
+        index, places = np.zeros(capacity, dtype=np.intp), np.zeros(capacity, dtype=np.intp)
+        rows, B = np.zeros((capacity, 1 + len(self.watched))), np.zeros((capacity, capacity), order="F")
+        if self.size:
+            w = self.width
+            index[:w], places[:w], rows[:w] = self._index[:w], self._places[:w], self._rows[:w]
+            B[:w, :w] = self._B[:w, :w]
+        self._index, self._places, self._rows, self._B = index, places, rows, B
+        self._fill_border()
+        if not self.size:
+            self._reset()
+
+    def _fill_border(self) -> None:
+        if self.border:
+            self._rows[0] = 1.0
+            self._rows[0, 0] = self.corner
+
+    def _reset(self) -> None:
+        """Be empty: only a penalised intercept is then determined."""
+        self.size = 0
+        self._B[:] = 0.0
+        if self.corner:
+            self._B[0, 0] = 1.0 / self.corner
+
+    # --- what a walk reads -------------------------------------------------------------------------------------------
+
+    @property
+    def width(self) -> int:
+        """The number of unknowns: b counts if it is determined."""
+        return self.border + self.size if self.size or self.corner else 0
+
+    @property
+    def index(self) -> Int[np.ndarray, " m"]:
+        """Which rows are in the set, in its own order; a view."""
+        return self._index[self.border : self.border + self.size]
+
+    @property
+    def places(self) -> Int[np.ndarray, " w"]:
+        """The columns of the unknowns among the watched ones; a view."""
+        return self._places[: self.width]
+
+    @property
+    def rows(self) -> Float[np.ndarray, "w p"]:
+        """The unknowns' rows of the kernel matrix, watched columns only; a view."""
+        return self._rows[: self.width]
+
+    @property
+    def inverse(self) -> Float[np.ndarray, "w w"]:
+        """B; a view."""
+        return self._B[: self.width, : self.width]
+
+    # --- changes -----------------------------------------------------------------------------------------------------
+
+    def watch(self, rows: Int[np.ndarray, " p"], place: Int[np.ndarray, " n"]) -> None:
+        """Keep the columns of these rows, the margin's among them, whose places among the columns are given."""
+        self.watched, self._place = rows, place
+        w = self.border + self.size
+        self._rows = np.empty((len(self._index), 1 + len(rows)))
+        self._fill_border()
+        self._rows[self.border : w, 0] = float(self.border)
+        self._rows[self.border : w, 1:] = self.K[np.ix_(self.index, rows)]
+        self._places[self.border : w] = place[self.index]
+
+    def row_of(self, k: int) -> Float[np.ndarray, " p"]:
+        """Return row k of the kernel matrix, watched columns only."""
+        row = np.empty(1 + len(self.watched))
+        row[0] = self.border
+        np.take(self.K[k], self.watched, out=row[1:])
+        return row
+
+    def append(self, k: int) -> Float[np.ndarray, " w"] | None:
+        """Add row k; if it is a combination of the others, return the coefficients z instead: row k = z' rows."""
+        if self.border + self.size + 2 > len(self._index):
+            self._allocate(len(self._index) + len(self._index) // 4 + 64)
+        w, row, square = self.width, self.row_of(k), float(self.K[k, k])
+        r = row[self.places]
+        z = self.inverse @ r
+        pivot, length, rounding = square - r @ z, square + self.kappa, 0.0
+        if w and pivot <= SUSPECT * length:
+            z, pivot, rounding = self._with_care(r, square)
+        if (w or not self.border) and pivot <= DEPENDENT * length + rounding:
+            return z
+        if w or not self.border:
+            edge = np.zeros(len(self._index))
+            edge[:w], edge[w] = z, -1.0
+            dger(1.0 / pivot, edge, edge, a=self._B, overwrite_a=1)
+        else:
+            w = 1  # the first row of all determines b
+            self._B[:2, :2] = [[-square, 1.0], [1.0, 0.0]]
+        self._rows[w], self._index[w], self._places[w] = row, k, self._place[k]
+        self.size += 1
+        return None
+
+    def _with_care(self, r: Float[np.ndarray, " w"], square: float) -> tuple[Float[np.ndarray, " w"], float, float]:
+        """Return z = B r refined, the pivot as the square that it is, and the rounding error in that.
+
+        The error of z = B r shows in the square in second order only.
+        """
+        S = self.rows[:, self.places]
+        for attempt in range(3):
+            z = self.inverse @ r
+            z += self.inverse @ (r - S @ z)
+            left = r - S @ z
+            if np.abs(left).max() <= 1e-14 * (np.abs(r).max() + np.abs(S).max() * np.abs(z).sum()):
+                break
+            if attempt == 0:
+                self.refactor()
+        return z, float(square - r @ z - left @ z), float(np.abs(left).max() * np.abs(z).sum())
+
+    def remove(self, j: int) -> None:
+        """Take out the margin row in place j."""
+        if self.size == 1:
+            self._reset()
+            return
+        B, j, last = self._B, j + self.border, self.border + self.size - 1
+        square = self.K[self._index[j], self._index[j]]
+        if j != last:
+            B[: last + 1, [j, last]] = B[: last + 1, [last, j]]
+            B[[j, last], : last + 1] = B[[last, j], : last + 1]
+            self._rows[j], self._index[j], self._places[j] = self._rows[last], self._index[last], self._places[last]
+        column = B[:, last].copy()
+        dger(-1.0 / column[last], column, column, a=B, overwrite_a=1)
+        B[:, last] = B[last, :] = 0.0
+        self.size -= 1
+        if column[last] * SUSPECT * (square + self.kappa) > 1.0:  # what is left lost as many digits
+            self.refactor()
+
+    def fill(self, rows: Int[np.ndarray, " m"], share: float = 1e-10) -> Int[np.ndarray, " d"]:
+        """Let the set be these rows, and return those of them that were left out since they depend on the others.
+
+        They do if no more than this share of their squared length is left.
+        """
+        self._reset()
+        if not rows.size:
+            return rows
+        block = self.K[np.ix_(rows, rows)] + self.kappa
+        _, order, rank, _ = dpstrf(block, tol=share * float(np.diag(block).max()), lower=1)
+        kept, left = np.sort(rows[order[:rank] - 1]), np.sort(rows[order[rank:] - 1])
+        self.watched = np.empty(0, dtype=np.intp)
+        self._allocate(self.border + len(kept) + len(kept) // 4 + 64)
+        self.size = len(kept)
+        self._index[self.border : self.border + self.size] = kept
+        if not self.refactor():
+            raise StalledError("the rows on the margin have become dependent")
+        return left
+
+    def refactor(self) -> bool:
+        """Compute B anew; return whether that worked: of rows that are nearly dependent the old one is the better."""
+        try:
+            B = inverse_of(self.K[np.ix_(self.index, self.index)], self.corner, self.kappa if self.width else 0.0)
+        except LinAlgError:
+            return False
+        self._B[:] = 0.0
+        self._B[: self.width, : self.width] = B
+        return True
+
+
+def inverse_of(K: Float[np.ndarray, "m m"], corner: float, kappa: float) -> Float[np.ndarray, "w w"]:
+    """Return the inverse of the system of some rows, with the intercept's row if kappa > 0.
+
+    Its solution for the right-hand side (s, r) is, with A = (K + kappa 11')^-1, x = A 1 and g = 1'x,
+
+        b = (1'A r + (kappa g - 1) s) / p,      c = A r + kappa s x - (1 + kappa corner) b x,
+        p = (1 + kappa corner) g - corner.
+
+    Raises LinAlgError if the rows are dependent.
+    """
+    if not len(K):
+        return np.full((1, 1), 1.0 / corner) if corner else np.empty((0, 0))
+    factor, failed = dpotrf(K + kappa, lower=1, overwrite_a=1)
+    if failed:
+        raise LinAlgError("the rows are dependent")
+    A, _ = dpotri(factor, lower=1, overwrite_c=1)
+    A = np.tril(A) + np.tril(A, -1).T
+    if not kappa:
+        return A
+    x = A.sum(axis=1)
+    g, rest = float(x.sum()), 1.0 + kappa * corner
+    p = rest * g - corner
+    if not p > 0.0:
+        raise LinAlgError("the rows are dependent")
+    B = np.empty((len(A) + 1, len(A) + 1))
+    B[0, 0] = (kappa * g - 1.0) / p
+    B[0, 1:] = B[1:, 0] = x / p
+    B[1:, 1:] = A - np.outer(rest / p * x, x)
+    return B

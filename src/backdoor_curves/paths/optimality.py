@@ -1,0 +1,222 @@
+"""How far solutions of the dual are from the optimum: the duality gap of many at once, the error of their scores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int, Int8
+from scipy.linalg import LinAlgError
+
+from backdoor_curves.paths.dual import BOUND, MARGIN, ZERO, Problem
+from backdoor_curves.paths.margin import inverse_of
+
+CELLS = 400_000
+"""Scores that are looked at together: enough for fast products, few enough for the cache."""
+
+CLOSED = 1e-10
+"""A relative duality gap that needs no second look."""
+SHORT = 1e-6
+"""Rows that miss the margin by no more than this are taken to be on it, but for rounding."""
+
+
+@dataclass(frozen=True, eq=False)
+class Family:
+    """Solutions at some betas: intercepts, and the duals of those rows that are not at the same limit in all of them.
+
+    Parameters
+    ----------
+    betas, b : arrays of shape (k,)
+    moving : array of shape (m,)
+        Rows whose duals are in the table.
+    A : array of shape (k, m)
+        The table.
+    at_bound : array of shape (n,)
+        Which of the other rows are at their bound; the rest are 0.
+    """
+
+    problem: Problem
+    betas: Float[np.ndarray, " k"]
+    b: Float[np.ndarray, " k"]
+    moving: Int[np.ndarray, " m"]
+    A: Float[np.ndarray, "k m"]
+    at_bound: Bool[np.ndarray, " n"]
+
+    def duals(self) -> Float[np.ndarray, "k n"]:
+        """Return all duals."""
+        problem = self.problem
+        A = np.where(self.at_bound, problem.u0 + np.outer(self.betas, problem.du), 0.0)
+        A[:, self.moving] = self.A
+        return A
+
+    def expansion(self) -> tuple[Int[np.ndarray, " s"], Float[np.ndarray, "k s"]]:
+        """Return the rows that have a dual somewhere, and the signed duals c of those."""
+        problem, has = self.problem, self.at_bound.copy()
+        has[self.moving] = True
+        rows = np.flatnonzero(has)
+        C = problem.u0[rows] + np.outer(self.betas, problem.du[rows])
+        C[:, np.searchsorted(rows, self.moving)] = self.A
+        C *= problem.y[rows]
+        return rows, C
+
+    def gradients(
+        self, b: Float[np.ndarray, " k"], q: float
+    ) -> Iterator[tuple[Int[np.ndarray, " r"], Float[np.ndarray, "k r"]]]:
+        """Yield y (K c + b) - q of all rows, some at a time."""
+        problem, n, m = self.problem, len(self.at_bound), len(self.moving)
+        steady = np.where(self.at_bound, problem.y, 0.0)
+        growing, fixed = (problem.expansion(steady * u) for u in (problem.du, problem.u0))
+        C = np.column_stack([self.A * problem.y[self.moving], self.betas, b, np.ones(len(b))])
+        for rows in np.array_split(np.arange(n), n * len(self.betas) // CELLS + 1):
+            R = np.empty((m + 3, len(rows)))
+            R[:m] = problem.gram[self.moving, rows[0] : rows[-1] + 1]
+            R[m], R[m + 1], R[m + 2] = growing[rows], 1.0, fixed[rows] - q * problem.y[rows]
+            R *= problem.y[rows]
+            yield rows, C @ R
+
+    def gap(self) -> Float[np.ndarray, " k"]:
+        """Return the relative duality gaps: the least that is found."""
+        gap, short = self._gap(np.zeros(len(self.betas)))
+        open_ = np.flatnonzero(gap > CLOSED)
+        if open_.size:
+            some = Family(self.problem, self.betas[open_], self.b[open_], self.moving, self.A[open_], self.at_bound)
+            gap[open_] = np.minimum(gap[open_], some._gap(short[open_])[0])
+        return gap
+
+    def _gap(self, stretch: Float[np.ndarray, " k"]) -> tuple[Float[np.ndarray, " k"], Float[np.ndarray, " k"]]:
+        """Return the duality gaps to the primal points (1 + d) (w, b), and what rows on the margin are short of it.
+
+        With g = (1 + d) y f - 1 and slacks xi = max(0, -g) the gap is, at d = 0, u'xi + a'g: no share is < 0 and
+        vanishes where its conditions hold, so that nothing cancels. What the balance r misses adds b r, or s^2 r^2 / 2.
+        A row on the margin that rounding leaves short of it adds u times that; a little longer w takes it over.
+        """
+        problem, r = self.problem, self.balance()
+        slack, ag, short = (np.zeros(len(self.betas)) for _ in range(3))
+        for rows, G in self.gradients(self.b, 1.0):
+            ag += self.along(rows, G)
+            G += stretch[:, np.newaxis] * (G + 1.0)
+            np.minimum(G, 0.0, out=G)
+            short = np.maximum(short, -np.where(G > -SHORT, G, 0.0).min(axis=1))
+            slack -= G @ problem.u0[rows] + self.betas * (G @ problem.du[rows])
+        square = ag + self.total() - self.b * r
+        off = np.abs(self.b * r) if problem.free else 0.5 * problem.shift * r**2
+        gap = ag + slack + off + (stretch + 0.5 * stretch**2) * square
+        return np.maximum(gap, 0.0) / np.maximum(0.5 * square + slack, np.finfo(float).tiny), short
+
+    def along(
+        self, rows: Int[np.ndarray, " r"], G: Float[np.ndarray, "j r"], which: slice = slice(None)
+    ) -> Float[np.ndarray, " j"]:
+        """Return a'g over some rows, for a slice of the solutions and as many gradients."""
+        first, last = np.searchsorted(self.moving, [rows[0], rows[-1] + 1])
+        steady = self.at_bound[rows]
+        fixed, growing = (np.where(steady, u[rows], 0.0) for u in (self.problem.u0, self.problem.du))
+        ag = np.einsum("kr,kr->k", self.A[which, first:last], G[:, self.moving[first:last] - rows[0]])
+        return np.asarray(ag + G @ fixed + self.betas[which] * (G @ growing))
+
+    def total(self, weights: Float[np.ndarray, " n"] | None = None) -> Float[np.ndarray, " k"]:
+        """Return the sums of the duals, with weights or without."""
+        w = np.ones(len(self.at_bound)) if weights is None else weights
+        steady = np.where(self.at_bound, w, 0.0)
+        return self.A @ w[self.moving] + steady @ self.problem.u0 + self.betas * (steady @ self.problem.du)
+
+    def balance(self) -> Float[np.ndarray, " k"]:
+        """Return 1'c - b / s^2, which is 0 at the optimum; 0 without an intercept."""
+        problem = self.problem
+        return self.total(problem.y) + problem.corner * self.b if problem.has_intercept else np.zeros_like(self.b)
+
+    def outside(self) -> Float[np.ndarray, " k"]:
+        """Return by how much duals are beyond their limits, or out of balance with a free intercept."""
+        bounds = self.problem.u0[self.moving] + np.outer(self.betas, self.problem.du[self.moving])
+        beyond = np.maximum(-self.A, self.A - bounds).max(axis=1, initial=0.0)
+        return np.maximum(beyond, np.abs(self.balance())) if self.problem.free else beyond
+
+
+@dataclass(frozen=True, eq=False)
+class Corrections:
+    """What the duals and intercepts of some solutions lack to the optimum.
+
+    Parameters
+    ----------
+    c : array of shape (k, n)
+        Corrections of the signed duals.
+    b : array of shape (k,)
+        Of the intercepts.
+    rest : array of shape (k,)
+        Bound on what these leave over, as a sum of absolute values.
+    wrong : array of shape (k,)
+        By how much the conditions of the optimum fail after the correction, for rows that are not on the margin.
+    length : array of shape (k,)
+        Square root of the trace of the margin's inverse: how long a correction a residual of 1 may ask for.
+    """
+
+    c: Float[np.ndarray, "k n"]
+    b: Float[np.ndarray, " k"]
+    rest: Float[np.ndarray, " k"]
+    wrong: Float[np.ndarray, " k"]
+    length: Float[np.ndarray, " k"]
+
+
+def corrections(family: Family, status: Int8[np.ndarray, "k n"]) -> Corrections:
+    """Return the corrections for known sets: the solution of the margin's system for its residual.
+
+    The residual is of the size of the rounding errors in it, so it is summed up in extended precision. A second
+    correction, for what the first leaves over, bounds all that would follow.
+    """
+    problem, n = family.problem, status.shape[1]
+    c, b = np.zeros((len(status), n)), np.zeros(len(status))
+    rest, length = np.zeros(len(status)), np.zeros(len(status))
+    same = np.flatnonzero(np.append(True, (status[1:] != status[:-1]).any(axis=1)))
+    for group in np.split(np.arange(len(status)), same[1:]):
+        M = np.flatnonzero(status[group[0]] == MARGIN)
+        border = int(problem.has_intercept and bool(M.size or problem.corner))
+        try:
+            B = inverse_of(problem.gram[np.ix_(M, M)], problem.corner, problem.kappa if border else 0.0)
+        except LinAlgError:
+            rest[group] = np.inf
+            continue
+        v, left = _twice(family, group, M, B, border)
+        c[np.ix_(group, M)], b[group] = v[:, border:], v[:, :border].sum(axis=1)
+        rest[group] = np.where(left <= 0.5 * np.abs(v).sum(axis=1), 2.0 * left, np.inf)
+        length[group] = np.sqrt(np.trace(B[border:, border:]))
+    return Corrections(c, b, rest, _wrong(family, status, c, b), length)
+
+
+def _twice(
+    family: Family, group: Int[np.ndarray, " g"], M: Int[np.ndarray, " m"], B: Float[np.ndarray, "w w"], border: int
+) -> tuple[Float[np.ndarray, "g w"], Float[np.ndarray, " g"]]:
+    """Return the first correction, and the sum of the absolute values of the second."""
+    problem, exact = family.problem, np.longdouble
+    y = problem.y.astype(exact)
+    columns = np.union1d(family.moving, M)
+    K = problem.gram[np.ix_(M, columns)].astype(exact)
+    duals = np.zeros((len(group), len(columns)), dtype=exact)
+    duals[:, np.searchsorted(columns, family.moving)] = family.A[group]
+    duals *= y[columns]
+    b = family.b[group].astype(exact)
+    place = np.searchsorted(columns, M)
+    first = np.zeros((len(group), len(M) + border))
+    second = first
+    for _ in range(2):
+        first = first + second
+        residual = np.empty(first.shape, dtype=exact)
+        residual[:, border:] = duals @ K.T + b[:, np.newaxis] - y[M]
+        residual[:, :border] = (duals.sum(axis=1) + problem.corner * b)[:, np.newaxis]
+        second = -(residual.astype(float) @ B)
+        duals[:, place] += second[:, border:]
+        b += second[:, :border].sum(axis=1)
+    return first, np.abs(second).sum(axis=1)
+
+
+def _wrong(
+    family: Family, status: Int8[np.ndarray, "k n"], c: Float[np.ndarray, "k n"], b: Float[np.ndarray, " k"]
+) -> Float[np.ndarray, " k"]:
+    problem, wrong, A = family.problem, np.zeros(len(status)), family.duals()
+    A += problem.y * c
+    used = np.flatnonzero(c.any(axis=0))
+    for rows, G in family.gradients(family.b + b, 1.0):
+        G += problem.y[rows] * (c[:, used] @ problem.gram[used, rows[0] : rows[-1] + 1])
+        sets, a, u = status[:, rows], A[:, rows], problem.u0[rows] + np.outer(family.betas, problem.du[rows])
+        off = np.where(sets == ZERO, -G, np.where(sets == BOUND, G, problem.scale * np.maximum(-a, a - u)))
+        wrong = np.maximum(wrong, off.max(axis=1))
+    return wrong
