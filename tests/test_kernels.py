@@ -115,7 +115,7 @@ def test_negative_eigenvalues_are_told_from_rounding():
     K = V @ V.T
     assert negative_eigenvalue(K) == 0.0
     u = np.linalg.qr(rows(60, 60))[0][:, 0]
-    u -= V @ np.linalg.lstsq(V, u)[0]
+    u -= V @ np.linalg.lstsq(V, u, rcond=None)[0]
     u /= np.linalg.norm(u)
     assert negative_eigenvalue(K - 1e-6 * np.outer(u, u)) == pytest.approx(-1e-6, rel=1e-6)
 

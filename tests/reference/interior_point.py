@@ -62,9 +62,12 @@ def solve(K, y, u, free, tied=1e-15):
     kept = np.flatnonzero(u > 0)
     dual = _Dual(K[np.ix_(kept, kept)], y[kept], u[kept].astype(EXTENDED), free, tied)
     rough, status = dual.by_piqp()
-    found = [(dual.feasible(rough), np.inf), *dual.polished(rough, status)]
-    proved = [(dual.proof(a), a, error) for a, error in found]
-    (gap, objective, low, high), best, error = min(proved, key=lambda candidate: candidate[0][0])
+    found = [(dual.proof(dual.feasible(rough)), dual.feasible(rough), np.inf)]
+    for system in (_LeastNorm, _Pivoted):
+        found += [(dual.proof(a), a, error) for a, error in dual.polished(rough, status.copy(), system)]
+        (gap, objective, low, high), best, error = min(found, key=lambda candidate: candidate[0][0])
+        if gap <= 1e-13 * abs(objective):
+            break
     a = np.zeros(len(y), dtype=EXTENDED)
     a[kept] = best
     error = min(float(np.sqrt(2 * gap)), error)
@@ -97,19 +100,22 @@ class _Dual:
     def by_piqp(self):
         """PIQP's solution and the set of each row: there its distance from a limit is below that limit's multiplier.
 
-        Its variables are x = a / u in [0, 1]: bounds may be ten orders of magnitude apart.
+        Its variables are x = a / v with v the smaller of the bound and 1 / K, of the size that a dual has where no
+        bound holds it: bounds may be ten orders of magnitude apart, or never reached.
         """
-        u = (self.u / self.u.max()).astype(float)
+        v = np.minimum(self.u.astype(float), 1 / max(float(np.diag(self.K).max()), np.finfo(float).tiny))
+        unit = float(v.max())
+        top = (self.u / v).astype(float)
         solver = piqp.DenseSolver()
         solver.settings.eps_abs, solver.settings.eps_rel = 1e-12, 1e-12
-        equality = ((self.y * u)[np.newaxis], np.zeros(1)) if self.free else (None, None)
-        Q = float(self.u.max()) * (self.K * np.outer(self.y * u, self.y * u))
-        solver.setup(Q, -u, *equality, None, None, None, np.zeros(len(u)), np.ones(len(u)))
+        equality = ((self.y * v / unit)[np.newaxis], np.zeros(1)) if self.free else (None, None)
+        Q = self.K * np.outer(self.y * v, self.y * v) / unit
+        solver.setup(Q, -v / unit, *equality, None, None, None, np.zeros(len(v)), top)
         solver.solve()
-        x = np.clip(solver.result.x, 0, 1)
-        status = np.where(x * u < solver.result.z_bl, ZERO, BETWEEN)
-        status[(1 - x) * u < solver.result.z_bu] = BOUND
-        return self.u * x.astype(EXTENDED), status
+        x = np.clip(solver.result.x, 0, top)
+        status = np.where(x * v / unit < solver.result.z_bl, ZERO, BETWEEN)
+        status[(top - x) * v / unit < solver.result.z_bu] = BOUND
+        return v * x.astype(EXTENDED), status
 
     def offsets(self, a):
         used = np.flatnonzero(a)
@@ -134,44 +140,99 @@ class _Dual:
             a[row] = np.clip(a[row] - self.y[row] * excess, 0, self.u[row])
         return a
 
-    def polished(self, a, status):
-        """Yield solutions of the linear system of ever better sets, with what is left in |w| where these are strict."""
-        K, y, u = self.K, self.y, self.u
-        for _ in range(30):
-            a = np.where(status == ZERO, 0, np.where(status == BOUND, u, a))
-            M = np.flatnonzero(status == BETWEEN)
-            inverse, border = self.bordered_inverse(M)
-            low, high = optimal_intercepts(self.offsets(a), y, u, self.tied) if self.free else (0.0, 0.0)
-            b, length = (EXTENDED(low) + high) / 2, np.inf
-            g = y * (self.offsets(a) + b) - 1
-            step = moved = np.zeros(len(M))
-            for _ in range(6 if M.size else 0):
-                r = np.append(-g[M], -(y @ a) * border if self.free else []).astype(float)
-                step = inverse @ r
-                a[M] += step[: len(M)]
-                b += step[len(M)] * border if self.free else 0
-                moved = K[:, M] @ (y[M] * step[: len(M)])
-                length = float(np.sqrt(max(step[: len(M)] @ (y[M] * moved[M]), 0)))
-                g = y * (self.offsets(a) + b) - 1
-            room = np.minimum(a, u - a)[M] - 10 * abs(step[: len(M)])
-            side = np.where(status == ZERO, g, np.where(status == BOUND, -g, np.inf))
-            drift = 10 * (np.abs(moved).max(initial=0.0) + (abs(step[-1] * border) if self.free and M.size else 0))
-            # What the pseudo-inverse leaves out it does not see: the residual itself must be rounding.
-            exact = np.abs(g[M]).max(initial=0.0) <= 1e-18 * (len(M) + float(np.abs(a).sum()) * np.abs(K).max())
-            strict = M.size > 0 and exact and (room > 0).all() and (side > drift).all()
-            yield self.feasible(a), (10 * length if strict else np.inf)
-            wrong = [(BETWEEN, side < -1e-15), (ZERO, (status == BETWEEN) & (a < 0))]
-            wrong.append((BOUND, (status == BETWEEN) & (a > u)))
-            if strict or not any(rows.any() for _, rows in wrong):
-                return
-            for new, rows in wrong:
-                status = np.where(rows, new, status)
+    def polished(self, a, status, system):
+        """Yield solutions of the linear system of ever better sets, with what is left in |w| where these are strict.
 
-    def bordered_inverse(self, M):
-        """The pseudo-inverse of [[Q_MM, s y], [s y', 0]], s of the size of Q, and s; no border without `free`."""
-        Q = self.K[np.ix_(M, M)] * np.outer(self.y[M], self.y[M])
-        s = float(np.diag(self.K).mean()) or 1.0
-        if self.free:
-            column = s * self.y[M][:, np.newaxis]
+        One row at a time leaves the rows in between where a step would take it past a limit, and one joins them where
+        its gradient has the wrong sign.
+        """
+        K, y, u = self.K, self.y, self.u
+        a = self.feasible(np.where(status == ZERO, 0, np.where(status == BOUND, u, a)))
+        low, high = optimal_intercepts(self.offsets(a), y, u, self.tied) if self.free else (0.0, 0.0)
+        b = (EXTENDED(low) + high) / 2
+        for _ in range(3 * len(y)):
+            M = np.flatnonzero(status == BETWEEN)
+            margin = system(K[np.ix_(M, M)] * np.outer(y[M], y[M]), y[M], self.free)
+            for _ in range(6):
+                da, db = margin.solve(-(y * (self.offsets(a) + b) - 1)[M], -(y @ a)) if M.size else (np.zeros(0), 0.0)
+                room = np.where(da < 0, a[M], (u - a)[M]) / np.maximum(np.abs(da), 1e-300)
+                step = min(1.0, room.min(initial=1.0))
+                a[M] += step * da
+                b += step * db
+                if step < 1:
+                    break
+            if step < 1:
+                row = int(np.argmin(room))
+                status[M[row]] = ZERO if da[row] < 0 else BOUND
+                continue
+            moved = K[:, M] @ (y[M] * da)
+            left = float(np.sqrt(max(da @ (y[M] * moved[M]), 0)))
+            g = y * (self.offsets(a) + b) - 1
+            side = np.where(status == ZERO, g, np.where(status == BOUND, -g, np.inf))
+            # What the system leaves out it does not see: the residual itself must be rounding.
+            exact = np.abs(g[M]).max(initial=0.0) <= 1e-18 * (len(M) + float(np.abs(a).sum()) * np.abs(K).max())
+            apart = (np.minimum(a, u - a)[M] > 10 * abs(da)).all() and (side > 10 * (abs(moved).max() + abs(db))).all()
+            strict = M.size > 0 and exact and apart
+            yield self.feasible(a), (10 * left if strict else np.inf)
+            if side.min() > -1e-16:
+                return
+            status[np.argmin(side)] = BETWEEN
+
+
+class _LeastNorm:
+    """The system Q da + y db = r, y'da = s by a pseudo-inverse; without `free` db = 0 and s is no matter."""
+
+    def __init__(self, Q, y, free):
+        self.free, self.size = free, float(np.diag(Q).mean()) if len(y) else 1.0
+        self.size = self.size or 1.0
+        if free:
+            column = self.size * y[:, np.newaxis]
             Q = np.block([[Q, column], [column.T, np.zeros((1, 1))]])
-        return np.linalg.pinv(Q, rcond=1e-14, hermitian=True), s
+        self.inverse = np.linalg.pinv(Q, rcond=1e-14, hermitian=True)
+
+    def solve(self, r, s):
+        if not self.free:
+            return self.inverse @ r.astype(float), 0.0
+        v = self.inverse @ np.append(r, self.size * s).astype(float)
+        return v[:-1], v[-1] * self.size
+
+
+class _Pivoted:
+    """The same by a pivoted Cholesky factor of Q + kappa y y' in extended precision, for all but singular systems."""
+
+    def __init__(self, Q, y, free):
+        self.y, self.free = y.astype(EXTENDED), free
+        self.kappa = EXTENDED(np.diag(Q).mean() if free and len(y) else 0.0)
+        A = Q.astype(EXTENDED) + self.kappa * np.outer(self.y, self.y)
+        self.order, self.L, rest = np.arange(len(y)), np.zeros_like(A), np.diag(A).copy()
+        floor, self.rank = 1e-17 * rest.max(initial=0), 0
+        while self.rank < len(y):
+            k = self.rank
+            j = k + int(np.argmax(rest[k:]))
+            if rest[j] <= floor:
+                break
+            for swapped in (self.order, rest, self.L):
+                swapped[[k, j]] = swapped[[j, k]]
+            self.L[k, k] = np.sqrt(rest[k])
+            below = A[self.order[k + 1 :], self.order[k]] - self.L[k + 1 :, :k] @ self.L[k, :k]
+            self.L[k + 1 :, k] = below / self.L[k, k]
+            rest[k + 1 :] -= self.L[k + 1 :, k] ** 2
+            self.rank += 1
+
+    def solve(self, r, s):
+        P, da, db = self.order[: self.rank], np.zeros_like(self.y), EXTENDED(0)
+        da[P] = self.inverse_times(r[P])
+        if self.free and self.rank:
+            z = self.inverse_times(self.y[P])
+            db = (self.y[P] @ da[P] - s) / (self.y[P] @ z)
+            da[P] -= db * z
+            db += self.kappa * s
+        return da, db
+
+    def inverse_times(self, r):
+        L, x = self.L, r.astype(EXTENDED)
+        for k in range(self.rank):
+            x[k] = (x[k] - L[k, :k] @ x[:k]) / L[k, k]
+        for k in reversed(range(self.rank)):
+            x[k] = (x[k] - L[k + 1 : self.rank, k] @ x[k + 1 :]) / L[k, k]
+        return x

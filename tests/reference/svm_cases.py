@@ -148,7 +148,10 @@ def _not_optimal(case, path, asked):
         if objective - best.objective > (OBJECTIVE + best.gap) * abs(best.objective):
             yield f"objective {objective / best.objective - 1:.1e} off the optimum at {beta:.6g}"
         W = np.outer(best.a * problem.y, best.a * problem.y) * (K - shift)
-        if not abs(length**2 - W.sum()) <= SCORES * (1 + W.sum()) + best.error + ROUNDING * np.abs(W).sum():
+        if (
+            not abs(length**2 - W.sum())
+            <= SCORES * (1 + W.sum()) + 3 * (1 + length) * best.error + ROUNDING * np.abs(W).sum()
+        ):
             yield f"the norm is {length} at {beta:.6g}, not {np.sqrt(max(0.0, float(W.sum())))}"
         offset = f - best.offsets(cross)
         allowed = best.error * reach + ROUNDING * (1 + float(best.a.sum()) * np.abs(cross).max())

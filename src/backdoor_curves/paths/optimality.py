@@ -6,11 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, Int8
-from scipy.linalg import LinAlgError
+from jaxtyping import Bool, Float, Int
 
-from backdoor_curves.paths.dual import BOUND, MARGIN, ZERO, Problem
-from backdoor_curves.paths.margin import inverse_of
+from backdoor_curves.paths.dual import Problem
 
 CELLS = 400_000
 """Scores that are looked at together: enough for fast products, few enough for the cache."""
@@ -130,93 +128,3 @@ class Family:
         bounds = self.problem.u0[self.moving] + np.outer(self.betas, self.problem.du[self.moving])
         beyond = np.maximum(-self.A, self.A - bounds).max(axis=1, initial=0.0)
         return np.maximum(beyond, np.abs(self.balance())) if self.problem.free else beyond
-
-
-@dataclass(frozen=True, eq=False)
-class Corrections:
-    """What the duals and intercepts of some solutions lack to the optimum.
-
-    Parameters
-    ----------
-    c : array of shape (k, n)
-        Corrections of the signed duals.
-    b : array of shape (k,)
-        Of the intercepts.
-    rest : array of shape (k,)
-        Bound on what these leave over, as a sum of absolute values.
-    wrong : array of shape (k,)
-        By how much the conditions of the optimum fail after the correction, for rows that are not on the margin.
-    length : array of shape (k,)
-        Square root of the trace of the margin's inverse: how long a correction a residual of 1 may ask for.
-    """
-
-    c: Float[np.ndarray, "k n"]
-    b: Float[np.ndarray, " k"]
-    rest: Float[np.ndarray, " k"]
-    wrong: Float[np.ndarray, " k"]
-    length: Float[np.ndarray, " k"]
-
-
-def corrections(family: Family, status: Int8[np.ndarray, "k n"]) -> Corrections:
-    """Return the corrections for known sets: the solution of the margin's system for its residual.
-
-    The residual is of the size of the rounding errors in it, so it is summed up in extended precision. A second
-    correction, for what the first leaves over, bounds all that would follow.
-    """
-    problem, n = family.problem, status.shape[1]
-    c, b = np.zeros((len(status), n)), np.zeros(len(status))
-    rest, length = np.zeros(len(status)), np.zeros(len(status))
-    same = np.flatnonzero(np.append(True, (status[1:] != status[:-1]).any(axis=1)))
-    for group in np.split(np.arange(len(status)), same[1:]):
-        M = np.flatnonzero(status[group[0]] == MARGIN)
-        border = int(problem.has_intercept and bool(M.size or problem.corner))
-        try:
-            B = inverse_of(problem.gram[np.ix_(M, M)], problem.corner, problem.kappa if border else 0.0)
-        except LinAlgError:
-            rest[group] = np.inf
-            continue
-        v, left = _twice(family, group, M, B, border)
-        c[np.ix_(group, M)], b[group] = v[:, border:], v[:, :border].sum(axis=1)
-        rest[group] = np.where(left <= 0.5 * np.abs(v).sum(axis=1), 2.0 * left, np.inf)
-        length[group] = np.sqrt(np.trace(B[border:, border:]))
-    return Corrections(c, b, rest, _wrong(family, status, c, b), length)
-
-
-def _twice(
-    family: Family, group: Int[np.ndarray, " g"], M: Int[np.ndarray, " m"], B: Float[np.ndarray, "w w"], border: int
-) -> tuple[Float[np.ndarray, "g w"], Float[np.ndarray, " g"]]:
-    """Return the first correction, and the sum of the absolute values of the second."""
-    problem, exact = family.problem, np.longdouble
-    y = problem.y.astype(exact)
-    columns = np.union1d(family.moving, M)
-    K = problem.gram[np.ix_(M, columns)].astype(exact)
-    duals = np.zeros((len(group), len(columns)), dtype=exact)
-    duals[:, np.searchsorted(columns, family.moving)] = family.A[group]
-    duals *= y[columns]
-    b = family.b[group].astype(exact)
-    place = np.searchsorted(columns, M)
-    first = np.zeros((len(group), len(M) + border))
-    second = first
-    for _ in range(2):
-        first = first + second
-        residual = np.empty(first.shape, dtype=exact)
-        residual[:, border:] = duals @ K.T + b[:, np.newaxis] - y[M]
-        residual[:, :border] = (duals.sum(axis=1) + problem.corner * b)[:, np.newaxis]
-        second = -(residual.astype(float) @ B)
-        duals[:, place] += second[:, border:]
-        b += second[:, :border].sum(axis=1)
-    return first, np.abs(second).sum(axis=1)
-
-
-def _wrong(
-    family: Family, status: Int8[np.ndarray, "k n"], c: Float[np.ndarray, "k n"], b: Float[np.ndarray, " k"]
-) -> Float[np.ndarray, " k"]:
-    problem, wrong, A = family.problem, np.zeros(len(status)), family.duals()
-    A += problem.y * c
-    used = np.flatnonzero(c.any(axis=0))
-    for rows, G in family.gradients(family.b + b, 1.0):
-        G += problem.y[rows] * (c[:, used] @ problem.gram[used, rows[0] : rows[-1] + 1])
-        sets, a, u = status[:, rows], A[:, rows], problem.u0[rows] + np.outer(family.betas, problem.du[rows])
-        off = np.where(sets == ZERO, -G, np.where(sets == BOUND, G, problem.scale * np.maximum(-a, a - u)))
-        wrong = np.maximum(wrong, off.max(axis=1))
-    return wrong

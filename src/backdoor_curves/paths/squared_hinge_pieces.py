@@ -52,7 +52,7 @@ INTERPOLATION = 1e-9
 """Largest error of a stored polynomial, in the scores."""
 SLACK = 1e-12
 """A margin may be on the wrong side of 1 by so much: rounding alone makes no events."""
-BACK = 1e-6
+BACK = 1e-4
 """A margin that is on the wrong side and will be back within so little of x is where rounding has put it."""
 SHORTEST = 1e-11
 """Pieces shorter than this in tau are merged with the next: their ends differ by rounding."""

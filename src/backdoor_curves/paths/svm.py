@@ -17,10 +17,11 @@ from jaxtyping import Float, Int, Int8
 
 from backdoor_curves.kernels import Kernel, linear
 from backdoor_curves.paths.base import BetaPath, Certificate, PathError
+from backdoor_curves.paths.corrections import Corrections, corrections
 from backdoor_curves.paths.dual import BOUND, IDLE, MARGIN, ZERO, Problem, Segment, StalledError
 from backdoor_curves.paths.homotopy import Homotopy
 from backdoor_curves.paths.interpolants import PiecewiseLinear
-from backdoor_curves.paths.optimality import Corrections, Family, corrections
+from backdoor_curves.paths.optimality import Family
 from backdoor_curves.paths.start import start
 from backdoor_curves.rows import Rows, distinct_rows, n_rows, take_rows
 

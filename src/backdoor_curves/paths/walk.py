@@ -29,7 +29,7 @@ REFINEMENTS = 4
 TIE = 1e-14
 """Events within this distance happen at the same t."""
 STALL = 3000
-"""Steps of almost no length in a row after which the path counts as stalled; 100 and 10 a row if there are few rows."""
+"""Steps of almost no length in a row after which the path counts as stalled; 500 and 20 a row if there are few rows."""
 
 
 @dataclass
@@ -94,7 +94,7 @@ class Walk:
         self.touched = margin.index.tolist()
         # What of the balance the bounds may move before it counts; without moving bounds it is rounding.
         self.unbalanced = 1e-9 * float(motion.du.max()) if motion.du.any() else np.inf
-        self.zero_steps, self.stall = zero_steps, min(STALL, 100 + 10 * len(self.y))
+        self.zero_steps, self.stall = zero_steps, min(STALL, 500 + 20 * len(self.y))
         self.is_disturbed = False
         self.segments: list[Segment] = []
 

@@ -93,7 +93,7 @@ def follow(
         right = ahead[-1]
         if anchors > MOST_ANCHORS or right.tau <= left.tau:
             raise PathError(
-                f"logistic regression: {anchors} anchors did not bring the path beyond beta = {left.beta:g} within "
+                f"logistic regression: {anchors - 1} anchors did not bring the path beyond beta = {left.beta:g} within "
                 f"{tolerance:g}; raise lambda or tolerance, or rescale the features"
             )
         W, error, growth = _between(problem, left, right, scale, tolerance)

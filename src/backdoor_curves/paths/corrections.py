@@ -1,0 +1,105 @@
+"""What solutions of the dual lack to the optimum: with the sets known, the solution of a linear system."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int, Int8
+from scipy.linalg import LinAlgError
+
+from backdoor_curves.paths.dual import BOUND, MARGIN, ZERO, Problem
+from backdoor_curves.paths.margin import inverse_of
+from backdoor_curves.paths.optimality import Family
+
+
+@dataclass(frozen=True, eq=False)
+class Corrections:
+    """What the duals and intercepts of some solutions lack to the optimum.
+
+    Parameters
+    ----------
+    c : array of shape (k, n)
+        Corrections of the signed duals.
+    b : array of shape (k,)
+        Of the intercepts.
+    rest : array of shape (k,)
+        Bound on what these leave over, as a sum of absolute values; infinite where the margin's rows are dependent.
+    wrong : array of shape (k,)
+        By how much the conditions of the optimum fail after the correction.
+    length : array of shape (k,)
+        Square root of the trace of the margin's inverse: how long a correction a residual of 1 may ask for.
+    """
+
+    c: Float[np.ndarray, "k n"]
+    b: Float[np.ndarray, " k"]
+    rest: Float[np.ndarray, " k"]
+    wrong: Float[np.ndarray, " k"]
+    length: Float[np.ndarray, " k"]
+
+
+def corrections(family: Family, status: Int8[np.ndarray, "k n"]) -> Corrections:
+    """Return the corrections for known sets.
+
+    Rows at a limit are put there, and the margin's system is solved for its residual. That is of the size of the
+    rounding errors in it, so it is summed up in extended precision. A second correction, for what the first leaves
+    over, bounds all that would follow.
+    """
+    problem, before = family.problem, family.duals()
+    u = problem.u0 + np.outer(family.betas, problem.du)
+    after = np.where(status == BOUND, u, np.where(status == ZERO, 0.0, before))
+    b, rest, length = (np.zeros(len(status)) for _ in range(3))
+    changes = np.flatnonzero((status[1:] != status[:-1]).any(axis=1)) + 1
+    for group in np.split(np.arange(len(status)), changes):
+        M = np.flatnonzero(status[group[0]] == MARGIN)
+        border = int(problem.has_intercept and bool(M.size or problem.corner))
+        try:
+            B = inverse_of(problem.gram[np.ix_(M, M)], problem.corner, problem.kappa if border else 0.0)
+        except LinAlgError:
+            rest[group] = np.inf
+            continue
+        v, left = _twice(problem, after[group], family.b[group], M, B, border)
+        after[np.ix_(group, M)] += problem.y[M] * v[:, border:]
+        b[group] = v[:, :border].sum(axis=1)
+        rest[group] = np.where(left <= 0.5 * np.abs(v).sum(axis=1), 2.0 * left, np.inf)
+        length[group] = np.sqrt(np.trace(B[border:, border:]))
+    used = np.flatnonzero(after.any(axis=0))
+    right = Family(problem, family.betas, family.b + b, used, after[:, used], np.zeros(len(problem.y), dtype=bool))
+    return Corrections(problem.y * (after - before), b, rest, _wrong(right, status, after, u), length)
+
+
+def _twice(
+    problem: Problem,
+    A: Float[np.ndarray, "g n"],
+    b: Float[np.ndarray, " g"],
+    M: Int[np.ndarray, " m"],
+    B: Float[np.ndarray, "w w"],
+    border: int,
+) -> tuple[Float[np.ndarray, "g w"], Float[np.ndarray, " g"]]:
+    """Return the first correction, and the sum of the absolute values of the second."""
+    exact = np.longdouble
+    columns = np.union1d(np.flatnonzero(A.any(axis=0)), M)
+    place = np.searchsorted(columns, M)
+    K, h = problem.gram[np.ix_(M, columns)].astype(exact).T, problem.y[M]
+    c, b = A[:, columns].astype(exact) * problem.y[columns], b.astype(exact)
+    first = second = np.zeros((len(A), len(M) + border))
+    for _ in range(2):
+        first = first + second
+        residual = np.empty(first.shape, dtype=exact)
+        residual[:, border:] = c @ K + b[:, np.newaxis] - h
+        residual[:, :border] = (c.sum(axis=1) + problem.corner * b)[:, np.newaxis]
+        second = -(residual.astype(float) @ B)
+        c[:, place] += second[:, border:]
+        b += second[:, :border].sum(axis=1)
+    return first, np.abs(second).sum(axis=1)
+
+
+def _wrong(
+    family: Family, status: Int8[np.ndarray, "k n"], A: Float[np.ndarray, "k n"], u: Float[np.ndarray, "k n"]
+) -> Float[np.ndarray, " k"]:
+    """Return the largest failure of a condition, in the units of the scores."""
+    wrong = np.zeros(len(status))
+    for rows, G in family.gradients(family.b, 1.0):
+        sets, outside = status[:, rows], family.problem.scale * np.maximum(-A, A - u)[:, rows]
+        wrong = np.maximum(wrong, np.where(sets == ZERO, -G, np.where(sets == BOUND, G, outside)).max(axis=1))
+    return wrong
