@@ -82,9 +82,13 @@ class Panels:
         return betas, (half * w).ravel() / _dtau_dbeta(betas, self.scale)
 
     def _place(self, betas: Float[np.ndarray, " b"]) -> tuple[Int[np.ndarray, " b"], Float[np.ndarray, " b"]]:
-        """Return the panel of each beta, and where it is there, in [-1, 1]."""
+        """Return the panel of each beta, and where it is there, in [-1, 1].
+
+        Betas are compared as such: a knot on its way through tau may round to the panel before it.
+        """
         tau = _tau_of(betas, self.scale)
-        panel = np.clip(np.searchsorted(self.edges, tau, side="right") - 1, 0, len(self.edges) - 2)
+        inner = betas_of(self.edges[1:-1], self.scale)
+        panel = np.searchsorted(inner, betas, side="right")
         left, right = self.edges[panel], self.edges[panel + 1]
         return panel, np.clip(2.0 * (tau - left) / (right - left) - 1.0, -1.0, 1.0)
 
@@ -124,11 +128,15 @@ def compressed(
     An interpolative decomposition by QR with column pivoting, of the differences to the value at beta = 0.
     """
     change = (values - values[0]).T
-    R, order = qr(change, mode="r", pivoting=True, check_finite=False)
-    rank = int((np.abs(np.diag(R)) > accuracy).sum())
-    T = solve_triangular(R[:rank, :rank], R[:rank, rank:], check_finite=False)
-    p = np.empty((len(values), rank))
-    p[order[:rank]], p[order[rank:]] = np.eye(rank), T.T
+    order, rank = np.arange(len(values)), 0
+    p = np.zeros((len(values), 0))
+    if change.any():
+        R, order = qr(change, mode="r", pivoting=True, check_finite=False)
+        rank = int((np.abs(np.diag(R)) > accuracy).sum())
+    if rank:
+        p = np.empty((len(values), rank))
+        p[order[:rank]] = np.eye(rank)
+        p[order[rank:]] = solve_triangular(R[:rank, :rank], R[:rank, rank:], check_finite=False).T
     ascending = np.argsort(order[:rank])
     chosen = order[:rank][ascending]
     table = np.column_stack([1.0 - p.sum(axis=1), p[:, ascending]])

@@ -114,6 +114,8 @@ InverseHessian = Callable[[Float[np.ndarray, "r k"]], Float[np.ndarray, "r k"]]
 def inverse_hessian(Z: Float[np.ndarray, "n r"], u: Float[np.ndarray, " n"]) -> InverseHessian:
     """Return the product with (I + 2 Z' diag(u) Z)^-1, through the smaller of two Cholesky factors."""
     n, r = Z.shape
+    if not Z.size:
+        return lambda B: B
     if n < r:
         S = Z @ Z.T
         S.flat[:: n + 1] += 0.5 / u

@@ -184,7 +184,8 @@ class Walk:
         coming = np.flatnonzero(self.side * de < 0.0)
         distances = np.concatenate([np.where(speed > 0.0, room / speed, np.inf), self.e[coming] / -de[coming]])
         left = 1.0 - self.t
-        if not distances.size or not (tau := float(distances.min())) < left:
+        # What happens at the very end is not part of the path, on whichever side of it rounding has put it.
+        if not distances.size or not (tau := float(distances.min())) < left - TIE:
             return left, None
         # Of several rows that meet their limits at once any may go first, but not by a rule: rules can go in circles.
         ties = np.flatnonzero(distances <= tau + TIE)

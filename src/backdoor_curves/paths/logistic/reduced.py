@@ -41,6 +41,8 @@ def span_of(problem: Problem, vectors: Float[np.ndarray, "p r"]) -> Span:
     """Return the span of vectors, those that depend on the others left out."""
     lengths = np.linalg.norm(vectors, axis=0)
     unit = vectors[:, lengths > 0.0] / lengths[lengths > 0.0]
+    if not unit.size:
+        return Span(unit[:, :0], problem.Z @ unit[:, :0], np.empty((0, 0)))
     Q, T, _ = qr(unit, mode="economic", pivoting=True, check_finite=False)
     Q = Q[:, np.abs(np.diag(T)) > 1e-13]
     return Span(Q, problem.Z @ Q, (Q.T * problem.R) @ Q)
