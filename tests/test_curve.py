@@ -454,7 +454,9 @@ def test_a_loaded_curve_answers_as_the_saved_one(estimator, labels, tmp_path):
     assert np.array_equal(again.missed, curve.missed)
     if curve.exact:
         for split in ("triggered", "clean"):
-            assert np.array_equal(again.slope(asked, split), curve.slope(asked, split))
+            assert again.slope(0.0, split) == curve.slope(0.0, split)
+            # Beyond 0 the file's nodes answer in place of the conditions of the optimum: to the path's own accuracy.
+            np.testing.assert_allclose(again.slope(asked, split), curve.slope(asked, split), rtol=1e-6, atol=1e-12)
             assert np.array_equal(again.kinks(split), curve.kinks(split))
             assert all(map(np.array_equal, again.accuracy_steps(split), curve.accuracy_steps(split)))
         np.testing.assert_array_equal(again.flip_betas, curve.flip_betas)

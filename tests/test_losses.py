@@ -13,7 +13,7 @@ from sklearn.metrics import hinge_loss, log_loss
 from sklearn.svm import SVC, LinearSVC
 
 from backdoor_curves.codes import encode
-from backdoor_curves.losses import of_margin, row_losses, row_rates, slope_of_margin
+from backdoor_curves.losses import of_margin, row_bends, row_losses, row_rates, score_gradients, slope_of_margin
 
 D = 3
 
@@ -201,3 +201,34 @@ def test_at_the_corner_of_the_hinge_the_side_that_is_moved_to_decides():
     inside, outside = 1.0 - 1e-9 * ones, 1.0 + 1e-9 * ones
     assert row_rates("hinge", "binary", inside, 2.0 * ones, ones, 1e-11).tolist() == [-2.0] * 3
     assert row_rates("hinge", "binary", outside, -2.0 * ones, ones, 1e-11).tolist() == [0.0] * 3
+
+
+@pytest.mark.parametrize("code", ["binary", "one-vs-rest", "softmax"])
+@pytest.mark.parametrize("loss", ["logistic", "squared", "squared hinge", "hinge"])
+def test_bends_are_the_second_differences_of_row_losses(loss, code):
+    """Along a straight line of scores; away from corners."""
+    if code == "softmax" and loss != "logistic":
+        pytest.skip("the softmax code has one loss")
+    n_classes = 2 if code == "binary" else 4
+    y = rng(5).integers(0, n_classes, 30)
+    targets = encode(y, n_classes, code)
+    scores, rates = (rng(seed).normal(size=targets.shape) for seed in (6, 7))
+    h = 1e-4
+    before, at, after = (row_losses(loss, code, scores + k * rates, targets) for k in (-h, 0.0, h))
+    found = row_bends(loss, code, scores, rates, targets)
+    np.testing.assert_allclose(found, (before - 2 * at + after) / h**2, atol=1e-6)
+
+
+@pytest.mark.parametrize("code", ["binary", "one-vs-one", "softmax"])
+def test_gradients_give_the_rates_of_all_directions(code):
+    """A gradient is what all rates have in common."""
+    loss = "logistic" if code == "softmax" else "hinge"
+    n_classes = 2 if code == "binary" else 3
+    targets = encode(rng(5).integers(0, n_classes, 20), n_classes, code)
+    scores = rng(6).normal(size=targets.shape)
+    gradient = score_gradients(loss, code, scores, np.zeros_like(scores), targets)
+    for seed in range(3):
+        rates = rng(seed).normal(size=targets.shape)
+        np.testing.assert_allclose(
+            row_rates(loss, code, scores, rates, targets), (gradient * rates).sum(-1), atol=1e-14
+        )

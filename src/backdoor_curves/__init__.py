@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from backdoor_curves.data import PoisonedData as PoisonedData
     from backdoor_curves.data import Samples as Samples
     from backdoor_curves.display import BackdoorLearningCurveDisplay as BackdoorLearningCurveDisplay
+    from backdoor_curves.influences import Influence as Influence
+    from backdoor_curves.influences import influence as influence
     from backdoor_curves.paths.base import PathError as PathError
     from backdoor_curves.paths.shared import Shared as Shared
     from backdoor_curves.poisoning import poison as poison
@@ -25,6 +27,7 @@ _HOME = {
     "BackdoorLearningCurve": "curve",
     "BackdoorLearningCurveDisplay": "display",
     "FeatureTrigger": "triggers",
+    "Influence": "influences",
     "PatchTrigger": "triggers",
     "PathError": "paths.base",
     "PoisonedData": "data",
@@ -33,6 +36,7 @@ _HOME = {
     "ToleranceError": "curve",
     "backdoor_learning_curve": "curve",
     "backdoor_learning_curves": "curve",
+    "influence": "influences",
     "poison": "poisoning",
 }
 _MODULES = ("datasets", "metrics")

@@ -65,6 +65,10 @@ class CondensedRows:
         """Return the first beta at which the mean loss is at most half of that at 0; NaN if there is none."""
         return first_half(self.lines.nodes, self._margin)
 
+    def linear_until(self) -> float:
+        """Return the beta up to which the mean loss follows its slope at 0: its first kink."""
+        return float(self.kinks()[:1].min(initial=1.0))
+
     def kinks(self) -> Float[np.ndarray, " j"]:
         """Return the betas in (0, 1) at which the mean loss has a corner."""
         return self.lines.knots

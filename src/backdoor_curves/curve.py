@@ -26,6 +26,7 @@ from backdoor_curves.files import as_arrays, read_record, record_of, value_of, w
 from backdoor_curves.flips import Flips
 from backdoor_curves.following import REFIT_BETAS, Method, follow
 from backdoor_curves.freezing import Freeze
+from backdoor_curves.influences import Influence, TestRows, checked_beta, influence_on, self_influence, test_rows
 from backdoor_curves.learners import Learner, read_learner
 from backdoor_curves.losses import Loss
 from backdoor_curves.metrics import attack_success_rate, clean_accuracy, robust_accuracy
@@ -145,7 +146,7 @@ def backdoor_learning_curve(
         grid = np.linspace(0.0, 1.0, 101) if path.exact else REFIT_BETAS
     triggered = learner.test_rows(data.triggered_test, "triggered_test")
     clean = learner.test_rows(data.clean_test, "clean_test")
-    live = _Live(path, (triggered.X, clean.X))
+    live = _Live(path, learner, data, (triggered.X, clean.X))
 
     def scored(rows: Samples) -> ScoredRows:
         nodal = path.nodal_scores(rows.X)
@@ -281,14 +282,40 @@ class CurveInfo:
 
 
 @dataclass(frozen=True, eq=False)
+class SlopeEstimate:
+    """A slope from the finite differences of refits: an estimate.
+
+    Parameters
+    ----------
+    slope : float
+        Loss per unit of beta, at the first of the betas.
+    error : float
+        What the next term of the differences comes to; it does not see what a solver leaves undone.
+    betas : array of shape (3,)
+        Where the losses were taken.
+    """
+
+    slope: float
+    error: float
+    betas: Float[np.ndarray, " 3"]
+
+
+@dataclass(frozen=True, eq=False)
 class _Live:
-    """What only a curve just computed has: its path, and its test rows behind the frozen map."""
+    """What only a curve just computed has: its path, its learner, and the test rows as they came and frozen."""
 
     path: BetaPath
+    learner: Learner
+    data: PoisonedData
     tests: tuple[Rows, Rows]
 
     def certificate(self, betas: Float[np.ndarray, " b"]) -> Certificate | None:
         return self.path.certificate(betas, self.tests)
+
+    def slope(self, rows: ScoredRows, X: Rows, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, " b"]:
+        """Return the slopes of the mean loss of some rows, a few betas at a time."""
+        blocks = np.array_split(betas, len(betas) // 64 + 1)
+        return np.concatenate([rows.mean_loss_rate(*self.path.motion(X, block), block) for block in blocks])
 
     @cached_property
     def gram(self) -> Gram | None:
@@ -342,6 +369,7 @@ class BackdoorLearningCurve:
     missed: Float[np.ndarray, " f"]
     stored_certificate: Certificate | None = None
     stored_gram: Gram | None = field(default=None, repr=False)
+    stored_slopes: Float[np.ndarray, " 2"] | None = None
     live: _Live | None = field(default=None, repr=False)
 
     def __repr__(self) -> str:
@@ -371,9 +399,12 @@ class BackdoorLearningCurve:
     @property
     def path(self) -> BetaPath:
         """The path itself, which answers for rows of your own; a curve that was loaded from a file has none."""
-        if self.live is None:
-            raise ValueError("path: a curve from a file keeps the scores of its test rows only; compute the curve anew")
-        return self.live.path
+        return self._live("path").path
+
+    @property
+    def learner(self) -> Learner:
+        """The learner with its frozen parts and training rows; a curve that was loaded from a file has none."""
+        return self._live("learner").learner
 
     def scores(self, split: Split, betas: Any = None) -> Float[np.ndarray, "b n *columns"]:
         """Return the scores of the test rows.
@@ -464,7 +495,9 @@ class BackdoorLearningCurve:
         """Return the derivative of the loss in beta, exactly: from the right, at beta = 1 from the left.
 
         Negative where the loss falls. The curve of an SVM has kinks, see `kinks`: there the slope is one-sided, and it
-        holds as far as the next one.
+        holds as far as the next one. It comes from the conditions of the optimum, to rounding. A curve from a file has
+        that at beta = 0; beyond, its slope comes from the nodes that the file keeps, mostly to 1e-8 of it, and to 1e-6
+        for the smooth learners.
 
         Parameters
         ----------
@@ -482,12 +515,90 @@ class BackdoorLearningCurve:
         ValueError
             If the curve jumps at beta (the intercept of an SVM may), or was refitted: it has no slope there.
         """
-        return _as_asked(beta, self._rows(split).mean_loss_derivative(check_betas(beta)))
+        rows, betas = self._rows(split), check_betas(beta)
+        if self.live is not None and isinstance(rows, ScoredRows):
+            return _as_asked(beta, self.live.slope(rows, self.live.tests[split == "clean"], betas))
+        slopes = rows.mean_loss_derivative(betas)
+        if self.stored_slopes is not None:
+            slopes = np.where(betas == 0.0, self.stored_slopes[int(split == "clean")], slopes)
+        return _as_asked(beta, slopes)
 
     @property
     def theta(self) -> float:
-        """Eq. 4: -(2 / pi) arctan(slope at beta = 0), in [-1, 1]; positive where the backdoor is being learned."""
+        """Eq. 4: -(2 / pi) arctan(slope at beta = 0), in [-1, 1]; positive where the backdoor is being learned.
+
+        Near 1 it says little: from a slope of -64 on it is above .99. `slope`, `slope_per_poison_row` and
+        `relative_slope` do not saturate.
+        """
         return float(-2.0 / np.pi * np.arctan(self.slope(0.0)))
+
+    @property
+    def slope_per_poison_row(self) -> float:
+        """The slope at beta = 0 over the number of poison rows: what one of them does, in the mean."""
+        return float(self.slope(0.0)) / self.info.n_poison
+
+    @property
+    def relative_slope(self) -> float:
+        """The slope at beta = 0 over the triggered loss there; -1 / relative_slope is when it would be gone."""
+        return float(self.slope(0.0) / self.loss("triggered", 0.0))
+
+    @property
+    def slope_range(self) -> float:
+        """The beta in (0, 1] up to which the slope at 0 predicts the triggered loss.
+
+        The first kink, to which a hinge loss is a straight line; for smooth losses, if that is earlier, where the
+        quadratic term of the loss, from its second derivative at 0, has come to a tenth of the linear one.
+        """
+        return self.triggered.linear_until()
+
+    def slope_estimate(self, split: Split = "triggered") -> SlopeEstimate:
+        """Return the slope at the first beta of a refitted curve, from its first three betas.
+
+        By the parabola through the three losses; the error is how far it is from the line through the first two. A
+        solver that stops early adds noise of its own, its error in the loss over the distance of the betas. Choose the
+        step by `betas=`: [0, 0.001, 0.002, 1], say.
+
+        Raises
+        ------
+        ValueError
+            If the curve is exact, which has `slope`, or has fewer than three betas.
+        """
+        if self.exact:
+            raise ValueError("slope_estimate is for refitted curves; this one is exact, ask for slope")
+        betas = self.betas[:3]
+        if len(betas) < 3:
+            raise ValueError(f"slope_estimate: a curve of three betas or more was expected, {len(self.betas)} came")
+        losses = self.loss(split, betas)
+        first, second = np.diff(losses) / np.diff(betas)
+        slope = first - (second - first) * (betas[1] - betas[0]) / (betas[2] - betas[0])
+        return SlopeEstimate(float(slope), float(abs(slope - first)), betas)
+
+    def influence(self, beta: float = 0.0, rows: TestRows = "triggered") -> Influence:
+        """Return the influence of every training row on test rows at beta; see `influence`.
+
+        Parameters
+        ----------
+        beta : float in [0, 1]
+        rows : "triggered", "clean", or Samples or a pair (X, y)
+            Own rows with labels are welcome: suspicious ones, with the labels that the model gives them.
+
+        Raises
+        ------
+        ValueError, MemoryError
+            As `influence`; and if the curve was loaded from a file, which keeps no training rows.
+        """
+        live = self._live("influence")
+        tests = test_rows(rows, live.learner, live.data.triggered_test, live.data.clean_test)
+        return influence_on(live.path, live.learner, tests, checked_beta(beta))
+
+    def self_influence(self, beta: float = 0.0) -> Float[np.ndarray, " n_train"]:
+        """Return d loss_i / d weight_i of every training row, <= 0, in the order of the victim's training set.
+
+        `influences.poison_ranking(-curve.self_influence(1.0), data.is_poison)` says how well it finds the poison.
+        Errors as `influence`.
+        """
+        live = self._live("self_influence")
+        return self_influence(live.path, live.learner, checked_beta(beta))
 
     def kinks(self, split: Split = "triggered") -> Float[np.ndarray, " j"]:
         """Return the betas in (0, 1) at which the loss has kinks, ascending: exact, for SVMs.
@@ -543,7 +654,13 @@ class BackdoorLearningCurve:
 
     def detached(self) -> BackdoorLearningCurve:
         """Return the curve as a file would keep it: with its certificate, without the path and its training rows."""
-        return replace(self, stored_certificate=self.certificate(), stored_gram=self.gram, live=None)
+        return replace(
+            self,
+            stored_certificate=self.certificate(),
+            stored_gram=self.gram,
+            stored_slopes=self._start_slopes(),
+            live=None,
+        )
 
     def condensed(self) -> BackdoorLearningCurve:
         """Return the curve as small as it can be with its answers as they are, but for the scores of single rows.
@@ -616,6 +733,7 @@ class BackdoorLearningCurve:
         optional = {
             "triggered_true": self.triggered_true,
             "gram": self.gram,
+            "slopes": self._start_slopes(),
             "objective_gap": certificate.objective_gap if certificate else None,
             "score_bound": certificate.score_bound if certificate else None,
         }
@@ -670,7 +788,19 @@ class BackdoorLearningCurve:
             missed=stored["missed"],
             stored_certificate=certificate,
             stored_gram=value_of("gram", stored) if {"gram", "gram.data"} & stored.keys() else None,
+            stored_slopes=stored.get("slopes"),
         )
+
+    def _start_slopes(self) -> Float[np.ndarray, " 2"] | None:
+        """Return the slopes at beta = 0 of the triggered and the clean loss; None for refits."""
+        return np.array([self.slope(0.0, "triggered"), self.slope(0.0, "clean")]) if self.exact else None
+
+    def _live(self, what: str) -> _Live:
+        if self.live is None:
+            raise ValueError(
+                f"{what}: a curve from a file keeps the scores of its test rows only; compute the curve anew"
+            )
+        return self.live
 
     def _of_parameters(self, quantity: Any, betas: Any) -> Any:
         if self.gram is None:

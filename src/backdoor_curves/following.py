@@ -27,7 +27,7 @@ from backdoor_curves.paths.ridge import ridge_path
 from backdoor_curves.paths.shared import Shared
 from backdoor_curves.paths.squared_hinge import squared_hinge_path
 from backdoor_curves.paths.svm import svm_path
-from backdoor_curves.rows import Rows, n_rows
+from backdoor_curves.rows import Rows, n_rows, stack_rows
 
 Method = Literal["auto", "exact", "refit"]
 
@@ -132,7 +132,10 @@ def _has_l2_penalty(estimator: Any) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class _Weighted:
-    """Training rows with y in {-1, +1}, and C times their weights: u0 of clean rows, du of poison rows at beta = 1."""
+    """Training rows, the clean ones first, with y in {-1, +1} and C times their weights.
+
+    That is u0 for clean rows, and du for poison rows at beta = 1.
+    """
 
     X: Rows
     y: Float[np.ndarray, " n"]
@@ -146,12 +149,13 @@ def _weighted(learner: Learner) -> _Weighted:
     estimator._validate_params()  # as its fit would, which is never called
     if np.isinf(estimator.C):
         raise ValueError('C: a finite number was expected, inf came; a path needs lambda > 0, or pass method="refit"')
-    joined = join(learner.clean, learner.poison, learner.is_poison)
-    u = float(estimator.C) * _class_weights(learner, joined)
-    if not (u > 0.0).all():
+    clean, poison = learner.clean, learner.poison
+    u0, du = (float(estimator.C) * _class_weights(learner, part) for part in (clean, poison))
+    if not ((u0 > 0.0).all() and (du > 0.0).all()):
         raise ValueError("class_weight: a weight > 0 was expected for both classes, 0 came")
-    y = encode(joined.y, 2, "binary")[:, 0]
-    return _Weighted(as_floats(joined.X), y, np.where(learner.is_poison, 0.0, u), np.where(learner.is_poison, u, 0.0))
+    y = encode(np.concatenate([clean.y, poison.y]), 2, "binary")[:, 0]
+    X = as_floats(stack_rows(clean.X, poison.X))
+    return _Weighted(X, y, np.append(u0, np.zeros_like(du)), np.append(np.zeros_like(u0), du))
 
 
 def _class_weights(learner: Learner, samples: Samples) -> Float[np.ndarray, " n"]:

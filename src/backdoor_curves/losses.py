@@ -23,6 +23,8 @@ from scipy.special import expit, logsumexp, softmax
 from backdoor_curves.codes import Code
 
 Loss = Literal["logistic", "hinge", "squared hinge", "squared"]
+TIE = 1e-11
+"""A margin this close to 1, times the largest score, is at the corner of the hinge."""
 
 
 def of_margin(loss: Loss, margin: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
@@ -91,6 +93,47 @@ def slope_of_margin(loss: Loss, margin: Float[np.ndarray, "*shape"]) -> Float[np
     return 2.0 * (np.minimum(beyond, 0.0) if loss == "squared hinge" else beyond)
 
 
+def corner_of(scores: Float[np.ndarray, "*shape"]) -> float:
+    """Return how close to 1 a margin is at the hinge's corner: rounding leaves it off by some 1e-12 of the scores."""
+    return TIE * max(1.0, float(np.abs(scores).max(initial=0.0)))
+
+
+def score_gradients(
+    loss: Loss,
+    code: Code,
+    scores: Float[np.ndarray, "*batch n columns"],
+    rates: Float[np.ndarray, "*batch n columns"],
+    targets: Float[np.ndarray, "n columns"],
+    tie: float = 0.0,
+) -> Float[np.ndarray, "*batch n columns"]:
+    """Return the derivative of the loss of each row in its scores, on the side to which they move at `rates`.
+
+    Parameters
+    ----------
+    loss, code, scores, targets
+        As in `row_losses`.
+    rates : array of shape (..., n, columns)
+        The rates of the scores; they count at the corner of the hinge only.
+    tie : float
+        A margin within `tie` of 1 is at that corner, where the side that it moves to decides.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from backdoor_curves.losses import score_gradients
+    >>> s, ds = np.array([[1.0], [1.0], [0.0]]), np.array([[2.0], [-2.0], [2.0]])
+    >>> score_gradients("hinge", "binary", s, ds, np.ones((3, 1))).ravel()
+    array([ 0., -1., -1.])
+    """
+    if code == "softmax":
+        return softmax(scores, axis=-1) - (targets > 0)
+    margin = targets * scores
+    if loss == "hinge":
+        corner = np.abs(margin - 1.0) <= tie
+        margin = np.where(corner, np.where(targets * rates < 0.0, 0.0, 2.0), margin)
+    return slope_of_margin(loss, margin) * targets
+
+
 def row_rates(
     loss: Loss,
     code: Code,
@@ -99,16 +142,7 @@ def row_rates(
     targets: Float[np.ndarray, "n columns"],
     tie: float = 0.0,
 ) -> Float[np.ndarray, "*batch n"]:
-    """Return the rate at which the loss of each row moves if its scores move at `rates`.
-
-    Parameters
-    ----------
-    loss, code, scores, targets
-        As in `row_losses`.
-    rates : array of shape (..., n, columns)
-        The rates of the scores.
-    tie : float
-        A margin within `tie` of 1 is at the hinge's corner, where the side that it moves to decides.
+    """Return the rate at which the loss of each row moves if its scores move at `rates`; see `score_gradients`.
 
     Examples
     --------
@@ -118,11 +152,33 @@ def row_rates(
     >>> row_rates("hinge", "binary", s, ds, np.ones((3, 1)))
     array([ 0.,  2., -2.])
     """
+    return (score_gradients(loss, code, scores, rates, targets, tie) * rates).sum(-1)
+
+
+def row_bends(
+    loss: Loss,
+    code: Code,
+    scores: Float[np.ndarray, "*batch n columns"],
+    rates: Float[np.ndarray, "*batch n columns"],
+    targets: Float[np.ndarray, "n columns"],
+) -> Float[np.ndarray, "*batch n"]:
+    """Return the second derivative of the loss of each row along scores that move at `rates` and do not speed up.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from backdoor_curves.losses import row_bends
+    >>> row_bends("squared", "binary", np.array([[0.5]]), np.array([[3.0]]), np.ones((1, 1)))
+    array([18.])
+    """
     if code == "softmax":
-        own = np.where(targets > 0, rates, 0.0).sum(-1)
-        return (softmax(scores, axis=-1) * rates).sum(-1) - own
-    margin, rate = targets * scores, targets * rates
-    if loss == "hinge":
-        corner = np.abs(margin - 1.0) <= tie
-        margin = np.where(corner, np.where(rate < 0.0, 0.0, 2.0), margin)
-    return (slope_of_margin(loss, margin) * rate).sum(-1)
+        p = softmax(scores, axis=-1)
+        return (p * rates**2).sum(-1) - (p * rates).sum(-1) ** 2
+    margin = targets * scores
+    if loss == "logistic":
+        bend = expit(margin) * expit(-margin)
+    elif loss == "hinge":
+        bend = np.zeros_like(margin)
+    else:
+        bend = np.where((margin < 1.0) | (loss == "squared"), 2.0, 0.0)
+    return (bend * (targets * rates) ** 2).sum(-1)

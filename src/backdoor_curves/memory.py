@@ -26,6 +26,14 @@ def require_room(n: int) -> None:
         )
 
 
+def require_bytes(needed: float, what: str) -> None:
+    """Refuse a result that would not fit; a MemoryError says what it is, and both numbers."""
+    if needed > (available := available_memory()):
+        raise MemoryError(
+            f"{what} need {needed / GIB:.3g} GiB, {available / GIB:.3g} GiB are available; ask for fewer rows at once"
+        )
+
+
 def available_memory() -> float:
     """Return the bytes that can be had without swapping, as far as the system says; infinity where it does not.
 

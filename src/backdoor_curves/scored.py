@@ -15,14 +15,14 @@ from backdoor_curves.codes import Code, decode, encode
 from backdoor_curves.condensed import CondensedRows
 from backdoor_curves.flips import Flips, flips_by_bisection, flips_on_lines
 from backdoor_curves.lines import corners, first_half, hinge_integrals
-from backdoor_curves.losses import Loss, row_losses, row_rates
+from backdoor_curves.losses import Loss, corner_of, row_bends, row_losses, row_rates
 from backdoor_curves.paths.base import Interpolant, combined
 from backdoor_curves.paths.interpolants import PiecewiseLinear, Table
 
 _BLOCK = 2**18
 """Scores held at once while losses are summed: 2 MiB, so that they stay in the cache."""
-TIE = 1e-11
-"""A margin this close to 1, times the largest score, is at the hinge's corner: rounding leaves it off by some 1e-12."""
+LINEAR = 0.1
+"""Share of its linear part that the quadratic part of a loss may have come to where a slope still says enough."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,18 +63,57 @@ class ScoredRows:
         return total / len(self.y)
 
     def mean_loss_derivative(self, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, " b"]:
-        """Return the derivative of the mean loss from the right, at beta = 1 from the left."""
+        """Return the derivative of the mean loss from the right, at beta = 1 from the left, as the nodes give it."""
         total = np.zeros(len(betas))
         weights, slopes = self.interpolant.weights(betas), self.interpolant.derivative(betas)
-        side = np.where(betas < 1.0, 1.0, -1.0)[:, np.newaxis]
         for rows in self._blocks(len(betas)):
             scores, rates = (combined(p, self.nodal[:, rows]) for p in (weights, slopes))
-            # Towards the left all rates are reversed, and so is what they do to the loss.
-            moved = row_rates(
-                self.loss, self.code, scores, side[..., np.newaxis] * rates, self._targets(rows), self._tie
-            )
-            total += (side * moved).sum(axis=1)
+            total += self._loss_rates(scores, rates, betas, rows).sum(axis=1)
         return total / len(self.y)
+
+    def mean_loss_rate(
+        self,
+        scores: Float[np.ndarray, "b n columns"],
+        rates: Float[np.ndarray, "b n columns"],
+        betas: Float[np.ndarray, " b"],
+    ) -> Float[np.ndarray, " b"]:
+        """Return the same derivative for scores and their derivatives that are known better than from the nodes."""
+        return self._loss_rates(scores, rates, betas, slice(None)).mean(axis=1)
+
+    def _loss_rates(
+        self,
+        scores: Float[np.ndarray, "b block columns"],
+        rates: Float[np.ndarray, "b block columns"],
+        betas: Float[np.ndarray, " b"],
+        rows: slice,
+    ) -> Float[np.ndarray, "b block"]:
+        # Towards the left all rates are reversed, and so is what they do to the loss.
+        side = np.where(betas < 1.0, 1.0, -1.0)[:, np.newaxis]
+        along = side[..., np.newaxis] * rates
+        return side * row_rates(self.loss, self.code, scores, along, self._targets(rows), self._tie)
+
+    def linear_until(self) -> float:
+        """Return the beta up to which the mean loss follows its slope at 0.
+
+        That is its first kink, or where the quadratic term has come to `LINEAR` times the linear one if that is before.
+        """
+        first = float(self.kinks()[:1].min(initial=1.0))
+        if self.loss == "hinge":
+            return first
+        zero = np.zeros(1)
+        scores, rates, bends = (
+            combined(p, self.nodal)
+            for p in (
+                self.interpolant.weights(zero),
+                self.interpolant.derivative(zero),
+                self.interpolant.derivative(zero, 2),
+            )
+        )
+        how = self.loss, self.code, scores
+        targets = self._targets(slice(None))
+        slope = abs(float(row_rates(*how, rates, targets).mean()))
+        bend = abs(float((row_bends(*how, rates, targets) + row_rates(*how, bends, targets)).mean()))
+        return min(first, 2.0 * LINEAR * slope / bend) if bend > 0.0 else first
 
     def predicted(self, betas: Float[np.ndarray, " b"]) -> Int[np.ndarray, "b n"]:
         """Return the predicted class indices."""
@@ -174,7 +213,7 @@ class ScoredRows:
 
     @cached_property
     def _tie(self) -> float:
-        return TIE * max(1.0, float(np.abs(self.nodal).max()))
+        return corner_of(self.nodal)
 
     def _margins(self, rows: slice) -> Float[np.ndarray, "k columns"]:
         """Return the margins at the nodes, of every score column that concerns a row."""

@@ -224,3 +224,22 @@ def test_lines_are_integrated_piece_by_piece():
     values = combined(PiecewiseLinear(NODES).weights(betas), VALUES)[:, 0]
     expected = sum(quad(lambda b: line(b) ** 3, *ends, epsabs=1e-13)[0] for ends in pairwise([0, 0.1, 0.4, 0.7, 1.0]))
     assert weights @ values**3 == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("largest", [largest for largest in LARGEST if largest <= 1e4])
+def test_second_derivatives_are_those_of_every_function_of_the_path(largest):
+    """Closed form: phi'' = -2 l (1 + l) / (1 + beta l)^3, relative to the largest at 0."""
+    interpolant = Rational(largest)
+    poles = np.concatenate([[0.0, largest], np.expm1(np.linspace(0, np.log1p(largest), 50))])
+    betas = np.linspace(0, 1, 20)[:, np.newaxis]
+    found = interpolant.derivative(betas[:, 0], 2) @ phi(interpolant.nodes[:, np.newaxis], poles)
+    right = -2 * poles * (1 + poles) / (1 + betas * poles) ** 3
+    assert np.abs(found - right).max() <= 1e-8 * max(1.0, np.abs(right).max())
+
+
+def test_lines_do_not_bend():
+    """Their second derivative is 0, and refused at a jump like the first."""
+    lines = PiecewiseLinear(NODES)
+    assert not combined(lines.derivative(np.array([0.0, 0.1, 1.0]), 2), VALUES).any()
+    with pytest.raises(ValueError, match="jumps at beta"):
+        lines.derivative(lines.jumps[:1], 2)

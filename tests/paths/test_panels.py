@@ -207,3 +207,30 @@ def test_the_end_of_the_last_panel_is_beta_1():
         assert betas_of(where, scale)[-1] <= 1.0
         interpolant = panels_at_points(where, 3, scale)
         np.testing.assert_allclose(interpolant.weights(np.ones(1)).toarray(), [[0, 0, 0, 1]], atol=1e-15)
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_second_derivatives_are_those_of_polynomials_in_tau(scale):
+    """By the chain rule, written out for tau^k: k (k - 1) tau^(k-2) tau'^2 + k tau^(k-1) tau''."""
+    interpolant = panels_at_points(edges(scale), 6, scale)
+    betas = some_betas(interpolant)
+    unit = np.ones_like(betas) if np.isinf(scale) else 1 / (scale + betas)
+    bend = np.zeros_like(betas) if np.isinf(scale) else -(unit**2)
+    tau = betas if np.isinf(scale) else np.log1p(betas / scale)
+    for k in range(7):
+        at_nodes = power(scale, k)[0](interpolant.nodes)
+        found = interpolant.derivative(betas, 2) @ at_nodes
+        right = k * (k - 1) * tau ** max(k - 2, 0) * unit**2 + k * tau ** max(k - 1, 0) * bend
+        np.testing.assert_allclose(found / unit**2, right / unit**2, rtol=0, atol=1e-8 * max(np.abs(at_nodes).max(), 1))
+
+
+def test_a_knot_on_its_way_through_tau_stays_with_the_panel_to_its_right():
+    """log and exp do not undo each other to the last bit; the derivative at a knot is from the right all the same."""
+    scale = 0.37
+    ends = np.sort(np.append(np.random.default_rng(3).random(400), [0.0, 1.0])) * np.log1p(1 / scale)
+    interpolant = panels_at_points(ends, 1, scale)
+    slopes = np.random.default_rng(4).choice([-1.0, 1.0], len(ends) - 1) * np.arange(1, len(ends))
+    values = np.append(0.0, np.cumsum(slopes * np.diff(ends)))
+    knots = interpolant.nodes[:-1]
+    found = interpolant.derivative(knots) @ values * (scale + knots)
+    np.testing.assert_allclose(found, slopes, rtol=1e-6)

@@ -11,7 +11,7 @@ refits. So a path is stored by its nodes, and one interpolant serves scores, the
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
@@ -50,8 +50,8 @@ class Interpolant(Protocol):
         """Return p_i(beta), a row for each beta."""
         ...
 
-    def derivative(self, betas: Float[np.ndarray, " b"]) -> Weights:
-        """Return dp_i / dbeta from the right, at beta = 1 from the left; refused where there is none."""
+    def derivative(self, betas: Float[np.ndarray, " b"], order: int = 1) -> Weights:
+        """Return the first or second derivative of p_i from the right, at beta = 1 from the left; refused at jumps."""
         ...
 
     def quadrature(self) -> tuple[Float[np.ndarray, " g"], Float[np.ndarray, " g"]]:
@@ -79,6 +79,33 @@ class Certificate:
     betas: Float[np.ndarray, " b"]
     objective_gap: Float[np.ndarray, " b"]
     score_bound: Float[np.ndarray, " b"]
+
+
+@dataclass(frozen=True, eq=False)
+class Response:
+    """How the optimum at one beta answers to the weights of single training rows, to first order.
+
+        d f(x) / d weight_i = - G(x, i) q_i        G(x, i) = phi(x)' H^-1 phi(x_i)        q_i = d loss_i / d f_i
+
+    with H the Hessian of the objective, phi(x) = (x, 1) where there is an intercept, and q_i of a row at weight 1. For
+    an SVM H^-1 acts on what the margin leaves free, and q_i is 0 but for rows at their bound.
+
+    Parameters
+    ----------
+    beta : float
+    pulls : array of shape (n, columns)
+        q_i of the training rows.
+    coupling : callable, rows of number x -> array of shape (x, n)
+        G between rows and training rows.
+    ties : int
+        Training rows that are on the margin of an SVM without being held there. What is said here then holds for
+        changes that keep them where they are; changes along beta do.
+    """
+
+    beta: float
+    pulls: Float[np.ndarray, "n columns"]
+    coupling: Callable[[Rows], Float[np.ndarray, "x n"]]
+    ties: int = 0
 
 
 class BetaPath(ABC):
@@ -121,15 +148,33 @@ class BetaPath(ABC):
         return scores[..., 0] if scores.shape[-1] == 1 else scores
 
     def score_derivatives(self, X: Rows, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, "b n *columns"]:
-        """Return d scores / d beta from the right, at beta = 1 from the left; shapes as `scores`.
+        """Return d scores / d beta from the right, at beta = 1 from the left; shaped as `scores`, see `motion`."""
+        rates = self.motion(X, betas)[1]
+        return rates[..., 0] if rates.shape[-1] == 1 else rates
+
+    @abstractmethod
+    def motion(
+        self, X: Rows, betas: Float[np.ndarray, " b"]
+    ) -> tuple[Float[np.ndarray, "b n columns"], Float[np.ndarray, "b n columns"]]:
+        """Return the scores of the rows X and their derivatives from the right, at beta = 1 from the left.
+
+        From the conditions of the optimum at each beta, not from the nodes: to rounding, whatever the path's tolerance.
 
         Raises
         ------
         ValueError
             If the path jumps at one of the betas, or is one of refits, which says nothing between its betas.
         """
-        rates = combined(self.interpolant.derivative(betas), self.nodal_scores(X))
-        return rates[..., 0] if rates.shape[-1] == 1 else rates
+
+    @abstractmethod
+    def response(self, beta: float) -> Response:
+        """Return how the optimum at beta answers to the weights of its training rows, in the order given.
+
+        Raises
+        ------
+        ValueError
+            If the path jumps at beta or is one of refits, or if the intercept of an SVM is free within an interval.
+        """
 
 
 def combined(weights: Weights, nodal: Float[np.ndarray, k * shape]) -> Float[np.ndarray, b * shape]:

@@ -6,13 +6,14 @@ the rows of a Cholesky factor of the Gram matrix, K = L L': an orthonormal basis
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Float, Int
-from scipy.linalg import solve_triangular
+from scipy.linalg import cho_factor, cho_solve, solve_triangular
 from scipy.linalg.lapack import dpstrf
 
 from backdoor_curves.rows import Rows
@@ -49,6 +50,11 @@ class Features:
         coef[self.kept] = W
         return coef
 
+    def of(self, X: Rows) -> Float[np.ndarray, "x p"]:
+        """Return other rows in these coordinates."""
+        part = X[:, self.kept]
+        return np.asarray(part.toarray() if sp.issparse(part) else part)
+
 
 @dataclass(frozen=True, eq=False)
 class GramFactor:
@@ -75,6 +81,31 @@ class GramFactor:
     def coef(self, W: Float[np.ndarray, "p k"]) -> Float[np.ndarray, "d k"]:
         """Return parameters of all features."""
         return np.asarray(self.basis.T @ solve_triangular(self.T, W, lower=True, trans="T", check_finite=False))
+
+    def of(self, X: Rows) -> Float[np.ndarray, "x p"]:
+        """Return the part of other rows that is in the span, in these coordinates."""
+        inner = self.basis @ X.T
+        inner = inner.toarray() if sp.issparse(inner) else inner
+        return np.asarray(solve_triangular(self.T, inner, lower=True, check_finite=False)).T
+
+
+def coupling_through(
+    H: Float[np.ndarray, "r r"], Z: Float[np.ndarray, "n r"], space: Features | GramFactor, column: tuple[float, ...]
+) -> Callable[[Rows], Float[np.ndarray, "x n"]]:
+    """Return what makes z' H^-1 z_i of rows x, z being x in the coordinates of a space with the intercept's column.
+
+    Refined once: the squares of the features make H worse conditioned than they are.
+    """
+    factor = cho_factor(H, lower=True, check_finite=False)
+
+    def coupling(X: Rows) -> Float[np.ndarray, "x n"]:
+        rows = space.of(X)
+        right = np.column_stack([rows, np.tile(column, (len(rows), 1))]).T
+        V = cho_solve(factor, right, check_finite=False)
+        V += cho_solve(factor, right - H @ V, check_finite=False)
+        return V.T @ Z.T
+
+    return coupling
 
 
 def coordinates(X: Rows) -> Features | GramFactor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NoReturn
 
 import numpy as np
 import scipy.sparse as sp
@@ -48,7 +49,7 @@ class Table:
             )
         return np.eye(len(self.nodes))[nearest]
 
-    def derivative(self, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, "b k"]:  # noqa: ARG002
+    def derivative(self, betas: Float[np.ndarray, " b"], order: int = 1) -> NoReturn:  # noqa: ARG002
         """Refuse: between refits nothing is known."""
         raise ValueError(
             "a derivative over beta needs an exact path; a refitted curve is known at its own betas only, and the "
@@ -103,15 +104,19 @@ class PiecewiseLinear:
         share = np.clip(share, 0.0, 1.0)
         return _of_neighbours(left, 1.0 - share, share, k)
 
-    def derivative(self, betas: Float[np.ndarray, " b"]) -> sp.csr_array:
-        """Return the slopes of the lines to the right of each beta, at beta = 1 to the left; a jump has none."""
+    def pieces(self, betas: Float[np.ndarray, " b"]) -> Int[np.ndarray, " b"]:
+        """Return the node where the piece to the right of a beta begins, at beta = 1 to the left; a jump has none."""
         at_jump = betas[np.isin(betas, self.jumps)]
         if at_jump.size:
             raise ValueError(f"the path jumps at beta = {float(at_jump[0])!r} and has no slope there; ask beside it")
         # A piece that rounding has left between events at one beta has ends too close for a slope.
         left = np.flatnonzero(np.diff(self.nodes) > SHORTEST)
-        left = left[np.minimum(np.searchsorted(self.nodes[left + 1], betas, side="right"), len(left) - 1)]
-        slope = 1.0 / (self.nodes[left + 1] - self.nodes[left])
+        return left[np.minimum(np.searchsorted(self.nodes[left + 1], betas, side="right"), len(left) - 1)]
+
+    def derivative(self, betas: Float[np.ndarray, " b"], order: int = 1) -> sp.csr_array:
+        """Return the slopes of the lines to the right of each beta, at beta = 1 to the left; a jump has none."""
+        left = self.pieces(betas)
+        slope = 1.0 / (self.nodes[left + 1] - self.nodes[left]) if order == 1 else np.zeros(len(left))
         return _of_neighbours(left, -slope, slope, len(self.nodes))
 
     def quadrature(self) -> tuple[Float[np.ndarray, " g"], Float[np.ndarray, " g"]]:
@@ -194,15 +199,18 @@ class Rational:
         p = solve_triangular(R, Q.T @ self._basis(betas)).T
         return np.column_stack([1.0 - p.sum(axis=1), p])
 
-    def derivative(self, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, "b k"]:
-        """Return dp / dbeta: the same fit of phi' = (1 + l) / (1 + beta l)^2 by phi(nodes).
+    def derivative(self, betas: Float[np.ndarray, " b"], order: int = 1) -> Float[np.ndarray, "b k"]:
+        """Return dp / dbeta: the same fit of phi' = (1 + l) / (1 + beta l)^2 by phi(nodes); or the second derivative.
 
         The weights are of the size of 1 / beta, at 0 of `largest`, and so are the errors of what is summed with them:
         a derivative is good to 1e-12 over beta, or times `largest`, for scores of size 1.
         """
         Q, R = self._factor
         poles = self._poles[:, np.newaxis]
-        p = solve_triangular(R, Q.T @ ((1.0 + poles) / (1.0 + betas * poles) ** 2)).T
+        rates = (1.0 + poles) / (1.0 + betas * poles) ** 2
+        if order == 2:
+            rates *= -2.0 * poles / (1.0 + betas * poles)
+        p = solve_triangular(R, Q.T @ rates).T
         return np.column_stack([-p.sum(axis=1), p])
 
     def quadrature(self) -> tuple[Float[np.ndarray, " g"], Float[np.ndarray, " g"]]:

@@ -18,6 +18,9 @@ import scipy.sparse as sp
 from jaxtyping import Float, Int
 from scipy.linalg import qr, solve_triangular
 
+NEIGHBOURS = 0.5
+"""Betas this near to each other, in tau, can share a Hessian."""
+
 
 @dataclass(frozen=True, eq=False)
 class Panels:
@@ -67,12 +70,18 @@ class Panels:
         panel, t = self._place(betas)
         return self._spread(panel, _through_points(t, self.degree)) @ self.table
 
-    def derivative(self, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, "b k"] | sp.csr_array:
-        """Return the derivatives of the weights from the right, at beta = 1 from the left."""
+    def derivative(self, betas: Float[np.ndarray, " b"], order: int = 1) -> Float[np.ndarray, "b k"] | sp.csr_array:
+        """Return the first or second derivatives of the weights from the right, at beta = 1 from the left."""
         panel, t = self._place(betas)
-        local = _through_points(t, self.degree) @ _differentiation(self.degree)
-        local *= 2.0 / np.diff(self.edges)[panel, np.newaxis] * _dtau_dbeta(betas, self.scale)[:, np.newaxis]
-        return self._spread(panel, local) @ self.table
+        D, speed = _differentiation(self.degree), _dtau_dbeta(betas, self.scale)[:, np.newaxis]
+        unit = 2.0 / np.diff(self.edges)[panel, np.newaxis]
+        local = unit * (_through_points(t, self.degree) @ D)
+        if order == 2:
+            # d2/dbeta2 = (dtau/dbeta)^2 (d2/dtau2 - d/dtau), and d2/dtau2 alone where tau = beta.
+            local = speed * (
+                unit**2 * (_through_points(t, self.degree) @ D @ D) - (0.0 if np.isinf(self.scale) else local)
+            )
+        return self._spread(panel, speed * local) @ self.table
 
     def quadrature(self) -> tuple[Float[np.ndarray, " g"], Float[np.ndarray, " g"]]:
         """Return Gauss-Legendre points on the panels, as many as a smooth function of the path asks for."""
@@ -169,6 +178,15 @@ def tail(values: Float[np.ndarray, q * columns]) -> float:
 def betas_of(tau: Float[np.ndarray, " b"], scale: float) -> Float[np.ndarray, " b"]:
     """Return beta at tau, never beyond 1."""
     return np.minimum(tau if np.isinf(scale) else scale * np.expm1(tau), 1.0)
+
+
+def neighbours(tau: Float[np.ndarray, " b"]) -> list[np.ndarray]:
+    """Return groups of places whose tau are near each other: what is factored for one serves them all."""
+    if len(tau) == 0:
+        return []
+    order = np.argsort(tau)
+    group = np.floor(tau[order] / NEIGHBOURS)
+    return np.split(order, np.flatnonzero(np.diff(group)) + 1)
 
 
 def _tau_of(betas: Float[np.ndarray, " b"], scale: float) -> Float[np.ndarray, " b"]:

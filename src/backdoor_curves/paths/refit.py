@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import ClassVar, NoReturn, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -63,6 +63,17 @@ class RefitPath(BetaPath):
     def nodal_scores(self, X: Rows) -> Float[np.ndarray, "k n columns"]:
         """Return the models' scores of the rows X."""
         return np.stack([model.scores(X) for model in self.models])
+
+    def motion(self, X: Rows, betas: Float[np.ndarray, " b"]) -> NoReturn:  # noqa: ARG002
+        """Refuse: between refits nothing is known."""
+        self.interpolant.derivative(betas)
+
+    def response(self, beta: float) -> NoReturn:
+        """Refuse."""
+        raise ValueError(
+            f"the response to single rows needs an exact path; a refit at beta = {beta:g} stops where its solver does: "
+            "fit again with the row's weight moved, and compare"
+        )
 
     def nodal_gram(self) -> Float[np.ndarray, "k k"] | None:
         """Return the inner products between the models' parameters; None where they have none."""

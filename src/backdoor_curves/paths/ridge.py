@@ -18,7 +18,7 @@ Centring X at the clean rows' weighted mean makes A0 block diagonal, so that the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar, Literal
@@ -28,7 +28,7 @@ import scipy.sparse as sp
 from jaxtyping import Float
 from scipy.linalg import cho_factor, cho_solve, eigh
 
-from backdoor_curves.paths.base import BetaPath, Certificate
+from backdoor_curves.paths.base import BetaPath, Certificate, Response
 from backdoor_curves.paths.interpolants import Rational
 from backdoor_curves.rows import Rows, n_rows
 
@@ -333,16 +333,53 @@ class RidgePath(BetaPath):
 
     def nodal_scores(self, X: Rows) -> Float[np.ndarray, "nodes n k"]:
         """Return the scores of the rows X at the nodes."""
-        W, b = self._centred_parameters(self.interpolant.nodes)
-        nodes, k = len(self.interpolant.nodes), len(self.intercept0)
-        scores = np.empty((nodes, n_rows(X), k))
+        return self._scores(X, *self._centred_parameters(self.interpolant.nodes))
+
+    def _scores(self, X: Rows, W: Float[np.ndarray, "d bk"], b: Float[np.ndarray, " bk"]) -> Float[np.ndarray, "b n k"]:
+        """Return the scores of the rows X for centred parameters, a column for each beta and class."""
+        k = len(self.intercept0)
+        n_betas = W.shape[1] // k
+        scores = np.empty((n_betas, n_rows(X), k))
         for start in range(0, n_rows(X), 256):
             block = _as_floats(X[start : start + 256])
             # Dense rows are centred first, which loses less than to subtract two large numbers.
             product = block @ W - self.centre @ W if sp.issparse(block) else (block - self.centre) @ W
             product += b
-            scores[:, start : start + 256] = np.moveaxis(product.reshape(-1, nodes, k), 1, 0)
+            scores[:, start : start + 256] = np.moveaxis(product.reshape(-1, n_betas, k), 1, 0)
         return scores
+
+    def motion(
+        self, X: Rows, betas: Float[np.ndarray, " b"]
+    ) -> tuple[Float[np.ndarray, "b n k"], Float[np.ndarray, "b n k"]]:
+        """Return the scores of the rows X and their derivatives: V [R_j / (1 + beta l_j)^2]_j."""
+        phi = 1.0 / (1.0 + np.outer(self.poles, betas)) ** 2
+        speeds = (phi[:, :, np.newaxis] * self.residuals[:, np.newaxis, :]).reshape(len(self.poles), -1)
+        rates = self.directions @ speeds, self.intercept_directions @ speeds
+        return self._scores(X, *self._centred_parameters(betas)), self._scores(X, *rates)
+
+    def response(self, beta: float) -> Response:
+        """Return how the optimum at beta answers to the weights of its training rows, the clean ones first.
+
+        H is 2 A(beta), and q_i = 2 weight_i (f_i - y_i) for each class.
+        """
+        W, b = self._centred_parameters(np.array([beta]))
+        parts = self.system.clean, self.system.poison
+        residuals = [part.root[:, np.newaxis] * (part.dot(W) + np.outer(part.root, b) - part.Y) for part in parts]
+        return Response(beta, 2.0 * np.vstack(residuals), self._coupling(beta))
+
+    def _coupling(self, beta: float) -> Callable[[Rows], Float[np.ndarray, "x n"]]:
+        """Return what makes z' (2 A)^-1 z_i of rows x, with z = (x - centre, 1) or without the 1."""
+        clean, poison = self.system.clean, self.system.poison
+        free = float(self.system.free)
+
+        def coupling(X: Rows) -> Float[np.ndarray, "x n"]:
+            X = _as_floats(X)
+            rows = np.asarray(X.toarray() if sp.issparse(X) else X) - self.centre
+            V, v = self._solve(rows.T, np.full(len(rows), beta), free)
+            columns = [(part.dot(V) + np.outer(part.root, v)) / part.root[:, np.newaxis] for part in (clean, poison)]
+            return np.vstack(columns).T / 2.0
+
+        return coupling
 
     def nodal_gram(self) -> Float[np.ndarray, "nodes nodes"]:
         """Return <w(beta_i), w(beta_j)> at the nodes, summed over the classes (the Frobenius product)."""
@@ -378,11 +415,14 @@ class RidgePath(BetaPath):
         return relative, bound.reshape(-1, k).max(1)
 
     def _solve(
-        self, C: Float[np.ndarray, "d k"], betas: Float[np.ndarray, " k"]
+        self, C: Float[np.ndarray, "d k"], betas: Float[np.ndarray, " k"], c: float = 0.0
     ) -> tuple[Float[np.ndarray, "d k"], Float[np.ndarray, " k"]]:
-        """Return A^-1 (C, 0) at the beta of each column: (A0 + beta A1)^-1 = A0^-1 - V diag(beta / (1 + beta l)) V'."""
-        along = betas / (1.0 + np.outer(self.poles, betas)) * (self.directions.T @ C)
-        return self.system.solve(C) - self.directions @ along, -self.intercept_directions @ along
+        """Return A^-1 (C, c) at the beta of each column: (A0 + beta A1)^-1 = A0^-1 - V diag(beta / (1 + beta l)) V'."""
+        inner = self.directions.T @ C + c * self.intercept_directions[:, np.newaxis]
+        along = betas / (1.0 + np.outer(self.poles, betas)) * inner
+        return self.system.solve(C) - self.directions @ along, (
+            c / self.system.clean.weight - self.intercept_directions @ along
+        )
 
 
 def _squared_lengths(X: Rows) -> Float[np.ndarray, " n"]:

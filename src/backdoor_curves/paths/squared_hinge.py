@@ -18,9 +18,10 @@ from jaxtyping import Bool, Float
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import LinearSVC
 
-from backdoor_curves.paths.base import BetaPath, Certificate, PathError
-from backdoor_curves.paths.coordinates import Features, GramFactor, coordinates
-from backdoor_curves.paths.panels import Panels, panels_at_points
+from backdoor_curves.paths import conjugate
+from backdoor_curves.paths.base import BetaPath, Certificate, PathError, Response
+from backdoor_curves.paths.coordinates import Features, GramFactor, coordinates, coupling_through
+from backdoor_curves.paths.panels import Panels, neighbours, panels_at_points
 from backdoor_curves.paths.squared_hinge_pieces import (
     DEGREE,
     SLACK,
@@ -44,6 +45,8 @@ DRIFT = 1e-10
 """Error of a score at the end of a stretch, beyond which it is followed again with half the updates."""
 REFINEMENTS = 5
 """Newton steps by which a certificate comes to the optimum."""
+TIED = 1e-9
+"""A margin this close to 1 is on it; then the side that it moves to decides whether the row is active."""
 ROUNDING = 64 * np.finfo(float).eps
 """Relative rounding that a score is allowed: of its inner product and of the change of coordinates."""
 CANCELLATION = np.finfo(float).eps
@@ -102,7 +105,7 @@ def squared_hinge_path(
     edges, W, is_knot, scale = _follow(problem)
     interpolant = panels_at_points(edges, DEGREE, scale)
     knots = interpolant.nodes[::DEGREE][is_knot]
-    return SquaredHingePath(panels_at_points(edges, DEGREE, scale, knots), problem, space, W, scaling)
+    return SquaredHingePath(panels_at_points(edges, DEGREE, scale, knots), problem, kept, space, W, scaling)
 
 
 def _follow(
@@ -220,6 +223,8 @@ class SquaredHingePath(BetaPath):
     ----------
     interpolant : Panels
     problem : Problem
+    kept : bool array of shape (rows given,)
+        Which rows are in the problem: those of any weight.
     space : Features or GramFactor
         The coordinates of the problem.
     nodal : array of shape (k, r)
@@ -233,6 +238,7 @@ class SquaredHingePath(BetaPath):
 
     interpolant: Panels
     problem: Problem
+    kept: Bool[np.ndarray, " rows"]
     space: Features | GramFactor
     nodal: Float[np.ndarray, "k r"]
     scaling: float
@@ -245,9 +251,54 @@ class SquaredHingePath(BetaPath):
         """Return the scores of the rows X, through the parameters: betas are fewer than nodes."""
         return self._scores(self.interpolant.weights(betas) @ self.nodal, X)
 
-    def score_derivatives(self, X: Rows, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, "b n"]:
-        """Return d scores / d beta from the right, at beta = 1 from the left."""
-        return self._scores(self.interpolant.derivative(betas) @ self.nodal, X)
+    def motion(
+        self, X: Rows, betas: Float[np.ndarray, " b"]
+    ) -> tuple[Float[np.ndarray, "b n 1"], Float[np.ndarray, "b n 1"]]:
+        """Return the scores of the rows X and their derivatives from the right, at beta = 1 from the left.
+
+        With the active rows known, the conditions of the optimum are linear: H w = 2 Z'(u y), H w' = 2 Z'(du (y - f)).
+        """
+        W, rates = (np.empty((len(betas), self.nodal.shape[1])) for _ in range(2))
+        for group in neighbours(np.log1p(betas / self.interpolant.scale)):
+            W[group], rates[group] = (part.T for part in self._optimum_and_rate(betas[group])[:2])
+        return self._scores(W, X)[..., np.newaxis], self._scores(rates, X)[..., np.newaxis]
+
+    def _optimum_and_rate(
+        self, betas: Float[np.ndarray, " b"]
+    ) -> tuple[Float[np.ndarray, "r b"], Float[np.ndarray, "r b"], Bool[np.ndarray, "n b"]]:
+        """Return the optima at betas near each other, their derivatives, and the active rows on the side looked at."""
+        problem, Z, y = self.problem, self.problem.Z, self.problem.y[:, np.newaxis]
+        W, rates = (
+            np.asarray((p @ self.nodal).T)
+            for p in (self.interpolant.weights(betas), self.interpolant.derivative(betas))
+        )
+        margin, falling = y * (Z @ W), y * (Z @ rates) * np.where(betas < 1.0, 1.0, -1.0) < 0.0
+        active = np.where(np.abs(margin - 1.0) <= TIED, falling, margin < 1.0)
+        u = problem.u0[:, np.newaxis] + np.outer(problem.du, betas)
+        D, du = 2.0 * u * active, 2.0 * problem.du[:, np.newaxis] * active
+        middle = u[:, len(betas) // 2]
+        on = active[:, len(betas) // 2] & (middle > 0.0)
+        inverse = inverse_hessian(Z[on], middle[on])
+
+        def product(P: Float[np.ndarray, "r b"]) -> Float[np.ndarray, "r b"]:
+            return P + Z.T @ (D * (Z @ P))
+
+        for _ in range(2):
+            W = W - conjugate.solve(product, inverse, W - Z.T @ (D * (y - Z @ W)))
+        return W, conjugate.solve(product, inverse, Z.T @ (du * (y - Z @ W))), active
+
+    def response(self, beta: float) -> Response:
+        """Return how the optimum at beta answers to the weights of its training rows."""
+        problem = self.problem
+        W, _, active = self._optimum_and_rate(np.array([beta]))
+        left, on = problem.y - problem.Z @ W[:, 0], active[:, 0]
+        Z = problem.Z[on]
+        H = np.eye(Z.shape[1]) + (Z.T * (2.0 * problem.u(beta)[on])) @ Z
+        pulls, rows = np.zeros(len(self.kept)), np.zeros((len(self.kept), Z.shape[1]))
+        pulls[self.kept], rows[self.kept] = np.where(on, -2.0 * (problem.u0 + problem.du) * left, 0.0), problem.Z
+        column = () if self.scaling == 0.0 else (self.scaling,)
+        ties = int((np.abs(problem.y * left) <= TIED).sum())
+        return Response(beta, pulls[:, np.newaxis], coupling_through(H, rows, self.space, column), ties)
 
     def nodal_scores(self, X: Rows) -> Float[np.ndarray, "k n 1"]:
         """Return the scores of the rows X at the nodes."""

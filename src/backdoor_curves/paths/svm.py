@@ -16,11 +16,12 @@ import scipy.sparse as sp
 from jaxtyping import Float, Int, Int8
 
 from backdoor_curves.kernels import Kernel, linear
-from backdoor_curves.paths.base import BetaPath, Certificate, PathError
+from backdoor_curves.paths.base import BetaPath, Certificate, PathError, Response
 from backdoor_curves.paths.corrections import Corrections, corrections
 from backdoor_curves.paths.dual import BOUND, IDLE, MARGIN, ZERO, Problem, Segment, StalledError
 from backdoor_curves.paths.homotopy import Homotopy
 from backdoor_curves.paths.interpolants import PiecewiseLinear
+from backdoor_curves.paths.margin_response import HeldMargin
 from backdoor_curves.paths.optimality import Family
 from backdoor_curves.paths.start import start
 from backdoor_curves.rows import Rows, distinct_rows, n_rows, take_rows
@@ -29,6 +30,8 @@ OPTIMAL = 1e-9
 """Largest relative duality gap of a node, and of its distance from the bounds over the largest bound."""
 SAME = 1e-12
 """Bounds that differ by no more than this share are the same."""
+TIED = 1e-9
+"""A margin this close to 1 is on it."""
 PERTURBATIONS = (0.0, 1e-7, 1e-6)
 """Sizes of the random shifts of the margins that break ties; none unless the path fails without."""
 
@@ -82,7 +85,7 @@ def svm_path(
     >>> path.scores(X[:2], np.array([0.0]))
     array([[-1.,  1.]])
     """
-    group = np.arange(len(y))
+    group, unit = np.arange(len(y)), u0 + du
     if _may_repeat(X):
         representatives, group = distinct_rows(X, y)
         X, y = take_rows(X, representatives), y[representatives]
@@ -91,7 +94,7 @@ def svm_path(
     failures: list[RuntimeError] = []
     for size in PERTURBATIONS:
         try:
-            path = SVMPath(X, kernel, group, problem, _nodes(_follow(problem, size), problem.free), size)
+            path = SVMPath(X, kernel, group, unit, problem, _nodes(_follow(problem, size), problem.free), size)
             if _distance(path).max() > OPTIMAL:
                 path = replace(path, at=_corrected(path))
             _require_optimal(path)
@@ -129,6 +132,8 @@ class SVMPath(BetaPath):
         `kernels.linear` itself is told apart from other functions: scores are then had by way of w.
     group : array of shape (rows given,)
         Which of the distinct rows each row given is.
+    unit : array of shape (rows given,)
+        The bound of each row given at weight 1.
     problem : Problem
         The dual that was followed.
     at : Nodes
@@ -142,6 +147,7 @@ class SVMPath(BetaPath):
     X: Rows
     kernel: Kernel
     group: Int[np.ndarray, " r"]
+    unit: Float[np.ndarray, " r"]
     problem: Problem
     at: Nodes
     perturbation: float
@@ -195,18 +201,47 @@ class SVMPath(BetaPath):
         nodes, weights = _of_few(self.interpolant.weights(betas))
         return weights @ self._scores(self._family(nodes), X)
 
-    def score_derivatives(self, X: Rows, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, "b n"]:
-        """Return d scores / d beta from the right, at beta = 1 from the left."""
-        nodes, weights = _of_few(self.interpolant.derivative(betas))
-        return weights @ self._scores(self._family(nodes), X)
+    def motion(
+        self, X: Rows, betas: Float[np.ndarray, " b"]
+    ) -> tuple[Float[np.ndarray, "b n 1"], Float[np.ndarray, "b n 1"]]:
+        """Return the scores of the rows X and their derivatives from the right, at beta = 1 from the left."""
+        pieces, place = np.unique(self.interpolant.pieces(betas), return_inverse=True)
+        C, db = zip(*(HeldMargin.of(self.problem, self.at.status[piece]).direction() for piece in pieces), strict=True)
+        moving = np.flatnonzero(np.any(C, axis=0))
+        rates = self._of_rows(moving, np.array(C)[:, moving], X) + np.array(db)[:, np.newaxis]
+        return self.scores(X, betas)[..., np.newaxis], rates[place][..., np.newaxis]
+
+    def response(self, beta: float) -> Response:
+        """Return how the optimum at beta answers to the weights of its training rows."""
+        (piece,) = self.interpolant.pieces(np.array([beta]))
+        status, problem = self.at.status[piece], self.problem
+        if problem.free and not (status == MARGIN).any():
+            raise ValueError(
+                f"at beta = {beta:g} no row is on the margin, and the intercept is free within an interval: the weight "
+                "of a single row would make it jump; ask at another beta, or raise C"
+            )
+        margins = problem.y * self.scores(self.X, np.array([beta]))[0]
+        margin = HeldMargin.of(problem, status)
+        held = margin.held()
+        ties = int(((np.abs(margins - 1.0) <= TIED) & (status != MARGIN)).sum()) + margin.dependent
+        pulls = np.where(status == BOUND, -problem.y, 0.0)[self.group] * self.unit
+
+        def coupling(X: Rows) -> Float[np.ndarray, "x n"]:
+            return margin.left(self.kernel(X, self.X), held)[:, self.group]
+
+        return Response(beta, pulls[:, np.newaxis], coupling, ties)
 
     def _scores(self, family: Family, X: Rows) -> Float[np.ndarray, "k x"]:
         """Return the scores of the rows X for some solutions."""
         rows, C = family.expansion()
+        return self._of_rows(rows, C, X) + family.b[:, np.newaxis]
+
+    def _of_rows(self, rows: Int[np.ndarray, " s"], C: Float[np.ndarray, "k s"], X: Rows) -> Float[np.ndarray, "k x"]:
+        """Return sum_i c_i k(x_i, x) over some training rows."""
+        if not rows.size:
+            return np.zeros((len(C), n_rows(X)))
         support = take_rows(self.X, rows)
-        scores = np.asarray((C @ support) @ X.T) if self.kernel is linear else C @ self.kernel(support, X)
-        scores += family.b[:, np.newaxis]
-        return scores
+        return np.asarray((C @ support) @ X.T) if self.kernel is linear else C @ self.kernel(support, X)
 
     @cached_property
     def _gram(self) -> sp.csr_array:
@@ -251,7 +286,7 @@ class SVMPath(BetaPath):
             return self
         part = self._until(r)
         problem = replace(before, u0=u0, du=du)
-        path = replace(self, problem=problem, at=replace(part, betas=part.betas / r))
+        path = replace(self, unit=r * self.unit, problem=problem, at=replace(part, betas=part.betas / r))
         clean = u0 > 0.0
         if (part.status[:, clean] == BOUND).any() or (path.nodal_duals > problem.u0 + part.betas[:, None] * before.du)[
             :, clean

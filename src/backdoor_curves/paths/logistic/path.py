@@ -16,12 +16,14 @@ from typing import ClassVar
 import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Float
+from scipy.special import expit
 
-from backdoor_curves.paths.base import BetaPath, Certificate, PathError
-from backdoor_curves.paths.coordinates import Features, GramFactor, coordinates
+from backdoor_curves.paths import conjugate
+from backdoor_curves.paths.base import BetaPath, Certificate, PathError, Response
+from backdoor_curves.paths.coordinates import Features, GramFactor, coordinates, coupling_through
 from backdoor_curves.paths.logistic.anchors import DEGREE, follow, taylor
 from backdoor_curves.paths.logistic.problem import Factor, Problem, newton
-from backdoor_curves.paths.panels import Panels, compressed
+from backdoor_curves.paths.panels import Panels, compressed, neighbours
 from backdoor_curves.rows import Rows
 
 SHARP = 1e-3
@@ -41,8 +43,8 @@ CENTRED = 1e-9
 """A step of Newton's method in one dimension after which there is no other: it squares what is left."""
 MOST_STEPS = 50
 """Of Newton's method in one dimension."""
-NEIGHBOURS = 0.5
-"""Betas so near to each other, in tau, share the Hessian of a certificate."""
+POLISHING = 2
+"""Newton steps from the path to the optimum: the first squares an error of 1e-6, the second is for coarser paths."""
 
 
 def logistic_path(
@@ -169,6 +171,29 @@ class LogisticPath(BetaPath):
         p = self.space.rows.shape[1]
         return self.nodal[:p].T @ self.nodal[:p]
 
+    def motion(
+        self, X: Rows, betas: Float[np.ndarray, " b"]
+    ) -> tuple[Float[np.ndarray, "b n 1"], Float[np.ndarray, "b n 1"]]:
+        """Return the scores of the rows X and their derivatives: Newton's method from the nodes, to rounding.
+
+        The optimality condition R w = Z'(y u s), s = sigma(-y f), in beta: (R + Z'D Z) w' = Z'(y du s).
+        """
+        W, rates = np.empty((2, len(self.nodal), len(betas)))
+        for group in neighbours(np.log1p(betas / self.interpolant.scale)):
+            W[:, group], rates[:, group] = optimum_and_rate(self.problem, self._at(betas[group]), betas[group])
+        return self._scores(W, X).T[..., np.newaxis], self._scores(rates, X).T[..., np.newaxis]
+
+    def response(self, beta: float) -> Response:
+        """Return how the optimum at beta answers to the weights of its training rows."""
+        problem, betas = self.problem, np.array([beta])
+        W, _ = optimum_and_rate(problem, self._at(betas), betas)
+        F = problem.Z @ W
+        D = problem.gradient(W, F, betas)[1][:, 0]
+        H = (problem.Z.T * D) @ problem.Z + np.diag(problem.R)
+        pulls = -(problem.u0 + problem.du) * problem.y * expit(-problem.y * F[:, 0])
+        column = () if self.scaling == 0.0 else (self.scaling or 1.0,)
+        return Response(beta, pulls[:, np.newaxis], coupling_through(H, problem.Z, self.space, column))
+
     def certificate(self, betas: Float[np.ndarray, " b"], rows: Sequence[Rows]) -> Certificate:
         """Return bounds from the gradient at a better solution.
 
@@ -177,7 +202,7 @@ class LogisticPath(BetaPath):
         """
         tau = np.log1p(betas / self.interpolant.scale)
         gap, bound = np.empty(len(betas)), np.empty(len(betas))
-        for group in _neighbours(tau):
+        for group in neighbours(tau):
             gap[group], bound[group] = self._bounds(betas[group], rows)
         return Certificate(betas, gap, bound)
 
@@ -281,13 +306,24 @@ class LogisticPath(BetaPath):
         return np.asarray(X @ coef) + intercept
 
 
-def _neighbours(tau: Float[np.ndarray, " b"]) -> list[np.ndarray]:
-    """Return groups of betas near each other."""
-    if len(tau) == 0:
-        return []
-    order = np.argsort(tau)
-    group = np.floor(tau[order] / NEIGHBOURS)
-    return np.split(order, np.flatnonzero(np.diff(group)) + 1)
+def optimum_and_rate(
+    problem: Problem, W: Float[np.ndarray, "p b"], betas: Float[np.ndarray, " b"]
+) -> tuple[Float[np.ndarray, "p b"], Float[np.ndarray, "p b"]]:
+    """Return the optima at betas near each other, found from W nearby, and their derivatives.
+
+    Newton's method; all systems are solved by conjugate gradients with one factor as preconditioner.
+    """
+    y, du = problem.y[:, np.newaxis], problem.du[:, np.newaxis]
+    g, D = problem.gradient(W, problem.Z @ W, betas)
+    factor = problem.hessian(D[:, len(betas) // 2])
+
+    def solve(D: Float[np.ndarray, "n b"], B: Float[np.ndarray, "p b"]) -> Float[np.ndarray, "p b"]:
+        return conjugate.solve(lambda P: problem.hessian_product(D, P), factor.solve, B)
+
+    for _ in range(POLISHING):
+        W = W - solve(D, g)
+        g, D = problem.gradient(W, problem.Z @ W, betas)
+    return W, solve(D, problem.Z.T @ (y * du * expit(-y * (problem.Z @ W))))
 
 
 def _squares(X: Rows) -> Float[np.ndarray, " n"]:

@@ -94,6 +94,10 @@ class Problem:
         wrong = expit(-y * F)
         return -(u * wrong * y).sum(axis=0), (u * wrong * (1.0 - wrong)).sum(axis=0)
 
+    def hessian_product(self, D: Float[np.ndarray, "n b"], P: Float[np.ndarray, "p b"]) -> Float[np.ndarray, "p b"]:
+        """Return (R + Z'D Z) p for each column."""
+        return self.R[:, np.newaxis] * P + self.Z.T @ (D * (self.Z @ P))
+
     def hessian(self, D: Float[np.ndarray, " n"]) -> Factor:
         """Return the Cholesky factor of R + Z'D Z, in single precision where that will do."""
         curvature = D * self.squares
