@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from backdoor_curves.data import PoisonedData as PoisonedData
     from backdoor_curves.data import Samples as Samples
     from backdoor_curves.display import BackdoorLearningCurveDisplay as BackdoorLearningCurveDisplay
+    from backdoor_curves.explain import input_gradient as input_gradient
+    from backdoor_curves.explain import trigger_mask as trigger_mask
+    from backdoor_curves.explain import trigger_share as trigger_share
     from backdoor_curves.influences import Influence as Influence
     from backdoor_curves.influences import influence as influence
     from backdoor_curves.paths.base import PathError as PathError
@@ -37,7 +40,10 @@ _HOME = {
     "backdoor_learning_curve": "curve",
     "backdoor_learning_curves": "curve",
     "influence": "influences",
+    "input_gradient": "explain",
     "poison": "poisoning",
+    "trigger_mask": "explain",
+    "trigger_share": "explain",
 }
 _MODULES = ("datasets", "metrics")
 __all__ = [*_HOME, *_MODULES]

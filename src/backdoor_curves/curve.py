@@ -22,6 +22,7 @@ from jaxtyping import Float, Int
 from backdoor_curves.codes import Code
 from backdoor_curves.condensed import CondensedRows
 from backdoor_curves.data import PoisonedData, Samples
+from backdoor_curves.deviation import angles, cosines, norms
 from backdoor_curves.files import as_arrays, read_record, record_of, value_of, write_record
 from backdoor_curves.flips import Flips
 from backdoor_curves.following import REFIT_BETAS, Method, follow
@@ -30,7 +31,7 @@ from backdoor_curves.influences import Influence, TestRows, checked_beta, influe
 from backdoor_curves.learners import Learner, read_learner
 from backdoor_curves.losses import Loss
 from backdoor_curves.metrics import attack_success_rate, clean_accuracy, robust_accuracy
-from backdoor_curves.paths.base import BetaPath, Certificate, Gram, Interpolant, PathError, cosines, norms
+from backdoor_curves.paths.base import BetaPath, Certificate, Gram, Interpolant, PathError
 from backdoor_curves.paths.interpolants import PiecewiseLinear, Rational, Table
 from backdoor_curves.paths.panels import Panels
 from backdoor_curves.paths.shared import Shared
@@ -470,7 +471,7 @@ class BackdoorLearningCurve:
 
     def angle(self, betas: Any = None) -> Any:
         """Return nu = (1 - cos(w(0), w(beta))) / 2 of Eq. 5, in [0, 1]; errors as `norm`."""
-        return (1.0 - self.cosine(betas)) / 2.0
+        return self._of_parameters(angles, betas)
 
     def area(self, split: Split = "triggered") -> float:
         """Return the integral of the loss over beta in [0, 1]: small where the backdoor is learned early.

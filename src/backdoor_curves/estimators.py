@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -20,7 +20,17 @@ from sklearn.svm import SVC, LinearSVC, NuSVC
 from sklearn.utils.validation import has_fit_parameter
 
 from backdoor_curves.codes import Code
-from backdoor_curves.kernels import Kernel, linear, polynomial, rbf, sigmoid
+from backdoor_curves.kernels import (
+    Kernel,
+    linear,
+    linear_gradient,
+    polynomial,
+    polynomial_gradient,
+    rbf,
+    rbf_gradient,
+    sigmoid,
+    sigmoid_gradient,
+)
 from backdoor_curves.losses import Loss
 from backdoor_curves.paths.refit import Model
 from backdoor_curves.rows import Rows, n_rows
@@ -138,6 +148,22 @@ def _kernel_of(estimator: Any) -> Kernel | None:
         "sigmoid": partial(sigmoid, gamma=gamma, coef0=coef0),
     }
     return estimator.kernel if callable(estimator.kernel) else own.get(estimator.kernel)
+
+
+def kernel_gradient_of(estimator: Any) -> Callable[..., Float[np.ndarray, "n d"]]:
+    """Return the gradient of a kernel expansion in x, a function (c, S, X) as in `kernels`."""
+    if isinstance(estimator, LinearSVC):
+        return linear_gradient
+    gamma, coef0, degree = estimator.gamma, estimator.coef0, estimator.degree
+    own: Mapping[Any, Callable[..., Float[np.ndarray, "n d"]]] = {
+        "linear": linear_gradient,
+        "rbf": partial(rbf_gradient, gamma=gamma),
+        "poly": partial(polynomial_gradient, gamma=gamma, coef0=coef0, degree=degree),
+        "sigmoid": partial(sigmoid_gradient, gamma=gamma, coef0=coef0),
+    }
+    if callable(estimator.kernel):
+        raise ValueError("a gradient in the input needs a kernel by name; that of a function is unknown here")
+    return own[estimator.kernel]
 
 
 def kernel_key(estimator: Any) -> Hashable:

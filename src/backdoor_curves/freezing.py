@@ -31,7 +31,7 @@ def freeze_steps(
     for step in steps:
         transformer = clone(step)
         # fit_transform, as Pipeline does: some transformers treat the rows that they were fitted on in another way.
-        X = transformer.fit_transform(_shaped_for(transformer, X), rows.y)
+        X = transformer.fit_transform(shaped_for(transformer, X), rows.y)
         fitted.append(transformer)
     if freeze == "clean":
         return tuple(fitted), Samples(X, clean.y), Samples(through(tuple(fitted), poison.X), poison.y)
@@ -42,11 +42,11 @@ def freeze_steps(
 def through(steps: tuple[Any, ...], X: Rows) -> Rows:
     """Return the rows behind the fitted transformers."""
     for step in steps:
-        X = step.transform(_shaped_for(step, X))
+        X = step.transform(shaped_for(step, X))
     return X
 
 
-def _shaped_for(step: Any, X: Rows) -> Rows:
+def shaped_for(step: Any, X: Rows) -> Rows:
     """Flatten images, unless the step says by its tags that it takes arrays of more axes, or of any kind."""
     tags = get_tags(step)
     takes_images = tags.no_validation or tags.input_tags.three_d_array

@@ -101,6 +101,41 @@ def sigmoid(A: Rows, B: Rows, gamma: float, coef0: float) -> Float[np.ndarray, "
     return np.tanh(K, out=K)
 
 
+def linear_gradient(c: Float[np.ndarray, " s"], S: Rows, X: Rows) -> Float[np.ndarray, "n d"]:
+    """Return the gradient of sum_i c_i k(s_i, x) in x at each row of X, for the linear kernel: sum_i c_i s_i."""
+    return np.tile(np.asarray(S.T @ c), (X.shape[0], 1))
+
+
+def rbf_gradient(c: Float[np.ndarray, " s"], S: Rows, X: Rows, gamma: float) -> Float[np.ndarray, "n d"]:
+    """Return the same gradient for the Gaussian kernel: 2 gamma sum_i c_i k(s_i, x) (s_i - x).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from backdoor_curves.kernels import rbf_gradient
+    >>> rbf_gradient(np.ones(1), np.array([[1.0]]), np.array([[0.0], [1.0]]), gamma=0.5).round(6)
+    array([[0.606531],
+           [0.      ]])
+    """
+    A = rbf(X, S, gamma) * c
+    X = X.toarray() if sp.issparse(X) else X
+    return 2.0 * gamma * (np.asarray(A @ S) - A.sum(axis=1, keepdims=True) * X)
+
+
+def polynomial_gradient(
+    c: Float[np.ndarray, " s"], S: Rows, X: Rows, gamma: float, coef0: float, degree: int
+) -> Float[np.ndarray, "n d"]:
+    """Return the same for the polynomial kernel: degree gamma sum_i c_i (gamma s_i'x + coef0)^(degree - 1) s_i."""
+    return degree * gamma * np.asarray((polynomial(X, S, gamma, coef0, degree - 1) * c) @ S)
+
+
+def sigmoid_gradient(
+    c: Float[np.ndarray, " s"], S: Rows, X: Rows, gamma: float, coef0: float
+) -> Float[np.ndarray, "n d"]:
+    """Return the same gradient for the sigmoid kernel: gamma sum_i c_i (1 - k(s_i, x)^2) s_i."""
+    return gamma * np.asarray(((1.0 - sigmoid(X, S, gamma, coef0) ** 2) * c) @ S)
+
+
 def negative_eigenvalue(K: Float[np.ndarray, "n n"]) -> float:
     """Return the smallest eigenvalue of a symmetric matrix if it is negative by more than rounding, and 0 otherwise.
 

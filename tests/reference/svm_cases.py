@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from sklearn.metrics.pairwise import polynomial_kernel
 
-from backdoor_curves.paths.base import norms
+from backdoor_curves.deviation import norms
 from backdoor_curves.paths.svm import NotOptimalError, svm_path
 from reference.interior_point import solve
 

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
-import scipy.sparse as sp
 from jaxtyping import Float
 
 from backdoor_curves.rows import Rows
@@ -181,21 +180,3 @@ def combined(weights: Weights, nodal: Float[np.ndarray, k * shape]) -> Float[np.
     """Return sum_i p_i(beta) q(beta_i) for a quantity q of any shape."""
     flat = weights @ nodal.reshape(len(nodal), -1)
     return flat.reshape(weights.shape[0], *nodal.shape[1:])
-
-
-def norms(interpolant: Interpolant, gram: Gram, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, " b"]:
-    """Return ||w(beta)||, the intercept left out."""
-    p = interpolant.weights(betas)
-    # Of a w that is 0 rounding leaves a square of either sign.
-    return np.sqrt(np.maximum((_dense(p @ gram) * _dense(p)).sum(axis=1), 0.0))
-
-
-def cosines(interpolant: Interpolant, gram: Gram, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, " b"]:
-    """Return the cosine between w(0) and w(beta), in [-1, 1]."""
-    start = interpolant.weights(np.zeros(1))
-    along = (interpolant.weights(betas) @ _dense(start @ gram).T)[:, 0]
-    return np.clip(along / (norms(interpolant, gram, np.zeros(1)) * norms(interpolant, gram, betas)), -1.0, 1.0)
-
-
-def _dense(A: Weights) -> Float[np.ndarray, "a b"]:
-    return A.toarray() if sp.issparse(A) else A
