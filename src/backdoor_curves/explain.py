@@ -124,7 +124,7 @@ def trigger_mask(data: PoisonedData) -> Bool[np.ndarray, ...]:
     return np.asarray((stamped != original).any(axis=0))
 
 
-def trigger_share(gradients: Float[np.ndarray, "n ..."], mask: Bool[np.ndarray, "..."]) -> Float[np.ndarray, " n"]:
+def trigger_share(gradients: Float[np.ndarray, "n ..."], mask: Bool[np.ndarray, ...]) -> Float[np.ndarray, " n"]:
     """Return the share of each gradient's magnitude that lies inside the trigger, in [0, 1]; NaN for one that is 0.
 
     Parameters
