@@ -12,7 +12,17 @@ from hypothesis import strategies as st
 from sklearn.metrics.pairwise import linear_kernel, polynomial_kernel, rbf_kernel, sigmoid_kernel
 
 from backdoor_curves import memory
-from backdoor_curves.kernels import linear, negative_eigenvalue, polynomial, rbf, sigmoid
+from backdoor_curves.kernels import (
+    linear,
+    linear_gradient,
+    negative_eigenvalue,
+    polynomial,
+    polynomial_gradient,
+    rbf,
+    rbf_gradient,
+    sigmoid,
+    sigmoid_gradient,
+)
 
 KERNELS = {
     "linear": (linear, linear_kernel),
@@ -131,3 +141,26 @@ def test_a_matrix_that_would_not_fit_is_refused_with_both_numbers(monkeypatch):
 def test_the_memory_of_this_machine_is_known():
     """A gigabyte and more on any machine that runs these tests, and no more than a petabyte."""
     assert 2.0**28 < memory.available_memory() < 2.0**50
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize(
+    ("kernel", "gradient", "parameters"),
+    [
+        (linear, linear_gradient, {}),
+        (rbf, rbf_gradient, {"gamma": 0.4}),
+        (polynomial, polynomial_gradient, {"gamma": 0.5, "coef0": 0.3, "degree": 3}),
+        (polynomial, polynomial_gradient, {"gamma": 0.5, "coef0": 0.3, "degree": 1}),
+        (sigmoid, sigmoid_gradient, {"gamma": 0.2, "coef0": -0.1}),
+    ],
+)
+def test_gradients_of_expansions_are_their_differences(kernel, gradient, parameters, sparse):
+    """Of sum_i c_i k(s_i, x) in x, coordinate by coordinate."""
+    rng = np.random.default_rng(0)
+    S, X, c = rng.normal(size=(7, 4)), rng.normal(size=(5, 4)), rng.normal(size=7)
+    h = 1e-6
+    right = np.column_stack(
+        [c @ (kernel(S, X + h * e, **parameters) - kernel(S, X - h * e, **parameters)) / (2 * h) for e in np.eye(4)]
+    )
+    given = (sp.csr_array(S), sp.csr_array(X)) if sparse else (S, X)
+    np.testing.assert_allclose(gradient(c, *given, **parameters), right, atol=1e-8)

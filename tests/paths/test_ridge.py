@@ -10,8 +10,8 @@ import pytest
 import scipy.sparse as sp
 from sklearn.linear_model import Ridge
 
+from backdoor_curves.deviation import cosines, norms
 from backdoor_curves.paths import ridge
-from backdoor_curves.paths.base import cosines, norms
 from backdoor_curves.paths.ridge import ridge_path
 
 BETAS = np.array([0.0, 1e-4, 0.03, 0.4, 1.0])

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.svm import SVC, LinearSVC
 
-from backdoor_curves.paths.base import cosines, norms
+from backdoor_curves.deviation import cosines, norms
 from backdoor_curves.paths.svm import NotOptimalError, svm_path
 
 

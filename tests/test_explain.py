@@ -1,0 +1,225 @@
+"""Gradients in the input against finite differences, and the trigger's share in them."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.decomposition import PCA, TruncatedSVD
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression, RidgeClassifier, SGDClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, Normalizer, RobustScaler, StandardScaler
+from sklearn.svm import SVC, LinearSVC
+
+import backdoor_curves as bc
+
+MASK = np.array([False, False, False, True])
+
+
+def problem(n_classes=2, n=60, d=4):
+    rng = np.random.default_rng(1)
+    y = rng.integers(0, n_classes, n)
+    X = rng.normal(size=(n, d)) + 0.7 * np.eye(max(n_classes, d))[y][:, :d]
+    return bc.poison(
+        (X, y), (X[:12], y[:12]), trigger=lambda rows, _: rows + 2.0 * MASK, rate=0.15, labels="next", rng=rng
+    )
+
+
+def by_differences(curve, X, beta, h=1e-6):
+    """Central differences of the scores of the whole pipeline."""
+    columns = []
+    for j in range(X[0].size):
+        step = np.zeros(X[0].size)
+        step[j] = h
+        shift = step.reshape(X.shape[1:])
+        f = [scores(curve, X + sign * shift, beta) for sign in (1, -1)]
+        columns.append((f[0] - f[1]) / (2 * h))
+    return np.moveaxis(np.array(columns), 0, 1).reshape(*X.shape, *columns[0].shape[1:])
+
+
+def scores(curve, X, beta):
+    Z = X
+    for step in curve.learner.steps:
+        Z = step.transform(Z)
+    return curve.path.scores(np.asarray(Z).reshape(len(Z), -1), np.array([beta]))[0]
+
+
+class Squares(TransformerMixin, BaseEstimator):
+    """A frozen map with a derivative of its own."""
+
+    def fit(self, X, y=None):  # noqa: ARG002
+        self.fitted_ = True
+        return self
+
+    def transform(self, X):
+        return X**2 + X
+
+    def vjp(self, X, G):
+        return G * (2 * X + 1)
+
+
+LEARNERS = [
+    RidgeClassifier(),
+    LogisticRegression(),
+    LogisticRegression(solver="liblinear", intercept_scaling=3.0),
+    LinearSVC(C=0.3, loss="hinge"),
+    LinearSVC(C=0.3),
+    SVC(kernel="linear"),
+    SVC(gamma=0.3),
+    SVC(kernel="poly", gamma=0.5, coef0=0.5, degree=3),
+]
+PIPELINES = [
+    make_pipeline(StandardScaler(), SVC(gamma=0.3)),
+    make_pipeline(StandardScaler(with_std=False), RidgeClassifier()),
+    make_pipeline(MinMaxScaler((-1, 2)), MaxAbsScaler(), RobustScaler(), LogisticRegression()),
+    make_pipeline(PCA(3), SVC(gamma=0.3)),
+    make_pipeline(PCA(3, whiten=True), SVC(gamma=0.3)),
+    make_pipeline(TruncatedSVD(3), RidgeClassifier()),
+    make_pipeline(Squares(), StandardScaler(), LogisticRegression()),
+]
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.35, 1.0])
+@pytest.mark.parametrize("estimator", [*LEARNERS, *PIPELINES], ids=str)
+def test_gradients_are_the_differences_of_scores(estimator, beta):
+    """Linear and kernel models, through scikit-learn's linear steps and one that brings its own derivative."""
+    data = problem()
+    curve = bc.backdoor_learning_curve(estimator, data)
+    X = np.asarray(data.triggered_test.X)
+    found = bc.input_gradient(curve, X, beta)
+    assert found.shape == X.shape
+    np.testing.assert_allclose(found, by_differences(curve, X, beta), rtol=1e-5, atol=1e-7)
+
+
+def test_the_gradient_of_the_prediction_points_to_its_class():
+    """For two classes the sign turns with the prediction; a step along it makes the prediction surer."""
+    data = problem()
+    curve = bc.backdoor_learning_curve(SVC(gamma=0.3), data)
+    X = np.asarray(data.clean_test.X)
+    score, predicted = (bc.input_gradient(curve, X, 1.0, of=of) for of in ("score", "predicted"))
+    f = scores(curve, X, 1.0)
+    np.testing.assert_array_equal(predicted, np.where(f > 0, 1, -1)[:, np.newaxis] * score)
+    surer = scores(curve, X + 1e-4 * predicted, 1.0) * np.sign(f)
+    assert (surer > np.abs(f)).all()
+
+
+def test_more_classes_have_a_last_axis():
+    """A gradient for each class, and that of the predicted one among them."""
+    data = problem(n_classes=3)
+    curve = bc.backdoor_learning_curve(RidgeClassifier(), data)
+    X = np.asarray(data.clean_test.X)
+    found = bc.input_gradient(curve, X, 0.5)
+    assert found.shape == (*X.shape, 3)
+    np.testing.assert_allclose(found, by_differences(curve, X, 0.5), atol=1e-7)
+    classes = scores(curve, X, 0.5).argmax(axis=1)
+    np.testing.assert_array_equal(
+        bc.input_gradient(curve, X, 0.5, of="predicted"), found[np.arange(len(X)), :, classes]
+    )
+
+
+def test_images_keep_their_shape_and_sparse_rows_are_taken():
+    """What is flattened on the way in is unflattened on the way out."""
+    rng = np.random.default_rng(0)
+    train, test = bc.datasets.digits("even-odd", n_train=100, n_test=30, rng=rng)
+    trigger = bc.PatchTrigger.random(size=2, n_classes=2, channels=1, rng=rng)
+    data = bc.poison(train, test, trigger=trigger, rate=0.1, rng=rng)
+    curve = bc.backdoor_learning_curve(make_pipeline(StandardScaler(), LogisticRegression()), data)
+    assert bc.input_gradient(curve, test.X[:3]).shape == test.X[:3].shape
+    flat = bc.PoisonedData(
+        *((sp.csr_array(part.X.reshape(len(part), -1)), part.y) for part in (data.clean_train, data.poison_train)),
+        *((sp.csr_array(part.X.reshape(len(part), -1)), part.y) for part in (data.clean_test, data.triggered_test)),
+    )
+    for estimator in (SVC(gamma=0.1), LogisticRegression()):
+        dense, sparse = (bc.backdoor_learning_curve(estimator, each) for each in (data, flat))
+        rows = test.X[:3].reshape(3, -1)
+        np.testing.assert_allclose(
+            bc.input_gradient(sparse, sp.csr_array(rows)), bc.input_gradient(dense, rows), atol=1e-5
+        )
+
+
+def test_linear_refits_have_gradients_at_their_betas():
+    """Their coefficients."""
+    data = problem()
+    curve = bc.backdoor_learning_curve(SGDClassifier(random_state=0), data, betas=[0.0, 0.5, 1.0])
+    X = np.asarray(data.clean_test.X)
+    np.testing.assert_allclose(bc.input_gradient(curve, X, 0.5), by_differences(curve, X, 0.5), atol=1e-6)
+    with pytest.raises(ValueError, match="answers at the betas it was fitted at"):
+        bc.input_gradient(curve, X, 0.3)
+
+
+def test_the_poisoned_model_looks_at_the_trigger():
+    """More than the clean one, and more than the trigger's share of the row."""
+    data = problem()
+    curve = bc.backdoor_learning_curve(LogisticRegression(), data)
+    X = np.asarray(data.triggered_test.X)
+    mask = bc.trigger_mask(data)
+    np.testing.assert_array_equal(mask, MASK)
+    clean, poisoned = (bc.trigger_share(bc.input_gradient(curve, X, beta), mask).mean() for beta in (0.0, 1.0))
+    assert poisoned > 1.5 * clean
+    assert poisoned > mask.mean()
+
+
+def test_a_share_is_a_share_of_magnitude():
+    """By hand; a gradient of 0 has none."""
+    G = np.array([[[3.0, -1.0], [0.0, 0.0]], [[0.0, 0.0], [0.0, 0.0]]])
+    share = bc.trigger_share(G, np.array([[False, True], [True, False]]))
+    assert share[0] == 0.25
+    assert np.isnan(share[1])
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda curve, X: bc.input_gradient(curve, X, 1.5), "beta: one number in"),
+        (lambda curve, X: bc.input_gradient(curve, X, of="loss"), 'of: "score" or "predicted"'),
+        (lambda _, X: bc.trigger_share(X, MASK[:2]), "mask: a bool for each entry"),
+        (lambda _, X: bc.trigger_share(X, MASK.astype(float)), "mask: a bool for each entry"),
+    ],
+)
+def test_bad_arguments_get_a_sentence(call, message):
+    """What was expected and what came."""
+    data = problem()
+    curve = bc.backdoor_learning_curve(RidgeClassifier(), data)
+    with pytest.raises(ValueError, match=message):
+        call(curve, np.asarray(data.clean_test.X))
+
+
+@pytest.mark.parametrize(
+    ("estimator", "message"),
+    [
+        (make_pipeline(Normalizer(), RidgeClassifier()), "the derivative of Normalizer is not known here"),
+        (SVC(kernel=lambda A, B: A @ B.T), "needs a kernel by name"),
+        (RandomForestClassifier(3, random_state=0), "has no coefficients"),
+    ],
+    ids=["step", "kernel", "forest"],
+)
+def test_what_has_no_gradient_says_so(estimator, message):
+    """And what to do about it."""
+    data = problem()
+    curve = bc.backdoor_learning_curve(estimator, data)
+    with pytest.raises(ValueError, match=message):
+        bc.input_gradient(curve, np.asarray(data.clean_test.X))
+
+
+def test_pairs_of_classes_have_no_gradient_of_the_prediction():
+    """With votes there is no score of a class; the refitted machines of the pairs have coefficients all the same."""
+    data = problem(n_classes=3)
+    curve = bc.backdoor_learning_curve(SVC(kernel="linear"), data, betas=[0.0, 0.5, 1.0])
+    X = np.asarray(data.clean_test.X)
+    np.testing.assert_allclose(bc.input_gradient(curve, X), by_differences(curve, X, 1.0), atol=1e-6)
+    with pytest.raises(ValueError, match="with a score for each pair"):
+        bc.input_gradient(curve, X, of="predicted")
+
+
+def test_a_mask_needs_the_rows_before_they_were_stamped():
+    """Own poisoned rows come without them, and texts have no entries."""
+    data = problem()
+    own = bc.PoisonedData(data.clean_train, data.poison_train, data.clean_test, data.triggered_test)
+    with pytest.raises(ValueError, match="original_train and poison_rows"):
+        bc.trigger_mask(own)
+    texts, y = ["a b", "b c", "c d", "d e"] * 3, [0, 1] * 6
+    mail = bc.poison(
+        (texts, y), (texts, y), trigger=lambda rows, _: [r + " z" for r in rows], rate=0.3, rng=np.random.default_rng(0)
+    )
+    with pytest.raises(ValueError, match="rows as an array were expected, list came"):
+        bc.trigger_mask(mail)
