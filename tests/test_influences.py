@@ -154,10 +154,10 @@ def test_a_wrong_formula_would_not_pass(wrong, monkeypatch):
             other = type(self)(**{**self.__dict__, "system": system})
             coupling = right(other, beta).coupling
         elif wrong == "penalty added":
-            pulls = pulls + 2 * ALPHA * np.linalg.norm(self.parameters(np.array([beta]))[0])
+            pulls = pulls + 2.0 * ALPHA * np.linalg.norm(self.parameters(np.array([beta]))[0])
         else:
             pulls = pulls / len(pulls)
-        return type(there)(beta, pulls, coupling)
+        return type(there)(beta, there.motion, there.rows, pulls, coupling)
 
     monkeypatch.setattr(RidgePath, "response", response)
     with pytest.raises(AssertionError):

@@ -27,7 +27,7 @@ from backdoor_curves.files import as_arrays, read_record, record_of, value_of, w
 from backdoor_curves.flips import Flips
 from backdoor_curves.following import REFIT_BETAS, Method, follow
 from backdoor_curves.freezing import Freeze
-from backdoor_curves.influences import Influence, TestRows, checked_beta, influence_on, self_influence, test_rows
+from backdoor_curves.influences import Influence, TestRows, checked_beta, influence_on, rows_meant, self_influence
 from backdoor_curves.learners import Learner, read_learner
 from backdoor_curves.losses import Loss
 from backdoor_curves.metrics import attack_success_rate, clean_accuracy, robust_accuracy
@@ -589,7 +589,7 @@ class BackdoorLearningCurve:
             As `influence`; and if the curve was loaded from a file, which keeps no training rows.
         """
         live = self._live("influence")
-        tests = test_rows(rows, live.learner, live.data.triggered_test, live.data.clean_test)
+        tests = rows_meant(rows, live.learner, live.data.triggered_test, live.data.clean_test)
         return influence_on(live.path, live.learner, tests, checked_beta(beta))
 
     def self_influence(self, beta: float = 0.0) -> Float[np.ndarray, " n_train"]:

@@ -27,7 +27,7 @@ from backdoor_curves.freezing import Freeze
 from backdoor_curves.learners import Learner, read_learner
 from backdoor_curves.losses import corner_of, score_gradients
 from backdoor_curves.memory import require_bytes
-from backdoor_curves.paths.base import BetaPath
+from backdoor_curves.paths.base import BetaPath, Response
 from backdoor_curves.paths.shared import Shared
 from backdoor_curves.rows import stack_rows, take_rows
 
@@ -175,11 +175,11 @@ def influence(
     if not isinstance(data, PoisonedData):
         raise TypeError(f"data: PoisonedData was expected, {type(data).__name__} came; make it with poison(...)")
     learner = read_learner(estimator, data, freeze)
-    tests = test_rows(rows, learner, data.triggered_test, data.clean_test)
+    tests = rows_meant(rows, learner, data.triggered_test, data.clean_test)
     return influence_on(follow(learner, "exact", tolerance=tolerance, shared=shared), learner, tests, beta)
 
 
-def test_rows(rows: TestRows, learner: Learner, triggered: Samples, clean: Samples) -> Samples:
+def rows_meant(rows: TestRows, learner: Learner, triggered: Samples, clean: Samples) -> Samples:
     """Return the test rows that are meant behind the frozen map, with labels as class indices."""
     if isinstance(rows, str):
         if rows not in ("triggered", "clean"):
@@ -197,12 +197,12 @@ def influence_on(path: BetaPath, learner: Learner, tests: Samples, beta: float) 
     n = len(learner.is_poison)
     require_bytes(8.0 * len(tests) * n, f"influence: {len(tests)} x {n} values")
     response = path.response(beta)
-    victims_order = _places(learner.is_poison)
-    values = np.empty((len(tests), n))
-    for block in np.array_split(np.arange(len(tests)), len(tests) // BLOCK + 1):
-        some = tests.take(block)
-        g = _loss_gradients(path, learner, some, beta)
-        values[block[:, np.newaxis], victims_order] = -response.coupling(some.X) * (g @ response.pulls.T)
+    columns, g = _places(learner.is_poison)[response.rows], _loss_gradients(response, learner, tests)
+    values = np.zeros((len(tests), n))
+    feeling = np.flatnonzero(g.any(axis=1)) if columns.size else np.empty(0, dtype=np.intp)
+    # A hinge beyond its margin feels nothing, and rows that do not pull have no influence.
+    for block in np.array_split(feeling, len(feeling) // BLOCK + 1) if feeling.size else ():
+        values[np.ix_(block, columns)] = -response.coupling(take_rows(tests.X, block)) * (g[block] @ response.pulls.T)
     return Influence(values, learner.is_poison, beta, response.ties)
 
 
@@ -211,13 +211,13 @@ def self_influence(path: BetaPath, learner: Learner, beta: float) -> Float[np.nd
     response = path.response(beta)
     X = stack_rows(learner.clean.X, learner.poison.X)
     train = Samples(X, np.concatenate([learner.clean.y, learner.poison.y]))
-    values = np.empty(len(train))
-    victims_order = _places(learner.is_poison)
-    for block in np.array_split(np.arange(len(train)), len(train) // BLOCK + 1):
-        some = Samples(take_rows(X, block), train.y[block])
+    values = np.zeros(len(train))
+    victims_order, r = _places(learner.is_poison), len(response.rows)
+    for block in np.array_split(np.arange(r), r // BLOCK + 1) if r else ():
+        some = train.take(response.rows[block])
         G = response.coupling(some.X)[np.arange(len(block)), block]
-        g = _loss_gradients(path, learner, some, beta)
-        values[victims_order[block]] = -G * (g * response.pulls[block]).sum(axis=1)
+        g = _loss_gradients(response, learner, some)
+        values[victims_order[response.rows[block]]] = -G * (g * response.pulls[block]).sum(axis=1)
     return values
 
 
@@ -269,11 +269,11 @@ def checked_beta(beta: Any) -> float:
     return number
 
 
-def _loss_gradients(path: BetaPath, learner: Learner, tests: Samples, beta: float) -> Float[np.ndarray, "n columns"]:
+def _loss_gradients(response: Response, learner: Learner, tests: Samples) -> Float[np.ndarray, "n columns"]:
     """Return the derivatives of the test rows' losses in their scores, at a corner those for the way of beta."""
-    scores, rates = (part[0] for part in path.motion(tests.X, np.array([beta])))
+    scores, rates = response.motion(tests.X)
     targets = encode(tests.y, len(learner.classes), learner.code)
-    along = rates if beta < 1.0 else -rates
+    along = rates if response.beta < 1.0 else -rates
     return score_gradients(learner.loss, learner.code, scores, along, targets, corner_of(scores))
 
 

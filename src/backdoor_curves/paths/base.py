@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from backdoor_curves.rows import Rows
 
@@ -82,7 +82,7 @@ class Certificate:
 
 @dataclass(frozen=True, eq=False)
 class Response:
-    """How the optimum at one beta answers to the weights of single training rows, to first order.
+    """The optimum at one beta: how its scores move with beta, and how they answer to the weights of single rows.
 
         d f(x) / d weight_i = - G(x, i) q_i        G(x, i) = phi(x)' H^-1 phi(x_i)        q_i = d loss_i / d f_i
 
@@ -92,18 +92,24 @@ class Response:
     Parameters
     ----------
     beta : float
-    pulls : array of shape (n, columns)
-        q_i of the training rows.
-    coupling : callable, rows of number x -> array of shape (x, n)
-        G between rows and training rows.
+    motion : callable, rows of number x -> two arrays of shape (x, columns)
+        Their scores and the derivatives of these in beta, see `BetaPath.motion`.
+    rows : int array of shape (r,)
+        The training rows that pull, in the order given to the path: q_i is 0 for the others.
+    pulls : array of shape (r, columns)
+        Their q_i.
+    coupling : callable, rows of number x -> array of shape (x, r)
+        G between rows and those training rows.
     ties : int
         Training rows that are on the margin of an SVM without being held there. What is said here then holds for
         changes that keep them where they are; changes along beta do.
     """
 
     beta: float
-    pulls: Float[np.ndarray, "n columns"]
-    coupling: Callable[[Rows], Float[np.ndarray, "x n"]]
+    motion: Callable[[Rows], tuple[Float[np.ndarray, "x columns"], Float[np.ndarray, "x columns"]]]
+    rows: Int[np.ndarray, " r"]
+    pulls: Float[np.ndarray, "r columns"]
+    coupling: Callable[[Rows], Float[np.ndarray, "x r"]]
     ties: int = 0
 
 

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Float, Int
-from scipy.linalg import cho_factor, cho_solve, solve_triangular
+from scipy.linalg import solve_triangular
 from scipy.linalg.lapack import dpstrf
 
 from backdoor_curves.rows import Rows
@@ -90,20 +90,19 @@ class GramFactor:
 
 
 def coupling_through(
-    H: Float[np.ndarray, "r r"], Z: Float[np.ndarray, "n r"], space: Features | GramFactor, column: tuple[float, ...]
+    inverse: Callable[[Float[np.ndarray, "r k"]], Float[np.ndarray, "r k"]],
+    Z: Float[np.ndarray, "n r"],
+    space: Features | GramFactor,
+    column: tuple[float, ...],
 ) -> Callable[[Rows], Float[np.ndarray, "x n"]]:
-    """Return what makes z' H^-1 z_i of rows x, z being x in the coordinates of a space with the intercept's column.
+    """Return what makes z' H^-1 z_i of rows x, given the product with H^-1.
 
-    Refined once: the squares of the features make H worse conditioned than they are.
+    z is x in the coordinates of a space, with the intercept's column if there is one.
     """
-    factor = cho_factor(H, lower=True, check_finite=False)
 
     def coupling(X: Rows) -> Float[np.ndarray, "x n"]:
         rows = space.of(X)
-        right = np.column_stack([rows, np.tile(column, (len(rows), 1))]).T
-        V = cho_solve(factor, right, check_finite=False)
-        V += cho_solve(factor, right - H @ V, check_finite=False)
-        return V.T @ Z.T
+        return inverse(np.column_stack([rows, np.tile(column, (len(rows), 1))]).T).T @ Z.T
 
     return coupling
 

@@ -88,11 +88,11 @@ class HeldMargin:
         rates[M] = v[border:]
         return rates, float(v[0]) if border else 0.0
 
-    def held(self) -> Float[np.ndarray, "w n"]:
-        """Return S^-1 [1; K_M] for all rows."""
-        n = len(self.status)
-        return self.solve(np.vstack([np.ones((self.border, n)), self.problem.gram[self.rows]]))
+    def held(self, rows: Int[np.ndarray, " r"]) -> Float[np.ndarray, "w r"]:
+        """Return S^-1 [1; K_M] for some rows."""
+        return self.solve(np.vstack([np.ones((self.border, len(rows))), self.problem.gram[np.ix_(self.rows, rows)]]))
 
-    def left(self, K: Float[np.ndarray, "x n"], held: Float[np.ndarray, "w n"]) -> Float[np.ndarray, "x n"]:
-        """Return G between some rows and all training rows, given the kernel K between them."""
-        return K - np.column_stack([np.ones((len(K), self.border)), K[:, self.rows]]) @ held
+    def left(self, K: Float[np.ndarray, "x mr"], held: Float[np.ndarray, "w r"]) -> Float[np.ndarray, "x r"]:
+        """Return G between other rows and some, given the kernel K between the others and the margin and these."""
+        m = len(self.rows)
+        return K[:, m:] - np.column_stack([np.ones((len(K), self.border)), K[:, :m]]) @ held

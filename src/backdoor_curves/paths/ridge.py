@@ -365,7 +365,13 @@ class RidgePath(BetaPath):
         W, b = self._centred_parameters(np.array([beta]))
         parts = self.system.clean, self.system.poison
         residuals = [part.root[:, np.newaxis] * (part.dot(W) + np.outer(part.root, b) - part.Y) for part in parts]
-        return Response(beta, 2.0 * np.vstack(residuals), self._coupling(beta))
+        pulls = 2.0 * np.vstack(residuals)
+
+        def motion(X: Rows) -> tuple[Float[np.ndarray, "x k"], Float[np.ndarray, "x k"]]:
+            scores, rates = self.motion(X, np.array([beta]))
+            return scores[0], rates[0]
+
+        return Response(beta, motion, np.arange(len(pulls)), pulls, self._coupling(beta))
 
     def _coupling(self, beta: float) -> Callable[[Rows], Float[np.ndarray, "x n"]]:
         """Return what makes z' (2 A)^-1 z_i of rows x, with z = (x - centre, 1) or without the 1."""

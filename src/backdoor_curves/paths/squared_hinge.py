@@ -26,6 +26,7 @@ from backdoor_curves.paths.squared_hinge_pieces import (
     DEGREE,
     SLACK,
     UPDATES,
+    InverseHessian,
     Piece,
     Point,
     Problem,
@@ -260,13 +261,26 @@ class SquaredHingePath(BetaPath):
         """
         W, rates = (np.empty((len(betas), self.nodal.shape[1])) for _ in range(2))
         for group in neighbours(np.log1p(betas / self.interpolant.scale)):
-            W[group], rates[group] = (part.T for part in self._optimum_and_rate(betas[group])[:2])
+            there = self._local(betas[group])
+            W[group], rates[group] = there.W.T, there.rates.T
         return self._scores(W, X)[..., np.newaxis], self._scores(rates, X)[..., np.newaxis]
 
-    def _optimum_and_rate(
-        self, betas: Float[np.ndarray, " b"]
-    ) -> tuple[Float[np.ndarray, "r b"], Float[np.ndarray, "r b"], Bool[np.ndarray, "n b"]]:
-        """Return the optima at betas near each other, their derivatives, and the active rows on the side looked at."""
+    def response(self, beta: float) -> Response:
+        """Return how the optimum at beta answers to the weights of its training rows."""
+        problem, there = self.problem, self._local(np.array([beta]))
+        left, on = problem.y - problem.Z @ there.W[:, 0], there.active[:, 0]
+        pulls = -2.0 * (problem.u0 + problem.du)[on] * left[on]
+        column = () if self.scaling == 0.0 else (self.scaling,)
+        coupling = coupling_through(there.inverse, problem.Z[on], self.space, column)
+        ties = int((np.abs(left) <= TIED).sum())
+
+        def motion(X: Rows) -> tuple[Float[np.ndarray, "x 1"], Float[np.ndarray, "x 1"]]:
+            return self._scores(there.W.T, X).T, self._scores(there.rates.T, X).T
+
+        return Response(beta, motion, np.flatnonzero(self.kept)[on], pulls[:, np.newaxis], coupling, ties)
+
+    def _local(self, betas: Float[np.ndarray, " b"]) -> _Local:
+        """Return the optima at betas near each other, from the nodes and the conditions of the optimum."""
         problem, Z, y = self.problem, self.problem.Z, self.problem.y[:, np.newaxis]
         W, rates = (
             np.asarray((p @ self.nodal).T)
@@ -276,29 +290,18 @@ class SquaredHingePath(BetaPath):
         active = np.where(np.abs(margin - 1.0) <= TIED, falling, margin < 1.0)
         u = problem.u0[:, np.newaxis] + np.outer(problem.du, betas)
         D, du = 2.0 * u * active, 2.0 * problem.du[:, np.newaxis] * active
-        middle = u[:, len(betas) // 2]
-        on = active[:, len(betas) // 2] & (middle > 0.0)
-        inverse = inverse_hessian(Z[on], middle[on])
+        # The rows of one of them make the preconditioner of all; alone it is the inverse itself, but for rounding.
+        middle = D[:, len(betas) // 2]
+        alone, on = len(betas) == 1, middle > 0.0
+        near = inverse_hessian(Z[on], 0.5 * middle[on], refined=alone)
 
-        def product(P: Float[np.ndarray, "r b"]) -> Float[np.ndarray, "r b"]:
-            return P + Z.T @ (D * (Z @ P))
+        def each(B: Float[np.ndarray, "r b"]) -> Float[np.ndarray, "r b"]:
+            return conjugate.solve(lambda P: P + Z.T @ (D * (Z @ P)), near, B)
 
+        inverse = near if alone else each
         for _ in range(2):
-            W = W - conjugate.solve(product, inverse, W - Z.T @ (D * (y - Z @ W)))
-        return W, conjugate.solve(product, inverse, Z.T @ (du * (y - Z @ W))), active
-
-    def response(self, beta: float) -> Response:
-        """Return how the optimum at beta answers to the weights of its training rows."""
-        problem = self.problem
-        W, _, active = self._optimum_and_rate(np.array([beta]))
-        left, on = problem.y - problem.Z @ W[:, 0], active[:, 0]
-        Z = problem.Z[on]
-        H = np.eye(Z.shape[1]) + (Z.T * (2.0 * problem.u(beta)[on])) @ Z
-        pulls, rows = np.zeros(len(self.kept)), np.zeros((len(self.kept), Z.shape[1]))
-        pulls[self.kept], rows[self.kept] = np.where(on, -2.0 * (problem.u0 + problem.du) * left, 0.0), problem.Z
-        column = () if self.scaling == 0.0 else (self.scaling,)
-        ties = int((np.abs(problem.y * left) <= TIED).sum())
-        return Response(beta, pulls[:, np.newaxis], coupling_through(H, rows, self.space, column), ties)
+            W = W - inverse(W - Z.T @ (D * (y - Z @ W)))
+        return _Local(W, inverse(Z.T @ (du * (y - Z @ W))), active, inverse)
 
     def nodal_scores(self, X: Rows) -> Float[np.ndarray, "k n 1"]:
         """Return the scores of the rows X at the nodes."""
@@ -362,6 +365,17 @@ class SquaredHingePath(BetaPath):
     def _scores(self, W: Float[np.ndarray, "k r"], X: Rows) -> Float[np.ndarray, "k n"]:
         coef, intercept = self._split(W)
         return np.asarray(X @ coef.T).T + intercept[:, np.newaxis]
+
+
+@dataclass(frozen=True, eq=False)
+class _Local:
+    """Optima at betas near each other: w and dw/dbeta, a column each, the rows that are active on the side looked at,
+    and the product with the inverse Hessian, column by column."""
+
+    W: Float[np.ndarray, "r b"]
+    rates: Float[np.ndarray, "r b"]
+    active: Bool[np.ndarray, "n b"]
+    inverse: InverseHessian
 
 
 def _near_optimum(

@@ -108,11 +108,14 @@ class Piece:
     event: bool
 
 
-InverseHessian = Callable[[Float[np.ndarray, "r k"]], Float[np.ndarray, "r k"]]
+InverseHessian = Callable[[Float[np.ndarray, "r ..."]], Float[np.ndarray, "r ..."]]
 
 
-def inverse_hessian(Z: Float[np.ndarray, "n r"], u: Float[np.ndarray, " n"]) -> InverseHessian:
-    """Return the product with (I + 2 Z' diag(u) Z)^-1, through the smaller of two Cholesky factors."""
+def inverse_hessian(Z: Float[np.ndarray, "n r"], u: Float[np.ndarray, " n"], refined: bool = False) -> InverseHessian:
+    """Return the product with (I + 2 Z' diag(u) Z)^-1, through the smaller of two Cholesky factors.
+
+    Refined, it is corrected once for its residual.
+    """
     n, r = Z.shape
     if not Z.size:
         return lambda B: B
@@ -120,12 +123,30 @@ def inverse_hessian(Z: Float[np.ndarray, "n r"], u: Float[np.ndarray, " n"]) -> 
         S = Z @ Z.T
         S.flat[:: n + 1] += 0.5 / u
         small = cho_factor(S, lower=True, overwrite_a=True, check_finite=False)
-        return lambda B: B - Z.T @ cho_solve(small, Z @ B, check_finite=False)
-    weighted = Z * np.sqrt(2.0 * u)[:, np.newaxis]
-    H = weighted.T @ weighted
-    H.flat[:: r + 1] += 1.0
-    factor = cho_factor(H, lower=True, overwrite_a=True, check_finite=False)
-    return lambda B: cho_solve(factor, B, check_finite=False)
+
+        def inverse(B: Float[np.ndarray, "r ..."]) -> Float[np.ndarray, "r ..."]:
+            return B - Z.T @ cho_solve(small, Z @ B, check_finite=False)
+
+        def product(V: Float[np.ndarray, "r k"]) -> Float[np.ndarray, "r k"]:
+            return V + Z.T @ (2.0 * u[:, np.newaxis] * (Z @ V))
+
+    else:
+        weighted = Z * np.sqrt(2.0 * u)[:, np.newaxis]
+        H = weighted.T @ weighted
+        H.flat[:: r + 1] += 1.0
+        factor = cho_factor(H, lower=True, overwrite_a=not refined, check_finite=False)
+
+        def inverse(B: Float[np.ndarray, "r ..."]) -> Float[np.ndarray, "r ..."]:
+            return cho_solve(factor, B, check_finite=False)
+
+        def product(V: Float[np.ndarray, "r k"]) -> Float[np.ndarray, "r k"]:
+            return H @ V
+
+    def corrected(B: Float[np.ndarray, "r k"]) -> Float[np.ndarray, "r k"]:
+        V = inverse(B)
+        return V + inverse(B - product(V))
+
+    return corrected if refined else inverse
 
 
 def gradient(

@@ -207,9 +207,11 @@ class SVMPath(BetaPath):
         """Return the scores of the rows X and their derivatives from the right, at beta = 1 from the left."""
         pieces, place = np.unique(self.interpolant.pieces(betas), return_inverse=True)
         C, db = zip(*(HeldMargin.of(self.problem, self.at.status[piece]).direction() for piece in pieces), strict=True)
-        moving = np.flatnonzero(np.any(C, axis=0))
-        rates = self._of_rows(moving, np.array(C)[:, moving], X) + np.array(db)[:, np.newaxis]
-        return self.scores(X, betas)[..., np.newaxis], rates[place][..., np.newaxis]
+        both = np.vstack([self.duals(betas) * self.problem.y, *C])
+        used = np.flatnonzero(both.any(axis=0))
+        found = self._of_rows(used, both[:, used], X) + np.append(self.intercepts(betas), db)[:, np.newaxis]
+        scores, rates = found[: len(betas)], found[len(betas) :][place]
+        return scores[..., np.newaxis], rates[..., np.newaxis]
 
     def response(self, beta: float) -> Response:
         """Return how the optimum at beta answers to the weights of its training rows."""
@@ -220,16 +222,23 @@ class SVMPath(BetaPath):
                 f"at beta = {beta:g} no row is on the margin, and the intercept is free within an interval: the weight "
                 "of a single row would make it jump; ask at another beta, or raise C"
             )
-        margins = problem.y * self.scores(self.X, np.array([beta]))[0]
+        at = np.array([beta])
+        margins = problem.y * (problem.expansion(self.duals(at)[0] * problem.y) + self.intercepts(at))
         margin = HeldMargin.of(problem, status)
-        held = margin.held()
         ties = int(((np.abs(margins - 1.0) <= TIED) & (status != MARGIN)).sum()) + margin.dependent
-        pulls = np.where(status == BOUND, -problem.y, 0.0)[self.group] * self.unit
+        bound = np.flatnonzero(status == BOUND)
+        needed, held = take_rows(self.X, np.append(margin.rows, bound)), margin.held(bound)
+        rows = np.flatnonzero((status == BOUND)[self.group])
+        pulls, place = -self.unit[rows] * problem.y[self.group[rows]], np.searchsorted(bound, self.group[rows])
 
-        def coupling(X: Rows) -> Float[np.ndarray, "x n"]:
-            return margin.left(self.kernel(X, self.X), held)[:, self.group]
+        def coupling(X: Rows) -> Float[np.ndarray, "x r"]:
+            return margin.left(self.kernel(X, needed), held)[:, place]
 
-        return Response(beta, pulls[:, np.newaxis], coupling, ties)
+        def motion(X: Rows) -> tuple[Float[np.ndarray, "x 1"], Float[np.ndarray, "x 1"]]:
+            scores, rates = self.motion(X, at)
+            return scores[0], rates[0]
+
+        return Response(beta, motion, rows, pulls[:, np.newaxis], coupling, ties)
 
     def _scores(self, family: Family, X: Rows) -> Float[np.ndarray, "k x"]:
         """Return the scores of the rows X for some solutions."""

@@ -16,6 +16,7 @@ from typing import ClassVar
 import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Float
+from scipy.linalg import cho_factor, cho_solve
 from scipy.special import expit
 
 from backdoor_curves.paths import conjugate
@@ -186,13 +187,22 @@ class LogisticPath(BetaPath):
     def response(self, beta: float) -> Response:
         """Return how the optimum at beta answers to the weights of its training rows."""
         problem, betas = self.problem, np.array([beta])
-        W, _ = optimum_and_rate(problem, self._at(betas), betas)
+        W, rates = optimum_and_rate(problem, self._at(betas), betas)
         F = problem.Z @ W
-        D = problem.gradient(W, F, betas)[1][:, 0]
-        H = (problem.Z.T * D) @ problem.Z + np.diag(problem.R)
+        D = problem.gradient(W, F, betas)[1]
+        factor = cho_factor((problem.Z.T * D[:, 0]) @ problem.Z + np.diag(problem.R), lower=True, check_finite=False)
+
+        def inverse(B: Float[np.ndarray, "p k"]) -> Float[np.ndarray, "p k"]:
+            V = cho_solve(factor, B, check_finite=False)
+            return V + cho_solve(factor, B - problem.hessian_product(D, V), check_finite=False)
+
+        def motion(X: Rows) -> tuple[Float[np.ndarray, "x 1"], Float[np.ndarray, "x 1"]]:
+            return self._scores(W, X), self._scores(rates, X)
+
         pulls = -(problem.u0 + problem.du) * problem.y * expit(-problem.y * F[:, 0])
         column = () if self.scaling == 0.0 else (self.scaling or 1.0,)
-        return Response(beta, pulls[:, np.newaxis], coupling_through(H, problem.Z, self.space, column))
+        coupling = coupling_through(inverse, problem.Z, self.space, column)
+        return Response(beta, motion, np.arange(len(problem.y)), pulls[:, np.newaxis], coupling)
 
     def certificate(self, betas: Float[np.ndarray, " b"], rows: Sequence[Rows]) -> Certificate:
         """Return bounds from the gradient at a better solution.

@@ -94,8 +94,8 @@ class Problem:
         wrong = expit(-y * F)
         return -(u * wrong * y).sum(axis=0), (u * wrong * (1.0 - wrong)).sum(axis=0)
 
-    def hessian_product(self, D: Float[np.ndarray, "n b"], P: Float[np.ndarray, "p b"]) -> Float[np.ndarray, "p b"]:
-        """Return (R + Z'D Z) p for each column."""
+    def hessian_product(self, D: Float[np.ndarray, "n c"], P: Float[np.ndarray, "p b"]) -> Float[np.ndarray, "p b"]:
+        """Return (R + Z'D Z) p for each column, with a D for each or one for all."""
         return self.R[:, np.newaxis] * P + self.Z.T @ (D * (self.Z @ P))
 
     def hessian(self, D: Float[np.ndarray, " n"]) -> Factor:

@@ -66,7 +66,7 @@ def with_penalty(curve, beta, data):
     y = 2.0 * data.triggered_test.y - 1
     f = curve.scores("triggered", beta)[0]
     g = -y / (1 + np.exp(y * f))
-    # To move w by -H^-1 w is what a row x = w with q = 1 would do.
+    # To move w by -H^-1 w is what a row x = w with q = 1 would do; every row of logistic regression pulls.
     held = pull(X) @ np.linalg.lstsq(_training(data).T, w[0], rcond=None)[0]
     return curve.slope(beta) - len(data.poison_train) * float((g * held).mean())
 
