@@ -6,14 +6,23 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 
 from backdoor_curves.curve import BackdoorLearningCurve, backdoor_learning_curve
 from backdoor_curves.data import PoisonedData
-from backdoor_curves.display.style import NEUTRAL, Curves, axes_to_draw_on, hues, listed, named, require_curves, shade
+from backdoor_curves.display.style import (
+    NEUTRAL,
+    Curves,
+    axes_to_draw_on,
+    drawn_betas,
+    hues,
+    listed,
+    named,
+    require_curves,
+    shade,
+)
 from backdoor_curves.following import Method
 from backdoor_curves.freezing import Freeze
 
@@ -173,7 +182,7 @@ class BackdoorLearningCurveDisplay:
         linestyle: str,
         label: str | None,
     ) -> None:
-        betas = _drawn_betas(seeds)
+        betas = drawn_betas(seeds)
         values = np.stack([getattr(curve, quantity)(split, betas) for curve in seeds])
         marker = None if all(curve.exact for curve in seeds) else "."
         (line,) = self.ax_.plot(
@@ -217,13 +226,3 @@ class BackdoorLearningCurveDisplay:
 def _require_known(quantity: str) -> None:
     if quantity not in NAMES:
         raise ValueError(f'quantity: "loss" or "accuracy" was expected, {quantity!r} came')
-
-
-def _drawn_betas(seeds: Sequence[BackdoorLearningCurve]) -> Float[np.ndarray, " b"]:
-    """Return the betas of a line: those of refits, which all seeds must share, or a grid dense near 0."""
-    refitted = [curve.betas for curve in seeds if not curve.exact]
-    if not refitted:
-        return np.unique(np.concatenate([np.linspace(0.0, 1.0, 201), np.geomspace(1e-5, 1e-2, 31)]))
-    if any(not np.array_equal(betas, refitted[0]) for betas in refitted):
-        raise ValueError("curves: refits of one learner and rate were expected at the same betas; pass the same betas=")
-    return refitted[0]

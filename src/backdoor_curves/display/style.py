@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import textwrap
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+from jaxtyping import Float
+from matplotlib import colormaps
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
+from matplotlib.font_manager import FontProperties
 from matplotlib.transforms import ScaledTranslation
 
 from backdoor_curves.curve import BackdoorLearningCurve
@@ -20,7 +26,11 @@ HUES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 NEUTRAL = "#555555"
 TRIGGER = "#D55E00"
 """Frames and outlines of what the attacker put there; vermilion is apart from both ends of `DIVERGING`."""
-DIVERGING = "PuOr_r"
+DIVERGING = "PRGn"
+LEFT_OF_AXES, BELOW_AXES = 45.0, 36.0
+"""Room that tick labels and the axis label take, in points."""
+KEY = 5
+"""Room that a key of a legend takes, in characters."""
 
 
 def hues(count: int) -> list[str]:
@@ -32,6 +42,22 @@ def shade(hue: str, rank: int, count: int) -> tuple[float, ...]:
     """Return the colour mixed with white: the last of `count` ranks is the pure one."""
     strength = 1.0 if count == 1 else 0.4 + 0.6 * rank / (count - 1)
     return tuple(1.0 - strength * (1.0 - part) for part in to_rgb(hue))
+
+
+def ordered_colors(learners: Sequence[str]) -> list[Any]:
+    """Return a colour for each setting, given its learner: settings of a learner stand together, in their order.
+
+    The settings of one learner alone run from dark violet to light green; of several learners each has a hue, from
+    light to pure.
+    """
+    counts = Counter(learners)
+    if len(counts) == 1 and len(learners) > 1:
+        return list(colormaps["viridis"](np.linspace(0.0, 0.8, len(learners))))
+    return [
+        shade(hue, rank, count)
+        for hue, count in zip(hues(len(counts)), counts.values(), strict=True)
+        for rank in range(count)
+    ]
 
 
 def named(curves: Curves | Mapping[str, Curves]) -> dict[str, list[BackdoorLearningCurve]]:
@@ -51,12 +77,26 @@ def require_curves(curves: Mapping[str, Sequence[BackdoorLearningCurve]]) -> Non
         raise ValueError("curves: at least one curve was expected, none came")
 
 
-def axes_to_draw_on(ax: Axes | None, drawn_before: Axes | None) -> Axes:
-    """Return the axes that were given, or those drawn on before while they are open, emptied, or new ones."""
+def drawn_betas(seeds: Sequence[BackdoorLearningCurve]) -> Float[np.ndarray, " b"]:
+    """Return the betas of a line: those of refits, which all seeds must share, or a grid dense near 0."""
+    refitted = [curve.betas for curve in seeds if not curve.exact]
+    if not refitted:
+        return np.unique(np.concatenate([np.linspace(0.0, 1.0, 201), np.geomspace(1e-5, 1e-2, 31)]))
+    if any(not np.array_equal(betas, refitted[0]) for betas in refitted):
+        raise ValueError("curves: refits of one learner and rate were expected at the same betas; pass the same betas=")
+    return refitted[0]
+
+
+def axes_to_draw_on(ax: Axes | None, drawn_before: Axes | None, keys_below: int = 0) -> Axes:
+    """Return the axes that were given, or those drawn on before while they are open, emptied, or new ones.
+
+    A new figure is as high as usual, and higher where a long legend is to stand below.
+    """
     if ax is not None:
         return ax
     if drawn_before is None or not is_open(drawn_before):
-        return plt.subplots(layout="constrained")[1]
+        width, height = plt.rcParams["figure.figsize"]
+        return plt.subplots(figsize=(width, height + 0.1 * max(keys_below - 12, 0)), layout="constrained")[1]
     drawn_before.clear()
     return drawn_before
 
@@ -66,29 +106,39 @@ def is_open(ax: Axes) -> bool:
     return bool(plt.fignum_exists(getattr(ax.figure, "number", -1)))
 
 
-def legend_below(ax: Axes, handles: Sequence[Any], lines_below: float = 3.4) -> None:
-    """Put a legend under the axis label, so that it hides nothing; the distance is in lines of text, at any size."""
-    size = plt.rcParams["font.size"]
-    down = ScaledTranslation(0.0, -lines_below * size / 72.0, ax.figure.dpi_scale_trans)
+def legend_below(ax: Axes, handles: Sequence[Artist]) -> None:
+    """Put a legend under the axis label, where it hides nothing: in two columns if there is room, long names broken."""
+    room = characters_in(ax, beside=LEFT_OF_AXES)
+    names = [str(handle.get_label()) for handle in handles]
+    down = ScaledTranslation(0.0, -BELOW_AXES / 72.0, ax.figure.dpi_scale_trans)
     ax.legend(
-        handles=list(handles),
+        list(handles),
+        [textwrap.fill(name, max(room - KEY, 8)) for name in names],
         loc="upper center",
         bbox_to_anchor=(0.5, 0.0),
         bbox_transform=ax.transAxes + down,
-        ncols=2,
+        ncols=2 if 2 * (max(map(len, names)) + KEY) <= room else 1,
         fontsize="small",
         frameon=False,
         borderaxespad=0.0,
+        handlelength=1.6,
+        columnspacing=1.2,
     )
+
+
+def characters_in(ax: Axes, beside: float = 0.0) -> int:
+    """Return how many small characters fit into the width of the axes and some points beside them, roughly."""
+    size = FontProperties(size="small").get_size_in_points()
+    return int((72.0 * ax.bbox.width / ax.figure.dpi + beside) / (0.5 * size))
 
 
 def spelled(hyperparameter: str, value: float) -> str:
     """Return "λ = 0.01" and the like."""
     symbol = {"lambda": "λ", "gamma": "γ", "rate": "p"}[hyperparameter]
-    return f"{symbol} = {value:.3g}"
+    return f"{symbol} = {value:.3g}".replace("e+0", "e").replace("e-0", "e-")
 
 
-def mean_and_range(values: Sequence[float]) -> tuple[float, float, float]:
+def mean_and_range(values: Float[np.ndarray, " n"]) -> tuple[float, float, float]:
     """Return the mean, and how far the lowest and the highest are from it: the range that was seen."""
-    mean = float(np.mean(values))
-    return mean, max(mean - min(values), 0.0), max(max(values) - mean, 0.0)
+    mean = float(values.mean())
+    return mean, max(mean - float(values.min()), 0.0), max(float(values.max()) - mean, 0.0)
