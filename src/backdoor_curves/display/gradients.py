@@ -30,6 +30,8 @@ from backdoor_curves.explain import input_gradient, trigger_mask, trigger_share
 from backdoor_curves.rows import take_rows
 
 TITLES = ("clean, β = 0", "poisoned, β = 1")
+LINES_BESIDE = 10
+"""Those above an image, and the room that the bar of colours takes."""
 
 
 class GradientDisplay:
@@ -172,13 +174,13 @@ class GradientDisplay:
         before = getattr(self, "axes_", None)
         if ax is None and before is not None:
             self.colorbar_.remove()
-        self.axes_ = panels(ax, before, count=3, columns=3, size=2.1)
+        self.axes_ = panels(ax, before, count=3, columns=3, size=(2.1, 3.0))
         self.figure_ = self.axes_[0].figure
         # Where both models are flat any scale serves.
         largest = float(np.abs(self.gradients).max()) or 1.0
         self.images_ = [self._draw_gradient(i, largest) for i in range(2)]
         show_image(self.axes_[2], self.image)
-        write_above(self.axes_[2], "test image", "with the trigger")
+        write_above(self.axes_[2], ["test image", "with the trigger"], LINES_BESIDE)
         for panel in self.axes_:
             outline(panel, self.mask)
         self.colorbar_ = self.figure_.colorbar(
@@ -194,7 +196,7 @@ class GradientDisplay:
         norm = FuncNorm((_signed_root, _signed_square), vmin=-largest, vmax=largest)
         drawn = panel.imshow(strongest_channel(self.gradients[i]), cmap=DIVERGING, norm=norm)
         panel.set(xticks=[], yticks=[])
-        write_above(panel, *self._lines_above(i))
+        write_above(panel, self._lines_above(i), LINES_BESIDE)
         return drawn
 
     def _lines_above(self, i: int) -> list[str]:

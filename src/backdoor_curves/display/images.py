@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 
-from backdoor_curves.display.style import TRIGGER, characters_in, is_open
+from backdoor_curves.display.style import TRIGGER, characters_in, is_open, small_size
 from backdoor_curves.rows import Rows
 
 Image = Float[np.ndarray, "height width channels"]
@@ -60,7 +60,9 @@ def outline(ax: Axes, mask: Bool[np.ndarray, "height width"]) -> LineCollection:
     return border
 
 
-def panels(ax: Any, drawn_before: Sequence[Axes] | None, count: int, columns: int, size: float) -> list[Axes]:
+def panels(
+    ax: Any, drawn_before: Sequence[Axes] | None, count: int, columns: int, size: tuple[float, float]
+) -> list[Axes]:
     """Return the axes that were given, or those drawn on before while they are open, emptied, or a new figure's.
 
     Parameters
@@ -69,8 +71,8 @@ def panels(ax: Any, drawn_before: Sequence[Axes] | None, count: int, columns: in
     drawn_before : sequence of axes, or None
     count, columns : int
         How many axes, and how many of them in a row.
-    size : float
-        Width of one of them in a new figure, in inches; it is a third higher, for its title.
+    size : two floats
+        Width and height of one of them in a new figure, with its text, in inches.
     """
     if ax is not None:
         given = np.ravel(np.asarray(ax, dtype=object)).tolist()
@@ -81,18 +83,31 @@ def panels(ax: Any, drawn_before: Sequence[Axes] | None, count: int, columns: in
         for before in drawn_before:
             before.clear()
         return list(drawn_before)
-    rows, figsize = -(-count // columns), (size * columns, 4.0 / 3.0 * size * -(-count // columns))
-    _, axes = plt.subplots(rows, columns, figsize=figsize, layout="compressed", squeeze=False)
+    rows = -(-count // columns)
+    _, axes = plt.subplots(
+        rows, columns, figsize=(size[0] * columns, size[1] * rows), layout="compressed", squeeze=False
+    )
     for unused in axes.ravel()[count:]:
         unused.remove()
     return axes.ravel()[:count].tolist()
 
 
-def write_above(panel: Axes, *lines: str) -> None:
-    """Write lines of text above an image, broken where they are longer than it is wide."""
-    # A layout that is still to come makes the panel a quarter wider.
-    room = int(1.25 * characters_in(panel))
-    panel.set_title("\n".join(textwrap.fill(line, max(room, 8)) for line in lines), fontsize="small")
+def write_above(panel: Axes, lines: Sequence[str], beside: int) -> None:
+    """Write lines of text above an image, broken where they are longer than it will be wide.
+
+    Parameters
+    ----------
+    beside : int
+        The lines of text that share a cell of the figure with the image, its labels among them: what they leave is the
+        most that a square image can have once the figure is laid out.
+    """
+    width, height = panel.bbox.width, panel.bbox.height
+    if (spec := panel.get_subplotspec()) is not None:
+        rows, columns = spec.get_gridspec().get_geometry()
+        width, height = panel.figure.bbox.width / columns, panel.figure.bbox.height / rows
+    inches = min(width / panel.figure.dpi, height / panel.figure.dpi - beside * 1.3 * small_size() / 72.0)
+    room = max(characters_in(72.0 * inches), 8)
+    panel.set_title("\n".join(textwrap.fill(line, room) for line in lines), fontsize="small")
 
 
 def require_row(row: int, n: int) -> None:

@@ -16,6 +16,8 @@ from backdoor_curves.display.style import TRIGGER
 from backdoor_curves.influences import Influence
 
 COLUMNS = 4
+LINES_BESIDE = 5
+"""Those above an image, and the word below those that are poison."""
 
 
 class InfluentialRowsDisplay:
@@ -154,15 +156,15 @@ class InfluentialRowsDisplay:
             Itself.
         """
         count = len(self.images)
-        self.axes_ = panels(ax, getattr(self, "axes_", None), count, columns=min(count, COLUMNS), size=1.6)
+        self.axes_ = panels(ax, getattr(self, "axes_", None), count, columns=min(count, COLUMNS), size=(1.6, 2.15))
         self.figure_ = self.axes_[0].figure
         for panel, image in zip(self.axes_, self.images, strict=True):
             show_image(panel, image)
-        write_above(self.axes_[0], "test image", f"labelled {self.labels[0]}")
+        write_above(self.axes_[0], ["test image", f"labelled {self.labels[0]}"], LINES_BESIDE)
         for panel, label, value, poison in zip(
             self.axes_[1:], self.labels[1:], self.influences, self.is_poison, strict=True
         ):
-            write_above(panel, label, *_in_words(float(value)))
+            write_above(panel, [label, *_in_words(float(value))], LINES_BESIDE)
             if poison:
                 panel.spines[:].set(color=TRIGGER, linewidth=3.0)
                 panel.set_xlabel("poison", color=TRIGGER, fontsize="small")

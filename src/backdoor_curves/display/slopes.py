@@ -148,14 +148,17 @@ class SlopeDisplay:
         if not self.points:
             raise ValueError("points: at least one was expected, none came")
         drawn, notes = _drawable(self.points, axis)
+        # Colours and sizes are those of all points, so that both axes have the same.
+        everything = list(_series(self.points))
+        colors = dict(zip(everything, ordered_colors([learner for learner, _ in everything]), strict=True))
+        self._sizes = _sizes(self.points)
         series = _series(drawn)
         self.ax_ = axes_to_draw_on(ax, getattr(self, "ax_", None), keys_below=len(series) + 4)
         self.figure_ = self.ax_.figure
         self.lines_ = []
-        self._sizes = _sizes(drawn)
-        for color, group in zip(ordered_colors([learner for learner, _ in series]), series.values(), strict=True):
-            self._draw(group, axis, "attack_success_rates", color, "-", "o")
-            self._draw(group, axis, "clean_accuracies", color, "--", "s")
+        for key, group in series.items():
+            self._draw(group, axis, "attack_success_rates", colors[key], "-", "o")
+            self._draw(group, axis, "clean_accuracies", colors[key], "--", "s")
         self._dress(axis, np.concatenate([point.along(axis) for point in drawn]), notes)
         return self
 

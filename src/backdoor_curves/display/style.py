@@ -108,7 +108,7 @@ def is_open(ax: Axes) -> bool:
 
 def legend_below(ax: Axes, handles: Sequence[Artist]) -> None:
     """Put a legend under the axis label, where it hides nothing: in two columns if there is room, long names broken."""
-    room = characters_in(ax, beside=LEFT_OF_AXES)
+    room = characters_in(72.0 * ax.bbox.width / ax.figure.dpi + LEFT_OF_AXES)
     names = [str(handle.get_label()) for handle in handles]
     down = ScaledTranslation(0.0, -BELOW_AXES / 72.0, ax.figure.dpi_scale_trans)
     ax.legend(
@@ -126,10 +126,14 @@ def legend_below(ax: Axes, handles: Sequence[Artist]) -> None:
     )
 
 
-def characters_in(ax: Axes, beside: float = 0.0) -> int:
-    """Return how many small characters fit into the width of the axes and some points beside them, roughly."""
-    size = FontProperties(size="small").get_size_in_points()
-    return int((72.0 * ax.bbox.width / ax.figure.dpi + beside) / (0.5 * size))
+def small_size() -> float:
+    """Return the size of small text, in points."""
+    return float(FontProperties(size="small").get_size_in_points())
+
+
+def characters_in(points: float) -> int:
+    """Return how many small characters fit into a width: one is about half as wide as high."""
+    return int(points / (0.52 * small_size()))
 
 
 def spelled(hyperparameter: str, value: float) -> str:
