@@ -52,7 +52,8 @@ class DeviationDisplay:
 
     Examples
     --------
-    >>>     >>> import backdoor_curves as bc
+    >>> import numpy as np
+    >>> import backdoor_curves as bc
     >>> from sklearn.linear_model import RidgeClassifier
     >>> rng = np.random.default_rng(0)
     >>> train, test = bc.datasets.digits("even-odd", rng=rng)

@@ -30,7 +30,7 @@ from backdoor_curves.explain import input_gradient, trigger_mask, trigger_share
 from backdoor_curves.rows import take_rows
 
 TITLES = ("clean, β = 0", "poisoned, β = 1")
-LINES_BESIDE = 10
+LINES_BESIDE = 7
 """Those above an image, and the room that the bar of colours takes."""
 
 

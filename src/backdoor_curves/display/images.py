@@ -107,7 +107,8 @@ def write_above(panel: Axes, lines: Sequence[str], beside: int) -> None:
         width, height = panel.figure.bbox.width / columns, panel.figure.bbox.height / rows
     inches = min(width / panel.figure.dpi, height / panel.figure.dpi - beside * 1.3 * small_size() / 72.0)
     room = max(characters_in(72.0 * inches), 8)
-    panel.set_title("\n".join(textwrap.fill(line, room) for line in lines), fontsize="small")
+    broken = [textwrap.fill(line, room, break_long_words=False) for line in lines]
+    panel.set_title("\n".join(broken), fontsize="small")
 
 
 def require_row(row: int, n: int) -> None:
