@@ -61,7 +61,7 @@ def ordered_colors(learners: Sequence[str]) -> list[Any]:
 
 
 def named(curves: Curves | Mapping[str, Curves]) -> dict[str, list[BackdoorLearningCurve]]:
-    """Return curves by name, whether one, a sequence or a mapping of either came; refuse none at all."""
+    """Return curves by name, whether one, a sequence or a mapping of either came."""
     groups = curves if isinstance(curves, Mapping) else {"": curves}
     return {name: listed(group) for name, group in groups.items()}
 
@@ -110,6 +110,8 @@ def legend_below(ax: Axes, handles: Sequence[Artist]) -> None:
     """Put a legend under the axis label, where it hides nothing: in two columns if there is room, long names broken."""
     room = characters_in(72.0 * ax.bbox.width / ax.figure.dpi + LEFT_OF_AXES)
     names = [str(handle.get_label()) for handle in handles]
+    half = (len(names) + 1) // 2
+    both_columns = sum(max(map(len, column), default=0) + KEY for column in (names[:half], names[half:]))
     down = ScaledTranslation(0.0, -BELOW_AXES / 72.0, ax.figure.dpi_scale_trans)
     ax.legend(
         list(handles),
@@ -117,7 +119,7 @@ def legend_below(ax: Axes, handles: Sequence[Artist]) -> None:
         loc="upper center",
         bbox_to_anchor=(0.5, 0.0),
         bbox_transform=ax.transAxes + down,
-        ncols=2 if 2 * (max(map(len, names)) + KEY) <= room else 1,
+        ncols=2 if both_columns <= room else 1,
         fontsize="small",
         frameon=False,
         borderaxespad=0.0,
