@@ -30,7 +30,7 @@ Setting = tuple[tuple[str, float], ...]
 
 
 class DeviationDisplay:
-    """rho = |w(beta)| over nu = (1 - cos(w(0), w(beta))) / 2: a line a curve, from beta = 0 at the left edge.
+    """rho = |w(beta)| over nu = (1 - cos(w(0), w(beta))) / 2: a line a curve, from beta = 0 at nu = 0.
 
     A line that runs to the right turns away from the clean model, one that rises has to grow to learn the backdoor. The
     legend has the attack success rate at beta = 1. Of several learners each has a hue, darker for each next lambda,
@@ -131,14 +131,11 @@ class DeviationDisplay:
 
     def _dress(self, keys: Sequence[Line2D]) -> None:
         self.ax_.set(xlabel="ν, how far the weights turned", ylabel="ρ, size of the weights")
-        self.ax_.set_xlim(left=0.0)
         sizes = np.concatenate([np.asarray(line.get_ydata()) for line in self.lines_])
         if sizes.max() > MOST_ON_A_LINEAR_AXIS * sizes.min():
             self.ax_.set_yscale("log")
         else:
             self.ax_.set_ylim(bottom=0.0)
-        for mark in self.ax_.collections:
-            mark.set_clip_on(False)
         self.ax_.spines[["top", "right"]].set_visible(False)
         marks = [
             Line2D([], [], linestyle="", marker=mark, color=NEUTRAL, markerfacecolor="white", label=f"β = {beta:g}")

@@ -44,7 +44,7 @@ class SlopePoint:
     lam : float
     gamma : float or None
     slopes : array of shape (seeds,)
-        d triggered loss / d beta at beta = 0; NaN where there is none, as the curve jumps there.
+        d triggered loss / d beta at beta = 0.
     attack_success_rates, clean_accuracies : arrays of shape (seeds,)
         Shares in [0, 1], at beta = 1.
     """
@@ -147,7 +147,7 @@ class SlopeDisplay:
             raise ValueError(f'axis: "theta" or "slope" was expected, {axis!r} came')
         if not self.points:
             raise ValueError("points: at least one was expected, none came")
-        drawn, notes = _drawable(self.points, axis)
+        drawn, note = _drawable(self.points, axis)
         # Colours and sizes are those of all points, so that both axes have the same.
         everything = list(_series(self.points))
         colors = dict(zip(everything, ordered_colors([learner for learner, _ in everything]), strict=True))
@@ -159,7 +159,7 @@ class SlopeDisplay:
         for key, group in series.items():
             self._draw(group, axis, "attack_success_rates", colors[key], "-", "o")
             self._draw(group, axis, "clean_accuracies", colors[key], "--", "s")
-        self._dress(axis, np.concatenate([point.along(axis) for point in drawn]), notes)
+        self._dress(axis, np.concatenate([point.along(axis) for point in drawn]), note)
         return self
 
     def _draw(
@@ -192,16 +192,15 @@ class SlopeDisplay:
         )
         self.lines_.append(line)
 
-    def _dress(self, axis: SlopeAxis, values: Float[np.ndarray, " n"], notes: Sequence[str]) -> None:
-        _set_scale(self.ax_, values, most=1.15 if axis == "theta" else np.inf)
-        # Notes have a strip of their own under the zero, where no point can be.
-        bottom = min(-0.03 - 0.11 * len(notes), self.ax_.get_ylim()[0])  # axes that share theirs may need more
+    def _dress(self, axis: SlopeAxis, values: Float[np.ndarray, " n"], note: str) -> None:
+        _set_scale(self.ax_, values, most=1.0 if axis == "theta" else np.inf)
+        # The note has a strip of its own under the zero, where no point can be; axes that share theirs may need more.
+        bottom = min(-0.14 if note else -0.03, self.ax_.get_ylim()[0])
         self.ax_.set(xlabel=LABELS[axis], ylabel="accuracy at β = 1", ylim=(bottom, 1.03))
         self.ax_.set_yticks(np.linspace(0, 1, 6))
-        if notes:
-            self.ax_.text(
-                0.02, 0.02, "\n".join(notes), transform=self.ax_.transAxes, fontsize="small", color=NEUTRAL, va="bottom"
-            )
+        if note:
+            place = self.ax_.transAxes
+            self.ax_.text(0.02, 0.02, note, transform=place, fontsize="small", color=NEUTRAL, va="bottom")
         self.ax_.spines[["top", "right"]].set_visible(False)
         legend_below(self.ax_, [*self._keys_of_series(), *_keys_of_marks(self._sizes)])
 
@@ -232,7 +231,7 @@ def _points(name: str, group: Sequence[BackdoorLearningCurve]) -> list[SlopePoin
             name,
             lam,
             gamma,
-            slopes=np.array([_slope(curve) for curve in seeds]),
+            slopes=np.array([curve.slope(0.0) for curve in seeds]),
             attack_success_rates=np.array([curve.accuracy("triggered", 1.0) for curve in seeds]),
             clean_accuracies=np.array([curve.accuracy("clean", 1.0) for curve in seeds]),
         )
@@ -240,34 +239,23 @@ def _points(name: str, group: Sequence[BackdoorLearningCurve]) -> list[SlopePoin
     ]
 
 
-def _slope(curve: BackdoorLearningCurve) -> float:
-    """Return the slope at 0, NaN where the curve jumps: the one thing that an exact curve refuses there."""
-    try:
-        return float(curve.slope(0.0))
-    except ValueError:
-        return float("nan")
-
-
-def _drawable(points: Sequence[SlopePoint], axis: SlopeAxis) -> tuple[list[SlopePoint], list[str]]:
-    """Return the points without the seeds that have no place on the axis, and notes of how many those are."""
-    kept, total, jumps, not_learned = [], 0, 0, 0
+def _drawable(points: Sequence[SlopePoint], axis: SlopeAxis) -> tuple[list[SlopePoint], str]:
+    """Return the points without the seeds that have no place on the axis, and a note of how many those are."""
+    if axis == "slope":
+        return list(points), ""
+    kept = []
     for point in points:
-        x = point.along(axis)
-        known = ~np.isnan(x)
-        stands = known & ((x > 0.0) | (axis == "slope"))
-        total, jumps, not_learned = (
-            total + len(x),
-            jumps + int((~known).sum()),
-            not_learned + int((known & ~stands).sum()),
-        )
+        stands = point.along(axis) > 0.0
         if stands.any():
             arrays = (point.slopes, point.attack_success_rates, point.clean_accuracies)
             kept.append(SlopePoint(point.learner, point.lam, point.gamma, *(array[stands] for array in arrays)))
-    reasons = {"θ ≤ 0": not_learned, "a jump at β = 0": jumps}
-    notes = [f"{count} of {total} curves left out: {reason}" for reason, count in reasons.items() if count]
+    total = sum(len(point.slopes) for point in points)
+    left_out = total - sum(len(point.slopes) for point in kept)
     if not kept:
-        raise ValueError(f'a curve that has a place on the axis was expected; {", ".join(notes)}; try axis="slope"')
-    return kept, notes
+        raise ValueError(
+            f'a curve with theta > 0 was expected on its log axis, {total} of {total} have none; pass axis="slope"'
+        )
+    return kept, f"{left_out} of {total} curves left out: θ ≤ 0" if left_out else ""
 
 
 def _series(points: Sequence[SlopePoint]) -> dict[tuple[str, float | None], list[SlopePoint]]:
@@ -309,7 +297,7 @@ def _set_scale(ax: Axes, values: Float[np.ndarray, " n"], most: float) -> None:
     pad = max(1.3, (high / low) ** 0.05)
     longer = max(np.sqrt(10.0 * low / high) / pad, 1.0)
     ax.set_xscale("log")
-    ax.set_xlim(low / pad / longer, min(high * pad * longer, most))
+    ax.set_xlim(low / pad / longer, min(high * longer, most) * pad)
     if high / low < 30.0:  # too short for powers of ten alone
         ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
