@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from backdoor_curves.data import PoisonedData as PoisonedData
     from backdoor_curves.data import Samples as Samples
     from backdoor_curves.display import BackdoorLearningCurveDisplay as BackdoorLearningCurveDisplay
+    from backdoor_curves.display import DeviationDisplay as DeviationDisplay
+    from backdoor_curves.display import GradientDisplay as GradientDisplay
+    from backdoor_curves.display import InfluentialRowsDisplay as InfluentialRowsDisplay
+    from backdoor_curves.display import SlopeDisplay as SlopeDisplay
     from backdoor_curves.explain import input_gradient as input_gradient
     from backdoor_curves.explain import trigger_mask as trigger_mask
     from backdoor_curves.explain import trigger_share as trigger_share
@@ -29,13 +33,17 @@ __version__ = "0.1.0"
 _HOME = {
     "BackdoorLearningCurve": "curve",
     "BackdoorLearningCurveDisplay": "display",
+    "DeviationDisplay": "display",
     "FeatureTrigger": "triggers",
+    "GradientDisplay": "display",
     "Influence": "influences",
+    "InfluentialRowsDisplay": "display",
     "PatchTrigger": "triggers",
     "PathError": "paths.base",
     "PoisonedData": "data",
     "Samples": "data",
     "Shared": "paths.shared",
+    "SlopeDisplay": "display",
     "ToleranceError": "curve",
     "backdoor_learning_curve": "curve",
     "backdoor_learning_curves": "curve",

@@ -5,25 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-import matplotlib.pyplot as plt
 import numpy as np
-from jaxtyping import Float
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 
 from backdoor_curves.curve import BackdoorLearningCurve, backdoor_learning_curve
 from backdoor_curves.data import PoisonedData
+from backdoor_curves.display.style import (
+    NEUTRAL,
+    Curves,
+    axes_to_draw_on,
+    drawn_betas,
+    hues,
+    listed,
+    named,
+    require_curves,
+    shade,
+)
 from backdoor_curves.following import Method
 from backdoor_curves.freezing import Freeze
 
 Quantity = Literal["loss", "accuracy"]
-Curves = BackdoorLearningCurve | Sequence[BackdoorLearningCurve]
 
-# Okabe and Ito's colours, apart for every common kind of colour blindness.
-HUES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
-CONTROL = "#555555"
 NAMES = {
     "loss": ("triggered test rows", "clean test rows"),
     "accuracy": ("attack success rate", "clean accuracy"),
@@ -131,8 +135,7 @@ class BackdoorLearningCurveDisplay:
         quantity, ax
             As in `plot`.
         """
-        named = curves if isinstance(curves, Mapping) else {"": curves}
-        display = cls({name: _listed(group) for name, group in named.items()}, control=_listed(control))
+        display = cls(named(curves), control=listed(control))
         return display.plot(ax, quantity=quantity)
 
     def plot(self, ax: Axes | None = None, *, quantity: Quantity = "loss") -> BackdoorLearningCurveDisplay:
@@ -151,22 +154,18 @@ class BackdoorLearningCurveDisplay:
             Itself.
         """
         _require_known(quantity)
-        if not any(self.curves.values()):
-            raise ValueError("curves: at least one curve was expected, none came")
-        if ax is None:
-            still_open = hasattr(self, "figure_") and plt.fignum_exists(getattr(self.figure_, "number", -1))
-            ax = self.ax_ if still_open else plt.subplots(layout="constrained")[1]
-            ax.clear()
-        self.ax_, self.figure_ = ax, ax.figure
+        require_curves(self.curves)
+        self.ax_ = axes_to_draw_on(ax, getattr(self, "ax_", None))
+        self.figure_ = self.ax_.figure
         self.lines_ = []
-        for hue, (name, group) in zip(_hues(len(self.curves)), self.curves.items(), strict=True):
+        for hue, (name, group) in zip(hues(len(self.curves)), self.curves.items(), strict=True):
             rates = sorted({curve.info.rate for curve in group})
             for rank, rate in enumerate(rates):
                 seeds = [curve for curve in group if curve.info.rate == rate]
                 label = ", ".join(filter(None, [name, f"p = {rate:.3g}"]))
-                self._draw(seeds, quantity, _shade(hue, rank, len(rates)), label)
+                self._draw(seeds, quantity, shade(hue, rank, len(rates)), label)
         if self.control:
-            self._draw_one(self.control, "triggered", quantity, CONTROL, ":", "the same rows without the trigger")
+            self._draw_one(self.control, "triggered", quantity, NEUTRAL, ":", "the same rows without the trigger")
         self._dress(quantity)
         return self
 
@@ -183,7 +182,7 @@ class BackdoorLearningCurveDisplay:
         linestyle: str,
         label: str | None,
     ) -> None:
-        betas = _drawn_betas(seeds)
+        betas = drawn_betas(seeds)
         values = np.stack([getattr(curve, quantity)(split, betas) for curve in seeds])
         marker = None if all(curve.exact for curve in seeds) else "."
         (line,) = self.ax_.plot(
@@ -217,8 +216,8 @@ class BackdoorLearningCurveDisplay:
         self.ax_.spines[["top", "right"]].set_visible(False)
         solid, dashed = NAMES[quantity]
         style = [
-            Line2D([], [], color=CONTROL, linestyle="-", label=solid),
-            Line2D([], [], color=CONTROL, linestyle="--", label=dashed),
+            Line2D([], [], color=NEUTRAL, linestyle="-", label=solid),
+            Line2D([], [], color=NEUTRAL, linestyle="--", label=dashed),
         ]
         labelled = [line for line in self.lines_ if not str(line.get_label()).startswith("_")]
         self.ax_.legend(handles=labelled + style, fontsize="small", frameon=False)
@@ -227,27 +226,3 @@ class BackdoorLearningCurveDisplay:
 def _require_known(quantity: str) -> None:
     if quantity not in NAMES:
         raise ValueError(f'quantity: "loss" or "accuracy" was expected, {quantity!r} came')
-
-
-def _listed(curves: Curves) -> list[BackdoorLearningCurve]:
-    return [curves] if isinstance(curves, BackdoorLearningCurve) else list(curves)
-
-
-def _drawn_betas(seeds: Sequence[BackdoorLearningCurve]) -> Float[np.ndarray, " b"]:
-    """Return the betas of a line: those of refits, which all seeds must share, or a grid dense near 0."""
-    refitted = [curve.betas for curve in seeds if not curve.exact]
-    if not refitted:
-        return np.unique(np.concatenate([np.linspace(0.0, 1.0, 201), np.geomspace(1e-5, 1e-2, 31)]))
-    if any(not np.array_equal(betas, refitted[0]) for betas in refitted):
-        raise ValueError("curves: refits of one learner and rate were expected at the same betas; pass the same betas=")
-    return refitted[0]
-
-
-def _hues(count: int) -> list[str]:
-    return [HUES[i % len(HUES)] for i in range(count)]
-
-
-def _shade(hue: str, rank: int, count: int) -> tuple[float, ...]:
-    """Return the colour mixed with white: the highest rate is the pure one."""
-    strength = 1.0 if count == 1 else 0.4 + 0.6 * rank / (count - 1)
-    return tuple(1.0 - strength * (1.0 - part) for part in to_rgb(hue))

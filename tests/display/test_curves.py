@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import matplotlib as mpl
-
-mpl.use("Agg")
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -40,14 +36,6 @@ def refit(seed: int = 0, betas=REFITTED) -> bc.BackdoorLearningCurve:
 @pytest.fixture(scope="module")
 def seeds():
     return [ridge(seed=seed) for seed in range(3)]
-
-
-@pytest.fixture(autouse=True)
-def _no_figure_is_left():
-    """Each test closes what it opened, so that figures can be counted."""
-    assert not plt.get_fignums()
-    yield
-    plt.close("all")
 
 
 def luminance(color) -> float:

@@ -1,0 +1,125 @@
+"""Rows as pictures: greyscale and colour images, and the outline of a trigger on them."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import scipy.sparse as sp
+from jaxtyping import Bool, Float
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+
+from backdoor_curves.display.style import TRIGGER, characters_in, is_open, small_size
+from backdoor_curves.rows import Rows
+
+Image = Float[np.ndarray, "height width channels"]
+
+
+def image_of(rows: Rows, row: int, image_shape: tuple[int, ...] | None = None) -> Image:
+    """Return a row as an image of 1 or 3 channels; `image_shape` says what a flattened row was."""
+    X = rows[[row]].toarray() if sp.issparse(rows) else np.asarray(rows)[[row]]
+    given, shape = X.shape[1:], X.shape[1:] if image_shape is None else tuple(image_shape)
+    if image_shape is not None and int(np.prod(shape)) != int(np.prod(given)):
+        raise ValueError(f"image_shape: the shape of {int(np.prod(given))} pixels was expected, {image_shape} came")
+    if not (len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3))):
+        raise ValueError(
+            f"rows: images of shape (height, width) or (height, width, 1 or 3) were expected, {shape} came; "
+            "pass image_shape= for flattened ones"
+        )
+    return X[0].astype(float).reshape(*shape[:2], -1)
+
+
+def show_image(ax: Axes, image: Image) -> None:
+    """Draw an image with values in [0, 1]; what is outside (scaled pixels) is brought into it as a whole."""
+    low, high = min(float(image.min()), 0.0), max(float(image.max()), 1.0)
+    shown = (image - low) / (high - low)
+    ax.imshow(shown[..., 0] if image.shape[2] == 1 else shown, cmap="gray", vmin=0.0, vmax=1.0)
+    ax.set(xticks=[], yticks=[])
+
+
+def strongest_channel(gradient: Image) -> Float[np.ndarray, "height width"]:
+    """Return for each pixel the entry of largest magnitude among its channels, with its sign."""
+    strongest = np.abs(gradient).argmax(axis=2)[..., np.newaxis]
+    return np.take_along_axis(gradient, strongest, axis=2)[..., 0]
+
+
+def outline(ax: Axes, mask: Bool[np.ndarray, "height width"]) -> LineCollection:
+    """Draw the border between the pixels of a mask and the others, whatever their form; return it."""
+    padded = np.pad(mask, 1)
+    edges: list[Any] = []
+    for i, j in np.argwhere(padded[1:, :] != padded[:-1, :]):
+        edges.append([(j - 1.5, i - 0.5), (j - 0.5, i - 0.5)])
+    for i, j in np.argwhere(padded[:, 1:] != padded[:, :-1]):
+        edges.append([(j - 0.5, i - 1.5), (j - 0.5, i - 0.5)])
+    border = LineCollection(edges, colors=TRIGGER, linewidths=1.4, capstyle="projecting", clip_on=False, zorder=4)
+    ax.add_collection(border)
+    return border
+
+
+def panels(
+    ax: Any, drawn_before: Sequence[Axes] | None, count: int, columns: int, size: tuple[float, float]
+) -> list[Axes]:
+    """Return the axes that were given, or those drawn on before while they are open, emptied, or a new figure's.
+
+    Parameters
+    ----------
+    ax : sequence or array of `count` axes, or None
+    drawn_before : sequence of axes, or None
+    count, columns : int
+        How many axes, and how many of them in a row.
+    size : two floats
+        Width and height of one of them in a new figure, with its text, in inches.
+    """
+    if ax is not None:
+        given = np.ravel(np.asarray(ax, dtype=object)).tolist()
+        if len(given) != count or not all(isinstance(one, Axes) for one in given):
+            raise ValueError(f"ax: {count} axes were expected, {len(given)} of {type(given[0]).__name__} came")
+        return given
+    if drawn_before is not None and is_open(drawn_before[0]):
+        for before in drawn_before:
+            before.clear()
+        return list(drawn_before)
+    rows = -(-count // columns)
+    _, axes = plt.subplots(
+        rows, columns, figsize=(size[0] * columns, size[1] * rows), layout="compressed", squeeze=False
+    )
+    for unused in axes.ravel()[count:]:
+        unused.remove()
+    return axes.ravel()[:count].tolist()
+
+
+def write_above(panel: Axes, lines: Sequence[str], beside: int) -> None:
+    """Write lines of text above an image, broken where they are longer than it will be wide.
+
+    Parameters
+    ----------
+    beside : int
+        The lines of text that share a cell of the figure with the image, its labels among them: what they leave is the
+        most that a square image can have once the figure is laid out.
+    """
+    width, height = panel.bbox.width, panel.bbox.height
+    if (spec := panel.get_subplotspec()) is not None:
+        rows, columns = spec.get_gridspec().get_geometry()
+        width, height = panel.figure.bbox.width / columns, panel.figure.bbox.height / rows
+    inches = min(width / panel.figure.dpi, height / panel.figure.dpi - beside * 1.3 * small_size() / 72.0)
+    room = max(characters_in(72.0 * inches), 8)
+    broken = [textwrap.fill(line, room, break_long_words=False) for line in lines]
+    panel.set_title("\n".join(broken), fontsize="small")
+
+
+def require_row(row: int, n: int) -> None:
+    """Refuse what is not the number of one of n test rows."""
+    if not isinstance(row, int | np.integer) or isinstance(row, bool) or not 0 <= row < n:
+        raise ValueError(f"row: the number of a test row from 0 to {n - 1} was expected, {row!r} came")
+
+
+def label_names(classes: np.ndarray, display_labels: Sequence[Any] | None) -> dict[Any, str]:
+    """Return what to call each class: its name where names were given, or else its label."""
+    names = classes.tolist() if display_labels is None else list(display_labels)
+    if len(names) != len(classes):
+        raise ValueError(f"display_labels: a name for each of {len(classes)} classes was expected, {len(names)} came")
+    return {label: str(name) for label, name in zip(classes.tolist(), names, strict=True)}
