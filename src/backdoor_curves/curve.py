@@ -27,7 +27,15 @@ from backdoor_curves.files import as_arrays, read_record, record_of, value_of, w
 from backdoor_curves.flips import Flips
 from backdoor_curves.following import REFIT_BETAS, Method, follow
 from backdoor_curves.freezing import Freeze
-from backdoor_curves.influences import Influence, TestRows, checked_beta, influence_on, rows_meant, self_influence
+from backdoor_curves.influences import (
+    Influence,
+    TestRows,
+    checked_beta,
+    influence_on,
+    kind_of,
+    rows_meant,
+    self_influence,
+)
 from backdoor_curves.learners import Learner, read_learner
 from backdoor_curves.losses import Loss
 from backdoor_curves.metrics import attack_success_rate, clean_accuracy, robust_accuracy
@@ -590,7 +598,7 @@ class BackdoorLearningCurve:
         """
         live = self._live("influence")
         tests = rows_meant(rows, live.learner, live.data.triggered_test, live.data.clean_test)
-        return influence_on(live.path, live.learner, tests, checked_beta(beta))
+        return replace(influence_on(live.path, live.learner, tests, checked_beta(beta)), of=kind_of(rows))
 
     def self_influence(self, beta: float = 0.0) -> Float[np.ndarray, " n_train"]:
         """Return d loss_i / d weight_i of every training row, <= 0, in the order of the victim's training set.

@@ -13,7 +13,7 @@ Learning Curves (arXiv 2106.07214), Eq. 3 and appendix B, with the Hessian over 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -53,6 +53,8 @@ class Influence:
     ties : int
         Training rows on the margin of an SVM that it does not hold there (repeated rows with other labels, dependent
         rows): with any of them the values are right along beta, and one-sided for other weights. 0 otherwise.
+    of : {"triggered", "clean", "own"}
+        Which test rows these are.
 
     Examples
     --------
@@ -73,6 +75,7 @@ class Influence:
     is_poison: Bool[np.ndarray, " n_train"]
     beta: float
     ties: int
+    of: Literal["triggered", "clean", "own"] = "own"
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.values, dtype=dtype, copy=copy)
@@ -176,7 +179,8 @@ def influence(
         raise TypeError(f"data: PoisonedData was expected, {type(data).__name__} came; make it with poison(...)")
     learner = read_learner(estimator, data, freeze)
     tests = rows_meant(rows, learner, data.triggered_test, data.clean_test)
-    return influence_on(follow(learner, "exact", tolerance=tolerance, shared=shared), learner, tests, beta)
+    path = follow(learner, "exact", tolerance=tolerance, shared=shared)
+    return replace(influence_on(path, learner, tests, beta), of=kind_of(rows))
 
 
 def rows_meant(rows: TestRows, learner: Learner, triggered: Samples, clean: Samples) -> Samples:
@@ -190,6 +194,11 @@ def rows_meant(rows: TestRows, learner: Learner, triggered: Samples, clean: Samp
     if unknown.size:
         raise ValueError(f"rows: labels out of {learner.classes.tolist()} were expected, {unknown[0]!r} came")
     return learner.test_rows(samples, "rows")
+
+
+def kind_of(rows: TestRows) -> Literal["triggered", "clean", "own"]:
+    """Return which test rows are meant."""
+    return rows if isinstance(rows, str) else "own"
 
 
 def influence_on(path: BetaPath, learner: Learner, tests: Samples, beta: float) -> Influence:

@@ -117,6 +117,10 @@ class InfluentialRowsDisplay:
             If data or rows are not those of the influence, if there is no such row, if the rows are no images, or if
             all influences on the row are 0, as they are for an SVM beyond its margin.
         """
+        if rows is None and influence.of != "triggered":
+            raise ValueError(
+                f"rows: the test rows of the influence were expected, it is of {influence.of} rows; pass them"
+            )
         tests = data.triggered_test if rows is None else as_samples(rows, "rows")
         if influence.values.shape[0] != len(tests):
             raise ValueError(
