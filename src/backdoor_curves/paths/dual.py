@@ -73,7 +73,7 @@ class Problem:
     @property
     def corner(self) -> float:
         """The intercept's own entry of the kernel matrix, -1/s^2; 0 if it is free."""
-        return -1.0 / self.shift if self.shift else 0.0
+        return -self.gram.dtype.type(1.0) / self.shift if self.shift else 0.0
 
     @cached_property
     def K(self) -> Float[np.ndarray, "n n"]:  # noqa: N802 - the letter of the formulas
@@ -90,6 +90,22 @@ class Problem:
         """With an intercept K + kappa 11' is positive definite at the margin and has the same solutions; else 0."""
         mean = max(float(np.mean(np.diag(self.gram))), np.finfo(float).tiny)
         return (mean if self.free else min(self.shift, mean)) if self.has_intercept else 0.0
+
+    @cached_property
+    def digits(self) -> float:
+        """The rounding unit of the kernel matrix's type, in that of double precision: 1 for the latter."""
+        return float(np.finfo(self.gram.dtype).eps / np.finfo(float).eps)
+
+    def extended(self) -> Problem:
+        """Return the same problem in extended precision, where the machine has it."""
+        gram, y, u0, du = (array.astype(np.longdouble) for array in (self.gram, self.y, self.u0, self.du))
+        return Problem(gram, y, u0, du, self.scaling)
+
+    def rounded(self, segment: Segment) -> Segment:
+        """Return the solution at the start of a segment in double precision."""
+        there = segment.at(float(segment.start))
+        a = np.clip(there.a, 0.0, self.bounds(there.start)[there.margin]).astype(float)
+        return replace(there, b=float(there.b), db=float(there.db), a=a, da=there.da.astype(float))
 
     def bounds(self, beta: float) -> Float[np.ndarray, " n"]:
         """Return u0 + beta du."""

@@ -42,7 +42,7 @@ class Homotopy:
         u: Float[np.ndarray, " n"],
     ) -> None:
         self.problem, self.h, self.u = problem, h.copy(), u.copy()
-        self.point = Solution(a.copy(), float(b), status.copy(), np.zeros_like(a), 0.0)
+        self.point = Solution(a.copy(), a.dtype.type(b), status.copy(), np.zeros_like(a), 0.0)
         self.margin = MarginSet(problem)
         self.forced = np.empty(0, dtype=np.intp)
         # A look at all rows costs n |M|, a watched row |M| a step: stretches grow like the square root of n.
@@ -105,7 +105,7 @@ class Homotopy:
     def _pull(self, dh: Float[np.ndarray, " n"], du: Float[np.ndarray, " n"]) -> tuple[Float[np.ndarray, " n"], float]:
         """Return how the motion of h and of the bounds pulls at the residuals and at the balance."""
         rates = np.where(self.point.status == BOUND, self.problem.y * du, 0.0)
-        return self.problem.expansion(rates) - dh, float(rates.sum())
+        return self.problem.expansion(rates) - dh, rates.sum()
 
     # --- a stretch ---------------------------------------------------------------------------------------------------
 
@@ -157,7 +157,7 @@ class Homotopy:
     ) -> Float[np.ndarray, "s n"]:
         """Return the residuals of all rows at the points of a stretch, from those at the first."""
         first, k = points[0], len(moved)
-        D, R = np.empty((len(points), k + 2)), np.empty((k + 2, len(self.h)))
+        D, R = (np.empty(shape, dtype=self.h.dtype) for shape in ((len(points), k + 2), (k + 2, len(self.h))))
         for d, point in zip(D, points, strict=True):
             d[:k] = point.duals(moved, motion.u + point.start * motion.du)
             d[k:] = point.start, point.b
@@ -185,7 +185,7 @@ class Homotopy:
         rates = joined * self.problem.y[moved] * motion.du[moved]
         if rates.any():
             motion.pull += rates @ self.problem.gram[moved]
-            motion.pull_balance += float(rates.sum())
+            motion.pull_balance += rates.sum()
         self.age += 1
         if self.age >= FRESH:
             self.refresh()
@@ -214,13 +214,13 @@ class Homotopy:
         """See how far rounding has come."""
         point = self.point
         point.balance = self._balance()
-        self.rounding = 2 * np.finfo(float).eps * float(point.a.sum())
-        self.tolerance = max(DRIFT, self.rounding * self.problem.scale)
+        self.rounding = 2 * float(np.finfo(point.a.dtype).eps * point.a.sum())
+        self.tolerance = max(DRIFT * self.problem.digits, self.rounding * self.problem.scale)
 
     def _balance(self) -> float:
         """Return by how much the duals miss their balance with the intercept; 0 without one."""
         problem, point = self.problem, self.point
-        return float(problem.y @ point.a) + problem.corner * point.b if problem.has_intercept else 0.0
+        return problem.y @ point.a + problem.corner * point.b if problem.has_intercept else 0.0
 
     def _error(self) -> Float[np.ndarray, " n"]:
         """Return what h is off by: the solution is optimal for h plus this. Wrong signs are corrected with room."""
@@ -235,7 +235,7 @@ class Homotopy:
     def _here(self, t: float) -> Segment:
         """Return the solution as it stands, as a segment without length."""
         M = self.margin.index.copy()
-        return Segment(t, self.point.b, 0.0, M, self.point.a[M], np.zeros(len(M)), self.point.status.copy())
+        return Segment(t, self.point.b, 0.0, M, self.point.a[M], np.zeros_like(self.h, shape=len(M)), self.point.status.copy())
 
     def here(self, t: float) -> Segment:
         """Return the solution as it stands, freed from rounding errors, as a segment without length."""

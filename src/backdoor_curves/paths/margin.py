@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float, Int
 from scipy.linalg import LinAlgError
-from scipy.linalg.blas import dger
-from scipy.linalg.lapack import dpotrf, dpotri, dpstrf
 
+from backdoor_curves.paths.definite import add_square, independent, inverse
 from backdoor_curves.paths.dual import Problem, StalledError
 
 DEPENDENT = 1e-12
@@ -28,17 +27,17 @@ class MarginSet:
 
     def __init__(self, problem: Problem) -> None:
         self.K, self.corner, self.border = problem.gram, problem.corner, int(problem.has_intercept)
-        self.kappa = problem.kappa
+        self.kappa, self.digits = problem.kappa, problem.digits
         self.size = 0
         self.watched = self._place = np.empty(0, dtype=np.intp)
         self._index, self._places = np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.intp)
-        self._rows, self._B = np.zeros((0, 1)), np.zeros((0, 0), order="F")
+        self._rows, self._B = self._zeros((0, 1)), self._zeros((0, 0))
         self._allocate(64)
 
     def _allocate(self, capacity: int) -> None:
         """Make room for `capacity` unknowns."""
         index, places = np.zeros(capacity, dtype=np.intp), np.zeros(capacity, dtype=np.intp)
-        rows, B = np.zeros((capacity, 1 + len(self.watched))), np.zeros((capacity, capacity), order="F")
+        rows, B = self._zeros((capacity, 1 + len(self.watched))), self._zeros((capacity, capacity))
         if self.size:
             w = self.width
             index[:w], places[:w], rows[:w] = self._index[:w], self._places[:w], self._rows[:w]
@@ -47,6 +46,9 @@ class MarginSet:
         self._fill_border()
         if not self.size:
             self._reset()
+
+    def _zeros(self, shape: tuple[int, int]) -> Float[np.ndarray, "r c"]:
+        return np.zeros(shape, dtype=self.K.dtype, order="F")
 
     def _fill_border(self) -> None:
         if self.border:
@@ -93,7 +95,7 @@ class MarginSet:
         """Keep the columns of these rows, the margin's among them, whose places among the columns are given."""
         self.watched, self._place = rows, place
         w = self.border + self.size
-        self._rows = np.empty((len(self._index), 1 + len(rows)))
+        self._rows = np.empty((len(self._index), 1 + len(rows)), dtype=self.K.dtype)
         self._fill_border()
         self._rows[self.border : w, 0] = float(self.border)
         self._rows[self.border : w, 1:] = self.K[np.ix_(self.index, rows)]
@@ -101,7 +103,7 @@ class MarginSet:
 
     def row_of(self, k: int) -> Float[np.ndarray, " p"]:
         """Return row k of the kernel matrix, watched columns only."""
-        row = np.empty(1 + len(self.watched))
+        row = np.empty(1 + len(self.watched), dtype=self.K.dtype)
         row[0] = self.border
         np.take(self.K[k], self.watched, out=row[1:])
         return row
@@ -110,18 +112,18 @@ class MarginSet:
         """Add row k; if it is a combination of the others, return the coefficients z instead: row k = z' rows."""
         if self.border + self.size + 2 > len(self._index):
             self._allocate(len(self._index) + len(self._index) // 4 + 64)
-        w, row, square = self.width, self.row_of(k), float(self.K[k, k])
+        w, row, square = self.width, self.row_of(k), self.K[k, k]
         r = row[self.places]
         z = self.inverse @ r
         pivot, length, rounding = square - r @ z, square + self.kappa, 0.0
         if w and pivot <= SUSPECT * length:
             z, pivot, rounding = self._with_care(r, square)
-        if (w or not self.border) and pivot <= DEPENDENT * length + rounding:
+        if (w or not self.border) and pivot <= DEPENDENT * self.digits * length + rounding:
             return z
         if w or not self.border:
-            edge = np.zeros(len(self._index))
+            edge = np.zeros_like(row, shape=len(self._index))
             edge[:w], edge[w] = z, -1.0
-            dger(1.0 / pivot, edge, edge, a=self._B, overwrite_a=1)
+            add_square(1.0 / pivot, edge, self._B)
         else:
             w = 1  # the first row of all determines b
             self._B[:2, :2] = [[-square, 1.0], [1.0, 0.0]]
@@ -139,11 +141,11 @@ class MarginSet:
             z = self.inverse @ r
             z += self.inverse @ (r - S @ z)
             left = r - S @ z
-            if np.abs(left).max() <= 1e-14 * (np.abs(r).max() + np.abs(S).max() * np.abs(z).sum()):
+            if np.abs(left).max() <= 1e-14 * self.digits * (np.abs(r).max() + np.abs(S).max() * np.abs(z).sum()):
                 break
             if attempt == 0:
                 self.refactor()
-        return z, float(square - r @ z - left @ z), float(np.abs(left).max() * np.abs(z).sum())
+        return z, square - r @ z - left @ z, float(np.abs(left).max() * np.abs(z).sum())
 
     def remove(self, j: int) -> None:
         """Take out the margin row in place j."""
@@ -157,7 +159,7 @@ class MarginSet:
             B[[j, last], : last + 1] = B[[last, j], : last + 1]
             self._rows[j], self._index[j], self._places[j] = self._rows[last], self._index[last], self._places[last]
         column = B[:, last].copy()
-        dger(-1.0 / column[last], column, column, a=B, overwrite_a=1)
+        add_square(-1.0 / column[last], column, B)
         B[:, last] = B[last, :] = 0.0
         self.size -= 1
         if column[last] * SUSPECT * (square + self.kappa) > 1.0:  # what is left lost as many digits
@@ -172,8 +174,8 @@ class MarginSet:
         if not rows.size:
             return rows
         block = self.K[np.ix_(rows, rows)] + self.kappa
-        _, order, rank, _ = dpstrf(block, tol=share * float(np.diag(block).max()), lower=1)
-        kept, left = np.sort(rows[order[:rank] - 1]), np.sort(rows[order[rank:] - 1])
+        order = independent(block, share * self.digits * float(np.diag(block).max()))
+        kept, left = np.sort(rows[order]), np.sort(np.delete(rows, order))
         self.watched = np.empty(0, dtype=np.intp)
         self._allocate(self.border + len(kept) + len(kept) // 4 + 64)
         self.size = len(kept)
@@ -204,20 +206,16 @@ def inverse_of(K: Float[np.ndarray, "m m"], corner: float, kappa: float) -> Floa
     Raises LinAlgError if the rows are dependent.
     """
     if not len(K):
-        return np.full((1, 1), 1.0 / corner) if corner else np.empty((0, 0))
-    factor, failed = dpotrf(K + kappa, lower=1, overwrite_a=1)
-    if failed:
-        raise LinAlgError("the rows are dependent")
-    A, _ = dpotri(factor, lower=1, overwrite_c=1)
-    A = np.tril(A) + np.tril(A, -1).T
+        return np.full((1, 1), 1.0 / corner, dtype=K.dtype) if corner else np.empty_like(K)
+    A = inverse(K + kappa)
     if not kappa:
         return A
     x = A.sum(axis=1)
-    g, rest = float(x.sum()), 1.0 + kappa * corner
+    g, rest = x.sum(), 1.0 + kappa * corner
     p = rest * g - corner
     if not p > 0.0:
         raise LinAlgError("the rows are dependent")
-    B = np.empty((len(A) + 1, len(A) + 1))
+    B = np.empty_like(A, shape=(len(A) + 1, len(A) + 1))
     B[0, 0] = (kappa * g - 1.0) / p
     B[0, 1:] = B[1:, 0] = x / p
     B[1:, 1:] = A - np.outer(rest / p * x, x)

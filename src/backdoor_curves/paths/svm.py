@@ -29,8 +29,9 @@ OPTIMAL = 1e-9
 """Largest relative duality gap of a node, and of its distance from the bounds over the largest bound."""
 SAME = 1e-12
 """Bounds that differ by no more than this share are the same."""
-PERTURBATIONS = (0.0, 1e-7, 1e-6)
-"""Sizes of the random shifts of the margins that break ties; none unless the path fails without."""
+ATTEMPTS = ((0.0, False), (1e-7, False), (1e-6, False), (0.0, True), (1e-9, True))
+"""Ways to follow a path, each for where those before fail: size of the random shifts of the margins that break ties,
+and whether in extended precision."""
 
 
 def svm_path(
@@ -89,9 +90,10 @@ def svm_path(
         u0, du = (np.bincount(group, weights=u) for u in (u0, du))
     problem = Problem(kernel(X, X), y, u0, du, scaling)
     failures: list[RuntimeError] = []
-    for size in PERTURBATIONS:
+    for size, extended in ATTEMPTS:
         try:
-            path = SVMPath(X, kernel, group, problem, _nodes(_follow(problem, size), problem.free), size)
+            segments = _follow(problem.extended() if extended else problem, size)
+            path = SVMPath(X, kernel, group, problem, _nodes(segments, problem), size)
             if _distance(path).max() > OPTIMAL:
                 path = replace(path, at=_corrected(path))
             _require_optimal(path)
@@ -373,13 +375,13 @@ def _unperturbed(
     return [first] + [replace(part, start=segment.start + length * part.start) for part in inner if part.start > 0.0]
 
 
-def _nodes(segments: Sequence[Segment], free: bool) -> Nodes:
+def _nodes(segments: Sequence[Segment], problem: Problem) -> Nodes:
     """Return a node for the start of each segment; two at one beta are a jump, which at 0 has its right limit only."""
     kept: list[Segment] = []
-    for segment in segments:
+    for segment in map(problem.rounded, segments):
         same = [before for before in kept[-2:] if before.start == segment.start]
         # Only an empty margin leaves a free intercept to jump.
-        jumps = free and len(same) == 1 and not same[0].margin.size and same[0].b != segment.b
+        jumps = problem.free and len(same) == 1 and not same[0].margin.size and same[0].b != segment.b
         if same and not (jumps and segment.start > 0.0):
             kept.pop()
         kept.append(segment)
