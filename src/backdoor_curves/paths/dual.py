@@ -96,9 +96,18 @@ class Problem:
         """The rounding unit of the kernel matrix's type, in that of double precision: 1 for the latter."""
         return float(np.finfo(self.gram.dtype).eps / np.finfo(float).eps)
 
-    def extended(self) -> Problem:
-        """Return the same problem in extended precision, where the machine has it."""
+    @cached_property
+    def noise(self) -> float:
+        """What the rounding of the kernel matrix may do to its eigenvalues: then it may not be positive definite."""
+        return 4.0 * float(np.sqrt(len(self.y)) * np.finfo(float).eps) * self.scale
+
+    def extended(self, ridge: float) -> Problem:
+        """Return the same problem in extended precision, where the machine has it, with a ridge on the kernel matrix.
+
+        A ridge of the size of `noise` or more makes all rows independent.
+        """
         gram, y, u0, du = (array.astype(np.longdouble) for array in (self.gram, self.y, self.u0, self.du))
+        gram[np.diag_indices(len(y))] += ridge
         return Problem(gram, y, u0, du, self.scaling)
 
     def rounded(self, segment: Segment) -> Segment:

@@ -49,13 +49,14 @@ class Homotopy:
         self.steps = max(16, int(np.sqrt(len(a))))
         self.extra = 6 * self.steps
         self.zero_steps = self.age = self.stretches = 0
+        self.limit = STRETCHES + 2 * len(a)
         self.rng = np.random.default_rng(7)
         self.refresh()
         self._begin(np.flatnonzero(status == MARGIN))
 
     def _begin(self, wanted: Int[np.ndarray, " w"]) -> None:
         """Put the wanted rows on the margin, dependent ones one by one: they are exchanged for others."""
-        left = self.margin.fill(wanted)
+        left = self.margin.fill(wanted, share=1e-10 if self.problem.digits == 1.0 else 1e-13)
         if not left.size:
             return
         point = self.point
@@ -115,7 +116,7 @@ class Homotopy:
     def _stretch(self, motion: Motion, t: float) -> tuple[float, list[Segment]]:
         """Walk on from t, and return how far that was right and the segments so far."""
         self.stretches += 1
-        if self.stretches > STRETCHES + 2 * len(self.h):
+        if self.stretches > self.limit:
             raise StalledError("the path and its repairs take each other back without end")
         near = self._near(motion)
         before = self._here(t)

@@ -22,6 +22,7 @@ from backdoor_curves.paths.dual import BOUND, IDLE, MARGIN, ZERO, Problem, Segme
 from backdoor_curves.paths.homotopy import Homotopy
 from backdoor_curves.paths.interpolants import PiecewiseLinear
 from backdoor_curves.paths.optimality import Family
+from backdoor_curves.paths.refined import Refined, Refinement
 from backdoor_curves.paths.start import start
 from backdoor_curves.rows import Rows, distinct_rows, n_rows, take_rows
 
@@ -29,9 +30,9 @@ OPTIMAL = 1e-9
 """Largest relative duality gap of a node, and of its distance from the bounds over the largest bound."""
 SAME = 1e-12
 """Bounds that differ by no more than this share are the same."""
-ATTEMPTS = ((0.0, False), (1e-7, False), (1e-6, False), (0.0, True), (1e-9, True))
+ATTEMPTS = ((0.0, None), (1e-7, None), (1e-6, None), (0.0, 1.0), (0.0, 30.0), (0.0, 1e3))
 """Ways to follow a path, each for where those before fail: size of the random shifts of the margins that break ties,
-and whether in extended precision."""
+and, for extended precision, a ridge in units of the kernel matrix's noise."""
 
 
 def svm_path(
@@ -90,13 +91,14 @@ def svm_path(
         u0, du = (np.bincount(group, weights=u) for u in (u0, du))
     problem = Problem(kernel(X, X), y, u0, du, scaling)
     failures: list[RuntimeError] = []
-    for size, extended in ATTEMPTS:
+    for size, ridge in ATTEMPTS:
         try:
-            segments = _follow(problem.extended() if extended else problem, size)
+            segments = _follow(problem, size, ridge)
             path = SVMPath(X, kernel, group, problem, _nodes(segments, problem), size)
-            if _distance(path).max() > OPTIMAL:
-                path = replace(path, at=_corrected(path))
-            _require_optimal(path)
+            plain = not size and ridge is None and _distance(path).max() <= OPTIMAL
+            if not plain:
+                path = _refined(path, everywhere=ridge is not None)
+            _require_optimal(path, between=not plain)
         except (StalledError, NotOptimalError) as failure:
             failures.append(failure)
         else:
@@ -167,6 +169,21 @@ class SVMPath(BetaPath):
             # Margin rows in row order, node after node: as the entries of a mask come.
             A[sets == MARGIN] = np.concatenate([self.at.margin_duals[node] for node in nodes])
         return Family(self.problem, betas, self.at.b[nodes], moving, A, at_bound)
+
+    @cached_property
+    def refinement(self) -> Refinement:
+        """What makes solutions exact where double precision has too few digits."""
+        return Refinement(self.problem)
+
+    def _refined_at(self, beta: float) -> Refined | None:
+        """Return the optimum at some beta in extended precision; None if it is not reached."""
+        status = self.at.status[self._node_before(np.array([beta]))[0]]
+        try:
+            return self.refinement.optimum(
+                beta, self.duals(np.array([beta]))[0], self.intercepts(np.array([beta]))[0], status
+            )
+        except StalledError:
+            return None
 
     @cached_property
     def _all(self) -> Family:
@@ -281,13 +298,25 @@ class SVMPath(BetaPath):
         its scores are the error, all but rounding. Conditions on other rows that fail by rounding count to first order,
         as a residual of that size.
         """
-        A = self.duals(betas)
-        used = np.flatnonzero(A.any(axis=0))
-        nobody = np.zeros(A.shape[1], dtype=bool)
-        family = Family(self.problem, betas, self.intercepts(betas), used, A[:, used], nobody)
+        A, family = self._at(betas)
         lacking = corrections(family, self.at.status[self._node_before(betas)])
         bounds = [self._score_bound(X, A, family.b, lacking) for X in rows]
-        return Certificate(betas, family.gap(), np.max([np.zeros(len(betas)), *bounds], axis=0))
+        return Certificate(betas, self.gap(betas), np.max([np.zeros(len(betas)), *bounds], axis=0))
+
+    def _at(self, betas: Float[np.ndarray, " b"]) -> tuple[Float[np.ndarray, "b n"], Family]:
+        """Return the duals at some betas, and the solutions."""
+        A = self.duals(betas)
+        used, nobody = np.flatnonzero(A.any(axis=0)), np.zeros(A.shape[1], dtype=bool)
+        return A, Family(self.problem, betas, self.intercepts(betas), used, A[:, used], nobody)
+
+    def gap(self, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, " b"]:
+        """Return the relative duality gap, where it is not closed that to a primal point in extended precision."""
+        A, family = self._at(betas)
+        gap = family.gap()
+        for k in np.flatnonzero(gap > OPTIMAL):
+            if best := self._refined_at(betas[k]):
+                gap[k] = min(gap[k], self.refinement.gap(betas[k], A[k], family.b[k], best))
+        return gap
 
     def _score_bound(
         self, X: Rows, A: Float[np.ndarray, "b n"], intercepts: Float[np.ndarray, " b"], lacking: Corrections
@@ -339,11 +368,20 @@ def _may_repeat(X: Rows) -> bool:
     return bool((np.diff(sums) <= rounding).any())
 
 
-def _follow(problem: Problem, size: float) -> list[Segment]:
+def _follow(problem: Problem, size: float, ridge: float | None) -> list[Segment]:
     """Return the segments of the path, the last one a point at beta = 1; on the way margins are off by up to `size`."""
     n = len(problem.y)
     perturbation = size * np.random.default_rng(5).random(n)
-    homotopy = start(problem, perturbation)
+    if ridge is None:
+        homotopy = start(problem, perturbation)
+    else:
+        near, problem = problem, problem.extended(ridge * problem.noise)
+        try:
+            point = start(near, perturbation).point
+            homotopy = Homotopy(problem, point.a.astype(np.longdouble), point.b, point.status, problem.y * (1.0 + perturbation), problem.u0)
+            homotopy.repair()
+        except StalledError:
+            homotopy = start(problem, perturbation)
     point = homotopy.point
     waiting = np.flatnonzero(point.status == IDLE)
     point.status[waiting] = np.where(problem.y[waiting] * point.e[waiting] < 0.0, BOUND, ZERO)
@@ -399,18 +437,25 @@ def _distance(path: SVMPath) -> Float[np.ndarray, " k"]:
     return np.maximum(path._all.gap(), path._all.outside() / path.problem.bounds(1.0).max())
 
 
-def _corrected(path: SVMPath) -> Nodes:
-    """Return the nodes without the residual of the margin, summed up in extended precision, where limits allow it."""
-    at, problem = path.at, path.problem
-    lacking = corrections(path._all, at.status)
-    A = path.nodal_duals + problem.y * lacking.c
-    inside = ((A >= 0.0) & (problem.u0 + np.outer(at.betas, problem.du) >= A)).all(axis=1)
-    duals = [a[s == MARGIN] if i else d for a, s, i, d in zip(A, at.status, inside, at.margin_duals, strict=True)]
-    return replace(at, b=at.b + np.where(inside, lacking.b, 0.0), margin_duals=duals)
+def _refined(path: SVMPath, everywhere: bool) -> SVMPath:
+    """Return the path with nodes that extended precision has made optimal: all, or those that are not."""
+    at, duals = path.at, path.nodal_duals
+    b, status, margin_duals = at.b.copy(), at.status.copy(), list(at.margin_duals)
+    for k in range(len(at.betas)) if everywhere else np.flatnonzero(_distance(path) > OPTIMAL):
+        try:
+            best = path.refinement.optimum(at.betas[k], duals[k], b[k], status[k])
+        except StalledError:
+            continue
+        b[k], status[k] = best.b, best.status
+        margin_duals[k] = best.a[best.status == MARGIN].astype(float)
+    return replace(path, at=replace(at, b=b, status=status, margin_duals=margin_duals))
 
 
-def _require_optimal(path: SVMPath) -> None:
-    """Raise unless every node meets the conditions of the optimum."""
-    worst = _distance(path)
+def _require_optimal(path: SVMPath, between: bool) -> None:
+    """Raise unless every node meets the conditions of the optimum; and if asked, the middle between two nodes."""
+    nodes, outside = path.at.betas, path._all.outside() / path.problem.bounds(1.0).max()
+    betas = np.append(nodes, (nodes[:-1] + nodes[1:]) / 2) if between else nodes
+    worst = path.gap(betas)
+    worst[: len(nodes)] = np.maximum(worst[: len(nodes)], outside)
     if worst.max() > OPTIMAL:
-        raise NotOptimalError(f"the path is off by {worst.max():.0e} at beta = {path.at.betas[worst.argmax()]:g}")
+        raise NotOptimalError(f"the path is off by {worst.max():.0e} at beta = {betas[worst.argmax()]:g}")
