@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.linalg import LinAlgError
 
-from backdoor_curves.paths.definite import add_square, independent, inverse
+from backdoor_curves.paths.definite import add_square, extended_inverse, independent, inverse
 from backdoor_curves.paths.dual import Problem, StalledError
 
 DEPENDENT = 1e-12
@@ -27,7 +27,7 @@ class MarginSet:
 
     def __init__(self, problem: Problem) -> None:
         self.K, self.corner, self.border = problem.gram, problem.corner, int(problem.has_intercept)
-        self.kappa, self.digits = problem.kappa, problem.digits
+        self.kappa, self.digits, self._largest = problem.kappa, problem.digits, problem.scale
         self.size = 0
         self.watched = self._place = np.empty(0, dtype=np.intp)
         self._index, self._places = np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.intp)
@@ -89,6 +89,11 @@ class MarginSet:
         """B; a view."""
         return self._B[: self.width, : self.width]
 
+    @property
+    def is_stiff(self) -> bool:
+        """Whether rows are kept apart by a small ridge alone, in extended precision: no digit is to be lost then."""
+        return self.digits < 1.0 and float(self.inverse.diagonal().max()) * SUSPECT * (self._largest + self.kappa) > 1.0
+
     # --- changes -----------------------------------------------------------------------------------------------------
 
     def watch(self, rows: Int[np.ndarray, " p"], place: Int[np.ndarray, " n"]) -> None:
@@ -129,6 +134,8 @@ class MarginSet:
             self._B[:2, :2] = [[-square, 1.0], [1.0, 0.0]]
         self._rows[w], self._index[w], self._places[w] = row, k, self._place[k]
         self.size += 1
+        if self.is_stiff:
+            self.refactor()
         return None
 
     def _with_care(self, r: Float[np.ndarray, " w"], square: float) -> tuple[Float[np.ndarray, " w"], float, float]:
@@ -162,7 +169,7 @@ class MarginSet:
         add_square(-1.0 / column[last], column, B)
         B[:, last] = B[last, :] = 0.0
         self.size -= 1
-        if column[last] * SUSPECT * (square + self.kappa) > 1.0:  # what is left lost as many digits
+        if column[last] * SUSPECT * (square + self.kappa) > 1.0 or self.is_stiff:  # what is left lost as many digits
             self.refactor()
 
     def fill(self, rows: Int[np.ndarray, " m"], share: float = 1e-10) -> Int[np.ndarray, " d"]:
@@ -207,6 +214,8 @@ def inverse_of(K: Float[np.ndarray, "m m"], corner: float, kappa: float) -> Floa
     """
     if not len(K):
         return np.full((1, 1), 1.0 / corner, dtype=K.dtype) if corner else np.empty_like(K)
+    if K.dtype != np.float64:
+        return _bordered_inverse(K, corner, kappa)
     A = inverse(K + kappa)
     if not kappa:
         return A
@@ -219,4 +228,16 @@ def inverse_of(K: Float[np.ndarray, "m m"], corner: float, kappa: float) -> Floa
     B[0, 0] = (kappa * g - 1.0) / p
     B[0, 1:] = B[1:, 0] = x / p
     B[1:, 1:] = A - np.outer(rest / p * x, x)
+    return B
+
+
+def _bordered_inverse(K: Float[np.ndarray, "m m"], corner: float, kappa: float) -> Float[np.ndarray, "w w"]:
+    """Return the same in extended precision: of the system as a whole, with the border in units of the kernel."""
+    if not kappa:
+        return extended_inverse(K)
+    S = np.empty_like(K, shape=(len(K) + 1, len(K) + 1))
+    S[0, 0], S[0, 1:], S[1:, 0], S[1:, 1:] = corner * kappa**2, kappa, kappa, K
+    B = extended_inverse(S)
+    B[0] *= kappa
+    B[:, 0] *= kappa
     return B
