@@ -49,6 +49,8 @@ class Homotopy:
         self.steps = max(16, int(np.sqrt(len(a))))
         self.extra = 6 * self.steps
         self.zero_steps = self.age = self.stretches = 0
+        # Extended precision is there for the last digits.
+        self.drift = DRIFT if problem.digits == 1.0 else 4.0 * float(np.finfo(u.dtype).eps)
         self.limit = STRETCHES + 2 * len(a)
         self.rng = np.random.default_rng(7)
         self.refresh()
@@ -216,7 +218,7 @@ class Homotopy:
         point = self.point
         point.balance = self._balance()
         self.rounding = 2 * float(np.finfo(point.a.dtype).eps * point.a.sum())
-        self.tolerance = max(DRIFT * self.problem.digits, self.rounding * self.problem.scale)
+        self.tolerance = max(self.drift, self.rounding * self.problem.scale)
 
     def _balance(self) -> float:
         """Return by how much the duals miss their balance with the intercept; 0 without one."""

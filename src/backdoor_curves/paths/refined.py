@@ -25,7 +25,7 @@ RIDGES = (1.0, 30.0, 1e3)
 """Ridges, in units of the kernel matrix's noise, each for where those before are too small."""
 STEPS = 4
 """Proximal steps; each leaves the share r / (r + eigenvalue) of what the ridge has done in a direction."""
-STRETCHES = 60
+STRETCHES = 40
 """Stretches of the homotopy after which a solution counts as too far off."""
 
 

@@ -300,6 +300,9 @@ class SVMPath(BetaPath):
         """
         A, family = self._at(betas)
         lacking = corrections(family, self.at.status[self._node_before(betas)])
+        for k in lacking.doubtful(self.problem.scale):
+            if best := self._refined_at(betas[k]):
+                lacking = lacking.replaced(k, A[k], family.b[k], best, self.problem)
         bounds = [self._score_bound(X, A, family.b, lacking) for X in rows]
         return Certificate(betas, self.gap(betas), np.max([np.zeros(len(betas)), *bounds], axis=0))
 
@@ -441,10 +444,13 @@ def _refined(path: SVMPath, everywhere: bool) -> SVMPath:
     """Return the path with nodes that extended precision has made optimal: all, or those that are not."""
     at, duals = path.at, path.nodal_duals
     b, status, margin_duals = at.b.copy(), at.status.copy(), list(at.margin_duals)
-    for k in range(len(at.betas)) if everywhere else np.flatnonzero(_distance(path) > OPTIMAL):
+    bad = _distance(path) > OPTIMAL
+    for k in np.flatnonzero(bad | everywhere):
         try:
             best = path.refinement.optimum(at.betas[k], duals[k], b[k], status[k])
         except StalledError:
+            if bad[k]:
+                raise
             continue
         b[k], status[k] = best.b, best.status
         margin_duals[k] = best.a[best.status == MARGIN].astype(float)
