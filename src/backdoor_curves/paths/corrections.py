@@ -43,9 +43,13 @@ class Corrections:
     length: Float[np.ndarray, " k"]
 
     def doubtful(self, scale: float) -> Int[np.ndarray, " d"]:
-        """Return those whose sets may not be the right ones, by more than rounding: the optimum may be elsewhere."""
+        """Return those whose sets may not be the right ones, by more than rounding: the optimum may be elsewhere.
+
+        Those whose margin is dependent are left as they are, without a bound: to extended precision their kernel matrix
+        may be indefinite, and its optimum not unique.
+        """
         first_order = self.wrong * (1.0 + self.length * np.sqrt(scale))
-        return np.flatnonzero(~(first_order + self.rest <= DOUBTFUL))
+        return np.flatnonzero(np.isfinite(first_order + self.rest) & (first_order + self.rest > DOUBTFUL))
 
     def replaced(self, k: int, a: Float[np.ndarray, " n"], b: float, best: Refined, problem: Problem) -> Corrections:
         """Return the corrections with those to the optimum in extended precision for solution k, which is (a, b)."""

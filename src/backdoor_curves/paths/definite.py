@@ -23,7 +23,8 @@ def independent(A: Float[np.ndarray, "m m"], tolerance: float) -> Int[np.ndarray
     if A.dtype == np.float64:
         _, order, rank, _ = dpstrf(A, tol=tolerance, lower=1)
         return np.asarray(order[:rank] - 1)
-    left, L, chosen = np.diag(A).copy(), np.zeros_like(A), []
+    left, L = np.diag(A).copy(), np.zeros_like(A)
+    chosen: list[int] = []
     while len(chosen) < len(A) and left[j := int(left.argmax())] > tolerance:
         k = len(chosen)
         L[:, k] = (A[:, j] - L[:, :k] @ L[j, :k]) / np.sqrt(left[j])
@@ -44,8 +45,8 @@ def add_square(factor: float, x: Float[np.ndarray, " m"], A: Float[np.ndarray, "
 def extended_inverse(A: Float[np.ndarray, "m m"]) -> Float[np.ndarray, "m m"]:
     """Return the inverse of a symmetric matrix by Gauss-Jordan elimination, for types that LAPACK does not know.
 
-    Rows are exchanged for the largest pivot. (A Newton step after it would make a residual of 1e-5 on one side 1e9 on the
-    other, where the rows are as dependent as they can be.)
+    Rows are exchanged for the largest pivot. A Newton step after it would not help: where rows are nearly dependent, it
+    turns a residual of 1e-5 on both sides into one of 1e9 on the one side.
     """
     m = len(A)
     R = np.hstack([A, np.eye(m, dtype=A.dtype)])

@@ -237,8 +237,8 @@ class Homotopy:
 
     def _here(self, t: float) -> Segment:
         """Return the solution as it stands, as a segment without length."""
-        M = self.margin.index.copy()
-        return Segment(t, self.point.b, 0.0, M, self.point.a[M], np.zeros_like(self.h, shape=len(M)), self.point.status.copy())
+        M, point = self.margin.index.copy(), self.point
+        return Segment(t, point.b, 0.0, M, point.a[M], np.zeros_like(self.h, shape=len(M)), point.status.copy())
 
     def here(self, t: float) -> Segment:
         """Return the solution as it stands, freed from rounding errors, as a segment without length."""

@@ -25,7 +25,7 @@ RIDGES = (1.0, 30.0, 1e3)
 """Ridges, in units of the kernel matrix's noise, each for where those before are too small."""
 STEPS = 4
 """Proximal steps; each leaves the share r / (r + eigenvalue) of what the ridge has done in a direction."""
-STRETCHES = 40
+STRETCHES = 20
 """Stretches of the homotopy after which a solution counts as too far off."""
 
 
@@ -101,7 +101,7 @@ def _without_ridge(
 ) -> Solution:
     """Return the optimum at some beta, of the problem with the ridge after proximal steps."""
     y, u = ridged.y, ridged.bounds(beta)
-    a = a.astype(u.dtype)
+    a = np.where(status == BOUND, u, np.where(status == MARGIN, a, 0.0))
     homotopy = Homotopy(ridged, a, b, status, y * (1.0 + ridge * a), u)
     homotopy.limit = STRETCHES
     homotopy.repair()

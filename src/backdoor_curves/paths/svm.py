@@ -380,8 +380,8 @@ def _follow(problem: Problem, size: float, ridge: float | None) -> list[Segment]
     else:
         near, problem = problem, problem.extended(ridge * problem.noise)
         try:
-            point = start(near, perturbation).point
-            homotopy = Homotopy(problem, point.a.astype(np.longdouble), point.b, point.status, problem.y * (1.0 + perturbation), problem.u0)
+            point, h = start(near, perturbation).point, problem.y * (1.0 + perturbation)
+            homotopy = Homotopy(problem, point.a.astype(h.dtype), point.b, point.status, h, problem.u0)
             homotopy.repair()
         except StalledError:
             homotopy = start(problem, perturbation)
