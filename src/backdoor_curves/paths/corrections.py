@@ -13,6 +13,8 @@ from backdoor_curves.paths.margin import inverse_of
 from backdoor_curves.paths.optimality import Family
 from backdoor_curves.paths.refined import Refined
 
+ROUNDING = 4.0 * float(np.finfo(float).eps)
+"""Of a score near 1: a condition that holds by less may not hold."""
 DOUBTFUL = 1e-11
 """An error of the scores beyond which the sets are looked at again."""
 
@@ -137,7 +139,7 @@ def _wrong(
     wrong, failing = np.zeros(len(status)), np.zeros(status.shape, dtype=bool)
     for rows, G in family.gradients(family.b, 1.0):
         sets, outside = status[:, rows], family.problem.scale * np.maximum(-A, A - u)[:, rows]
-        fails = np.where(sets == ZERO, -G, np.where(sets == BOUND, G, outside))
+        fails = np.where(sets == ZERO, -G, np.where(sets == BOUND, G, outside)) + ROUNDING
         wrong = np.maximum(wrong, fails.max(axis=1))
         failing[:, rows] = fails > 0.0
     return wrong, failing

@@ -21,7 +21,7 @@ from backdoor_curves.paths.dual import BOUND, MARGIN, ZERO, Problem, StalledErro
 from backdoor_curves.paths.homotopy import Homotopy
 from backdoor_curves.paths.walk import Solution
 
-RIDGES = (1.0, 30.0, 1e3)
+RIDGES = (1.0, 30.0, 1e3, 1e5)
 """Ridges, in units of the kernel matrix's noise, each for where those before are too small."""
 STEPS = 4
 """Proximal steps; each leaves the share r / (r + eigenvalue) of what the ridge has done in a direction."""
