@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Int, Shaped
 from scipy.linalg import LinAlgError
 from scipy.linalg.blas import dger
 from scipy.linalg.lapack import dpotrf, dpotri, dpstrf
 
+from backdoor_curves.paths.dual import Number
 
-def inverse(A: Float[np.ndarray, "m m"]) -> Float[np.ndarray, "m m"]:
+
+def inverse(A: Shaped[np.ndarray, "m m"]) -> Shaped[np.ndarray, "m m"]:
     """Return the inverse; raises LinAlgError if the matrix is not positive definite in its precision."""
     factor, failed = dpotrf(A, lower=1)
     if failed:
@@ -18,7 +20,7 @@ def inverse(A: Float[np.ndarray, "m m"]) -> Float[np.ndarray, "m m"]:
     return np.asarray(np.tril(B) + np.tril(B, -1).T)
 
 
-def independent(A: Float[np.ndarray, "m m"], tolerance: float) -> Int[np.ndarray, " r"]:
+def independent(A: Shaped[np.ndarray, "m m"], tolerance: float) -> Int[np.ndarray, " r"]:
     """Return rows that are independent: the largest pivot is taken next, as long as it exceeds the tolerance."""
     if A.dtype == np.float64:
         _, order, rank, _ = dpstrf(A, tol=tolerance, lower=1)
@@ -34,7 +36,7 @@ def independent(A: Float[np.ndarray, "m m"], tolerance: float) -> Int[np.ndarray
     return np.array(chosen, dtype=np.intp)
 
 
-def add_square(factor: float, x: Float[np.ndarray, " m"], A: Float[np.ndarray, "m m"]) -> None:
+def add_square(factor: Number, x: Shaped[np.ndarray, " m"], A: Shaped[np.ndarray, "m m"]) -> None:
     """Add factor x x' to A, in place."""
     if A.dtype == np.float64 and A.flags.f_contiguous:
         dger(factor, x, x, a=A, overwrite_a=1)
@@ -42,7 +44,7 @@ def add_square(factor: float, x: Float[np.ndarray, " m"], A: Float[np.ndarray, "
         A += factor * np.outer(x, x)
 
 
-def extended_inverse(A: Float[np.ndarray, "m m"]) -> Float[np.ndarray, "m m"]:
+def extended_inverse(A: Shaped[np.ndarray, "m m"]) -> Shaped[np.ndarray, "m m"]:
     """Return the inverse of a symmetric matrix by Gauss-Jordan elimination, for types that LAPACK does not know.
 
     Rows are exchanged for the largest pivot. A Newton step after it would not help: where rows are nearly dependent, it

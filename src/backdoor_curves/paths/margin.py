@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Int, Shaped
 from scipy.linalg import LinAlgError
 
 from backdoor_curves.paths.definite import add_square, extended_inverse, independent, inverse
-from backdoor_curves.paths.dual import Problem, StalledError
+from backdoor_curves.paths.dual import Number, Problem, StalledError
 
 DEPENDENT = 1e-12
 """A row is in the span of the margin rows if less than this share of its squared length is left."""
@@ -47,7 +47,7 @@ class MarginSet:
         if not self.size:
             self._reset()
 
-    def _zeros(self, shape: tuple[int, int]) -> Float[np.ndarray, "r c"]:
+    def _zeros(self, shape: tuple[int, int]) -> Shaped[np.ndarray, "r c"]:
         return np.zeros(shape, dtype=self.K.dtype, order="F")
 
     def _fill_border(self) -> None:
@@ -80,12 +80,12 @@ class MarginSet:
         return self._places[: self.width]
 
     @property
-    def rows(self) -> Float[np.ndarray, "w p"]:
+    def rows(self) -> Shaped[np.ndarray, "w p"]:
         """The unknowns' rows of the kernel matrix, watched columns only; a view."""
         return self._rows[: self.width]
 
     @property
-    def inverse(self) -> Float[np.ndarray, "w w"]:
+    def inverse(self) -> Shaped[np.ndarray, "w w"]:
         """B; a view."""
         return self._B[: self.width, : self.width]
 
@@ -106,21 +106,22 @@ class MarginSet:
         self._rows[self.border : w, 1:] = self.K[np.ix_(self.index, rows)]
         self._places[self.border : w] = place[self.index]
 
-    def row_of(self, k: int) -> Float[np.ndarray, " p"]:
+    def row_of(self, k: int) -> Shaped[np.ndarray, " p"]:
         """Return row k of the kernel matrix, watched columns only."""
         row = np.empty(1 + len(self.watched), dtype=self.K.dtype)
         row[0] = self.border
         np.take(self.K[k], self.watched, out=row[1:])
         return row
 
-    def append(self, k: int) -> Float[np.ndarray, " w"] | None:
+    def append(self, k: int) -> Shaped[np.ndarray, " w"] | None:
         """Add row k; if it is a combination of the others, return the coefficients z instead: row k = z' rows."""
         if self.border + self.size + 2 > len(self._index):
             self._allocate(len(self._index) + len(self._index) // 4 + 64)
         w, row, square = self.width, self.row_of(k), self.K[k, k]
         r = row[self.places]
         z = self.inverse @ r
-        pivot, length, rounding = square - r @ z, square + self.kappa, 0.0
+        rounding: Number = 0.0
+        pivot, length = square - r @ z, square + self.kappa
         if w and pivot <= SUSPECT * length:
             z, pivot, rounding = self._with_care(r, square)
         if (w or not self.border) and pivot <= DEPENDENT * self.digits * length + rounding:
@@ -138,7 +139,7 @@ class MarginSet:
             self.refactor()
         return None
 
-    def _with_care(self, r: Float[np.ndarray, " w"], square: float) -> tuple[Float[np.ndarray, " w"], float, float]:
+    def _with_care(self, r: Shaped[np.ndarray, " w"], square: float) -> tuple[Shaped[np.ndarray, " w"], Number, Number]:
         """Return z = B r refined, the pivot as the square that it is, and the rounding error in that.
 
         The error of z = B r shows in the square in second order only.
@@ -202,7 +203,7 @@ class MarginSet:
         return True
 
 
-def inverse_of(K: Float[np.ndarray, "m m"], corner: float, kappa: float) -> Float[np.ndarray, "w w"]:
+def inverse_of(K: Shaped[np.ndarray, "m m"], corner: Number, kappa: float) -> Shaped[np.ndarray, "w w"]:
     """Return the inverse of the system of some rows, with the intercept's row if kappa > 0.
 
     Its solution for the right-hand side (s, r) is, with A = (K + kappa 11')^-1, x = A 1 and g = 1'x,
@@ -231,7 +232,7 @@ def inverse_of(K: Float[np.ndarray, "m m"], corner: float, kappa: float) -> Floa
     return B
 
 
-def _bordered_inverse(K: Float[np.ndarray, "m m"], corner: float, kappa: float) -> Float[np.ndarray, "w w"]:
+def _bordered_inverse(K: Shaped[np.ndarray, "m m"], corner: Number, kappa: float) -> Shaped[np.ndarray, "w w"]:
     """Return the same in extended precision: of the system as a whole, with the border in units of the kernel."""
     if not kappa:
         return extended_inverse(K)

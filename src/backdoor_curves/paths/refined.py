@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Float, Int8
+from jaxtyping import Int8, Shaped
 
-from backdoor_curves.paths.dual import BOUND, MARGIN, ZERO, Problem, StalledError
+from backdoor_curves.paths.dual import BOUND, MARGIN, ZERO, Number, Problem, StalledError
 from backdoor_curves.paths.homotopy import Homotopy
 from backdoor_curves.paths.walk import Solution
 
@@ -43,10 +43,10 @@ class Refined:
         y f - 1.
     """
 
-    a: Float[np.ndarray, " n"]
-    b: float
+    a: Shaped[np.ndarray, " n"]
+    b: Number
     status: Int8[np.ndarray, " n"]
-    gradient: Float[np.ndarray, " n"]
+    gradient: Shaped[np.ndarray, " n"]
 
     def wrong(self) -> float:
         """Return by how much the conditions of the optimum still fail, in the units of the scores."""
@@ -69,7 +69,7 @@ class Refinement:
     def _ridged(self) -> list[Problem]:
         return [self.problem.extended(ridge * self.problem.noise) for ridge in RIDGES]
 
-    def optimum(self, beta: float, a: Float[np.ndarray, " n"], b: float, status: Int8[np.ndarray, " n"]) -> Refined:
+    def optimum(self, beta: Number, a: Shaped[np.ndarray, " n"], b: Number, status: Int8[np.ndarray, " n"]) -> Refined:
         """Return the optimum at some beta, from a solution nearby; raises StalledError if it is not reached."""
         failures = []
         for ridge, ridged in zip(RIDGES, self._ridged, strict=True):
@@ -82,7 +82,7 @@ class Refinement:
                 return Refined(point.a, point.b, point.status, ridged.y * f - 1.0)
         raise failures[0]
 
-    def gap(self, beta: float, a: Float[np.ndarray, " n"], b: float, best: Refined) -> float:
+    def gap(self, beta: Number, a: Shaped[np.ndarray, " n"], b: Number, best: Refined) -> float:
         """Return the relative duality gap between duals a and the primal point of a better solution.
 
         Its intercept is b, but for what rounding in the scores may move it.
@@ -97,7 +97,7 @@ class Refinement:
 
 
 def _without_ridge(
-    ridged: Problem, ridge: float, beta: float, a: Float[np.ndarray, " n"], b: float, status: Int8[np.ndarray, " n"]
+    ridged: Problem, ridge: Number, beta: Number, a: Shaped[np.ndarray, " n"], b: Number, status: Int8[np.ndarray, " n"]
 ) -> Solution:
     """Return the optimum at some beta, of the problem with the ridge after proximal steps."""
     y, u = ridged.y, ridged.bounds(beta)

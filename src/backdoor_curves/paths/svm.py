@@ -18,7 +18,7 @@ from jaxtyping import Float, Int, Int8
 from backdoor_curves.kernels import Kernel, linear
 from backdoor_curves.paths.base import BetaPath, Certificate, PathError
 from backdoor_curves.paths.corrections import Corrections, corrections
-from backdoor_curves.paths.dual import BOUND, IDLE, MARGIN, ZERO, Problem, Segment, StalledError
+from backdoor_curves.paths.dual import BOUND, IDLE, MARGIN, ZERO, Number, Problem, Segment, StalledError
 from backdoor_curves.paths.homotopy import Homotopy
 from backdoor_curves.paths.interpolants import PiecewiseLinear
 from backdoor_curves.paths.optimality import Family
@@ -306,7 +306,8 @@ class SVMPath(BetaPath):
         """
         A, family = self._at(betas)
         lacking = corrections(family, self.at.status[self._node_before(betas)])
-        for k in lacking.doubtful(self.problem.scale):
+        few = len(self.problem.y) <= FEW
+        for k in lacking.doubtful(self.problem.scale).tolist() if few else []:
             if best := self._refined_at(betas[k]):
                 lacking = lacking.replaced(k, A[k], family.b[k], best, self.problem)
         bounds = [self._score_bound(X, A, family.b, lacking) for X in rows]
@@ -403,7 +404,7 @@ def _follow(problem: Problem, size: float, ridge: float | None) -> list[Segment]
 
 
 def _unperturbed(
-    problem: Problem, segment: Segment, end: float, perturbation: Float[np.ndarray, " n"]
+    problem: Problem, segment: Segment, end: Number, perturbation: Float[np.ndarray, " n"]
 ) -> list[Segment]:
     """Return a segment for margins 1: at its start by the same homotopy in h at a fixed beta, then on to its end.
 

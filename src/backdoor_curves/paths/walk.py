@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int, Int8
+from jaxtyping import Int, Int8, Shaped
 
-from backdoor_curves.paths.dual import BOUND, MARGIN, SIGN, ZERO, Problem, Segment, StalledError
+from backdoor_curves.paths.dual import BOUND, MARGIN, SIGN, ZERO, Number, Problem, Segment, StalledError
 from backdoor_curves.paths.margin import MarginSet
 
 RESIDUAL = 1e-15
@@ -38,24 +38,24 @@ STALL = 3000
 class Solution:
     """Duals, intercept and sets; e and balance are the residuals when all rows were last looked at."""
 
-    a: Float[np.ndarray, " n"]
-    b: float
+    a: Shaped[np.ndarray, " n"]
+    b: Number
     status: Int8[np.ndarray, " n"]
-    e: Float[np.ndarray, " n"]
-    balance: float
+    e: Shaped[np.ndarray, " n"]
+    balance: Number
 
 
 @dataclass
 class Motion:
     """What moves: the bounds u at du, the target h at dh, and how that pulls at the residuals of all rows."""
 
-    u: Float[np.ndarray, " n"]
-    h: Float[np.ndarray, " n"]
-    du: Float[np.ndarray, " n"]
-    dh: Float[np.ndarray, " n"]
-    pull: Float[np.ndarray, " n"]
-    pull_balance: float
-    pace: Float[np.ndarray, " n"] = field(init=False)
+    u: Shaped[np.ndarray, " n"]
+    h: Shaped[np.ndarray, " n"]
+    du: Shaped[np.ndarray, " n"]
+    dh: Shaped[np.ndarray, " n"]
+    pull: Shaped[np.ndarray, " n"]
+    pull_balance: Number
+    pace: Shaped[np.ndarray, " n"] = field(init=False)
     """How much each residual changed in the last stretch; alike to begin with."""
 
     def __post_init__(self) -> None:
@@ -78,7 +78,7 @@ class Walk:
         motion: Motion,
         margin: MarginSet,
         near: Int[np.ndarray, " p"],
-        t: float,
+        t: Number,
         rng: np.random.Generator,
         zero_steps: int,
     ) -> None:
@@ -137,7 +137,7 @@ class Walk:
         if event is not None and event[1] == MARGIN:
             self.enter(event[0])
 
-    def here(self, v: Float[np.ndarray, " w"], da: Float[np.ndarray, " m"]) -> Segment:
+    def here(self, v: Shaped[np.ndarray, " w"], da: Shaped[np.ndarray, " m"]) -> Segment:
         """Return the segment that begins here."""
         M = self.margin.index.copy()
         db = v[0] if self.has_b else 0.0
@@ -145,7 +145,7 @@ class Walk:
 
     # --- one step ----------------------------------------------------------------------------------------------------
 
-    def _direction(self) -> tuple[Float[np.ndarray, " w"], Float[np.ndarray, " q"]]:
+    def _direction(self) -> tuple[Shaped[np.ndarray, " w"], Shaped[np.ndarray, " q"]]:
         """Return the rates of the unknowns and of the residuals.
 
         The rates of the unknowns' own residuals, which should be 0, are the error of the solution of the linear system.
@@ -166,14 +166,14 @@ class Walk:
             de += self.pull
         return v, de
 
-    def _size(self, v: Float[np.ndarray, " w"]) -> float:
+    def _size(self, v: Shaped[np.ndarray, " w"]) -> float:
         """Return the size of the terms that K~ v adds up."""
         size = np.abs(v)
         return self.scale * float(size.sum()) + ((1.0 - self.scale) * float(size[0]) if self.has_b else 0.0)
 
     def _next_event(
-        self, da: Float[np.ndarray, " m"], de: Float[np.ndarray, " q"]
-    ) -> tuple[float, tuple[int, int] | None]:
+        self, da: Shaped[np.ndarray, " m"], de: Shaped[np.ndarray, " q"]
+    ) -> tuple[Number, tuple[int, int] | None]:
         """Return how far the sets stay as they are, at most to t = 1, and what happens then.
 
         An event is a row and the set that it goes to; for a row that leaves the margin, its place there.
@@ -197,7 +197,7 @@ class Walk:
         return max(tau, 0.0), (int(self.near[coming[first - len(M)] - 1]), MARGIN)
 
     def _advance(
-        self, tau: float, v: Float[np.ndarray, " w"], da: Float[np.ndarray, " m"], de: Float[np.ndarray, " q"]
+        self, tau: Number, v: Shaped[np.ndarray, " w"], da: Shaped[np.ndarray, " m"], de: Shaped[np.ndarray, " q"]
     ) -> None:
         self.zero_steps = self.zero_steps + 1 if tau <= NO_STEP * self.digits else 0
         self.a[self.margin.index] += tau * da
