@@ -139,7 +139,9 @@ class MarginSet:
             self.refactor()
         return None
 
-    def _with_care(self, r: Shaped[np.ndarray, " w"], square: float) -> tuple[Shaped[np.ndarray, " w"], Number, Number]:
+    def _with_care(
+        self, r: Shaped[np.ndarray, " w"], square: Number
+    ) -> tuple[Shaped[np.ndarray, " w"], Number, Number]:
         """Return z = B r refined, the pivot as the square that it is, and the rounding error in that.
 
         The error of z = B r shows in the square in second order only.
@@ -203,7 +205,7 @@ class MarginSet:
         return True
 
 
-def inverse_of(K: Shaped[np.ndarray, "m m"], corner: Number, kappa: float) -> Shaped[np.ndarray, "w w"]:
+def inverse_of(K: Shaped[np.ndarray, "m m"], corner: Number, kappa: Number) -> Shaped[np.ndarray, "w w"]:
     """Return the inverse of the system of some rows, with the intercept's row if kappa > 0.
 
     Its solution for the right-hand side (s, r) is, with A = (K + kappa 11')^-1, x = A 1 and g = 1'x,
@@ -232,7 +234,7 @@ def inverse_of(K: Shaped[np.ndarray, "m m"], corner: Number, kappa: float) -> Sh
     return B
 
 
-def _bordered_inverse(K: Shaped[np.ndarray, "m m"], corner: Number, kappa: float) -> Shaped[np.ndarray, "w w"]:
+def _bordered_inverse(K: Shaped[np.ndarray, "m m"], corner: Number, kappa: Number) -> Shaped[np.ndarray, "w w"]:
     """Return the same in extended precision: of the system as a whole, with the border in units of the kernel."""
     if not kappa:
         return extended_inverse(K)
