@@ -104,7 +104,7 @@ def svm_path(
             plain = not size and ridge is None and _distance(path).max() <= enough
             if not plain:
                 path = _refined(path, everywhere=ridge is not None)
-            _require_optimal(path, between=not plain)
+                _require_optimal(path)
         except (StalledError, NotOptimalError) as failure:
             failures.append(failure)
         else:
@@ -464,11 +464,11 @@ def _refined(path: SVMPath, everywhere: bool) -> SVMPath:
     return replace(path, at=replace(at, b=b, status=status, margin_duals=margin_duals))
 
 
-def _require_optimal(path: SVMPath, between: bool) -> None:
-    """Raise unless every node meets the conditions of the optimum; and if asked, the middle between two nodes."""
+def _require_optimal(path: SVMPath) -> None:
+    """Raise unless every node meets the conditions of the optimum, and the middle between two nodes."""
     nodes, outside = path.at.betas, path._all.outside() / path.problem.bounds(1.0).max()
-    betas = np.append(nodes, (nodes[:-1] + nodes[1:]) / 2) if between else nodes
-    worst = path.gap(betas, enough=OPTIMAL / BETWEEN if between else OPTIMAL)
+    betas = np.append(nodes, (nodes[:-1] + nodes[1:]) / 2)
+    worst = path.gap(betas, enough=OPTIMAL / BETWEEN)
     worst[len(nodes) :] *= BETWEEN
     worst[: len(nodes)] = np.maximum(worst[: len(nodes)], outside)
     if worst.max() > OPTIMAL:
