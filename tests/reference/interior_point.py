@@ -53,15 +53,16 @@ class Optimum:
         return ((self.a * self.y)[used] @ cross[used].astype(EXTENDED)).astype(float)
 
 
-def solve(K, y, u, free, tied=1e-15):
+def solve(K, y, u, free, tied=1e-15, near=None):
     """Return the optimum of min 1/2 a'Qa - sum(a), 0 <= a <= u, and y'a = 0 if `free`; Q_ij = y_i y_j K_ij.
 
     Bounds of both classes that differ by less than `tied` of their sum count as balanced: at a jump they are to within
-    rounding, and every intercept in an interval is optimal.
+    rounding, and every intercept in an interval is optimal. With duals `near`, those are polished instead of PIQP's:
+    the proof does not ask where a solution comes from.
     """
     kept = np.flatnonzero(u > 0)
     dual = _Dual(K[np.ix_(kept, kept)], y[kept], u[kept].astype(EXTENDED), free, tied)
-    rough, status = dual.by_piqp()
+    rough, status = dual.by_piqp() if near is None else dual.sorted(near[kept].astype(EXTENDED))
     found = [(dual.proof(dual.feasible(rough)), dual.feasible(rough), np.inf)]
     for system in (_LeastNorm, _Pivoted):
         found += [(dual.proof(a), a, error) for a, error in dual.polished(rough, status.copy(), system)]
@@ -109,13 +110,17 @@ class _Dual:
         solver = piqp.DenseSolver()
         solver.settings.eps_abs, solver.settings.eps_rel = 1e-12, 1e-12
         equality = ((self.y * v / unit)[np.newaxis], np.zeros(1)) if self.free else (None, None)
-        Q = self.K * np.outer(self.y * v, self.y * v) / unit
+        Q = self.K.astype(float) * np.outer(self.y * v, self.y * v) / unit
         solver.setup(Q, -v / unit, *equality, None, None, None, np.zeros(len(v)), top)
         solver.solve()
         x = np.clip(solver.result.x, 0, top)
         status = np.where(x * v / unit < solver.result.z_bl, ZERO, BETWEEN)
         status[(top - x) * v / unit < solver.result.z_bu] = BOUND
         return v * x.astype(EXTENDED), status
+
+    def sorted(self, a):
+        """Return duals and their sets: at a limit are those within rounding of it."""
+        return a, np.where(a <= 1e-15 * self.u, ZERO, np.where(a >= (1 - 1e-15) * self.u, BOUND, BETWEEN))
 
     def offsets(self, a):
         used = np.flatnonzero(a)
@@ -183,6 +188,7 @@ class _LeastNorm:
     """The system Q da + y db = r, y'da = s by a pseudo-inverse; without `free` db = 0 and s is no matter."""
 
     def __init__(self, Q, y, free):
+        Q = Q.astype(float)
         self.free, self.size = free, float(np.diag(Q).mean()) if len(y) else 1.0
         self.size = self.size or 1.0
         if free:

@@ -5,12 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int, Int8
+from jaxtyping import Bool, Float, Int, Int8
 from scipy.linalg import LinAlgError
 
 from backdoor_curves.paths.dual import BOUND, MARGIN, ZERO, Problem
 from backdoor_curves.paths.margin import inverse_of
 from backdoor_curves.paths.optimality import Family
+from backdoor_curves.paths.refined import Refined
+
+ROUNDING = 4.0 * float(np.finfo(float).eps)
+"""Of a score near 1: a condition that holds by less may not hold."""
+DOUBTFUL = 1e-11
+"""An error of the scores beyond which the sets are looked at again."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +34,8 @@ class Corrections:
     wrong : array of shape (k,)
         By how much the conditions of the optimum fail after the correction.
     length : array of shape (k,)
-        Square root of the trace of the margin's inverse: how long a correction a residual of 1 may ask for.
+        Square root of the trace of the margin's inverse, with the rows whose condition fails: how long a correction a
+        residual of 1 may ask for.
     """
 
     c: Float[np.ndarray, "k n"]
@@ -36,6 +43,23 @@ class Corrections:
     rest: Float[np.ndarray, " k"]
     wrong: Float[np.ndarray, " k"]
     length: Float[np.ndarray, " k"]
+
+    def doubtful(self, scale: float) -> Int[np.ndarray, " d"]:
+        """Return those whose sets may not be the right ones, by more than rounding: the optimum may be elsewhere.
+
+        Those whose margin is dependent are left as they are, without a bound: to extended precision their kernel matrix
+        may be indefinite, and its optimum not unique.
+        """
+        first_order = self.wrong * (1.0 + self.length * np.sqrt(scale))
+        return np.flatnonzero(np.isfinite(first_order + self.rest) & (first_order + self.rest > DOUBTFUL))
+
+    def replaced(self, k: int, a: Float[np.ndarray, " n"], b: float, best: Refined, problem: Problem) -> Corrections:
+        """Return the corrections with those to the optimum in extended precision for solution k, which is (a, b)."""
+        c, shift, rest, wrong, length = (x.copy() for x in (self.c, self.b, self.rest, self.wrong, self.length))
+        c[k], shift[k], rest[k] = problem.y * (best.a - a), best.b - b, 0.0
+        # No set of rows has a longer inverse than the ridge's.
+        wrong[k], length[k] = best.wrong(), 1.0 / np.sqrt(problem.noise)
+        return Corrections(c, shift, rest, wrong, length)
 
 
 def corrections(family: Family, status: Int8[np.ndarray, "k n"]) -> Corrections:
@@ -65,7 +89,21 @@ def corrections(family: Family, status: Int8[np.ndarray, "k n"]) -> Corrections:
         length[group] = np.sqrt(np.trace(B[border:, border:]))
     used = np.flatnonzero(after.any(axis=0))
     right = Family(problem, family.betas, family.b + b, used, after[:, used], np.zeros(len(problem.y), dtype=bool))
-    return Corrections(problem.y * (after - before), b, rest, _wrong(right, status, after, u), length)
+    wrong, failing = _wrong(right, status, after, u)
+    for k in np.flatnonzero(wrong):
+        length[k] = max(length[k], _length(problem, (status[k] == MARGIN) | failing[k]))
+    return Corrections(problem.y * (after - before), b, rest, wrong, length)
+
+
+def _length(problem: Problem, rows: Bool[np.ndarray, " n"]) -> float:
+    """Return the square root of the trace of the inverse of the system of some rows; infinite if they are dependent."""
+    M = np.flatnonzero(rows)
+    border = int(problem.has_intercept and bool(M.size or problem.corner))
+    try:
+        B = inverse_of(problem.gram[np.ix_(M, M)], problem.corner, problem.kappa if border else 0.0)
+    except LinAlgError:
+        return np.inf
+    return float(np.sqrt(max(np.trace(B[border:, border:]), 0.0)))
 
 
 def _twice(
@@ -96,10 +134,12 @@ def _twice(
 
 def _wrong(
     family: Family, status: Int8[np.ndarray, "k n"], A: Float[np.ndarray, "k n"], u: Float[np.ndarray, "k n"]
-) -> Float[np.ndarray, " k"]:
-    """Return the largest failure of a condition, in the units of the scores."""
-    wrong = np.zeros(len(status))
+) -> tuple[Float[np.ndarray, " k"], Bool[np.ndarray, "k n"]]:
+    """Return the largest failure of a condition, in the units of the scores, and the rows whose sign is wrong."""
+    wrong, failing = np.zeros(len(status)), np.zeros(status.shape, dtype=bool)
     for rows, G in family.gradients(family.b, 1.0):
         sets, outside = status[:, rows], family.problem.scale * np.maximum(-A, A - u)[:, rows]
-        wrong = np.maximum(wrong, np.where(sets == ZERO, -G, np.where(sets == BOUND, G, outside)).max(axis=1))
-    return wrong
+        fails = np.where(sets == ZERO, -G, np.where(sets == BOUND, G, outside)) + ROUNDING
+        wrong = np.maximum(wrong, fails.max(axis=1))
+        failing[:, rows] = fails > 0.0
+    return wrong, failing

@@ -18,15 +18,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any, TypeAlias
 
 import numpy as np
-from jaxtyping import Float, Int, Int8
+from jaxtyping import Int, Int8, Shaped
 
 ZERO, MARGIN, BOUND, IDLE = 0, 1, 2, 3
 """The sets; a row is idle before the path begins, if its bound is 0 there."""
 
 SIGN = np.array([1.0, 0.0, -1.0, 0.0])
 """The sign that y e has in each set."""
+
+Number: TypeAlias = float | np.floating[Any]
+"""A number in double precision, or in extended."""
 
 
 class StalledError(RuntimeError):
@@ -49,10 +53,10 @@ class Problem:
         None for a free intercept; s for a penalised one, the weight of a constant column s; 0 for none.
     """
 
-    gram: Float[np.ndarray, "n n"]
-    y: Float[np.ndarray, " n"]
-    u0: Float[np.ndarray, " n"]
-    du: Float[np.ndarray, " n"]
+    gram: Shaped[np.ndarray, "n n"]
+    y: Shaped[np.ndarray, " n"]
+    u0: Shaped[np.ndarray, " n"]
+    du: Shaped[np.ndarray, " n"]
     scaling: float | None
 
     @property
@@ -71,12 +75,12 @@ class Problem:
         return self.free or self.shift > 0.0
 
     @property
-    def corner(self) -> float:
+    def corner(self) -> Number:
         """The intercept's own entry of the kernel matrix, -1/s^2; 0 if it is free."""
-        return -1.0 / self.shift if self.shift else 0.0
+        return -self.gram.dtype.type(1.0) / self.shift if self.shift else 0.0
 
     @cached_property
-    def K(self) -> Float[np.ndarray, "n n"]:  # noqa: N802 - the letter of the formulas
+    def K(self) -> Shaped[np.ndarray, "n n"]:  # noqa: N802 - the letter of the formulas
         """The kernel matrix in which a penalised intercept is a constant column."""
         return self.gram + self.shift if self.shift else self.gram
 
@@ -91,11 +95,36 @@ class Problem:
         mean = max(float(np.mean(np.diag(self.gram))), np.finfo(float).tiny)
         return (mean if self.free else min(self.shift, mean)) if self.has_intercept else 0.0
 
-    def bounds(self, beta: float) -> Float[np.ndarray, " n"]:
+    @cached_property
+    def digits(self) -> float:
+        """The rounding unit of the kernel matrix's type, in that of double precision: 1 for the latter."""
+        return float(np.finfo(self.gram.dtype).eps / np.finfo(float).eps)
+
+    @cached_property
+    def noise(self) -> float:
+        """What the rounding of the kernel matrix may do to its eigenvalues: then it may not be positive definite."""
+        return 4.0 * float(np.sqrt(len(self.y)) * np.finfo(float).eps) * self.scale
+
+    def extended(self, ridge: Number) -> Problem:
+        """Return the same problem in extended precision, where the machine has it, with a ridge on the kernel matrix.
+
+        A ridge of the size of `noise` or more makes all rows independent.
+        """
+        gram, y, u0, du = (array.astype(np.longdouble) for array in (self.gram, self.y, self.u0, self.du))
+        gram[np.diag_indices(len(y))] += ridge
+        return Problem(gram, y, u0, du, self.scaling)
+
+    def rounded(self, segment: Segment) -> Segment:
+        """Return the solution at the start of a segment in double precision."""
+        there = segment.at(float(segment.start))
+        a = np.clip(there.a, 0.0, self.bounds(there.start)[there.margin]).astype(float)
+        return replace(there, b=float(there.b), db=float(there.db), a=a, da=there.da.astype(float))
+
+    def bounds(self, beta: Number) -> Shaped[np.ndarray, " n"]:
         """Return u0 + beta du."""
         return self.u0 + beta * self.du
 
-    def expansion(self, c: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    def expansion(self, c: Shaped[np.ndarray, " n"]) -> Shaped[np.ndarray, " n"]:
         """Return K c, from the rows with a dual only if they are few."""
         used = np.flatnonzero(c)
         return c[used] @ self.gram[used] if 3 * len(used) < len(c) else c @ self.gram
@@ -105,20 +134,20 @@ class Problem:
 class Segment:
     """The solution from `start` to the next segment: b and the duals of the margin rows move at constant rates."""
 
-    start: float
-    b: float
-    db: float
+    start: Number
+    b: Number
+    db: Number
     margin: Int[np.ndarray, " m"]
-    a: Float[np.ndarray, " m"]
-    da: Float[np.ndarray, " m"]
+    a: Shaped[np.ndarray, " m"]
+    da: Shaped[np.ndarray, " m"]
     status: Int8[np.ndarray, " n"]
 
-    def at(self, beta: float) -> Segment:
+    def at(self, beta: Number) -> Segment:
         """Return the segment from a later beta on."""
         step = beta - self.start
         return replace(self, start=beta, b=self.b + step * self.db, a=self.a + step * self.da)
 
-    def duals(self, rows: Int[np.ndarray, " k"], u: Float[np.ndarray, " n"]) -> Float[np.ndarray, " k"]:
+    def duals(self, rows: Int[np.ndarray, " k"], u: Shaped[np.ndarray, " n"]) -> Shaped[np.ndarray, " k"]:
         """Return the duals of some rows, the margin's among them, at the start, where the bounds are u."""
         a = np.where(self.status == BOUND, u, 0.0)
         a[self.margin] = self.a

@@ -13,9 +13,9 @@ limits: where its system is nearly singular a large change of the duals goes wit
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float, Int, Int8
+from jaxtyping import Int, Int8, Shaped
 
-from backdoor_curves.paths.dual import BOUND, MARGIN, SIGN, ZERO, Problem, Segment, StalledError
+from backdoor_curves.paths.dual import BOUND, MARGIN, SIGN, ZERO, Number, Problem, Segment, StalledError
 from backdoor_curves.paths.margin import MarginSet
 from backdoor_curves.paths.walk import Motion, Solution, Walk
 
@@ -35,27 +35,30 @@ class Homotopy:
     def __init__(
         self,
         problem: Problem,
-        a: Float[np.ndarray, " n"],
-        b: float,
+        a: Shaped[np.ndarray, " n"],
+        b: Number,
         status: Int8[np.ndarray, " n"],
-        h: Float[np.ndarray, " n"],
-        u: Float[np.ndarray, " n"],
+        h: Shaped[np.ndarray, " n"],
+        u: Shaped[np.ndarray, " n"],
     ) -> None:
         self.problem, self.h, self.u = problem, h.copy(), u.copy()
-        self.point = Solution(a.copy(), float(b), status.copy(), np.zeros_like(a), 0.0)
+        self.point = Solution(a.copy(), a.dtype.type(b), status.copy(), np.zeros_like(a), 0.0)
         self.margin = MarginSet(problem)
         self.forced = np.empty(0, dtype=np.intp)
         # A look at all rows costs n |M|, a watched row |M| a step: stretches grow like the square root of n.
         self.steps = max(16, int(np.sqrt(len(a))))
         self.extra = 6 * self.steps
         self.zero_steps = self.age = self.stretches = 0
+        # Extended precision is there for the last digits.
+        self.drift = DRIFT if problem.digits == 1.0 else 4.0 * float(np.finfo(u.dtype).eps)
+        self.limit = STRETCHES + 2 * len(a)
         self.rng = np.random.default_rng(7)
         self.refresh()
         self._begin(np.flatnonzero(status == MARGIN))
 
     def _begin(self, wanted: Int[np.ndarray, " w"]) -> None:
         """Put the wanted rows on the margin, dependent ones one by one: they are exchanged for others."""
-        left = self.margin.fill(wanted)
+        left = self.margin.fill(wanted, share=1e-10 if self.problem.digits == 1.0 else 1e-13)
         if not left.size:
             return
         point = self.point
@@ -71,10 +74,11 @@ class Homotopy:
 
     # --- following ---------------------------------------------------------------------------------------------------
 
-    def follow(self, dh: Float[np.ndarray, " n"], du: Float[np.ndarray, " n"]) -> list[Segment]:
+    def follow(self, dh: Shaped[np.ndarray, " n"], du: Shaped[np.ndarray, " n"]) -> list[Segment]:
         """Move h to h + dh and u to u + du, and return the segments on the way."""
         segments: list[Segment] = []
-        motion, t = Motion(self.u, self.h, du, dh, *self._pull(dh, du)), 0.0
+        motion = Motion(self.u, self.h, du, dh, *self._pull(dh, du))
+        t: Number = 0.0
         while t < 1.0:
             t, more = self._stretch(motion, t)
             segments += more
@@ -91,10 +95,11 @@ class Homotopy:
         for attempt in range(REPAIRS):
             off = self._error()
             balance = self.point.balance if self.margin.width else 0.0
-            if np.abs(off).max() <= self.tolerance and abs(balance) <= self.rounding:
+            if float(np.abs(off).max()) <= self.tolerance and abs(float(balance)) <= self.rounding:
                 return attempt > 0
             still = np.zeros_like(h)
-            motion, t = Motion(self.u, h + off, still, -off, off, balance), 0.0
+            motion = Motion(self.u, h + off, still, -off, off, balance)
+            t: Number = 0.0
             self.point.e, self.point.balance = self.point.e - off, 0.0
             while t < 1.0:
                 t, _ = self._stretch(motion, t)
@@ -102,20 +107,22 @@ class Homotopy:
             self.refresh()
         return True
 
-    def _pull(self, dh: Float[np.ndarray, " n"], du: Float[np.ndarray, " n"]) -> tuple[Float[np.ndarray, " n"], float]:
+    def _pull(
+        self, dh: Shaped[np.ndarray, " n"], du: Shaped[np.ndarray, " n"]
+    ) -> tuple[Shaped[np.ndarray, " n"], Number]:
         """Return how the motion of h and of the bounds pulls at the residuals and at the balance."""
         rates = np.where(self.point.status == BOUND, self.problem.y * du, 0.0)
-        return self.problem.expansion(rates) - dh, float(rates.sum())
+        return self.problem.expansion(rates) - dh, rates.sum()
 
     # --- a stretch ---------------------------------------------------------------------------------------------------
 
-    def _walk(self, motion: Motion, t: float, near: Int[np.ndarray, " p"]) -> Walk:
+    def _walk(self, motion: Motion, t: Number, near: Int[np.ndarray, " p"]) -> Walk:
         return Walk(self.problem, self.point, motion, self.margin, near, t, self.rng, self.zero_steps)
 
-    def _stretch(self, motion: Motion, t: float) -> tuple[float, list[Segment]]:
+    def _stretch(self, motion: Motion, t: Number) -> tuple[Number, list[Segment]]:
         """Walk on from t, and return how far that was right and the segments so far."""
         self.stretches += 1
-        if self.stretches > STRETCHES + 2 * len(self.h):
+        if self.stretches > self.limit:
             raise StalledError("the path and its repairs take each other back without end")
         near = self._near(motion)
         before = self._here(t)
@@ -154,10 +161,10 @@ class Homotopy:
 
     def _residuals(
         self, points: list[Segment], moved: Int[np.ndarray, " k"], motion: Motion
-    ) -> Float[np.ndarray, "s n"]:
+    ) -> Shaped[np.ndarray, "s n"]:
         """Return the residuals of all rows at the points of a stretch, from those at the first."""
         first, k = points[0], len(moved)
-        D, R = np.empty((len(points), k + 2)), np.empty((k + 2, len(self.h)))
+        D, R = (np.empty(shape, dtype=self.h.dtype) for shape in ((len(points), k + 2), (k + 2, len(self.h))))
         for d, point in zip(D, points, strict=True):
             d[:k] = point.duals(moved, motion.u + point.start * motion.du)
             d[k:] = point.start, point.b
@@ -172,7 +179,7 @@ class Homotopy:
         return E
 
     def _settle(
-        self, e: Float[np.ndarray, " n"], first: Segment, last: Segment, moved: Int[np.ndarray, " k"], motion: Motion
+        self, e: Shaped[np.ndarray, " n"], first: Segment, last: Segment, moved: Int[np.ndarray, " k"], motion: Motion
     ) -> None:
         """Take over the residuals at the end of a stretch, and what its events do to the pull."""
         point, t = self.point, last.start
@@ -185,7 +192,7 @@ class Homotopy:
         rates = joined * self.problem.y[moved] * motion.du[moved]
         if rates.any():
             motion.pull += rates @ self.problem.gram[moved]
-            motion.pull_balance += float(rates.sum())
+            motion.pull_balance += rates.sum()
         self.age += 1
         if self.age >= FRESH:
             self.refresh()
@@ -214,15 +221,15 @@ class Homotopy:
         """See how far rounding has come."""
         point = self.point
         point.balance = self._balance()
-        self.rounding = 2 * np.finfo(float).eps * float(point.a.sum())
-        self.tolerance = max(DRIFT, self.rounding * self.problem.scale)
+        self.rounding = 2 * float(np.finfo(point.a.dtype).eps * point.a.sum())
+        self.tolerance = max(self.drift, self.rounding * self.problem.scale)
 
-    def _balance(self) -> float:
+    def _balance(self) -> Number:
         """Return by how much the duals miss their balance with the intercept; 0 without one."""
         problem, point = self.problem, self.point
-        return float(problem.y @ point.a) + problem.corner * point.b if problem.has_intercept else 0.0
+        return problem.y @ point.a + problem.corner * point.b if problem.has_intercept else 0.0
 
-    def _error(self) -> Float[np.ndarray, " n"]:
+    def _error(self) -> Shaped[np.ndarray, " n"]:
         """Return what h is off by: the solution is optimal for h plus this. Wrong signs are corrected with room."""
         e, status = self.point.e, self.point.status
         side = SIGN[status] * self.problem.y
@@ -232,12 +239,12 @@ class Homotopy:
         off[wrong] = e[wrong] * (1.0 + self.rng.random(len(wrong)))
         return off
 
-    def _here(self, t: float) -> Segment:
+    def _here(self, t: Number) -> Segment:
         """Return the solution as it stands, as a segment without length."""
-        M = self.margin.index.copy()
-        return Segment(t, self.point.b, 0.0, M, self.point.a[M], np.zeros(len(M)), self.point.status.copy())
+        M, point = self.margin.index.copy(), self.point
+        return Segment(t, point.b, 0.0, M, point.a[M], np.zeros_like(self.h, shape=len(M)), point.status.copy())
 
-    def here(self, t: float) -> Segment:
+    def here(self, t: Number) -> Segment:
         """Return the solution as it stands, freed from rounding errors, as a segment without length."""
         self.refresh()
         self.repair()

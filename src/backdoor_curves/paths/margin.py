@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Int, Shaped
 from scipy.linalg import LinAlgError
-from scipy.linalg.blas import dger
-from scipy.linalg.lapack import dpotrf, dpotri, dpstrf
 
-from backdoor_curves.paths.dual import Problem, StalledError
+from backdoor_curves.paths.definite import add_square, extended_inverse, independent, inverse
+from backdoor_curves.paths.dual import Number, Problem, StalledError
 
 DEPENDENT = 1e-12
 """A row is in the span of the margin rows if less than this share of its squared length is left."""
@@ -28,17 +27,17 @@ class MarginSet:
 
     def __init__(self, problem: Problem) -> None:
         self.K, self.corner, self.border = problem.gram, problem.corner, int(problem.has_intercept)
-        self.kappa = problem.kappa
+        self.kappa, self.digits, self._largest = problem.kappa, problem.digits, problem.scale
         self.size = 0
         self.watched = self._place = np.empty(0, dtype=np.intp)
         self._index, self._places = np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.intp)
-        self._rows, self._B = np.zeros((0, 1)), np.zeros((0, 0), order="F")
+        self._rows, self._B = self._zeros((0, 1)), self._zeros((0, 0))
         self._allocate(64)
 
     def _allocate(self, capacity: int) -> None:
         """Make room for `capacity` unknowns."""
         index, places = np.zeros(capacity, dtype=np.intp), np.zeros(capacity, dtype=np.intp)
-        rows, B = np.zeros((capacity, 1 + len(self.watched))), np.zeros((capacity, capacity), order="F")
+        rows, B = self._zeros((capacity, 1 + len(self.watched))), self._zeros((capacity, capacity))
         if self.size:
             w = self.width
             index[:w], places[:w], rows[:w] = self._index[:w], self._places[:w], self._rows[:w]
@@ -47,6 +46,9 @@ class MarginSet:
         self._fill_border()
         if not self.size:
             self._reset()
+
+    def _zeros(self, shape: tuple[int, int]) -> Shaped[np.ndarray, "r c"]:
+        return np.zeros(shape, dtype=self.K.dtype, order="F")
 
     def _fill_border(self) -> None:
         if self.border:
@@ -78,14 +80,19 @@ class MarginSet:
         return self._places[: self.width]
 
     @property
-    def rows(self) -> Float[np.ndarray, "w p"]:
+    def rows(self) -> Shaped[np.ndarray, "w p"]:
         """The unknowns' rows of the kernel matrix, watched columns only; a view."""
         return self._rows[: self.width]
 
     @property
-    def inverse(self) -> Float[np.ndarray, "w w"]:
+    def inverse(self) -> Shaped[np.ndarray, "w w"]:
         """B; a view."""
         return self._B[: self.width, : self.width]
+
+    @property
+    def is_stiff(self) -> bool:
+        """Whether rows are kept apart by a small ridge alone, in extended precision: no digit is to be lost then."""
+        return self.digits < 1.0 and float(self.inverse.diagonal().max()) * SUSPECT * (self._largest + self.kappa) > 1.0
 
     # --- changes -----------------------------------------------------------------------------------------------------
 
@@ -93,43 +100,48 @@ class MarginSet:
         """Keep the columns of these rows, the margin's among them, whose places among the columns are given."""
         self.watched, self._place = rows, place
         w = self.border + self.size
-        self._rows = np.empty((len(self._index), 1 + len(rows)))
+        self._rows = np.empty((len(self._index), 1 + len(rows)), dtype=self.K.dtype)
         self._fill_border()
         self._rows[self.border : w, 0] = float(self.border)
         self._rows[self.border : w, 1:] = self.K[np.ix_(self.index, rows)]
         self._places[self.border : w] = place[self.index]
 
-    def row_of(self, k: int) -> Float[np.ndarray, " p"]:
+    def row_of(self, k: int) -> Shaped[np.ndarray, " p"]:
         """Return row k of the kernel matrix, watched columns only."""
-        row = np.empty(1 + len(self.watched))
+        row = np.empty(1 + len(self.watched), dtype=self.K.dtype)
         row[0] = self.border
         np.take(self.K[k], self.watched, out=row[1:])
         return row
 
-    def append(self, k: int) -> Float[np.ndarray, " w"] | None:
+    def append(self, k: int) -> Shaped[np.ndarray, " w"] | None:
         """Add row k; if it is a combination of the others, return the coefficients z instead: row k = z' rows."""
         if self.border + self.size + 2 > len(self._index):
             self._allocate(len(self._index) + len(self._index) // 4 + 64)
-        w, row, square = self.width, self.row_of(k), float(self.K[k, k])
+        w, row, square = self.width, self.row_of(k), self.K[k, k]
         r = row[self.places]
         z = self.inverse @ r
-        pivot, length, rounding = square - r @ z, square + self.kappa, 0.0
+        rounding: Number = 0.0
+        pivot, length = square - r @ z, square + self.kappa
         if w and pivot <= SUSPECT * length:
             z, pivot, rounding = self._with_care(r, square)
-        if (w or not self.border) and pivot <= DEPENDENT * length + rounding:
+        if (w or not self.border) and pivot <= DEPENDENT * self.digits * length + rounding:
             return z
         if w or not self.border:
-            edge = np.zeros(len(self._index))
+            edge = np.zeros_like(row, shape=len(self._index))
             edge[:w], edge[w] = z, -1.0
-            dger(1.0 / pivot, edge, edge, a=self._B, overwrite_a=1)
+            add_square(1.0 / pivot, edge, self._B)
         else:
             w = 1  # the first row of all determines b
             self._B[:2, :2] = [[-square, 1.0], [1.0, 0.0]]
         self._rows[w], self._index[w], self._places[w] = row, k, self._place[k]
         self.size += 1
+        if self.is_stiff:
+            self.refactor()
         return None
 
-    def _with_care(self, r: Float[np.ndarray, " w"], square: float) -> tuple[Float[np.ndarray, " w"], float, float]:
+    def _with_care(
+        self, r: Shaped[np.ndarray, " w"], square: Number
+    ) -> tuple[Shaped[np.ndarray, " w"], Number, Number]:
         """Return z = B r refined, the pivot as the square that it is, and the rounding error in that.
 
         The error of z = B r shows in the square in second order only.
@@ -139,11 +151,11 @@ class MarginSet:
             z = self.inverse @ r
             z += self.inverse @ (r - S @ z)
             left = r - S @ z
-            if np.abs(left).max() <= 1e-14 * (np.abs(r).max() + np.abs(S).max() * np.abs(z).sum()):
+            if np.abs(left).max() <= 1e-14 * self.digits * (np.abs(r).max() + np.abs(S).max() * np.abs(z).sum()):
                 break
             if attempt == 0:
                 self.refactor()
-        return z, float(square - r @ z - left @ z), float(np.abs(left).max() * np.abs(z).sum())
+        return z, square - r @ z - left @ z, float(np.abs(left).max() * np.abs(z).sum())
 
     def remove(self, j: int) -> None:
         """Take out the margin row in place j."""
@@ -157,10 +169,10 @@ class MarginSet:
             B[[j, last], : last + 1] = B[[last, j], : last + 1]
             self._rows[j], self._index[j], self._places[j] = self._rows[last], self._index[last], self._places[last]
         column = B[:, last].copy()
-        dger(-1.0 / column[last], column, column, a=B, overwrite_a=1)
+        add_square(-1.0 / column[last], column, B)
         B[:, last] = B[last, :] = 0.0
         self.size -= 1
-        if column[last] * SUSPECT * (square + self.kappa) > 1.0:  # what is left lost as many digits
+        if column[last] * SUSPECT * (square + self.kappa) > 1.0 or self.is_stiff:  # what is left lost as many digits
             self.refactor()
 
     def fill(self, rows: Int[np.ndarray, " m"], share: float = 1e-10) -> Int[np.ndarray, " d"]:
@@ -172,8 +184,8 @@ class MarginSet:
         if not rows.size:
             return rows
         block = self.K[np.ix_(rows, rows)] + self.kappa
-        _, order, rank, _ = dpstrf(block, tol=share * float(np.diag(block).max()), lower=1)
-        kept, left = np.sort(rows[order[:rank] - 1]), np.sort(rows[order[rank:] - 1])
+        order = independent(block, share * self.digits * float(np.diag(block).max()))
+        kept, left = np.sort(rows[order]), np.sort(np.delete(rows, order))
         self.watched = np.empty(0, dtype=np.intp)
         self._allocate(self.border + len(kept) + len(kept) // 4 + 64)
         self.size = len(kept)
@@ -193,7 +205,7 @@ class MarginSet:
         return True
 
 
-def inverse_of(K: Float[np.ndarray, "m m"], corner: float, kappa: float) -> Float[np.ndarray, "w w"]:
+def inverse_of(K: Shaped[np.ndarray, "m m"], corner: Number, kappa: Number) -> Shaped[np.ndarray, "w w"]:
     """Return the inverse of the system of some rows, with the intercept's row if kappa > 0.
 
     Its solution for the right-hand side (s, r) is, with A = (K + kappa 11')^-1, x = A 1 and g = 1'x,
@@ -204,21 +216,31 @@ def inverse_of(K: Float[np.ndarray, "m m"], corner: float, kappa: float) -> Floa
     Raises LinAlgError if the rows are dependent.
     """
     if not len(K):
-        return np.full((1, 1), 1.0 / corner) if corner else np.empty((0, 0))
-    factor, failed = dpotrf(K + kappa, lower=1, overwrite_a=1)
-    if failed:
-        raise LinAlgError("the rows are dependent")
-    A, _ = dpotri(factor, lower=1, overwrite_c=1)
-    A = np.tril(A) + np.tril(A, -1).T
+        return np.full((1, 1), 1.0 / corner, dtype=K.dtype) if corner else np.empty_like(K)
+    if K.dtype != np.float64:
+        return _bordered_inverse(K, corner, kappa)
+    A = inverse(K + kappa)
     if not kappa:
         return A
     x = A.sum(axis=1)
-    g, rest = float(x.sum()), 1.0 + kappa * corner
+    g, rest = x.sum(), 1.0 + kappa * corner
     p = rest * g - corner
     if not p > 0.0:
         raise LinAlgError("the rows are dependent")
-    B = np.empty((len(A) + 1, len(A) + 1))
+    B = np.empty_like(A, shape=(len(A) + 1, len(A) + 1))
     B[0, 0] = (kappa * g - 1.0) / p
     B[0, 1:] = B[1:, 0] = x / p
     B[1:, 1:] = A - np.outer(rest / p * x, x)
+    return B
+
+
+def _bordered_inverse(K: Shaped[np.ndarray, "m m"], corner: Number, kappa: Number) -> Shaped[np.ndarray, "w w"]:
+    """Return the same in extended precision: of the system as a whole, with the border in units of the kernel."""
+    if not kappa:
+        return extended_inverse(K)
+    S = np.empty_like(K, shape=(len(K) + 1, len(K) + 1))
+    S[0, 0], S[0, 1:], S[1:, 0], S[1:, 1:] = corner * kappa**2, kappa, kappa, K
+    B = extended_inverse(S)
+    B[0] *= kappa
+    B[:, 0] *= kappa
     return B

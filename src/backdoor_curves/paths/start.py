@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Shaped
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import SVC
 
@@ -16,7 +16,7 @@ LIBSVM_STEPS = 100_000
 """Steps after which libsvm stops: at large C it would take minutes for what the homotopy then does in a few steps."""
 
 
-def start(problem: Problem, perturbation: Float[np.ndarray, " n"]) -> Homotopy:
+def start(problem: Problem, perturbation: Shaped[np.ndarray, " n"]) -> Homotopy:
     """Return the solution at beta = 0, for margins 1 + perturbation.
 
     libsvm solves the clean rows approximately, always with a free intercept; its solution is exact for another h, and h
@@ -47,7 +47,7 @@ def start(problem: Problem, perturbation: Float[np.ndarray, " n"]) -> Homotopy:
     return homotopy
 
 
-def _libsvm(problem: Problem) -> tuple[Float[np.ndarray, " n"], float]:
+def _libsvm(problem: Problem) -> tuple[Shaped[np.ndarray, " n"], float]:
     """Return dual coefficients and intercept of the clean rows, as good as libsvm makes them."""
     # Weights of size 1, since libsvm's own tolerances are absolute; all but 0 for the others, which saves a copy of K.
     scale = float(problem.u0.max())

@@ -18,22 +18,29 @@ from jaxtyping import Float, Int, Int8
 from backdoor_curves.kernels import Kernel, linear
 from backdoor_curves.paths.base import BetaPath, Certificate, PathError, Response
 from backdoor_curves.paths.corrections import Corrections, corrections
-from backdoor_curves.paths.dual import BOUND, IDLE, MARGIN, ZERO, Problem, Segment, StalledError
+from backdoor_curves.paths.dual import BOUND, IDLE, MARGIN, ZERO, Number, Problem, Segment, StalledError
 from backdoor_curves.paths.homotopy import Homotopy
 from backdoor_curves.paths.interpolants import PiecewiseLinear
 from backdoor_curves.paths.margin_response import HeldMargin
 from backdoor_curves.paths.optimality import Family
+from backdoor_curves.paths.refined import Refined, Refinement
 from backdoor_curves.paths.start import start
 from backdoor_curves.rows import Rows, distinct_rows, n_rows, take_rows
 
 OPTIMAL = 1e-9
 """Largest relative duality gap of a node, and of its distance from the bounds over the largest bound."""
+BETWEEN = 4.0
+"""By how much the gap in the middle between two nodes is multiplied: beside it there may be more."""
+FEW = 300
+"""Of so few rows the nodes are refined if they are within a tenth of that: it costs little, and between them there is
+room for more."""
 SAME = 1e-12
 """Bounds that differ by no more than this share are the same."""
 TIED = 1e-9
 """A margin this close to 1 is on it."""
-PERTURBATIONS = (0.0, 1e-7, 1e-6)
-"""Sizes of the random shifts of the margins that break ties; none unless the path fails without."""
+ATTEMPTS = ((0.0, None), (1e-7, None), (1e-6, None), (0.0, 1.0), (0.0, 30.0), (0.0, 1e3))
+"""Ways to follow a path, each for where those before fail: size of the random shifts of the margins that break ties,
+and, for extended precision, a ridge in units of the kernel matrix's noise."""
 
 
 def svm_path(
@@ -92,12 +99,15 @@ def svm_path(
         u0, du = (np.bincount(group, weights=u) for u in (u0, du))
     problem = Problem(kernel(X, X), y, u0, du, scaling)
     failures: list[RuntimeError] = []
-    for size in PERTURBATIONS:
+    for size, ridge in ATTEMPTS:
         try:
-            path = SVMPath(X, kernel, group, unit, problem, _nodes(_follow(problem, size), problem.free), size)
-            if _distance(path).max() > OPTIMAL:
-                path = replace(path, at=_corrected(path))
-            _require_optimal(path)
+            segments = _follow(problem, size, ridge)
+            path = SVMPath(X, kernel, group, unit, problem, _nodes(segments, problem), size)
+            enough = OPTIMAL / 10 if len(problem.y) <= FEW else OPTIMAL
+            plain = not size and ridge is None and _distance(path).max() <= enough
+            if not plain:
+                path = _refined(path, everywhere=ridge is not None)
+                _require_optimal(path)
         except (StalledError, NotOptimalError) as failure:
             failures.append(failure)
         else:
@@ -171,6 +181,21 @@ class SVMPath(BetaPath):
             # Margin rows in row order, node after node: as the entries of a mask come.
             A[sets == MARGIN] = np.concatenate([self.at.margin_duals[node] for node in nodes])
         return Family(self.problem, betas, self.at.b[nodes], moving, A, at_bound)
+
+    @cached_property
+    def refinement(self) -> Refinement:
+        """What makes solutions exact where double precision has too few digits."""
+        return Refinement(self.problem)
+
+    def _refined_at(self, beta: float) -> Refined | None:
+        """Return the optimum at some beta in extended precision; None if it is not reached."""
+        status = self.at.status[self._node_before(np.array([beta]))[0]]
+        try:
+            return self.refinement.optimum(
+                beta, self.duals(np.array([beta]))[0], self.intercepts(np.array([beta]))[0], status
+            )
+        except StalledError:
+            return None
 
     @cached_property
     def _all(self) -> Family:
@@ -323,13 +348,29 @@ class SVMPath(BetaPath):
         its scores are the error, all but rounding. Conditions on other rows that fail by rounding count to first order,
         as a residual of that size.
         """
-        A = self.duals(betas)
-        used = np.flatnonzero(A.any(axis=0))
-        nobody = np.zeros(A.shape[1], dtype=bool)
-        family = Family(self.problem, betas, self.intercepts(betas), used, A[:, used], nobody)
+        A, family = self._at(betas)
         lacking = corrections(family, self.at.status[self._node_before(betas)])
+        few = len(self.problem.y) <= FEW
+        for k in lacking.doubtful(self.problem.scale).tolist() if few else []:
+            if best := self._refined_at(betas[k]):
+                lacking = lacking.replaced(k, A[k], family.b[k], best, self.problem)
         bounds = [self._score_bound(X, A, family.b, lacking) for X in rows]
-        return Certificate(betas, family.gap(), np.max([np.zeros(len(betas)), *bounds], axis=0))
+        return Certificate(betas, self.gap(betas), np.max([np.zeros(len(betas)), *bounds], axis=0))
+
+    def _at(self, betas: Float[np.ndarray, " b"]) -> tuple[Float[np.ndarray, "b n"], Family]:
+        """Return the duals at some betas, and the solutions."""
+        A = self.duals(betas)
+        used, nobody = np.flatnonzero(A.any(axis=0)), np.zeros(A.shape[1], dtype=bool)
+        return A, Family(self.problem, betas, self.intercepts(betas), used, A[:, used], nobody)
+
+    def gap(self, betas: Float[np.ndarray, " b"], enough: float = OPTIMAL) -> Float[np.ndarray, " b"]:
+        """Return the relative duality gap; where that is not small enough, to a primal point in extended precision."""
+        A, family = self._at(betas)
+        gap = family.gap()
+        for k in np.flatnonzero(gap > enough):
+            if best := self._refined_at(betas[k]):
+                gap[k] = min(gap[k], self.refinement.gap(betas[k], A[k], family.b[k], best))
+        return gap
 
     def _score_bound(
         self, X: Rows, A: Float[np.ndarray, "b n"], intercepts: Float[np.ndarray, " b"], lacking: Corrections
@@ -381,11 +422,20 @@ def _may_repeat(X: Rows) -> bool:
     return bool((np.diff(sums) <= rounding).any())
 
 
-def _follow(problem: Problem, size: float) -> list[Segment]:
+def _follow(problem: Problem, size: float, ridge: float | None) -> list[Segment]:
     """Return the segments of the path, the last one a point at beta = 1; on the way margins are off by up to `size`."""
     n = len(problem.y)
     perturbation = size * np.random.default_rng(5).random(n)
-    homotopy = start(problem, perturbation)
+    if ridge is None:
+        homotopy = start(problem, perturbation)
+    else:
+        near, problem = problem, problem.extended(ridge * problem.noise)
+        try:
+            point, h = start(near, perturbation).point, problem.y * (1.0 + perturbation)
+            homotopy = Homotopy(problem, point.a.astype(h.dtype), point.b, point.status, h, problem.u0)
+            homotopy.repair()
+        except StalledError:
+            homotopy = start(problem, perturbation)
     point = homotopy.point
     waiting = np.flatnonzero(point.status == IDLE)
     point.status[waiting] = np.where(problem.y[waiting] * point.e[waiting] < 0.0, BOUND, ZERO)
@@ -398,7 +448,7 @@ def _follow(problem: Problem, size: float) -> list[Segment]:
 
 
 def _unperturbed(
-    problem: Problem, segment: Segment, end: float, perturbation: Float[np.ndarray, " n"]
+    problem: Problem, segment: Segment, end: Number, perturbation: Float[np.ndarray, " n"]
 ) -> list[Segment]:
     """Return a segment for margins 1: at its start by the same homotopy in h at a fixed beta, then on to its end.
 
@@ -417,13 +467,13 @@ def _unperturbed(
     return [first] + [replace(part, start=segment.start + length * part.start) for part in inner if part.start > 0.0]
 
 
-def _nodes(segments: Sequence[Segment], free: bool) -> Nodes:
+def _nodes(segments: Sequence[Segment], problem: Problem) -> Nodes:
     """Return a node for the start of each segment; two at one beta are a jump, which at 0 has its right limit only."""
     kept: list[Segment] = []
-    for segment in segments:
+    for segment in map(problem.rounded, segments):
         same = [before for before in kept[-2:] if before.start == segment.start]
         # Only an empty margin leaves a free intercept to jump.
-        jumps = free and len(same) == 1 and not same[0].margin.size and same[0].b != segment.b
+        jumps = problem.free and len(same) == 1 and not same[0].margin.size and same[0].b != segment.b
         if same and not (jumps and segment.start > 0.0):
             kept.pop()
         kept.append(segment)
@@ -441,18 +491,29 @@ def _distance(path: SVMPath) -> Float[np.ndarray, " k"]:
     return np.maximum(path._all.gap(), path._all.outside() / path.problem.bounds(1.0).max())
 
 
-def _corrected(path: SVMPath) -> Nodes:
-    """Return the nodes without the residual of the margin, summed up in extended precision, where limits allow it."""
-    at, problem = path.at, path.problem
-    lacking = corrections(path._all, at.status)
-    A = path.nodal_duals + problem.y * lacking.c
-    inside = ((A >= 0.0) & (problem.u0 + np.outer(at.betas, problem.du) >= A)).all(axis=1)
-    duals = [a[s == MARGIN] if i else d for a, s, i, d in zip(A, at.status, inside, at.margin_duals, strict=True)]
-    return replace(at, b=at.b + np.where(inside, lacking.b, 0.0), margin_duals=duals)
+def _refined(path: SVMPath, everywhere: bool) -> SVMPath:
+    """Return the path with nodes that extended precision has made optimal: all, or those that are not."""
+    at, duals = path.at, path.nodal_duals
+    b, status, margin_duals = at.b.copy(), at.status.copy(), list(at.margin_duals)
+    distance = _distance(path)
+    for k in np.flatnonzero((distance > OPTIMAL / 10) | everywhere):
+        try:
+            best = path.refinement.optimum(at.betas[k], duals[k], b[k], status[k])
+        except StalledError:
+            if distance[k] > OPTIMAL:
+                raise
+            continue
+        b[k], status[k] = best.b, best.status
+        margin_duals[k] = best.a[best.status == MARGIN].astype(float)
+    return replace(path, at=replace(at, b=b, status=status, margin_duals=margin_duals))
 
 
 def _require_optimal(path: SVMPath) -> None:
-    """Raise unless every node meets the conditions of the optimum."""
-    worst = _distance(path)
+    """Raise unless every node meets the conditions of the optimum, and the middle between two nodes."""
+    nodes, outside = path.at.betas, path._all.outside() / path.problem.bounds(1.0).max()
+    betas = np.append(nodes, (nodes[:-1] + nodes[1:]) / 2)
+    worst = path.gap(betas, enough=OPTIMAL / BETWEEN)
+    worst[len(nodes) :] *= BETWEEN
+    worst[: len(nodes)] = np.maximum(worst[: len(nodes)], outside)
     if worst.max() > OPTIMAL:
-        raise NotOptimalError(f"the path is off by {worst.max():.0e} at beta = {path.at.betas[worst.argmax()]:g}")
+        raise NotOptimalError(f"the path is off by {worst.max():.0e} at beta = {betas[worst.argmax()]:g}")

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int, Int8
+from jaxtyping import Int, Int8, Shaped
 
-from backdoor_curves.paths.dual import BOUND, MARGIN, SIGN, ZERO, Problem, Segment, StalledError
+from backdoor_curves.paths.dual import BOUND, MARGIN, SIGN, ZERO, Number, Problem, Segment, StalledError
 from backdoor_curves.paths.margin import MarginSet
 
 RESIDUAL = 1e-15
@@ -28,6 +28,8 @@ REFINEMENTS = 4
 """Corrections of a direction, half of them with the inverse at hand and half with a new one."""
 TIE = 1e-14
 """Events within this distance happen at the same t."""
+NO_STEP = 1e-13
+"""A step of this length is none."""
 STALL = 3000
 """Steps of almost no length in a row after which the path counts as stalled; 500 and 20 a row if there are few rows."""
 
@@ -36,24 +38,24 @@ STALL = 3000
 class Solution:
     """Duals, intercept and sets; e and balance are the residuals when all rows were last looked at."""
 
-    a: Float[np.ndarray, " n"]
-    b: float
+    a: Shaped[np.ndarray, " n"]
+    b: Number
     status: Int8[np.ndarray, " n"]
-    e: Float[np.ndarray, " n"]
-    balance: float
+    e: Shaped[np.ndarray, " n"]
+    balance: Number
 
 
 @dataclass
 class Motion:
     """What moves: the bounds u at du, the target h at dh, and how that pulls at the residuals of all rows."""
 
-    u: Float[np.ndarray, " n"]
-    h: Float[np.ndarray, " n"]
-    du: Float[np.ndarray, " n"]
-    dh: Float[np.ndarray, " n"]
-    pull: Float[np.ndarray, " n"]
-    pull_balance: float
-    pace: Float[np.ndarray, " n"] = field(init=False)
+    u: Shaped[np.ndarray, " n"]
+    h: Shaped[np.ndarray, " n"]
+    du: Shaped[np.ndarray, " n"]
+    dh: Shaped[np.ndarray, " n"]
+    pull: Shaped[np.ndarray, " n"]
+    pull_balance: Number
+    pace: Shaped[np.ndarray, " n"] = field(init=False)
     """How much each residual changed in the last stretch; alike to begin with."""
 
     def __post_init__(self) -> None:
@@ -76,11 +78,11 @@ class Walk:
         motion: Motion,
         margin: MarginSet,
         near: Int[np.ndarray, " p"],
-        t: float,
+        t: Number,
         rng: np.random.Generator,
         zero_steps: int,
     ) -> None:
-        self.y, self.scale = problem.y, problem.scale
+        self.y, self.scale, self.digits = problem.y, problem.scale, problem.digits
         self.a, self.b, self.status = solution.a, solution.b, solution.status
         self.u, self.du = motion.u, motion.du
         self.margin, self.near, self.t, self.rng = margin, near, t, rng
@@ -135,15 +137,15 @@ class Walk:
         if event is not None and event[1] == MARGIN:
             self.enter(event[0])
 
-    def here(self, v: Float[np.ndarray, " w"], da: Float[np.ndarray, " m"]) -> Segment:
+    def here(self, v: Shaped[np.ndarray, " w"], da: Shaped[np.ndarray, " m"]) -> Segment:
         """Return the segment that begins here."""
         M = self.margin.index.copy()
-        db = float(v[0]) if self.has_b else 0.0
+        db = v[0] if self.has_b else 0.0
         return Segment(self.t, self.b, db, M, self.a[M], da, self.status.copy())
 
     # --- one step ----------------------------------------------------------------------------------------------------
 
-    def _direction(self) -> tuple[Float[np.ndarray, " w"], Float[np.ndarray, " q"]]:
+    def _direction(self) -> tuple[Shaped[np.ndarray, " w"], Shaped[np.ndarray, " q"]]:
         """Return the rates of the unknowns and of the residuals.
 
         The rates of the unknowns' own residuals, which should be 0, are the error of the solution of the linear system.
@@ -155,7 +157,7 @@ class Walk:
         de += self.pull
         for attempt in range(REFINEMENTS):
             error = de[at]
-            if error @ error <= max(DRIFT / left, RESIDUAL * self._size(v)) ** 2:
+            if error @ error <= (self.digits * max(DRIFT / left, RESIDUAL * self._size(v))) ** 2:
                 break
             if attempt == REFINEMENTS // 2:
                 margin.refactor()
@@ -164,14 +166,14 @@ class Walk:
             de += self.pull
         return v, de
 
-    def _size(self, v: Float[np.ndarray, " w"]) -> float:
+    def _size(self, v: Shaped[np.ndarray, " w"]) -> float:
         """Return the size of the terms that K~ v adds up."""
         size = np.abs(v)
         return self.scale * float(size.sum()) + ((1.0 - self.scale) * float(size[0]) if self.has_b else 0.0)
 
     def _next_event(
-        self, da: Float[np.ndarray, " m"], de: Float[np.ndarray, " q"]
-    ) -> tuple[float, tuple[int, int] | None]:
+        self, da: Shaped[np.ndarray, " m"], de: Shaped[np.ndarray, " q"]
+    ) -> tuple[Number, tuple[int, int] | None]:
         """Return how far the sets stay as they are, at most to t = 1, and what happens then.
 
         An event is a row and the set that it goes to; for a row that leaves the margin, its place there.
@@ -185,22 +187,22 @@ class Walk:
         distances = np.concatenate([np.where(speed > 0.0, room / speed, np.inf), self.e[coming] / -de[coming]])
         left = 1.0 - self.t
         # What happens at the very end is not part of the path, on whichever side of it rounding has put it.
-        if not distances.size or not (tau := float(distances.min())) < left - TIE:
+        if not distances.size or not (tau := distances.min()) < left - TIE * self.digits:
             return left, None
         # Of several rows that meet their limits at once any may go first, but not by a rule: rules can go in circles.
-        ties = np.flatnonzero(distances <= tau + TIE)
+        ties = np.flatnonzero(distances <= tau + TIE * self.digits)
         first = int(ties[0] if len(ties) == 1 else self.rng.choice(ties))
         if first < len(M):
             return max(tau, 0.0), (first, ZERO if falls[first] else BOUND)
         return max(tau, 0.0), (int(self.near[coming[first - len(M)] - 1]), MARGIN)
 
     def _advance(
-        self, tau: float, v: Float[np.ndarray, " w"], da: Float[np.ndarray, " m"], de: Float[np.ndarray, " q"]
+        self, tau: Number, v: Shaped[np.ndarray, " w"], da: Shaped[np.ndarray, " m"], de: Shaped[np.ndarray, " q"]
     ) -> None:
-        self.zero_steps = self.zero_steps + 1 if tau <= 1e-13 else 0
+        self.zero_steps = self.zero_steps + 1 if tau <= NO_STEP * self.digits else 0
         self.a[self.margin.index] += tau * da
         if self.has_b:
-            self.b += tau * float(v[0])
+            self.b += tau * v[0]
         de *= tau
         self.e += de
         self.t += tau
@@ -212,7 +214,7 @@ class Walk:
         a = self.a[M] + self.y[M] * v[self.margin.border :]
         if v.size and (a >= 0.0).all() and (a <= self._bound(M)).all():
             self.a[M] = a
-            self.b += float(v[0]) if self.has_b else 0.0
+            self.b += v[0] if self.has_b else 0.0
             self.e += v @ self.margin.rows
 
     # --- events ------------------------------------------------------------------------------------------------------
@@ -238,15 +240,15 @@ class Walk:
             M = self.margin.index
             direction = -sign * self.y[k] * z
             da = self.y[M] * direction[self.margin.border :]
-            room = np.where(da < -1e-12, -self.a[M] / da, np.inf)
-            room = np.where(da > 1e-12, (self._bound(M) - self.a[M]) / da, room)
+            room = np.where(da < -DRIFT * self.digits, -self.a[M] / da, np.inf)
+            room = np.where(da > DRIFT * self.digits, (self._bound(M) - self.a[M]) / da, room)
             own = self._bound(k) - self.a[k] if origin == ZERO else self.a[k]
             j = int(room.argmin()) if len(room) else -1
-            step = float(own if j < 0 else min(own, max(room[j], 0.0)))
+            step = own if j < 0 else min(own, max(room[j], 0.0))
             self.a[k] += sign * step
             self.a[M] += step * da
             if self.has_b:
-                self.b += step * float(direction[0])
+                self.b += step * direction[0]
             self.is_disturbed = True  # what did change is looked at before the walk goes on
             if j < 0 or own <= room[j]:
                 self.a[k] = self._bound(k) if origin == ZERO else 0.0
@@ -267,7 +269,7 @@ class Walk:
             raise StalledError("no row can balance the bounds")
         self.segments.append(self.here(np.empty(0), np.empty(0)))
         first = ready[np.argmin(np.abs(self.e[1 + ready]))]
-        db = -need * abs(float(self.e[1 + first]))
+        db = -need * abs(self.e[1 + first])
         self.b += db
         self.e[1:] += db
         self.zero_steps += 1
