@@ -24,7 +24,7 @@ from backdoor_curves import curve as curve_module
 from backdoor_curves import scored
 from backdoor_curves.data import join
 from backdoor_curves.files import as_arrays, record_of, value_of, write_record
-from backdoor_curves.paths.svm import SVMPath
+from backdoor_curves.paths.svm_record import SVMPath
 
 REFITTED = [0.0, 0.2, 0.5, 1.0]
 

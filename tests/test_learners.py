@@ -40,7 +40,7 @@ from backdoor_curves import following, memory
 from backdoor_curves.data import join
 from backdoor_curves.learners import read_learner
 from backdoor_curves.paths.base import PathError
-from backdoor_curves.paths.svm import NotOptimalError
+from backdoor_curves.paths.svm_record import NotOptimalError
 
 BETAS = [0.0, 0.5, 1.0]
 

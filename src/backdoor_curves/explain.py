@@ -27,7 +27,7 @@ from backdoor_curves.paths.logistic import LogisticPath
 from backdoor_curves.paths.refit import RefitPath
 from backdoor_curves.paths.ridge import RidgePath
 from backdoor_curves.paths.squared_hinge import SquaredHingePath
-from backdoor_curves.paths.svm import SVMPath
+from backdoor_curves.paths.svm_record import SVMPath
 from backdoor_curves.rows import Rows, n_rows, take_rows
 
 Of = Literal["score", "predicted"]

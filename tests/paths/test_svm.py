@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from sklearn.svm import SVC, LinearSVC
 
 from backdoor_curves.deviation import cosines, norms
-from backdoor_curves.paths.svm import NotOptimalError, svm_path
+from backdoor_curves.paths.svm import svm_path
+from backdoor_curves.paths.svm_record import NotOptimalError
 
 
 def gaussian(gamma):

@@ -6,7 +6,8 @@ import numpy as np
 from sklearn.metrics.pairwise import polynomial_kernel
 
 from backdoor_curves.deviation import norms
-from backdoor_curves.paths.svm import NotOptimalError, svm_path
+from backdoor_curves.paths.svm import svm_path
+from backdoor_curves.paths.svm_record import NotOptimalError
 from reference.interior_point import solve
 
 OBJECTIVE = 1e-9

@@ -15,6 +15,8 @@ from backdoor_curves.paths.refined import Refined
 
 ROUNDING = 4.0 * float(np.finfo(float).eps)
 """Of a score near 1: a condition that holds by less may not hold."""
+DEPENDENT = 1e-12
+"""Eigenvalues below this share of the largest are 0, where rows depend on each other."""
 DOUBTFUL = 1e-11
 """An error of the scores beyond which the sets are looked at again."""
 
@@ -96,13 +98,18 @@ def corrections(family: Family, status: Int8[np.ndarray, "k n"]) -> Corrections:
 
 
 def _length(problem: Problem, rows: Bool[np.ndarray, " n"]) -> float:
-    """Return the square root of the trace of the inverse of the system of some rows; infinite if they are dependent."""
+    """Return the square root of the trace of the inverse of the system of some rows.
+
+    A row that depends on the others asks for nothing that they do not: then the inverse is that of their span.
+    """
     M = np.flatnonzero(rows)
     border = int(problem.has_intercept and bool(M.size or problem.corner))
+    K = problem.gram[np.ix_(M, M)]
     try:
-        B = inverse_of(problem.gram[np.ix_(M, M)], problem.corner, problem.kappa if border else 0.0)
+        B = inverse_of(K, problem.corner, problem.kappa if border else 0.0)
     except LinAlgError:
-        return np.inf
+        values = np.linalg.eigvalsh(K + (problem.kappa if border else 0.0))
+        return float(np.sqrt((1.0 / values[values > DEPENDENT * values[-1]]).sum()))
     return float(np.sqrt(max(np.trace(B[border:, border:]), 0.0)))
 
 

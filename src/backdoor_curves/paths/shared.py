@@ -22,7 +22,8 @@ from jaxtyping import Float, Int
 
 from backdoor_curves.kernels import Kernel
 from backdoor_curves.paths.coordinates import Features, GramFactor, coordinates
-from backdoor_curves.paths.svm import SVMPath, svm_path
+from backdoor_curves.paths.svm import svm_path
+from backdoor_curves.paths.svm_record import SVMPath
 from backdoor_curves.rows import Rows, contents, n_rows, take_rows
 
 GIB = 2.0**30
