@@ -158,8 +158,7 @@ def negative_eigenvalue(K: Float[np.ndarray, "n n"]) -> float:
 
 def _inner(A: Rows, B: Rows) -> tuple[Float[np.ndarray, "a b"], Float[np.ndarray, " a"], Float[np.ndarray, " b"]]:
     """Return the inner products of the rows of A and B, and the squares of the rows of each; exact for equal rows."""
-    K = A @ B.T
-    K = np.asarray(K.toarray() if sp.issparse(K) else K)
+    K = _product(A, B)
     if B is A:
         squares = np.diag(K).copy()
         if (first := _equals(A, squares)) is not None:
@@ -172,6 +171,20 @@ def _inner(A: Rows, B: Rows) -> tuple[Float[np.ndarray, "a b"], Float[np.ndarray
     if (first := _equals(B, b)) is not None:
         K, b = K[:, first], b[first]
     return K, a, b
+
+
+def _product(A: Rows, B: Rows) -> Float[np.ndarray, "a b"]:
+    """Return the inner products; columns that are 0 throughout in A or B are left out: in images there are many."""
+    if sp.issparse(A) or sp.issparse(B):
+        K = A @ B.T
+        return np.asarray(K.toarray() if sp.issparse(K) else K)
+    if min(len(A), len(B)) > _BLOCK:
+        used = A.any(axis=0) if B is A else A.any(axis=0) & B.any(axis=0)
+        if 10 * used.sum() < 9 * len(used):
+            same = B is A
+            A = A[:, used]
+            B = A if same else B[:, used]
+    return np.asarray(A @ B.T)
 
 
 def _squares(X: Rows) -> Float[np.ndarray, " n"]:

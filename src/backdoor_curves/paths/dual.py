@@ -116,6 +116,8 @@ class Problem:
 
     def rounded(self, segment: Segment) -> Segment:
         """Return the solution at the start of a segment in double precision."""
+        if segment.a.dtype == np.float64:
+            return segment
         there = segment.at(float(segment.start))
         a = np.clip(there.a, 0.0, self.bounds(there.start)[there.margin]).astype(float)
         return replace(there, b=float(there.b), db=float(there.db), a=a, da=there.da.astype(float))
