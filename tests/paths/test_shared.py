@@ -117,6 +117,12 @@ def test_a_path_on_its_plateau_is_reused_for_a_smaller_c_and_only_then(rows):
         path = shared.svm_path(rows, y, *bounds(C), kernel)
         fresh = svm_path(rows, y, *bounds(C), kernel)
         np.testing.assert_allclose(path.scores(rows, betas), fresh.scores(rows, betas), atol=1e-8)
+        for ours, theirs in zip(path.motion(rows, betas), fresh.motion(rows, betas), strict=True):
+            np.testing.assert_allclose(ours, theirs, atol=1e-6 * np.abs(theirs).max())
+        # What single rows do is in the units of the new bounds, not of those of the path that was kept.
+        ours, theirs = (each.response(0.2) for each in (path, fresh))
+        np.testing.assert_array_equal(ours.rows, theirs.rows)
+        np.testing.assert_allclose(ours.pulls, theirs.pulls, rtol=1e-12)
     assert largest.rescaled(*bounds(2.0 * clean_duals)) is not None
     assert largest.rescaled(*bounds(0.3)) is None
     assert largest.rescaled(*bounds(2e4)) is None
