@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from backdoor_curves.paths.base import PathError as PathError
     from backdoor_curves.paths.shared import Shared as Shared
     from backdoor_curves.poisoning import poison as poison
+    from backdoor_curves.study.run import Run as Run
+    from backdoor_curves.study.run import load_run as load_run
     from backdoor_curves.triggers import FeatureTrigger as FeatureTrigger
     from backdoor_curves.triggers import PatchTrigger as PatchTrigger
 
@@ -28,11 +30,13 @@ _HOME = {
     "PatchTrigger": "triggers",
     "PathError": "paths.base",
     "PoisonedData": "data",
+    "Run": "study.run",
     "Samples": "data",
     "Shared": "paths.shared",
     "ToleranceError": "curve",
     "backdoor_learning_curve": "curve",
     "backdoor_learning_curves": "curve",
+    "load_run": "study.run",
     "poison": "poisoning",
 }
 _MODULES = ("datasets", "metrics")
