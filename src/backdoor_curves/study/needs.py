@@ -9,7 +9,6 @@ from pathlib import Path
 
 from backdoor_curves.memory import GIB, available_memory
 from backdoor_curves.study.plan import Cell, Group, Plan, Planned
-from backdoor_curves.study.work import kernel_room
 
 BASE = 0.2 * GIB
 """A process with its libraries."""
@@ -48,7 +47,7 @@ def memory_of(group: Group) -> float:
     if cell.learner == "logistic":
         return needed + 8.0 * (min(source.n_train, source.width) ** 2 * 4 + 200.0 * tests)
     nodes = NODES * source.n_train
-    kernel = min(kernel_room(int(rows)), 8.0 * rows**2)
+    kernel = 2 * 8.0 * (source.n_train + poison) * rows  # and once more while its parts are put together
     return needed + kernel + 8.0 * (3.0 * source.n_train**2 + 2.0 * nodes * tests) + nodes * source.n_train
 
 

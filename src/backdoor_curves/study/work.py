@@ -1,7 +1,7 @@
 """From a cell to its curve, numbers and arrays; what the cells of a group share is made once.
 
-The shared kernel is filled before the first cell, from all rows of the group in one order: a cell finds the same values
-to the last bit whichever cells came before it, in this process or in another. Nothing else that a cell leaves behind
+The shared kernel is computed before the first cell, from all rows of the group in one order: a cell finds the same
+values to the last bit whichever cells came before it, in this process or in another. Nothing that a cell leaves behind
 reaches the next one but the coordinates of rows, which are a function of the rows.
 """
 
@@ -31,6 +31,7 @@ from backdoor_curves.estimators import kernel_key, kernel_of
 from backdoor_curves.paths.base import BetaPath, PathError
 from backdoor_curves.paths.shared import Shared
 from backdoor_curves.paths.svm import SVMPath
+from backdoor_curves.study.group_kernel import GroupKernel
 from backdoor_curves.study.plan import Cell, Group
 from backdoor_curves.study.quantities import Number, numbers
 from backdoor_curves.study.sources import poisoned
@@ -107,23 +108,15 @@ def prepare(group: Group, train: Samples, test: Samples) -> Bench:
         seed=cell.seed,
     )
     shared = Shared()
-    if cell.learner in ("linear-svm", "rbf-svm") and cell.method != "refit":
+    if cell.learner in ("linear-svm", "rbf-svm") and cell.method != "refit" and len(np.unique(train.y)) == 2:
         last = estimator(cell)
         kernel = kernel_of(last)
         assert kernel is not None  # these two have one
         learned = _rows([train.X, *(one.poison_train.X for one in data.values())])
         tested = _rows([test.X, next(iter(data.values())).triggered_test.X])
-        shared = Shared(room=kernel_room(len(learned) + len(tested)))
-        remembered = shared.kernel(kernel_key(last), kernel)
         with threadpool_limits(1):  # more threads add up in another order
-            remembered(learned, learned)
-            remembered(learned, tested)
+            shared.kernels[kernel_key(last)] = GroupKernel(kernel, learned, tested)
     return Bench(data, shared)
-
-
-def kernel_room(n: int) -> float:
-    """Return the bytes that a kernel of n rows may keep: room for it, and for the estimate of what a call adds."""
-    return 8.0 * (n**2 + (2 * n) ** 2)
 
 
 def _rows(parts: list[np.ndarray]) -> np.ndarray:
@@ -135,7 +128,7 @@ def compute(key: str, cell: Cell, bench: Bench) -> Outcome:
     """Return what comes of a cell; one that cannot be had is an outcome too, with its reason in one line."""
     start = time.perf_counter()
     # A path that serves another lambda is left out: which one that is would depend on who came first.
-    shared = Shared(bench.shared.room, bench.shared.kernels) if bench.shared.kernels else bench.shared
+    shared = Shared(kernels=bench.shared.kernels) if bench.shared.kernels else bench.shared
 
     def curve(data: PoisonedData) -> BackdoorLearningCurve:
         betas = cell.keep.betas or None
