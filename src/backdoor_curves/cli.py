@@ -4,25 +4,18 @@ from __future__ import annotations
 
 import io
 import os
-import signal
 import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from backdoor_curves import __version__
-
-if TYPE_CHECKING:
-    from backdoor_curves.study.running import Progress
+from backdoor_curves.progress import Stop, duration, shown
 
 # Only click is imported here: the command must answer --help before scikit-learn and matplotlib are loaded.
 
 USAGE_ERROR, CELLS_FAILED, INTERRUPTED = 2, 3, 130
-SAY_EVERY = 10.0
-"""Seconds between lines on how a run goes, where there is no terminal."""
 
 
 class _OneLineErrors(click.Group):
@@ -132,35 +125,15 @@ def run(
         accept_changes=accept_changes,
     )
     folder = out / asked.name
-    stop = _Stop()
+    stop = Stop()
     with stop:
         progress = run_study(asked, folder, wishes, data_dir=data_dir, offline=offline, stopping=lambda: stop.asked)
-        first, last = _shown(progress)
+        first, last = shown(progress)
     if stop.asked and last.left:
         again = " ".join(["backdoor-curves", *sys.argv[1:]])
         click.echo(f"stopped: {last} and kept in {folder}; go on with: {again}", err=True)
         sys.exit(INTERRUPTED)
     _end(folder, something_done=first != last, shard=wishes.shard)
-
-
-class _Stop:
-    """The first Ctrl-C, or a scheduler's SIGTERM, asks for a stop; the second is a KeyboardInterrupt."""
-
-    def __init__(self) -> None:
-        self.asked = False
-
-    def _ask(self, *_: Any) -> None:
-        if self.asked:
-            raise KeyboardInterrupt
-        self.asked = True
-        click.echo("stopping: the cells at work are finished and kept; Ctrl-C again stops at once", err=True)
-
-    def __enter__(self) -> None:
-        self._before = {number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
 
 
 def _as_shard(text: str | None) -> tuple[int, int] | None:
@@ -170,38 +143,6 @@ def _as_shard(text: str | None) -> tuple[int, int] | None:
     if index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count):
         return int(index), int(count)
     raise ValueError(f"--shard: I/N with 1 <= I <= N, such as 2/8, was expected, {text!r} came")
-
-
-def _shown(progress: Iterator[Progress]) -> tuple[Progress, Progress]:
-    """Show how a run goes, a bar on a terminal and a line now and then elsewhere; return the first and the last."""
-    first = last = next(progress)
-    if first.left and first.left < first.total:
-        click.echo(f"going on: {first}", err=True)
-    start = said = time.monotonic()
-    if sys.stderr.isatty():
-        from tqdm import tqdm
-
-        with tqdm(total=first.total, initial=first.total - first.left, unit="cell", leave=False) as bar:
-            for last in progress:
-                bar.n = last.total - last.left
-                bar.set_postfix_str(f"{last.failed} failed" if last.failed else "", refresh=False)
-                bar.refresh()
-        return first, last
-    for last in progress:
-        now = time.monotonic()
-        if now - said > SAY_EVERY or not last.left:
-            pace = (now - start) / max(first.left - last.left, 1)
-            to_go = f", about {_duration(pace * last.left)} to go" if last.left else ""
-            click.echo(f"{last}{to_go}", err=True)
-            said = now
-    return first, last
-
-
-def _duration(seconds: float) -> str:
-    """Return a time in the unit that suits it."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _end(folder: Path, something_done: bool, shard: tuple[int, int] | None) -> None:
@@ -263,7 +204,7 @@ def check(study: Path | None, max_memory: str | None, data_dir: Path | None, off
         click.echo(f"  {count:>7} {' | '.join(place)}")
     needed = max(map(memory_of, plan.groups))
     cores = os.cpu_count() or 1
-    seconds = _duration(seconds_of_all(plan.cells, plan))
+    seconds = duration(seconds_of_all(plan.cells, plan))
     click.echo(f"about {seconds} of one core (there are {cores}), at most {needed / 2**30:.2g} GiB a process")
     require_memory(plan, as_bytes(max_memory) if max_memory else memory_of_machine())
 
