@@ -117,6 +117,7 @@ CASES = (
     Case("no scheduler", "a dask scheduler was expected there", args=(*RUN, "--scheduler", "tcp://127.0.0.1:1")),
     Case("two faults", "data.n_test: a whole number >= 1 was expected", {"60": "0", "40": "0"}),
     Case("check of a wrong study", "seed: unknown key", {"seeds": "seed"}, ("check", "study.toml")),
+    Case("check of a large trigger", "take a smaller one", {"size = 2": "size = 9"}, ("check", "study.toml")),
     Case("status of no run", "no run is there; start one with", args=("status", "runs/tiny")),
     Case("export of no run", "no run is there; start one with", args=("export", "runs/tiny")),
     Case("scheduler of another kind", "a dask scheduler was expected there", args=(*RUN, "--scheduler", "nonsense")),

@@ -190,10 +190,12 @@ def check(study: Path | None, max_memory: str | None, data_dir: Path | None, off
         require_memory,
         seconds_of_all,
     )
-    from backdoor_curves.study.plan import make_plan
+    from backdoor_curves.study.plan import make_plan, require_sense
+    from backdoor_curves.study.sources import draw
 
     asked = built_in_study() if study is None else read_study(study)
     plan = make_plan(asked, data_dir, offline)
+    require_sense(plan, lambda group: draw(group.first.data, group.first.seed, data_dir, offline))
     click.echo(f"{asked.name}: {len(plan.cells)} cells in {len(plan.groups)} groups that share data and kernels")
     counts: dict[tuple[str, str, str], int] = {}
     for planned in plan.cells:

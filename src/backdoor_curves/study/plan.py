@@ -7,7 +7,7 @@ group alone; so a cell's numbers are the same bit for bit whoever computes it, w
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import Struct
 
+from backdoor_curves.data import Samples
 from backdoor_curves.study.config import (
     DataConfig,
     Experiment,
@@ -25,7 +26,7 @@ from backdoor_curves.study.config import (
     Study,
     TriggerConfig,
 )
-from backdoor_curves.study.sources import content_hash, draw, write_rows
+from backdoor_curves.study.sources import content_hash, draw, poisoned, write_rows
 
 ALGORITHM = 1
 """Part of every key; raised when the numbers of a cell change by more than rounding."""
@@ -177,6 +178,30 @@ def make_plan(
                 groups.append(Group(number, cell, experiment.rates, source))
             cells.append(Planned(key, cell, number))
     return Plan(study, cells, groups)
+
+
+def require_sense(plan: Plan, rows_of: Callable[[Group], tuple[Samples, Samples]]) -> None:
+    """Poison the first rows of each kind, so that what cannot be is said before anything is computed.
+
+    Raises
+    ------
+    ValueError
+        If a trigger, labels or rates do not fit the rows.
+    """
+    seen = set()
+    for group in plan.groups:
+        cell = group.first
+        kind = (cell.data, cell.trigger, cell.poison, group.rates)
+        if kind not in seen:
+            seen.add(kind)
+            poisoned(
+                *rows_of(group),
+                data=cell.data,
+                trigger=cell.trigger,
+                policy=cell.poison,
+                rates=group.rates,
+                seed=cell.seed,
+            )
 
 
 def key_of(cell: Cell, data_hash: str) -> str:

@@ -17,10 +17,10 @@ from backdoor_curves.study.config import Study
 from backdoor_curves.study.export import as_csv
 from backdoor_curves.study.figures import figures
 from backdoor_curves.study.needs import memory_of, require_memory
-from backdoor_curves.study.plan import Plan, Planned, make_plan
+from backdoor_curves.study.plan import Plan, Planned, make_plan, require_sense
 from backdoor_curves.study.pool import compute_here
 from backdoor_curves.study.run import Run, stores_of
-from backdoor_curves.study.sources import poisoned, read_rows
+from backdoor_curves.study.sources import read_rows
 from backdoor_curves.study.store import SUFFIX, Store, StoreError, lock_of, read_facts, read_statuses
 from backdoor_curves.study.table import as_text, legend
 from backdoor_curves.study.work import Outcome
@@ -117,7 +117,7 @@ def run_study(
         try:
             plan = make_plan(study, data_dir, offline, rows)
             require_memory(plan, wishes.memory)
-            _require_sense(plan, rows)
+            require_sense(plan, lambda group: read_rows(rows / group.source.hash))
             statuses = _statuses(folder, plan, wishes.accept_changes)
             _begin(store, study, plan)
             ours = plan.cells if wishes.shard is None else plan.shard(*wishes.shard)
@@ -205,26 +205,6 @@ def _require_ours(folder: Path) -> None:
     if others and not stores_of(folder):
         kind = "a run of an older version" if (folder / "study.json").is_file() else "one with other files"
         raise StoreError(f"{folder}: a new folder was expected, {kind} came; pass another --out")
-
-
-def _require_sense(plan: Plan, rows: Path) -> None:
-    """Poison the first rows of each kind, so that what cannot be is said before anything is computed."""
-    seen = set()
-    for group in plan.groups:
-        cell = group.first
-        kind = (cell.data, cell.trigger, cell.poison, group.rates)
-        if kind not in seen:
-            seen.add(kind)
-            train, test = read_rows(rows / group.source.hash)
-            poisoned(
-                train,
-                test,
-                data=cell.data,
-                trigger=cell.trigger,
-                policy=cell.poison,
-                rates=group.rates,
-                seed=cell.seed,
-            )
 
 
 def _statuses(folder: Path, plan: Plan, accept_changes: bool) -> dict[str, str]:
