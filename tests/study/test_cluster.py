@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 from small_study import content, finished, four_learners, small
@@ -64,6 +65,13 @@ def test_workers_of_another_version_are_refused(scheduler, tmp_path, monkeypatch
     monkeypatch.setattr(cluster, "_wanted", lambda: "99.0")
     with pytest.raises(ValueError, match=r"workers with backdoor-curves 99\.0 were expected, tcp://.* has"):
         finished(small(), tmp_path / "small", scheduler=scheduler)
+
+
+def test_workers_of_several_threads_are_refused():
+    """Threads of one process share its BLAS, and the bits would depend on who else is at work."""
+    client = SimpleNamespace(nthreads=lambda: {"tcp://a:1": 1, "tcp://b:2": 8})
+    with pytest.raises(ValueError, match=r"workers of one thread were expected, tcp://b:2 has more"):
+        cluster._require_usable(client, "tcp://s:8786")
 
 
 def test_a_scheduler_that_is_not_there_is_a_sentence(tmp_path, monkeypatch):

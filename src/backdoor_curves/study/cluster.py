@@ -51,11 +51,12 @@ def compute_there(
     ImportError
         If dask is not installed.
     ValueError
-        If there is no scheduler, if it has no workers, or if they have another version of this package or none.
+        If there is no scheduler, if it has no workers, or if they have several threads, or another version of this
+        package or none.
     """
     client = _client(scheduler)
     try:
-        _require_same_version(client, scheduler)
+        _require_usable(client, scheduler)
         yield from _computed(client, cells, groups, rows_folder, stopping)
     except OSError as error:
         raise ValueError(f"{scheduler}: the scheduler went away ({error}); start it and run again") from None
@@ -134,13 +135,18 @@ def _client(scheduler: str) -> Any:
         ) from None
 
 
-def _require_same_version(client: Any, scheduler: str) -> None:
-    """Refuse workers that would compute something else."""
+def _require_usable(client: Any, scheduler: str) -> None:
+    """Refuse workers that would compute something else: of another version, or with threads that share one BLAS."""
     deadline = time.monotonic() + PATIENCE
     while not client.nthreads():
         if time.monotonic() > deadline:
             raise ValueError(f"{scheduler}: no worker is there; start one with: dask worker {scheduler} --nthreads 1")
         time.sleep(0.1)
+    if wide := [address for address, threads in client.nthreads().items() if threads > 1]:
+        raise ValueError(
+            f"{scheduler}: workers of one thread were expected, {wide[0]} has more; start as many as there are cores "
+            f"with: dask worker {scheduler} --nthreads 1"
+        )
     try:
         found = client.run(version_here)
     except Exception as error:  # whatever a worker without this package says
