@@ -10,7 +10,7 @@ from pathlib import Path
 from backdoor_curves.memory import GIB, available_memory
 from backdoor_curves.study.plan import Cell, Group, Plan, Planned
 
-BASE = 0.2 * GIB
+BASE = 0.3 * GIB
 """A process with its libraries."""
 NODES = 1.0
 """Nodes of an SVM's path, as a share of its training rows: an estimate from above; the paper's have .1 to .5."""

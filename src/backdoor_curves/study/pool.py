@@ -233,20 +233,22 @@ def _start(rows_folder: Path) -> _Worker:
 
 
 def _serve(pipe: Connection, death: Connection, rows_folder: Path, parent: int) -> None:
-    """Compute the cells that come through the pipe until it ends."""
-    from backdoor_curves.study.sources import read_rows
-
+    """Compute the cells that come through the pipe until it ends: the coordinator has gone, and wants nothing more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _die_with(parent, death)
+    with contextlib.suppress(EOFError, OSError):
+        _compute_what_comes(pipe, rows_folder)
+
+
+def _compute_what_comes(pipe: Connection, rows_folder: Path) -> None:
+    from backdoor_curves.study.sources import read_rows
+
     bench: Bench | str | None = None
     held: int | None = None
     pipe.send(READY)
     while True:
-        try:
-            task: tuple[Group, Planned] | None = pipe.recv()
-        except EOFError:
-            return
+        task: tuple[Group, Planned] | None = pipe.recv()
         if task is None:
             bench = held = None
             continue
