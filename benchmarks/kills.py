@@ -172,7 +172,7 @@ def kill_workers(trial: Trial, kills: int, whole: dict[str, Any]) -> None:
     killed = 0
     with trial.start(PYTHONPATH=str(site)) as going:
         while going.poll() is None and killed < kills:
-            time.sleep(random.uniform(0.3, 1.0))
+            time.sleep(random.uniform(1.0, 4.0))
             workers = [pid for pid in processes_with(trial.token) if pid != going.pid and _is_worker(pid)]
             if workers:
                 os.kill(random.choice(workers), signal.SIGKILL)
@@ -219,8 +219,10 @@ def main() -> None:
         whole = content(trial.folder)
         shutil.rmtree(trial.folder)
         print(f"uninterrupted: {len(whole) // 2} cells in {longest:.0f} s by 2 processes", flush=True)
-        kill_coordinators(trial, asked.kills, longest / 2, whole)
-        kill_workers(trial, asked.worker_kills, whole)
+        if asked.kills:
+            kill_coordinators(trial, asked.kills, longest / 2, whole)
+        if asked.worker_kills:
+            kill_workers(trial, asked.worker_kills, whole)
 
 
 if __name__ == "__main__":

@@ -90,7 +90,8 @@ def test_a_cell_that_hangs_is_stopped_after_its_limit(in_workers, tmp_path):
 
 def test_workers_that_never_begin_are_a_sentence(tmp_path, monkeypatch):
     """A broken installation must not be tried for ever."""
-    (tmp_path / "sitecustomize.py").write_text("import os\nos._exit(1)")
+    fatal = "import os, sys\nif any('spawn_main' in part for part in sys.orig_argv):\n    os._exit(1)\n"
+    (tmp_path / "sitecustomize.py").write_text(fatal)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with pytest.raises(RuntimeError, match="workers in a row died before they could compute"):
         came(work_through(many(), tmp_path))

@@ -27,8 +27,8 @@ from backdoor_curves.study.work import Bench, Outcome, compute, prepare
 
 STRIKES = 2
 """Workers that a cell may take with it."""
-STARTS = 3
-"""Workers in a row that may die before they are ready."""
+STARTS = 10
+"""Workers in a row that may die before they are ready: an installation is broken then, and no cell is to blame."""
 TICK = 0.2
 """Seconds after which the coordinator looks up even if nothing came."""
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
