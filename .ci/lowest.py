@@ -4,5 +4,8 @@ import tomllib
 
 with open("pyproject.toml", "rb") as file:
     project = tomllib.load(file)["project"]
-for requirement in project["dependencies"] + project["optional-dependencies"]["pandas"]:
+extras = [
+    requirement for name in ("dask", "pandas", "parquet") for requirement in project["optional-dependencies"][name]
+]
+for requirement in project["dependencies"] + extras:
     print(requirement.replace(">=", "=="))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
 import backdoor_curves as bc
 from backdoor_curves import cli
-from backdoor_curves.study import store, work
+from backdoor_curves.study import pool, running
 
 TINY = """
 name = "tiny"
@@ -62,7 +64,7 @@ def test_run_prints_a_line_for_each_setting_and_keeps_the_run(call, tmp_path):
 def test_out_names_where_runs_are_kept_and_progress_is_plain_lines_without_a_terminal(call, tmp_path):
     """Not everybody wants runs beside the study, and a log file is no place for carriage returns and bars."""
     _, _, err = call("run", "tiny.toml", "-j", "1", "--out", "deep/er")
-    assert err.splitlines()[0] == "4 of 4 curves"
+    assert err.splitlines()[0] == "4 of 4 cells done, 0 left"
     assert err.replace("\n", "").isprintable()
     assert (tmp_path / "work" / "deep" / "er" / "tiny" / "results.csv").is_file()
     assert not (tmp_path / "work" / "runs").exists()
@@ -71,35 +73,76 @@ def test_out_names_where_runs_are_kept_and_progress_is_plain_lines_without_a_ter
 def test_a_second_run_says_that_it_is_complete_and_computes_nothing(call, monkeypatch):
     """The table comes from the folder, unchanged."""
     _, first, _ = call("run", "tiny.toml", "-j", "1")
-    monkeypatch.setattr(work, "compute", lambda *_: pytest.fail("something was computed"))
+    monkeypatch.setattr(running, "compute_here", lambda *_, **__: pytest.fail("something was computed"))
     code, second, err = call("run", "tiny.toml", "-j", "1")
     assert (code, second) == (0, first)
     assert "runs/tiny is complete, nothing was computed" in err
 
 
-def test_failed_cells_give_exit_code_3_each_time_they_are_asked_for(call, monkeypatch):
-    """A script must see it, also when the run is complete already."""
-    real = work.backdoor_learning_curve
-
-    def fails_at_half(learner, data, **options):
-        if data.rate == 0.5:
-            raise ValueError("no luck,\nnone at all")
-        return real(learner, data, **options)
-
-    monkeypatch.setattr(work, "backdoor_learning_curve", fails_at_half)
+def test_failed_cells_give_exit_code_3_each_time_they_are_asked_for(call, monkeypatch, tmp_path):
+    """A script must see it, also when the run is complete already; --retry-failed heals it where it can be healed."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import backdoor_curves.study.work as work\nreal = work.backdoor_learning_curve\n"
+        "def curve(learner, data, **options):\n    if data.rate == 0.5:\n        raise ValueError('no luck,\\n none')\n"
+        "    return real(learner, data, **options)\nwork.backdoor_learning_curve = curve\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     code, out, err = call("run", "tiny.toml", "-j", "1")
     assert code == 3
-    assert out.count("failed: ValueError: no luck, none at all") == 1
+    assert out.count("failed: ValueError: no luck, none") == 1
     assert "2 curves, a figure" in err
-    assert err.endswith("2 of 4 cells failed, the first: ValueError: no luck, none at all\n")
+    last = "2 of 4 cells failed, the first: ValueError: no luck, none; --retry-failed tries them again\n"
+    assert err.endswith(last)
     again, same, err = call("run", "tiny.toml", "-j", "1")
     assert (again, same) == (3, out)
-    assert err.endswith("2 of 4 cells failed, the first: ValueError: no luck, none at all\n")
+    assert err.endswith(last)
+    code, out, _ = call("status", "runs/tiny")
+    assert code == 3
+    assert out.splitlines()[:2] == [
+        "tiny: 2 of 4 cells done, 2 failed, 0 left",
+        "  2 failed: ValueError: no luck, none",
+    ]
+    monkeypatch.setenv("PYTHONPATH", "")
+    code, out, _ = call("run", "tiny.toml", "-j", "1", "--retry-failed")
+    assert (code, "failed" in out) == (0, False)
+
+
+def test_check_prints_the_plan_and_makes_nothing(call, tmp_path):
+    """Cells, groups, time and memory, before a night is spent."""
+    code, out, err = call("check", "tiny.toml")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[0] == "tiny: 4 cells in 2 groups that share data and kernels"
+    assert "4 digits even-odd, 60/40 rows | random 2 x 2 | ridge" in out
+    assert "GiB a process" in out
+    assert [path.name for path in (tmp_path / "work").iterdir()] == ["tiny.toml"]
+
+
+def test_shards_say_what_is_left_and_the_last_prints_the_table(call):
+    """Each is a command of its own, on a machine of its own."""
+    code, out, err = call("run", "tiny.toml", "-j", "1", "--shard", "1/2")
+    assert (code, out) == (0, "")
+    assert err.endswith("shard 1 of 2 is complete; 2 of 4 cells of the whole are in runs/tiny\n")
+    code, out, _ = call("run", "tiny.toml", "-j", "1", "--shard", "2/2")
+    assert (code, out.split()[0]) == (0, "learner")
+
+
+def test_export_writes_what_is_done_and_says_how_much_that_is(call, tmp_path):
+    """To standard output, or to a file."""
+    call("run", "tiny.toml", "-j", "1", "--shard", "1/2")
+    code, out, err = call("export", "runs/tiny")
+    assert (code, err) == (0, "2 of 4 cells, 0 failed, 2 left\n")
+    assert out.splitlines()[0].startswith("data,trigger,labels,injection,learner,lambda,gamma,rate,seed,method,")
+    assert out.count("\n") == 3
+    code, out, _ = call("export", "runs/tiny", "--format", "jsonl", "--statistics", "-o", "s.jsonl")
+    assert (code, out) == (0, "")
+    assert '"quantity": "theta"' in (tmp_path / "work" / "s.jsonl").read_text()
+    code, _, err = call("export", "runs/tiny", "--format", "parquet")
+    assert (code, err) == (2, "backdoor-curves: --output: a file was expected for Parquet, none came\n")
 
 
 def test_faults_in_what_was_asked_give_exit_code_2_before_anything_is_computed(call, monkeypatch):
     """The rest of them is in test_bad_input."""
-    monkeypatch.setattr(work, "run_cell", lambda *_: pytest.fail("something was computed"))
+    monkeypatch.setattr(pool, "_start", lambda *_: pytest.fail("something was computed"))
     code, out, err = call("run", "absent.toml")
     assert (code, out) == (2, "")
     assert err == "backdoor-curves: absent.toml: no such file; write a study there or run without a file\n"
@@ -114,17 +157,30 @@ def test_wrong_options_give_exit_code_2_and_the_usage(call, args):
     assert "Traceback" not in err
 
 
-def test_an_interruption_gives_exit_code_130_and_leaves_nothing(call, monkeypatch, tmp_path):
-    """That is what shells expect of Ctrl-C."""
+def test_ctrl_c_finishes_the_cells_at_work_and_says_how_to_go_on(tmp_path):
+    """Exit code 130 is what shells expect of Ctrl-C; the next run takes what is there."""
+    (tmp_path / "long.toml").write_text(TINY.replace("[1]", "{geomspace = [0.001, 1000, 2000]}"))
+    command = [sys.executable, "-m", "backdoor_curves", "run", "long.toml", "-j", "1"]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as going:
+        deadline = time.monotonic() + 60
+        while not done_in(tmp_path / "runs" / "tiny") and time.monotonic() < deadline:
+            time.sleep(0.1)
+        going.send_signal(signal.SIGINT)
+        err = going.stderr.read()
+        assert going.wait(60) == 130
+    assert "Traceback" not in err
+    assert "stopping: the cells at work are finished and kept" in err
+    kept = done_in(tmp_path / "runs" / "tiny")
+    assert f"stopped: {kept} of 8000 cells done, {8000 - kept} left and kept in runs/tiny; go on with: " in err
+    assert err.endswith(" run long.toml -j 1\n")
 
-    def interrupted(*_):
-        raise KeyboardInterrupt
 
-    monkeypatch.setattr(store, "learner_figure", interrupted)
-    code, out, err = call("run", "tiny.toml", "-j", "1")
-    assert (code, out) == (130, "")
-    assert err.endswith("backdoor-curves: interrupted\n")
-    assert not list((tmp_path / "work" / "runs").iterdir())
+def done_in(folder):
+    """How many cells a run has done so far; 0 if it has not begun."""
+    try:
+        return bc.load_run(folder).n_done
+    except OSError:
+        return 0
 
 
 @pytest.mark.usefixtures("call")
@@ -142,7 +198,7 @@ def test_a_bug_is_not_worded_as_a_fault_of_the_user(monkeypatch):
     def broken(*_, **__):
         raise AttributeError("a bug")
 
-    monkeypatch.setattr(work, "backdoor_learning_curve", broken)
+    monkeypatch.setattr(running, "make_plan", broken)
     with pytest.raises(AttributeError, match="a bug"):
         cli.main.main(["run", "tiny.toml", "-j", "1"], standalone_mode=False)
 
@@ -154,7 +210,7 @@ def test_help_and_version_load_neither_arrays_nor_figures():
         "    heavy = {'numpy', 'scipy', 'sklearn', 'matplotlib', 'joblib', 'msgspec', 'pandas'} & set(sys.modules)\n"
         "    print('loaded:', *heavy, file=sys.stderr)"
     )
-    for args in (["--help"], ["--version"], ["run", "-h"], ["data", "--help"]):
+    for args in (["--help"], ["--version"], ["run", "-h"], ["check", "-h"], ["data", "--help"]):
         done = process(*args, code=code)
         assert done.returncode == 0
         assert done.stderr.decode().strip() == "loaded:"
@@ -170,7 +226,13 @@ def test_help_names_every_command(call):
     code, out, _ = call("--help")
     assert code == 0
     assert "Backdoor learning curves" in out
-    assert {line.split()[0] for line in out.partition("Commands:\n")[2].splitlines()} == {"data", "run"}
+    assert {line.split()[0] for line in out.partition("Commands:\n")[2].splitlines()} == {
+        "check",
+        "data",
+        "export",
+        "run",
+        "status",
+    }
     _, out, _ = call("data", "--help")
     assert {line.split()[0] for line in out.partition("Commands:\n")[2].splitlines()} == {"fetch", "verify", "where"}
 

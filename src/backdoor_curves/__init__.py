@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from backdoor_curves.paths.base import PathError as PathError
     from backdoor_curves.paths.shared import Shared as Shared
     from backdoor_curves.poisoning import poison as poison
+    from backdoor_curves.study.run import Run as Run
+    from backdoor_curves.study.run import load_run as load_run
     from backdoor_curves.triggers import FeatureTrigger as FeatureTrigger
     from backdoor_curves.triggers import PatchTrigger as PatchTrigger
 
@@ -41,6 +43,7 @@ _HOME = {
     "PatchTrigger": "triggers",
     "PathError": "paths.base",
     "PoisonedData": "data",
+    "Run": "study.run",
     "Samples": "data",
     "Shared": "paths.shared",
     "SlopeDisplay": "display",
@@ -49,6 +52,7 @@ _HOME = {
     "backdoor_learning_curves": "curve",
     "influence": "influences",
     "input_gradient": "explain",
+    "load_run": "study.run",
     "poison": "poisoning",
     "trigger_mask": "explain",
     "trigger_share": "explain",

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import io
 import os
-import signal
 import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from backdoor_curves import __version__
-
-if TYPE_CHECKING:
-    from backdoor_curves.study.work import CellResult
+from backdoor_curves.progress import Stop, duration, shown
 
 # Only click is imported here: the command must answer --help before scikit-learn and matplotlib are loaded.
 
@@ -37,17 +32,21 @@ class _OneLineErrors(click.Group):
             ctx.exit(INTERRUPTED)
         except (click.exceptions.Exit, BrokenPipeError):  # click knows what to do with these
             raise
-        except (ValueError, TypeError, OSError, RuntimeError) as error:
+        except (ValueError, TypeError, OSError, RuntimeError, ImportError) as error:
             if os.environ.get("BACKDOOR_CURVES_TRACEBACK"):
                 raise
-            click.echo(f"backdoor-curves: {_sentence(error)}", err=True)
+            for sentence in _sentences(error):
+                click.echo(f"backdoor-curves: {sentence}", err=True)
             ctx.exit(USAGE_ERROR)
 
 
-def _sentence(error: Exception) -> str:
+def _sentences(error: Exception) -> list[str]:
+    """Return an error in one line, or a study's faults with a line for each."""
+    if type(error).__name__ == "StudyError":  # its module is not loaded unless it was raised
+        return str(error).splitlines()
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     where = f"{error.filename}: " if isinstance(error, OSError) and error.filename else ""
-    return where + " ".join(text.split())
+    return [where + " ".join(text.split())]
 
 
 @click.group(cls=_OneLineErrors, context_settings={"help_option_names": ["-h", "--help"]})
@@ -64,68 +63,204 @@ _data_dir = click.option(
 _offline = click.option("--offline", is_flag=True, help="Never use the network.")
 
 
-@main.command()
-@click.argument("study", required=False, type=click.Path(path_type=Path))
-@click.option("-j", "--jobs", type=click.IntRange(min=1), help="Processes; by default one a core.")
-@click.option(
+_study = click.argument("study", required=False, type=click.Path(path_type=Path))
+_out = click.option(
     "--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Where runs are kept."
 )
+_memory = click.option("--max-memory", metavar="SIZE", help="Such as 8GB; by default three quarters of the machine's.")
+
+
+@main.command()
+@_study
+@click.option("-j", "--jobs", type=click.IntRange(min=1), help="Processes; by default one a core.")
+@_out
+@click.option("--shard", metavar="I/N", help="Do the I-th of N parts, into a file of its own in the same folder.")
+@click.option("--scheduler", metavar="tcp://HOST:PORT", help="Have the work done by the workers of a dask scheduler.")
+@_memory
+@click.option(
+    "--cell-limit",
+    type=click.FloatRange(min=0, min_open=True),
+    default=3600.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="After which a cell is stopped, and counted as failed.",
+)
+@click.option("--retry-failed", is_flag=True, help="Try cells again that failed.")
+@click.option("--accept-changes", is_flag=True, help="Go on with a study that has changed since its run began.")
 @_data_dir
 @_offline
-def run(study: Path | None, jobs: int | None, out: Path, data_dir: Path | None, offline: bool) -> None:
-    """Run STUDY.toml, or the built-in study of handwritten digits.
+def run(
+    study: Path | None,
+    jobs: int | None,
+    out: Path,
+    shard: str | None,
+    scheduler: str | None,
+    max_memory: str | None,
+    cell_limit: float,
+    retry_failed: bool,
+    accept_changes: bool,
+    data_dir: Path | None,
+    offline: bool,
+) -> None:
+    """Run STUDY.toml, or the built-in study of handwritten digits; again, to go on where it stopped.
 
-    Leaves a folder OUT/NAME with the results, the curves and a figure a learner, and prints a table: a line for each
-    learner, lambda, gamma and poison rate p, mean and standard deviation over seeds.
+    Each finished cell is kept in OUT/NAME at once. A whole run leaves its table, results.csv and a figure a learner
+    there, and prints the table: a line for each learner, lambda, gamma and poison rate p, mean and standard deviation
+    over seeds. Ctrl-C ends a run after the cells at work; again ends it at once.
 
-    Exit code: 0, 2 for a fault in what was asked, 3 where cells failed.
+    Exit code: 0, 2 for a fault in what was asked, 3 where cells failed, 130 where it was interrupted.
     """
     from backdoor_curves.study.config import built_in_study, read_study
-    from backdoor_curves.study.store import check_folder, failures, write
-    from backdoor_curves.study.table import as_text, legend
-    from backdoor_curves.study.work import cells, compute
+    from backdoor_curves.study.needs import as_bytes, memory_of_machine
+    from backdoor_curves.study.running import Wishes, run_study
 
-    # A scheduler's SIGTERM ends a run as Ctrl-C does: nothing half-written, no process left behind.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    plan = built_in_study() if study is None else read_study(study)
-    folder = out / plan.name
-    if check_folder(folder, plan):
+    asked = built_in_study() if study is None else read_study(study)
+    wishes = Wishes(
+        n_jobs=jobs or os.cpu_count() or 1,
+        memory=as_bytes(max_memory) if max_memory else memory_of_machine(),
+        cell_limit=cell_limit,
+        shard=_as_shard(shard),
+        scheduler=scheduler,
+        retry_failed=retry_failed,
+        accept_changes=accept_changes,
+    )
+    folder = out / asked.name
+    stop = Stop()
+    with stop:
+        progress = run_study(asked, folder, wishes, data_dir=data_dir, offline=offline, stopping=lambda: stop.asked)
+        first, last = shown(progress)
+    if stop.asked and last.left:
+        again = " ".join(["backdoor-curves", *sys.argv[1:]])
+        click.echo(f"stopped: {last} and kept in {folder}; go on with: {again}", err=True)
+        sys.exit(INTERRUPTED)
+    _end(folder, something_done=first != last, shard=wishes.shard)
+
+
+def _as_shard(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    index, _, count = text.partition("/")
+    if index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count):
+        return int(index), int(count)
+    raise ValueError(f"--shard: I/N with 1 <= I <= N, such as 2/8, was expected, {text!r} came")
+
+
+def _end(folder: Path, something_done: bool, shard: tuple[int, int] | None) -> None:
+    """Print the table of a whole run and write it down; of a part say what is left."""
+    from backdoor_curves.study.run import load_run
+    from backdoor_curves.study.running import write_summary
+
+    kept = load_run(folder)
+    if kept.n_left:
+        part = f"shard {shard[0]} of {shard[1]} is complete; " if shard else ""
+        click.echo(f"{part}{kept.n_done} of {kept.n_cells} cells of the whole are in {folder}", err=True)
+    else:
+        if something_done or not (folder / "table.txt").is_file():
+            write_summary(kept, folder)
         click.echo((folder / "table.txt").read_text(encoding="utf-8"), nl=False)
-        click.echo(f"\n{folder} is complete, nothing was computed; remove it to run the study anew", err=True)
-        _exit_if_any(failures(folder), len(cells(plan)))
-        return
-    order = {cell: place for place, cell in enumerate(cells(plan))}
-    results = list(_with_progress(compute(plan, jobs or os.cpu_count() or 1, data_dir, offline), len(order)))
-    results.sort(key=lambda result: order[result.cell])
-    write(folder, plan, results)
-    click.echo(f"{as_text(results)}\n\n{legend(results)}")
-    failed = [result.error for result in results if result.error]
-    kept = len(results) - len(failed)
-    drawn = ", a figure for each learner" if kept else ""
-    click.echo(f"\n{kept} curves{drawn} and results.csv are in {folder}", err=True)
-    _exit_if_any(failed, len(results))
-
-
-def _exit_if_any(failed: list[str], total: int) -> None:
-    """Exit where cells failed, with the first reason."""
-    if failed:
-        click.echo(f"{len(failed)} of {total} cells failed, the first: {failed[0]}", err=True)
+        if something_done:
+            drawn = ", a figure for each learner" if kept.study.figures and kept.n_done else ""
+            click.echo(f"\n{kept.n_done} curves{drawn} and results.csv are in {folder}", err=True)
+        else:
+            click.echo(f"\n{folder} is complete, nothing was computed; remove it to run the study anew", err=True)
+    if kept.failed:
+        click.echo(
+            f"{len(kept.failed)} of {kept.n_cells} cells failed, the first: {kept.failed[0].reason}; "
+            "--retry-failed tries them again",
+            err=True,
+        )
         sys.exit(CELLS_FAILED)
 
 
-def _with_progress(results: Iterator[CellResult], total: int) -> Iterator[CellResult]:
-    """Show a bar on a terminal, and a line now and then elsewhere."""
-    if sys.stderr.isatty():
-        from tqdm import tqdm
+@main.command()
+@_study
+@_memory
+@_data_dir
+@_offline
+def check(study: Path | None, max_memory: str | None, data_dir: Path | None, offline: bool) -> None:
+    """Check STUDY.toml and its data, and print the plan: cells, groups, about how much time and memory.
 
-        yield from tqdm(results, total=total, unit="curve", leave=False)
-        return
-    last = time.monotonic()
-    for done, result in enumerate(results, start=1):
-        if time.monotonic() - last > 10.0 or done == total:
-            last = time.monotonic()
-            click.echo(f"{done} of {total} curves", err=True)
-        yield result
+    Exit code: 0, or 2 with a line for each fault.
+    """
+    from backdoor_curves.study.config import built_in_study, read_study
+    from backdoor_curves.study.needs import (
+        as_bytes,
+        memory_of,
+        memory_of_machine,
+        require_memory,
+        seconds_of_all,
+    )
+    from backdoor_curves.study.plan import make_plan, require_sense
+    from backdoor_curves.study.sources import draw
+
+    asked = built_in_study() if study is None else read_study(study)
+    plan = make_plan(asked, data_dir, offline)
+    require_sense(plan, lambda group: draw(group.first.data, group.first.seed, data_dir, offline))
+    click.echo(f"{asked.name}: {len(plan.cells)} cells in {len(plan.groups)} groups that share data and kernels")
+    counts: dict[tuple[str, str, str], int] = {}
+    for planned in plan.cells:
+        row = planned.cell.coordinates()
+        place = (row["data"], row["trigger"], row["learner"])
+        counts[place] = counts.get(place, 0) + 1
+    for place, count in counts.items():
+        click.echo(f"  {count:>7} {' | '.join(place)}")
+    needed = max(map(memory_of, plan.groups))
+    cores = os.cpu_count() or 1
+    seconds = duration(seconds_of_all(plan.cells, plan))
+    click.echo(f"about {seconds} of one core (there are {cores}), at most {needed / 2**30:.2g} GiB a process")
+    require_memory(plan, as_bytes(max_memory) if max_memory else memory_of_machine())
+
+
+_run = click.argument("run", type=click.Path(path_type=Path), default=Path("runs/digits"))
+
+
+@main.command()
+@_run
+def status(run: Path) -> None:
+    """Say how far RUN, a folder such as runs/digits, has come; safe while it runs.
+
+    Exit code: 0, 2 if there is no run, 3 where cells failed.
+    """
+    from collections import Counter
+
+    from backdoor_curves.study.run import load_run
+
+    kept = load_run(run)
+    failed = kept.failed
+    click.echo(
+        f"{kept.study.name}: {kept.n_done} of {kept.n_cells} cells done, {len(failed)} failed, {kept.n_left} left"
+    )
+    for reason, count in Counter(cell.reason for cell in failed).most_common(10):
+        click.echo(f"  {count} failed: {reason}")
+    for digest, count in kept.data_hashes.items():
+        click.echo(f"  {count} cells on data {digest}")
+    if failed:
+        sys.exit(CELLS_FAILED)
+
+
+@main.command()
+@_run
+@click.option("--format", "kind", type=click.Choice(["csv", "jsonl", "parquet"]), default="csv", show_default=True)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="A file; by default standard output.")
+@click.option("--statistics", is_flag=True, help="A line for each setting and quantity: mean, sd, interval over seeds.")
+def export(run: Path, kind: str, output: Path | None, statistics: bool) -> None:
+    """Write the cells of RUN, as many as are done, as a table for other programs."""
+    from backdoor_curves.study.export import as_csv, as_json_lines, write_parquet
+    from backdoor_curves.study.run import load_run
+
+    kept = load_run(run)
+    table = kept.statistics() if statistics else kept.table()
+    if kind == "parquet":
+        if output is None:
+            raise ValueError("--output: a file was expected for Parquet, none came")
+        write_parquet(table, output)
+    else:
+        text = as_csv(table) if kind == "csv" else as_json_lines(table)
+        if output is None:
+            click.echo(text, nl=False)
+        else:
+            output.write_text(text, encoding="utf-8")
+    click.echo(f"{kept.n_done} of {kept.n_cells} cells, {len(kept.failed)} failed, {kept.n_left} left", err=True)
 
 
 @main.group()

@@ -1,40 +1,124 @@
-"""A study of seconds, and its results, for tests that need no more."""
+"""A study of seconds, and its run, for tests that need no more."""
 
 from __future__ import annotations
 
+import io
+import os
+import tempfile
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from backdoor_curves.study.config import DataConfig, LearnerConfig, PoisonConfig, Study
-from backdoor_curves.study.work import CellResult, cells, compute
+import msgspec
+import numpy as np
+
+from backdoor_curves.study.config import (
+    DataConfig,
+    Experiment,
+    KeepConfig,
+    LearnerConfig,
+    PoisonConfig,
+    Study,
+    TriggerConfig,
+)
+from backdoor_curves.study.plan import Plan, Planned, make_plan
+from backdoor_curves.study.run import Run, load_run, stores_of
+from backdoor_curves.study.running import Progress, Wishes, run_study
+from backdoor_curves.study.sources import read_rows
+from backdoor_curves.study.store import read_cells, read_record
+from backdoor_curves.study.work import Outcome, compute, prepare
+
+FAULTY = 6.0
+"""The lambda of the cell that goes wrong, see the fixture `in_workers`."""
+WISHES = Wishes(n_jobs=1, memory=2.0**33)
 
 
 def small(**changes: Any) -> Study:
-    """Ridge on 60 of the bundled digits, two rates and two seeds; `changes` replaces parts of it."""
+    """Ridge on 60 of the bundled digits, two rates and two seeds; `changes` replaces parts of its grid."""
     parts: dict[str, Any] = {
-        "name": "small",
-        "learners": [LearnerConfig("ridge", [1.0])],
-        "rates": [0.1, 0.5],
-        "seeds": [0, 1],
-        "data": DataConfig(n_train=60, n_test=40),
-        "poison": PoisonConfig(control=True),
+        "data": (DataConfig(n_train=60, n_test=40),),
+        "trigger": (TriggerConfig(),),
+        "poison": (PoisonConfig(control=True),),
+        "learners": (LearnerConfig("ridge", (1.0,)),),
+        "rates": (0.1, 0.5),
+        "seeds": (0, 1),
+        "keep": KeepConfig(),
     }
-    return Study(**parts | changes)
+    return Study("small", (Experiment(**parts | changes),))
 
 
-def computed(study: Study, n_jobs: int = 1) -> list[CellResult]:
-    """The results of a study in the order of its cells."""
-    order = cells(study)
-    return sorted(compute(study, n_jobs), key=lambda result: order.index(result.cell))
+def four_learners(**changes: Any) -> Study:
+    """All kinds of learners, with kernels to share and a refit: 16 cells in 5 groups."""
+    learners = (
+        LearnerConfig("logistic", (1.0,), intercept="penalised"),
+        LearnerConfig("ridge", (1.0, 10.0)),
+        LearnerConfig("linear-svm", (0.1, 1.0)),
+        LearnerConfig("rbf-svm", (0.1, 1.0), (0.05,)),
+        LearnerConfig("linear-svm", (100.0,), method="refit", intercept="penalised"),
+    )
+    parts = {"learners": learners, "poison": (PoisonConfig(),), "data": (DataConfig(n_train=90, n_test=40),)}
+    return small(**parts | {"rates": (0.1, 0.3), "seeds": (0,)} | changes)
+
+
+def done_here(study: Study) -> tuple[Plan, dict[str, Outcome]]:
+    """The plan of a study, and what comes of its cells computed in this process, in the order of the plan."""
+    with tempfile.TemporaryDirectory() as folder:
+        plan = make_plan(study, rows_folder=Path(folder))
+        rows = {group.source.hash: read_rows(Path(folder) / group.source.hash) for group in plan.groups}
+        benches = [prepare(group, *rows[group.source.hash]) for group in plan.groups]
+        return plan, {p.key: compute(p.key, p.cell, benches[p.group]) for p in plan.cells}
 
 
 @cache
-def small_results() -> tuple[CellResult, ...]:
-    """The results of `small()`, computed once: nothing changes them."""
-    return tuple(computed(small()))
+def small_run() -> Run:
+    """The run of `small()`, done once: nothing changes it."""
+    folder = Path(tempfile.mkdtemp(prefix="small-run-"))
+    list(run_study(small(), folder / "small", WISHES))
+    return load_run(folder / "small")
+
+
+def finished(study: Study, folder: Path, **wishes: Any) -> Progress:
+    """Run a study to its end, and say where that was."""
+    return list(run_study(study, folder, replace(WISHES, **wishes)))[-1]
+
+
+def content(folder: Path) -> dict[tuple[str, str], Any]:
+    """Everything that a run keeps but times, to the last bit."""
+    found: dict[tuple[str, str], Any] = {}
+    for store in stores_of(folder):
+        for cell in read_cells(store):
+            if cell.status == "failed" and found.get((cell.key, "cell"), ("",))[0] == "done":
+                continue
+            found[cell.key, "cell"] = cell.status, dict(cell.coordinates), dict(cell.numbers), cell.data, cell.reason
+            for name in ("curve", "control", "arrays"):
+                record = read_record(store, cell.key, name)
+                if record is not None:
+                    with np.load(io.BytesIO(record)) as arrays:
+                        found[cell.key, name] = {array: arrays[array].tobytes() for array in arrays.files}
+    return found
 
 
 def tree(folder: Path) -> dict[str, bytes | None]:
     """Every file below a folder with its content, and every folder."""
     return {str(p.relative_to(folder)): p.read_bytes() if p.is_file() else None for p in folder.rglob("*")}
+
+
+def cell_of(study: Study, **changes: Any) -> Planned:
+    """The first cell of a study, with some coordinates replaced."""
+    first = make_plan(study).cells[0]
+    return first._replace(cell=msgspec.structs.replace(first.cell, **changes))
+
+
+def processes_with(token: str) -> list[int]:
+    """The processes that have a token in their environment, but not this one; Linux only."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            inside = token.encode() in path.read_bytes()
+            zombie = ") Z " in (path.parent / "stat").read_text()
+        except OSError:
+            continue
+        if inside and not zombie and int(path.parent.name) != os.getpid():
+            found.append(int(path.parent.name))
+    return found

@@ -5,27 +5,34 @@ from __future__ import annotations
 import copy
 import datetime
 import math
+import re
 import string
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backdoor_curves.study import config
 from backdoor_curves.study.config import (
+    Block,
     DataConfig,
+    Experiment,
+    File,
+    KeepConfig,
     LearnerConfig,
     PoisonConfig,
     Study,
+    StudyError,
     TriggerConfig,
     built_in_study,
     read_study,
 )
-from backdoor_curves.study.work import cells
+from backdoor_curves.study.plan import make_plan
 
 BUILT_IN = tomllib.loads((Path(config.__file__).parent / "digits.toml").read_text(encoding="utf-8"))
 FULL = """
@@ -55,6 +62,12 @@ kind = "rbf-svm"
 lambda = [10, 0.1]
 gamma = [0.05]
 method = "refit"
+
+[keep]
+curves = "grid"
+betas = [0, 0.5, 1]
+knots = true
+coefficients = true
 """
 TOY = """
 name = "toy"
@@ -95,31 +108,108 @@ def document(table: dict[str, Any]) -> str:
 
 def test_the_built_in_study_is_read_and_has_what_its_file_says():
     """It is what runs when no file is named: four learners on the bundled digits, 72 cells."""
-    study = built_in_study()
-    assert [learner.kind for learner in study.learners] == ["logistic", "ridge", "linear-svm", "rbf-svm"]
-    assert (study.data.name, study.rates, study.seeds) == ("digits", [0.01, 0.1, 0.2], [0, 1, 2])
-    assert len(cells(study)) == (2 + 2 + 2 + 2) * 3 * 3
+    (only,) = built_in_study().experiments
+    assert [learner.kind for learner in only.learners] == ["logistic", "ridge", "linear-svm", "rbf-svm"]
+    assert (only.data[0].name, only.rates, only.seeds) == ("digits", (0.01, 0.1, 0.2), (0, 1, 2))
+    assert len(make_plan(built_in_study()).cells) == (2 + 2 + 2 + 2) * 3 * 3
 
 
 def test_every_table_and_key_reaches_its_record(file):
     """The file says lambda, a word that Python keeps for itself; the record says lam."""
     assert read(file, FULL) == Study(
         name="full",
-        seeds=[3, 4],
-        rates=[0.05, 1.0],
-        data=DataConfig("mnist", [7, [1, 4]], 500, 1000),
-        trigger=TriggerConfig("patch", 3, "ones", "top-left"),
-        poison=PoisonConfig(1, "append", True),
-        learners=[LearnerConfig("rbf-svm", [10.0, 0.1], [0.05], "refit")],
+        experiments=(
+            Experiment(
+                seeds=(3, 4),
+                rates=(0.05, 1.0),
+                data=(DataConfig("mnist", (7, (1, 4)), 500, 1000),),
+                trigger=(TriggerConfig("patch", 3, "ones", "top-left"),),
+                poison=(PoisonConfig(1, "append", True),),
+                learners=(LearnerConfig("rbf-svm", (10.0, 0.1), (0.05,), "refit"),),
+                keep=KeepConfig("grid", (0.0, 0.5, 1.0), True, True),
+            ),
+        ),
     )
-    assert read(file, TOY).trigger == TriggerConfig("feature", columns=[1], values=[1.2])
+    assert read(file, TOY).experiments[0].trigger[0] == TriggerConfig("feature", columns=(1,), values=(1.2,))
+
+
+PARTS = """
+name = "parts"
+seeds = {range = [0, 3]}
+rates = {linspace = [0.1, 0.3, 3]}
+figures = false
+learners = [{kind = "logistic", lambda = {geomspace = [1, 100, 3]}, intercept = "penalised"}]
+
+[[data]]
+classes = [7, 1]
+[[data]]
+name = "mnist"
+classes = [7, 1]
+sampling = "paper"
+
+[[experiments]]
+
+[[experiments]]
+seeds = [9]
+[experiments.data]
+classes = [3, 0]
+[[experiments.learners]]
+kind = "ridge"
+lambda = [2]
+"""
+
+
+def test_experiments_are_filled_up_from_the_top_of_the_file(file):
+    """The first is the file's own grid, the second has parts of its own and the others of the file."""
+    study = read(file, PARTS)
+    first, second = study.experiments
+    assert not study.figures
+    assert first.data == (DataConfig(classes=(7, 1)), DataConfig("mnist", (7, 1), sampling="paper"))
+    assert (first.seeds, second.seeds) == ((0, 1, 2), (9,))
+    assert second.data == (DataConfig(classes=(3, 0)),)
+    assert second.learners == (LearnerConfig("ridge", (2.0,)),)
+    assert second.rates == first.rates
+
+
+def test_grids_are_the_numbers_that_numpy_gives(file):
+    """geomspace, linspace and range are numpy's and Python's."""
+    first, _ = read(file, PARTS).experiments
+    assert first.learners == (LearnerConfig("logistic", tuple(np.geomspace(1, 100, 3)), intercept="penalised"),)
+    assert first.rates == tuple(np.linspace(0.1, 0.3, 3))
+
+
+def test_all_faults_come_at_once_each_with_its_line(file):
+    """Who runs a study at night should not be told of one slip a night."""
+    text = FULL.replace("seeds = [3, 4]", 'seeds = [3, -4, "x"]').replace("lambda = [10, 0.1]", "lamda = [10]")
+    text = text.replace('"append"', '"apend"').replace("n_train = 500", "n_train = 0")
+    with pytest.raises(StudyError) as caught:
+        read(file, text)
+    numbered = {line: number for number, line in enumerate(text.splitlines(), start=1)}
+    assert str(caught.value).splitlines() == [
+        f"{file}:{numbered[line]}: {fault}"
+        for line, fault in (
+            ('seeds = [3, -4, "x"]', "seeds[1]: a whole number >= 0 was expected, -4 came"),
+            ('seeds = [3, -4, "x"]', "seeds[2]: a whole number was expected, 'x' came"),
+            ("n_train = 0", "data.n_train: a whole number >= 1 was expected, 0 came"),
+            (
+                'injection = "apend"',
+                "poison.injection: one of replace, append was expected, 'apend' came; did you mean 'append'?",
+            ),
+            ("lamda = [10]", "learners[0].lamda: unknown key; did you mean 'lambda'?"),
+            ("[[learners]]", "learners[0].lambda: missing key"),
+        )
+    ]
 
 
 def test_the_full_example_names_every_key_there_is():
     """Else a key could be added that no test reads."""
     table = tomllib.loads(FULL) | {"trigger": tomllib.loads(FULL)["trigger"] | tomllib.loads(TOY)["trigger"]}
+    table |= {"figures": True, "experiments": []}
+    table["data"]["sampling"] = table["learners"][0]["intercept"] = ""
     for record, keys in (
-        (Study, table),
+        (File, table),
+        (Block, table.keys() - {"name", "figures", "experiments"}),
+        (KeepConfig, table["keep"]),
         (DataConfig, table["data"]),
         (TriggerConfig, table["trigger"]),
         (PoisonConfig, table["poison"]),
@@ -137,22 +227,22 @@ def test_a_byte_order_mark_is_no_fault(file):
 @pytest.mark.parametrize(
     ("was", "put", "place", "hint"),
     [
-        ("seeds =", "seed =", "'seed'", "did you mean 'seeds'?"),
-        ("[data]", "[dta]", "'dta'", "did you mean 'data'?"),
-        ("n_train", "ntrain", "'data.ntrain'", "did you mean 'n_train'?"),
-        ("position", "positon", "'trigger.positon'", "did you mean 'position'?"),
-        ("injection", "injecton", "'poison.injecton'", "did you mean 'injection'?"),
-        ("lambda", "lamda", "'learners[0].lamda'", "did you mean 'lambda'?"),
-        ("lambda", "lam", "'learners[0].lam'", "did you mean 'lambda'?"),
-        ("lambda", "C", "'learners[0].C'", "there are kind, lambda, gamma, method"),
-        ("[data]", "[xyzw]", "'xyzw'", "there are name, learners, rates, seeds, data, trigger, poison"),
+        ("seeds =", "seed =", "seed", "did you mean 'seeds'?"),
+        ("[data]", "[dta]", "dta", "did you mean 'data'?"),
+        ("n_train", "ntrain", "data.ntrain", "did you mean 'n_train'?"),
+        ("position", "positon", "trigger.positon", "did you mean 'position'?"),
+        ("injection", "injecton", "poison.injecton", "did you mean 'injection'?"),
+        ("lambda", "lamda", "learners[0].lamda", "did you mean 'lambda'?"),
+        ("lambda", "lam", "learners[0].lam", "did you mean 'lambda'?"),
+        ("lambda", "C", "learners[0].C", "there are kind, lambda, gamma, method, intercept"),
+        ("[data]", "[xyzw]", "xyzw", "there are data, trigger, poison, learners, rates, seeds, keep, name, figures"),
     ],
 )
 def test_an_unknown_key_gets_its_place_and_the_nearest_right_one(file, was, put, place, hint):
     """A key that is silently ignored is a study that was not asked for."""
-    with pytest.raises(ValueError, match="unknown key") as caught:
+    with pytest.raises(StudyError, match="unknown key") as caught:
         read(file, FULL.replace(was, put))
-    assert str(caught.value) == f"{file}: unknown key {place}; {hint}"
+    assert any(f": {place}: unknown key; {hint}" in line for line in str(caught.value).splitlines())
 
 
 @pytest.mark.parametrize(
@@ -167,6 +257,7 @@ def test_an_unknown_key_gets_its_place_and_the_nearest_right_one(file, was, put,
         ('"refit"', '"zzz"', r"learners\[0\].method: one of auto, exact, refit was expected, 'zzz' came$"),
         ('"top-left"', '"upper-left"', "trigger.position: .*did you mean 'top-left'"),
         ("labels = 1", 'labels = "nxt"', "poison.labels: \"next\" or the number of a class was expected, 'nxt' came"),
+        ("[10, 0.1]", "{geomspce = [1, 2, 3]}", r"learners\[0\].lambda: .*; did you mean 'geomspace'\?"),
     ],
 )
 def test_a_misspelt_word_gets_the_right_ones(file, was, put, message):
@@ -193,6 +284,18 @@ def test_a_misspelt_word_gets_the_right_ones(file, was, put, message):
         ("seeds = [3, 4]", "seeds = [3, 3]", "seeds", "3 came twice"),
         ("seeds = [3, 4]", "seeds = []", "seeds", "[] came"),
         ("[10, 0.1]", "[10, -0.1]", "learners[0].lambda[1]", "-0.1 came"),
+        ("[10, 0.1]", "{geomspace = [0, 1, 3]}", "learners[0].lambda", "with numbers > 0 was expected, [0, 1, 3] came"),
+        ("[10, 0.1]", "{geomspace = [1, 2, 0]}", "learners[0].lambda", "[1, 2, 0] came"),
+        ("[10, 0.1]", "{geomspace = [1, 2, 9000000000]}", "learners[0].lambda", "9000000000] came"),
+        ("[10, 0.1]", "{linspace = [1, inf, 2]}", "learners[0].lambda", "[1, inf, 2] came"),
+        ("[10, 0.1]", "{linspace = [-1, 1, 3]}", "learners[0].lambda[0]", "-1.0 came"),
+        ("[10, 0.1]", "{}", "learners[0].lambda", "a list or one of"),
+        ("seeds = [3, 4]", "seeds = {range = [3, 3]}", "seeds", "first < end, was expected, [3, 3] came"),
+        ("seeds = [3, 4]", "seeds = {geomspace = [1, 2, 2]}", "seeds[0]", "1.0 came"),
+        ("betas = [0, 0.5, 1]", "betas = [0, 1, 0.5]", "keep.betas", "ascending numbers"),
+        ("betas = [0, 0.5, 1]", "betas = [0, 2]", "keep.betas[1]", "2 came"),
+        ('method = "refit"', 'intercept = "penalised"', "learners[0].intercept", "'free' was expected for rbf-svm"),
+        ("n_train = 500", 'sampling = "paper"', "data.sampling", "a pair of MNIST digits"),
         ("[10, 0.1]", "[inf]", "learners[0].lambda", "[inf] came"),
         ("[10, 0.1]", "[10, 10.0]", "learners[0].lambda", "10.0 came twice"),
         ("gamma = [0.05]", "gamma = [inf]", "learners[0].gamma", "[inf] came"),
@@ -214,19 +317,18 @@ def test_a_wrong_value_gets_its_place_and_what_came(file, was, put, place, came)
     assert was in FULL
     with pytest.raises(ValueError, match=r".") as caught:
         read(file, FULL.replace(was, put))
-    message = str(caught.value)
-    assert message.startswith(f"{file}: {place}: ")
+    message = next(line for line in str(caught.value).splitlines() if f": {place}: " in line)
+    assert re.match(rf"{re.escape(str(file))}:\d+: ", message)
     assert came in message
-    assert "\n" not in message
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "missing key `name`"),
-        ('name = "x"', "missing key `learners`"),
-        (FULL.replace('kind = "rbf-svm"', ""), r"learners\[0\]: missing key `kind`"),
-        (FULL.replace("lambda = [10, 0.1]", ""), r"learners\[0\]: missing key `lambda`"),
+        ("", "name: missing key"),
+        ('name = "x"', "learners: missing key"),
+        (FULL.replace('kind = "rbf-svm"', ""), r"learners\[0\].kind: missing key"),
+        (FULL.replace("lambda = [10, 0.1]", ""), r"learners\[0\].lambda: missing key"),
         ("name =", "TOML was expected"),
         ("n = " + "9" * 5000, "TOML was expected"),
         ("n = " + "[" * 5000, "TOML was expected"),
@@ -238,8 +340,7 @@ def test_a_file_that_is_no_study_is_refused(file, text, message):
     """Python's own limits on numbers and nesting are faults of the file too."""
     with pytest.raises(ValueError, match=message) as caught:
         read(file, text)
-    assert str(caught.value).startswith(f"{file}: ")
-    assert "\n" not in str(caught.value)
+    assert all(line.startswith(f"{file}:") for line in str(caught.value).splitlines())
 
 
 def test_a_setting_twice_is_refused_across_tables(file):
@@ -261,9 +362,11 @@ def test_a_missing_file_a_folder_and_bytes_are_told_apart(tmp_path):
 
 
 words = st.text(max_size=8) | st.text(string.ascii_letters + "-_.$[]`", max_size=8)
-keys = words | st.sampled_from(
-    ["name", "learners", "rates", "seeds", "data", "trigger", "poison", "kind", "lambda", "gamma", "labels", "columns"]
+KEYS = (
+    "name learners rates seeds data trigger poison kind lambda gamma labels columns experiments keep betas geomspace "
+    "linspace range"
 )
+keys = words | st.sampled_from(KEYS.split())
 scalars = (
     words
     | st.integers(-(2**70), 2**70)
@@ -302,10 +405,11 @@ def mutants(draw: st.DrawFn) -> dict[str, Any]:
 def accepted_or_one_sentence(file: Path, table: dict[str, Any]) -> Study | None:
     try:
         return read(file, document(table))
-    except ValueError as error:
+    except StudyError as error:
         message = str(error)
-    assert message.startswith(f"{file}: ")
-    assert message.isprintable()  # so it is one line, on every terminal
+    for line in message.split("\n"):
+        assert line.startswith(f"{file}:")
+        assert line.isprintable()  # so it is one line, on every terminal
     return None
 
 
@@ -323,5 +427,5 @@ def test_a_study_with_a_slip_is_a_study_or_one_sentence(file, table):
     study = accepted_or_one_sentence(file, table)
     if study is not None:
         assert msgspec.json.decode(msgspec.json.encode(study), type=Study) == study
-        assert len({cell.key for cell in cells(study)}) == len(cells(study))
-        assert all(math.isfinite(lam) for learner in study.learners for lam in learner.lam)
+        assert all(experiment.learners for experiment in study.experiments)
+        assert all(math.isfinite(lam) for e in study.experiments for learner in e.learners for lam in learner.lam)

@@ -31,7 +31,9 @@ def choice(population: int, size: int, seed: int) -> Int[np.ndarray, " size"]:
     return np.random.choice(population, size, replace=False)
 
 
-def mnist_pair(pair: tuple[int, int], data_dir: str | Path | None = None) -> tuple[Samples, Samples]:
+def mnist_pair(
+    pair: tuple[int, int], data_dir: str | Path | None = None, offline: bool = False
+) -> tuple[Samples, Samples]:
     """Return the paper's 1500 training and 500 test rows of a pair of digits; labels are positions in the pair.
 
     Parameters
@@ -40,6 +42,8 @@ def mnist_pair(pair: tuple[int, int], data_dir: str | Path | None = None) -> tup
         Two digits, such as (7, 1): 7 has label 0, 1 has label 1.
     data_dir : path, optional
         A folder with the MNIST files; otherwise where `datasets.mnist` looks.
+    offline : bool
+        Never use the network.
 
     Returns
     -------
@@ -51,7 +55,7 @@ def mnist_pair(pair: tuple[int, int], data_dir: str | Path | None = None) -> tup
     >>> from backdoor_curves.paper import protocol
     >>> train, test = protocol.mnist_pair((7, 1))  # doctest: +SKIP
     """
-    train_images, train_labels, test_images, test_labels = mnist_arrays(data_dir)
+    train_images, train_labels, test_images, test_labels = mnist_arrays(data_dir, offline)
     drawn = choice(int(np.isin(train_labels, pair).sum()), 1501, SEED)
     kept, _ = train_test_split(range(1501), train_size=1500, test_size=1, random_state=SEED)
     train = np.flatnonzero(np.isin(train_labels, pair))[drawn][kept]

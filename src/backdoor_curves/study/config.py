@@ -1,42 +1,55 @@
-"""A study as one TOML file, read into frozen records; every fault is a sentence with its place."""
+"""A study as one TOML file, read into frozen records; all its faults are said at once, each with its place."""
 
 from __future__ import annotations
 
-import difflib
 import math
 import tomllib
 from collections import Counter
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_type_hints
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
+from backdoor_curves.study.places import line_of, lines_of_keys
+from backdoor_curves.study.reading import Faults, read_table
+
 Positive = Annotated[float, Meta(gt=0)]
 Count = Annotated[int, Meta(ge=1)]
+Rate = Annotated[float, Meta(gt=0, le=1)]
+Seed = Annotated[int, Meta(ge=0, lt=2**32)]
+Beta = Annotated[float, Meta(ge=0, le=1)]
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")]  # it becomes a folder
+Kind = Literal["logistic", "ridge", "linear-svm", "rbf-svm"]
 
 
-class DataConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """`[data]`: the data set, its classes, and how many rows are drawn of it; None for all."""
+class DataConfig(Struct, frozen=True):
+    """`[data]`: the data set, its classes, and how many rows are drawn of it; None for all.
+
+    `sampling = "paper"` draws the rows, the trigger and the poison of MNIST as the paper did, see `paper.protocol`.
+    """
 
     name: Literal["digits", "mnist", "toy"] = "digits"
-    classes: str | list[int | list[int]] = "even-odd"
+    classes: str | tuple[int | tuple[int, ...], ...] = "even-odd"
     n_train: Count | None = None
     n_test: Count | None = None
+    sampling: Literal["random", "paper"] = "random"
 
 
-class TriggerConfig(Struct, frozen=True, forbid_unknown_fields=True):
+class TriggerConfig(Struct, frozen=True):
     """`[trigger]`: a patch of uniform noise for each class or of ones; for `toy` columns set to values."""
 
     kind: Literal["patch", "feature"] = "patch"
     size: Count = 2
     pattern: Literal["random", "ones"] = "random"
     position: Literal["bottom-right", "bottom-left", "top-right", "top-left", "center"] = "bottom-right"
-    columns: list[Annotated[int, Meta(ge=0)]] = []
-    values: list[float] = []
+    columns: tuple[Annotated[int, Meta(ge=0, lt=2**31)], ...] = ()
+    values: tuple[float, ...] = ()
 
 
-class PoisonConfig(Struct, frozen=True, forbid_unknown_fields=True):
+class PoisonConfig(Struct, frozen=True):
     """`[poison]`: label policy and injection, as in `poison`; `control` adds the same rows without the trigger."""
 
     labels: Literal["next"] | int = "next"
@@ -44,32 +57,89 @@ class PoisonConfig(Struct, frozen=True, forbid_unknown_fields=True):
     control: bool = False
 
 
-class LearnerConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """`[[learners]]`: a learner and its grid; `gamma` for rbf-svm only."""
+class LearnerConfig(Struct, frozen=True):
+    """`[[learners]]`: a learner and its grid; `gamma` for rbf-svm only.
 
-    kind: Literal["logistic", "ridge", "linear-svm", "rbf-svm"]
-    lam: Annotated[list[Positive], Meta(min_length=1)] = msgspec.field(name="lambda")
-    gamma: list[Positive] = []
+    `intercept = "penalised"` is that of liblinear: `LinearSVC`, `LogisticRegression(solver="liblinear")`.
+    """
+
+    kind: Kind
+    lam: Annotated[tuple[Positive, ...], Meta(min_length=1)] = msgspec.field(name="lambda")
+    gamma: tuple[Positive, ...] = ()
     method: Literal["auto", "exact", "refit"] = "auto"
+    intercept: Literal["free", "penalised"] = "free"
 
 
-class Study(Struct, frozen=True, forbid_unknown_fields=True):
-    """A study: every learner at every lambda, gamma, rate and seed.
+class KeepConfig(Struct, frozen=True):
+    """`[keep]`: what is kept of a cell besides its numbers.
+
+    `curves`: "condensed" is exact at every beta without scores of single rows, "full" has them, "grid" keeps losses and
+    accuracies at `betas` only, "none" nothing. `betas` are those that curves report, and at which refits are fitted.
+    """
+
+    curves: Literal["condensed", "full", "grid", "none"] = "condensed"
+    betas: tuple[Beta, ...] = ()
+    knots: bool = False
+    coefficients: bool = False
+
+
+class Experiment(Struct, frozen=True):
+    """A grid: every learner at every lambda, gamma, rate and seed, on all data with all triggers and label policies."""
+
+    data: tuple[DataConfig, ...]
+    trigger: tuple[TriggerConfig, ...]
+    poison: tuple[PoisonConfig, ...]
+    learners: tuple[LearnerConfig, ...]
+    rates: tuple[float, ...]
+    seeds: tuple[int, ...]
+    keep: KeepConfig
+
+
+class Study(Struct, frozen=True):
+    """A study: one grid or several, and whether figures are drawn.
 
     Examples
     --------
     >>> from backdoor_curves.study.config import built_in_study
-    >>> built_in_study().rates
-    [0.01, 0.1, 0.2]
+    >>> built_in_study().experiments[0].rates
+    (0.01, 0.1, 0.2)
     """
 
-    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")]  # it becomes a folder
-    learners: Annotated[list[LearnerConfig], Meta(min_length=1)]
-    rates: Annotated[list[Annotated[float, Meta(gt=0, le=1)]], Meta(min_length=1)]
-    seeds: Annotated[list[Annotated[int, Meta(ge=0)]], Meta(min_length=1)]
-    data: DataConfig = DataConfig()
-    trigger: TriggerConfig = TriggerConfig()
-    poison: PoisonConfig = PoisonConfig()
+    name: Name
+    experiments: tuple[Experiment, ...]
+    figures: bool = True
+
+
+class Block(Struct, frozen=True):
+    """The parts of an experiment as they stand in a file; what is left out comes from the top of the file."""
+
+    data: tuple[DataConfig, ...] | None = None
+    trigger: tuple[TriggerConfig, ...] | None = None
+    poison: tuple[PoisonConfig, ...] | None = None
+    learners: tuple[LearnerConfig, ...] | None = None
+    rates: Annotated[tuple[Rate, ...], Meta(min_length=1)] | None = None
+    seeds: Annotated[tuple[Seed, ...], Meta(min_length=1)] | None = None
+    keep: KeepConfig | None = None
+
+
+class File(Block, frozen=True, kw_only=True):
+    """A study file."""
+
+    name: Name
+    figures: bool = True
+    experiments: tuple[Block, ...] = ()
+
+
+DEFAULTS: dict[str, Any] = {
+    "data": (DataConfig(),),
+    "trigger": (TriggerConfig(),),
+    "poison": (PoisonConfig(),),
+    "keep": KeepConfig(),
+}
+
+
+class StudyError(ValueError):
+    """A study file with faults; the message has a line for each."""
 
 
 def built_in_study() -> Study:
@@ -83,13 +153,13 @@ def read_study(path: str | Path) -> Study:
     Parameters
     ----------
     path : path
-        The file; see `study/digits.toml` for one.
+        The file; see `study/digits.toml` for one, and `docs/studies.md` for all keys.
 
     Raises
     ------
-    ValueError
-        If the file is no TOML, or if a key, type or value in it is not one that a study has; the sentence names the
-        file, the key and, for a misspelt key or word, the nearest right one.
+    StudyError
+        A ValueError. If the file is no TOML, or if keys, types or values in it are not those of a study; the message
+        has a line for each fault: the file, the line, the key and, for a misspelt one, the nearest right one.
     FileNotFoundError
         If there is no such file.
 
@@ -100,135 +170,142 @@ def read_study(path: str | Path) -> Study:
     """
     path = Path(path)
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors on Windows write a mark first
+        text = path.read_text(encoding="utf-8-sig")  # some editors on Windows write a mark first
+        table = tomllib.loads(text)
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: no such file; write a study there or run without a file") from None
     except IsADirectoryError:
-        raise ValueError(f"{path}: a study file was expected, a folder came") from None
+        raise StudyError(f"{path}: a study file was expected, a folder came") from None
     except (ValueError, RecursionError) as error:  # no UTF-8, no TOML, a number or a nesting that Python refuses
-        raise ValueError(f"{path}: TOML was expected: {error}") from None
-    _check_keys(path, table, Study, "")
-    try:
-        study = msgspec.convert(table, Study)
-    except msgspec.ValidationError as error:
-        raise ValueError(f"{path}: {_worded(str(error), table)}") from None
-    _check_sense(path, study)
-    return study
+        raise StudyError(f"{path}: TOML was expected: {' '.join(str(error).split())}") from None
+    faults: Faults = {}
+    file = read_table(table, File, "", faults)
+    if file is not None:
+        study = Study(file.name, tuple(_experiments(file, faults)), file.figures)
+        if not faults:
+            return study
+    lines = lines_of_keys(text)
+    raise StudyError("\n".join(_said(path, place, fault, lines) for place, fault in faults.items()))
 
 
-def _check_keys(path: Path, table: dict[str, Any], record: type[Struct], place: str) -> None:
-    """Refuse keys that the record does not have, here and in the tables below."""
-    known = {field.encode_name: field for field in msgspec.structs.fields(record)}
-    for key, value in table.items():
-        if key not in known:
-            near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
-            raise ValueError(f"{path}: unknown key {place + key!r}; {hint}")
-        below = _record_of(get_type_hints(record)[known[key].name])
-        tables = value if isinstance(value, list) else [value]
-        if below is not None:
-            for index, entry in enumerate(tables):
-                if isinstance(entry, dict):
-                    where = f"{key}[{index}]." if isinstance(value, list) else f"{key}."
-                    _check_keys(path, entry, below, place + where)
+def _said(path: Path, place: str, fault: str, lines: dict[str, int]) -> str:
+    line = line_of(place, lines)
+    printable = place if place.isprintable() else repr(place)
+    return f"{path}:{line}: {printable}: {fault}" if line else f"{path}: {printable}: {fault}"
 
 
-def _record_of(hint: Any) -> type[Struct] | None:
-    """Return the record that a type hint is, or lists."""
-    if isinstance(hint, type) and issubclass(hint, Struct):
-        return hint
-    return next((found for argument in get_args(hint) if (found := _record_of(argument)) is not None), None)
+def _experiments(file: File, faults: Faults) -> list[Experiment]:
+    """Return the experiments of a file, each filled up from its top; faults of sense are added."""
+    _check_block(file, "", faults)
+    experiments = []
+    for index, block in enumerate(file.experiments or (Block(),)):
+        place = f"experiments[{index}]" if file.experiments else ""
+        _check_block(block, f"{place}.", faults)
+        parts: dict[str, Any] = {}
+        homes: dict[str, str] = {}
+        for name in Block.__struct_fields__:
+            own = getattr(block, name)
+            homes[name] = f"{place}.{name}" if own is not None else name
+            parts[name] = own if own is not None else getattr(file, name)
+            if parts[name] is None:
+                parts[name] = DEFAULTS.get(name)
+            if parts[name] is None:
+                faults[f"{place}.{name}" if place else name] = "missing key"
+        if all(part is not None for part in parts.values()):
+            experiments.append(Experiment(**parts))
+            _check_together(experiments[-1], homes, faults)
+    return experiments
 
 
-def _worded(message: str, table: dict[str, Any]) -> str:
-    """Return msgspec's message with the place first, and with the nearest right word where one was misspelt."""
-    complaint, _, place = message.partition(" - at ")
-    place = place.strip("`").removeprefix("$").removeprefix(".")
-    words = next((words for key, words in _CHOICES.items() if place.endswith(key)), ())
-    value = _value_at(table, place)
-    if place == "poison.labels":
-        return f'{place}: "next" or the number of a class was expected, {value!r} came'
-    if words and isinstance(value, str):
-        near = difflib.get_close_matches(value, words, n=1, cutoff=0.4)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        return f"{place}: one of {', '.join(words)} was expected, {value!r} came{hint}"
-    if complaint.startswith("Object missing"):
-        return f"{place}: {complaint}".removeprefix(": ").replace("Object missing required field", "missing key")
-    if "regex" in complaint:
-        return f"{place}: letters, digits, '.', '_' and '-' were expected, {value!r} came"
-    wanted = complaint.partition(", got")[0].removeprefix("Expected ").replace(" | null", "")
-    for jargon, word in _PLAIN.items():
-        wanted = wanted.replace(f"`{jargon}`", word)
-    return f"{place}: {wanted} was expected, {value!r} came"
+# --- sense -----------------------------------------------------------------------------------------------------------
 
 
-_PLAIN = {"array": "a list", "str": "text", "float": "a number", "int": "a whole number", "object": "a table"}
+def _check_block(block: Block, prefix: str, faults: Faults) -> None:
+    """Add what is well-formed but means nothing, in one table or list."""
+    for name in ("rates", "seeds"):
+        _check_once(getattr(block, name) or (), prefix + name, faults)
+    for name in ("data", "trigger", "poison"):
+        _check_once(getattr(block, name) or (), prefix + name, faults)
+    if block.keep is not None:
+        betas = block.keep.betas
+        if any(later <= sooner for sooner, later in pairwise(betas)):
+            faults[f"{prefix}keep.betas"] = "ascending numbers, none twice, were expected"
+    for index, trigger in enumerate(block.trigger or ()):
+        place = f"{prefix}trigger[{index}]" if len(block.trigger or ()) > 1 else f"{prefix}trigger"
+        _check_trigger(trigger, place, faults)
+    for index, learner in enumerate(block.learners or ()):
+        _check_learner(learner, f"{prefix}learners[{index}]", faults)
+    settings = [
+        (learner.kind, learner.intercept, lam, gamma)
+        for learner in block.learners or ()
+        for lam in dict.fromkeys(learner.lam)
+        for gamma in dict.fromkeys(learner.gamma or (None,))
+    ]
+    for (kind, _, lam, _), times in Counter(settings).items():
+        if times > 1:
+            faults[f"{prefix}learners"] = (
+                f"each setting once was expected, {kind} at lambda {lam:g} came twice; "
+                "two methods are compared in two studies"
+            )
 
 
-def _value_at(table: Any, place: str) -> Any:
-    """Return what stands at a place such as learners[0].kind."""
-    for part in filter(None, place.replace("[", ".").replace("]", "").split(".")):
-        table = table[int(part)] if isinstance(table, list) and part.isdigit() else table.get(part, {})
-    return table
+def _check_trigger(trigger: TriggerConfig, place: str, faults: Faults) -> None:
+    _check_finite(trigger.values, f"{place}.values", faults)
+    if trigger.kind == "feature" and not (trigger.columns and trigger.values):
+        faults[place] = "columns and values were expected for a feature trigger"
+    if trigger.kind == "patch" and (trigger.columns or trigger.values):
+        faults[place] = "no columns and values were expected for a patch; it has size and position"
 
 
-def _choices(record: type[Struct]) -> dict[str, tuple[str, ...]]:
-    """Return the words that each key of a record takes."""
-    hints = get_type_hints(record)
-    return {name: get_args(hint) for name, hint in hints.items() if all(isinstance(a, str) for a in get_args(hint))}
+def _check_learner(learner: LearnerConfig, place: str, faults: Faults) -> None:
+    for name, values in (("lambda", learner.lam), ("gamma", learner.gamma)):
+        _check_finite(values, f"{place}.{name}", faults)
+        _check_once(values, f"{place}.{name}", faults)
+    if learner.kind == "rbf-svm" and not learner.gamma:
+        faults[place] = "at least one gamma was expected for rbf-svm"
+    if learner.kind != "rbf-svm" and learner.gamma:
+        faults[place] = f"no gamma was expected for {learner.kind}"
+    if learner.intercept == "penalised" and learner.kind not in ("logistic", "linear-svm"):
+        faults[f"{place}.intercept"] = f"'free' was expected for {learner.kind}: only liblinear's are penalised"
 
 
-_CHOICES = {
-    prefix + name: words
-    for prefix, record in (
-        ("data.", DataConfig),
-        ("trigger.", TriggerConfig),
-        ("poison.", PoisonConfig),
-        ("].", LearnerConfig),
+def _check_together(experiment: Experiment, homes: dict[str, str], faults: Faults) -> None:
+    """Add what does not go together: data and triggers, and the paper's sampling with anything of one's own."""
+    kinds = {trigger.kind for trigger in experiment.trigger}
+    for data in experiment.data:
+        wanted = "feature" if data.name == "toy" else "patch"
+        if kinds != {wanted}:
+            faults[f"{homes['trigger']}.kind"] = f"{wanted!r} was expected for {data.name} data"
+        if data.name == "toy" and data.classes != DataConfig().classes:
+            faults[f"{homes['data']}.classes"] = f"the toy has two classes of its own, {data.classes!r} came"
+        if data.sampling == "paper":
+            _check_paper(data, experiment, homes, faults)
+
+
+def _check_paper(data: DataConfig, experiment: Experiment, homes: dict[str, str], faults: Faults) -> None:
+    pair = (
+        not isinstance(data.classes, str) and len(data.classes) == 2 and all(isinstance(c, int) for c in data.classes)
     )
-    for name, words in _choices(record).items()
-    if words
-}
-
-
-def _check_sense(path: Path, study: Study) -> None:
-    """Refuse what is well-formed but means nothing."""
-    settings: list[tuple[str, float, float | None]] = []
-    for index, learner in enumerate(study.learners):
-        if (learner.kind == "rbf-svm") != bool(learner.gamma):
-            wanted = "at least one gamma was expected" if learner.kind == "rbf-svm" else "no gamma was expected"
-            raise ValueError(f"{path}: learners[{index}]: {wanted} for {learner.kind}")
-        _check_finite(path, f"learners[{index}].lambda", learner.lam)
-        _check_finite(path, f"learners[{index}].gamma", learner.gamma)
-        _check_once(path, f"learners[{index}].lambda", learner.lam)
-        _check_once(path, f"learners[{index}].gamma", learner.gamma)
-        settings += [(learner.kind, lam, gamma) for lam in learner.lam for gamma in (learner.gamma or (None,))]
-    if again := [setting for setting, times in Counter(settings).items() if times > 1]:
-        kind, lam = again[0][:2]
-        raise ValueError(
-            f"{path}: learners: each setting once was expected, {kind} at lambda {lam:g} came twice; "
-            "two methods are compared in two studies"
+    if data.name != "mnist" or not pair or data.n_train or data.n_test:
+        faults[f"{homes['data']}.sampling"] = (
+            "'paper' draws 1500 and 500 rows of a pair of MNIST digits: name = \"mnist\", classes = [7, 1] and no "
+            "n_train, n_test were expected"
         )
-    _check_once(path, "rates", study.rates)
-    _check_once(path, "seeds", study.seeds)
-    if (study.data.name == "toy") != (study.trigger.kind == "feature"):
-        wanted = "feature" if study.data.name == "toy" else "patch"
-        raise ValueError(f"{path}: trigger.kind: {wanted!r} was expected for {study.data.name} data")
-    _check_finite(path, "trigger.values", study.trigger.values)
-    if study.data.name == "toy" and study.data.classes != DataConfig().classes:
-        raise ValueError(f"{path}: data.classes: the toy has two classes of its own, {study.data.classes!r} came")
-    if study.trigger.kind == "feature" and not (study.trigger.columns and study.trigger.values):
-        raise ValueError(f"{path}: trigger: columns and values were expected for a feature trigger")
-    if study.trigger.kind == "patch" and (study.trigger.columns or study.trigger.values):
-        raise ValueError(f"{path}: trigger: no columns and values were expected for a patch; it has size and position")
+    for trigger in experiment.trigger:
+        if trigger != TriggerConfig(size=trigger.size):
+            faults[homes["trigger"]] = "a random patch at the bottom right was expected for the paper's sampling"
+    for poison in experiment.poison:
+        if (poison.labels, poison.injection) != ("next", "replace"):
+            faults[homes["poison"]] = 'labels "next" and injection "replace" were expected for the paper\'s sampling'
 
 
-def _check_finite(path: Path, place: str, values: list[float]) -> None:
+def _check_finite(values: Sequence[float], place: str, faults: Faults) -> None:
     if not all(map(math.isfinite, values)):
-        raise ValueError(f"{path}: {place}: finite numbers were expected, {values} came")
+        faults[place] = f"finite numbers were expected, {list(values)} came"
 
 
-def _check_once(path: Path, place: str, values: list[Any]) -> None:
+def _check_once(values: Sequence[Any], place: str, faults: Faults) -> None:
     twice = [value for value, times in Counter(values).items() if times > 1]
     if twice:
-        raise ValueError(f"{path}: {place}: each value once was expected, {twice[0]!r} came twice")
+        came = "the same table" if isinstance(twice[0], Struct) else repr(twice[0])
+        faults[place] = f"each value once was expected, {came} came twice"

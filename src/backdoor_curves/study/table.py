@@ -1,95 +1,37 @@
-"""The numbers of a run: a row a cell for files, a row a setting for the terminal."""
+"""The table of a run for the terminal: a line a setting, mean and standard deviation over its seeds."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from backdoor_curves.study.work import CellResult
-
-COLUMNS = (
-    "learner",
-    "lambda",
-    "gamma",
-    "rate",
-    "seed",
-    "method",
-    "clean_accuracy_at_0",
-    "clean_accuracy_at_1",
-    "asr_at_0",
-    "asr_at_1",
-    "triggered_loss_at_0",
-    "triggered_loss_at_1",
-    "area",
-    "half_loss_beta",
-    "control_asr_at_1",
-    "control_area",
-    "betas_missed",
-    "score_bound",
-    "seconds",
-    "error",
-)
+Row = Mapping[str, Any]
+SOMETIMES = ("data", "trigger", "labels", "injection")
+"""Coordinates that have a column where they differ between cells."""
 
 
-def row(result: CellResult) -> dict[str, Any]:
-    """Return the numbers of a cell; None where there are none."""
-    cell, curve = result.cell, result.curve
-    numbers: dict[str, Any] = dict.fromkeys(COLUMNS)
-    numbers |= {"learner": cell.learner, "lambda": cell.lam, "gamma": cell.gamma, "rate": cell.rate, "seed": cell.seed}
-    numbers |= {"seconds": round(result.seconds, 3), "error": result.error}
-    if curve is None:
-        return numbers
-    ends = np.array([0.0, 1.0])
-    for name, values in (
-        ("clean_accuracy", curve.accuracy("clean", ends)),
-        ("asr", curve.accuracy("triggered", ends)),
-        ("triggered_loss", curve.loss("triggered", ends)),
-    ):
-        numbers[f"{name}_at_0"], numbers[f"{name}_at_1"] = map(float, values)
-    half = curve.half_loss_beta
-    certificate = curve.certificate()
-    if result.control is not None:
-        numbers["control_asr_at_1"] = result.control.accuracy("triggered", 1.0)
-        numbers["control_area"] = result.control.area("triggered")
-    return numbers | {
-        "method": curve.method,
-        "area": curve.area("triggered"),
-        "half_loss_beta": None if np.isnan(half) else half,
-        "betas_missed": len(curve.missed),
-        "score_bound": None if certificate is None else float(certificate.score_bound.max()),
-    }
-
-
-def as_csv(results: Sequence[CellResult]) -> str:
-    """Return a line a cell, empty where there is no number."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(row(result) for result in results)
-    return text.getvalue()
-
-
-def as_text(results: Sequence[CellResult]) -> str:
-    """Return the table for the terminal: a line a setting, mean and standard deviation over its seeds."""
-    settings: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
-    for result in results:
-        cell = result.cell
-        settings.setdefault((cell.learner, cell.lam, cell.gamma, cell.rate), []).append(row(result))
-    controlled = any(result.control is not None for result in results)
+def as_text(table: Sequence[Row]) -> str:
+    """Return the table of rows as `Run.table` gives them."""
+    settings: dict[tuple[Any, ...], list[Row]] = {}
+    for row in table:
+        names = list(row)
+        settings.setdefault(tuple(row[name] for name in names[: names.index("seed")]), []).append(row)
+    controlled = any(row["control_area"] is not None for row in table)
+    shown = [name for name in SOMETIMES if len({row[name] for row in table}) > 1]
     measured = ("clean acc.", "ASR at β=1", *(("without trigger",) if controlled else ()), "area", "half-loss β")
-    lines = [("learner", "lambda", "gamma", "p", *measured, "path")]
-    for (learner, lam, gamma, rate), rows in settings.items():
-        done = [r for r in rows if not r["error"]]
+    lines = [(*shown, "learner", "lambda", "gamma", "p", *measured, "path")]
+    for rows in settings.values():
+        first = rows[0]
+        done = [row for row in rows if not row["error"]]
         lines.append(
             (
-                learner,
-                f"{lam:g}",
-                "" if gamma is None else f"{gamma:g}",
-                f"{rate:g}",
+                *(first[name] for name in shown),
+                first["learner"],
+                f"{first['lambda']:g}",
+                "" if first["gamma"] is None else f"{first['gamma']:g}",
+                f"{first['rate']:g}",
                 _mean(done, "clean_accuracy_at_1"),
                 _mean(done, "asr_at_1"),
                 *((_mean(done, "control_asr_at_1"),) if controlled else ()),
@@ -99,12 +41,12 @@ def as_text(results: Sequence[CellResult]) -> str:
             )
         )
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(_aligned(line, widths) for line in lines)
+    return "\n".join(_aligned(line, widths, len(shown) + 1) for line in lines)
 
 
-def legend(results: Sequence[CellResult]) -> str:
+def legend(table: Sequence[Row]) -> str:
     """Return what the columns of `as_text` mean, in a few lines."""
-    seeds = len({result.cell.seed for result in results})
+    seeds = len({row["seed"] for row in table})
     lines = [
         f"clean acc. (at β=1), ASR, area: mean ± standard deviation over {seeds} seeds"
         if seeds > 1
@@ -113,42 +55,42 @@ def legend(results: Sequence[CellResult]) -> str:
         + (" (median of the seeds that get there)" if seeds > 1 else ""),
         "path: exact at every β, with the largest bound on a score's distance to the optimum; or refitted β by β",
     ]
-    if any(result.control is not None for result in results):
+    if any(row["control_area"] is not None for row in table):
         lines.insert(1, "without trigger: ASR of the control, trained on the same wrong labels without the trigger")
     return "\n".join(lines)
 
 
-def _aligned(line: Sequence[str], widths: Sequence[int]) -> str:
+def _aligned(line: Sequence[str], widths: Sequence[int], words: int) -> str:
     """Return a line of the table, words to the left and numbers to the right."""
     padded = [cell.rjust(width) for cell, width in zip(line, widths, strict=True)]
-    padded[0] = line[0].ljust(widths[0])
+    padded[:words] = [cell.ljust(width) for cell, width in zip(line[:words], widths[:words], strict=True)]
     padded[-1] = line[-1]
     return "  ".join(padded)
 
 
-def _mean(rows: list[dict[str, Any]], name: str) -> str:
-    values = [r[name] for r in rows]
+def _mean(rows: Sequence[Row], name: str) -> str:
+    values = [row[name] for row in rows]
     if not values:
         return "-"
     return f"{np.mean(values):.3f}" + (f" ±{np.std(values, ddof=1):.3f}" if len(values) > 1 else "")
 
 
-def _half(rows: list[dict[str, Any]]) -> str:
+def _half(rows: Sequence[Row]) -> str:
     """Return the median over the seeds that reach half of the loss, with their number where not all do."""
-    values = [r["half_loss_beta"] for r in rows if r["half_loss_beta"] is not None]
+    values = [row["half_loss_beta"] for row in rows if row["half_loss_beta"] is not None]
     if not values:
         return "never" if rows else "-"
     return f"{np.median(values):.4f}" + ("" if len(values) == len(rows) else f" ({len(values)} of {len(rows)})")
 
 
-def _path(rows: list[dict[str, Any]]) -> str:
+def _path(rows: Sequence[Row]) -> str:
     """Return how the path was followed, and what was not as it should be."""
-    done = [r for r in rows if not r["error"]]
+    done = [row for row in rows if not row["error"]]
     if not done:
         return f"failed: {rows[0]['error']}"
-    bounds = [r["score_bound"] for r in done]
+    bounds = [row["score_bound"] for row in done]
     text = f"exact, ±{max(bounds):.0e}" if None not in bounds else "refit"
-    missed = sum(r["betas_missed"] for r in done)
+    missed = sum(row["betas_missed"] for row in done)
     return (
         text
         + (f", {missed} fits unconverged" if missed else "")

@@ -1,163 +1,217 @@
-"""From a study to its cells, and from a cell to its curve."""
+"""From a cell to its curve, numbers and arrays; what the cells of a group share is made once.
+
+The shared kernel is computed before the first cell, from all rows of the group in one order: a cell finds the same
+values to the last bit whichever cells came before it, in this process or in another. Nothing that a cell leaves behind
+reaches the next one but the coordinates of rows, which are a function of the rows.
+"""
 
 from __future__ import annotations
 
+import io
+import tempfile
 import time
+import traceback
 import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
-from joblib import Parallel, delayed
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
-from sklearn.svm import SVC
+from sklearn.svm import SVC, LinearSVC
+from threadpoolctl import threadpool_limits
 
 from backdoor_curves.curve import BackdoorLearningCurve, backdoor_learning_curve
 from backdoor_curves.data import PoisonedData, Samples
-from backdoor_curves.datasets import digits, mnist, toy
-from backdoor_curves.following import Method
-from backdoor_curves.paths.base import PathError
-from backdoor_curves.poisoning import poison
-from backdoor_curves.study.config import Study
-from backdoor_curves.triggers import FeatureTrigger, PatchTrigger, Trigger
+from backdoor_curves.estimators import kernel_key, kernel_of
+from backdoor_curves.paths.base import BetaPath, PathError
+from backdoor_curves.paths.shared import Shared
+from backdoor_curves.paths.svm_record import SVMPath
+from backdoor_curves.study.group_kernel import GroupKernel
+from backdoor_curves.study.plan import Cell, Group
+from backdoor_curves.study.quantities import Number, numbers
+from backdoor_curves.study.sources import poisoned
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One curve of a study: a learner with its hyperparameters, a rate and a seed."""
+class Outcome:
+    """What came of a cell: numbers and records of bytes, or the reason why not.
 
-    learner: str
-    lam: float
-    gamma: float | None
-    rate: float
-    seed: int
-    method: Method = "auto"
+    Parameters
+    ----------
+    key : str
+    seconds : float
+    numbers : mapping of str to number or None
+    records : mapping of str to bytes
+        "curve" and "control" as `BackdoorLearningCurve.save` writes them, "arrays" as numpy's .npz.
+    reason : str
+        "" where the cell is done.
+    """
 
-    @property
-    def key(self) -> str:
-        """A name for files, unique in a study."""
-        gamma = "" if self.gamma is None else f"_gamma{_short(self.gamma)}"
-        return f"{self.learner}_lambda{_short(self.lam)}{gamma}_p{_short(self.rate)}_seed{self.seed}"
-
-
-@dataclass(frozen=True)
-class CellResult:
-    """What came of a cell: its curve, and its control where the study asks for one; or the reason why not."""
-
-    cell: Cell
-    curve: BackdoorLearningCurve | None
-    control: BackdoorLearningCurve | None
+    key: str
     seconds: float
-    error: str = ""
+    numbers: Mapping[str, Number] = field(default_factory=dict)
+    records: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    reason: str = ""
 
 
-def _short(number: float) -> str:
-    """Return a number as short as it can be told from every other."""
-    return f"{number:g}" if float(f"{number:g}") == number else repr(number)
+@dataclass(frozen=True, eq=False)
+class Bench:
+    """What the cells of a group share: poisoned data by rate, and kernels and coordinates of their rows."""
 
-
-def cells(study: Study) -> list[Cell]:
-    """Return the cells of a study, learner by learner."""
-    return [
-        Cell(learner.kind, lam, gamma, rate, seed, learner.method)
-        for learner in study.learners
-        for gamma in (learner.gamma or (None,))
-        for lam in learner.lam
-        for rate in study.rates
-        for seed in study.seeds
-    ]
+    data: Mapping[float, PoisonedData]
+    shared: Shared
 
 
 def estimator(cell: Cell) -> Any:
     """Return the scikit-learn estimator of a cell: C = 1 / lambda, alpha = lambda / 2.
 
-    The intercept is free in all of them. Solvers and tolerances are those that come closest to the optimum.
+    With a free intercept solvers and tolerances are those that come closest to the optimum; with a penalised one it is
+    liblinear as it comes, with a random state from the cell's coordinates.
     """
     C = 1.0 / cell.lam
-    if cell.learner == "logistic":
-        return LogisticRegression(C=C, solver="newton-cholesky", tol=1e-8)
     if cell.learner == "ridge":
         return RidgeClassifier(alpha=cell.lam / 2.0)
-    if cell.learner == "linear-svm":
-        return SVC(C=C, kernel="linear")
-    return SVC(C=C, gamma=cell.gamma)
+    if cell.learner == "rbf-svm":
+        return SVC(C=C, gamma=cell.gamma)
+    if cell.intercept == "penalised":
+        drawn = blake2b(msgspec.json.encode(cell), digest_size=4).digest()
+        state = int.from_bytes(drawn, "little") >> 1
+        if cell.learner == "logistic":
+            return LogisticRegression(C=C, solver="liblinear", random_state=state)
+        return LinearSVC(C=C, loss="hinge", random_state=state)
+    if cell.learner == "logistic":
+        return LogisticRegression(C=C, solver="newton-cholesky", tol=1e-8)
+    return SVC(C=C, kernel="linear")
 
 
-def poisoned_data(
-    study: Study, seed: int, data_dir: str | Path | None = None, offline: bool = False
-) -> dict[float, PoisonedData]:
-    """Return the poisoned data of one seed by rate: the same rows, test set and trigger, nested poison rows."""
-    for_rows, for_trigger, for_poison = np.random.SeedSequence(seed).spawn(3)
-    train, test = _drawn(study, np.random.default_rng(for_rows), data_dir, offline)
-    trigger = _trigger(study, train, np.random.default_rng(for_trigger))
-    return {
-        rate: poison(
-            train,
-            test,
-            trigger=trigger,
-            rate=rate,
-            labels=study.poison.labels,
-            injection=study.poison.injection,
-            rng=np.random.default_rng(for_poison),
-        )
-        for rate in study.rates
-    }
-
-
-def compute(
-    study: Study, n_jobs: int, data_dir: str | Path | None = None, offline: bool = False
-) -> Iterator[CellResult]:
-    """Yield the results of all cells as they come, from `n_jobs` processes.
+def prepare(group: Group, train: Samples, test: Samples) -> Bench:
+    """Return what the cells of a group share.
 
     Raises
     ------
-    ValueError, OSError
-        If the study asks for data that cannot be had; before any cell is computed.
+    ValueError
+        If trigger, labels or rates do not fit the rows.
     """
-    data = {seed: poisoned_data(study, seed, data_dir, offline) for seed in study.seeds}
-    tasks = (delayed(run_cell)(cell, data[cell.seed][cell.rate], study.poison.control) for cell in cells(study))
-    yield from Parallel(n_jobs=n_jobs, return_as="generator_unordered")(tasks)
+    cell = group.first
+    data = poisoned(
+        train,
+        test,
+        data=cell.data,
+        trigger=cell.trigger,
+        policy=cell.poison,
+        rates=group.rates,
+        seed=cell.seed,
+    )
+    shared = Shared()
+    if cell.learner in ("linear-svm", "rbf-svm") and cell.method != "refit" and len(np.unique(train.y)) == 2:
+        last = estimator(cell)
+        kernel = kernel_of(last)
+        assert kernel is not None  # these two have one
+        learned = _rows([train.X, *(one.poison_train.X for one in data.values())])
+        tested = _rows([test.X, next(iter(data.values())).triggered_test.X])
+        with threadpool_limits(1):  # more threads add up in another order
+            shared.kernels[kernel_key(last)] = GroupKernel(kernel, learned, tested)
+    return Bench(data, shared)
 
 
-def run_cell(cell: Cell, data: PoisonedData, control: bool = False) -> CellResult:
-    """Return the curve of a cell; one that cannot be had is a result too, with its reason."""
+def _rows(parts: list[np.ndarray]) -> np.ndarray:
+    """Return rows as the kernels see them: flat, in double precision."""
+    return np.concatenate([np.asarray(part, dtype=float).reshape(len(part), -1) for part in parts])
+
+
+def compute(key: str, cell: Cell, bench: Bench) -> Outcome:
+    """Return what comes of a cell; one that cannot be had is an outcome too, with its reason in one line."""
     start = time.perf_counter()
+    # A path that serves another lambda is left out: which one that is would depend on who came first.
+    shared = Shared(kernels=bench.shared.kernels) if bench.shared.kernels else bench.shared
 
-    def curve(on: PoisonedData) -> BackdoorLearningCurve:
-        return backdoor_learning_curve(estimator(cell), on, method=cell.method).condensed()
+    def curve(data: PoisonedData) -> BackdoorLearningCurve:
+        betas = cell.keep.betas or None
+        method: Any = cell.method
+        return backdoor_learning_curve(estimator(cell), data, method=method, betas=betas, shared=shared)
 
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), threadpool_limits(1):
             warnings.simplefilter("ignore", ConvergenceWarning)  # the curve keeps the betas in `missed`
-            poisoned, unstamped = curve(data), curve(data.control()) if control else None
-    except (ValueError, TypeError, PathError, ArithmeticError, MemoryError) as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())  # scikit-learn's run over several lines
-        return CellResult(cell, None, None, time.perf_counter() - start, reason)
-    return CellResult(cell, poisoned, unstamped, time.perf_counter() - start)
+            data = bench.data[cell.rate]
+            found, control = curve(data), curve(data.control()) if cell.poison.control else None
+            small = found.condensed()
+            small_control = None if control is None else control.condensed()
+            records = _records(cell, found, small, small_control)
+            values = numbers(small, small_control)
+    except Exception as error:  # one bad cell must not cost a night's others
+        return Outcome(key, time.perf_counter() - start, reason=_reason(error))
+    return Outcome(key, time.perf_counter() - start, values, records)
 
 
-def _drawn(
-    study: Study, rng: np.random.Generator, data_dir: str | Path | None, offline: bool
-) -> tuple[Samples, Samples]:
-    config = study.data
-    classes: Any = config.classes
-    if not isinstance(classes, str):
-        classes = tuple(tuple(entry) if isinstance(entry, list) else entry for entry in classes)
-    if config.name == "toy":
-        return toy(config.n_train or 200, config.n_test or 400, rng=rng)
-    if config.name == "mnist":
-        return mnist(classes, n_train=config.n_train, n_test=config.n_test, rng=rng, data_dir=data_dir, offline=offline)
-    return digits(classes, n_train=config.n_train, n_test=config.n_test, rng=rng)
+EXPECTED = (ValueError, TypeError, PathError, ArithmeticError, MemoryError, OSError)
 
 
-def _trigger(study: Study, train: Samples, rng: np.random.Generator) -> Trigger:
-    config = study.trigger
-    if config.kind == "feature":
-        return FeatureTrigger(tuple(config.columns), tuple(config.values))
-    channels = train.X.shape[-1]
-    if config.pattern == "ones":
-        return PatchTrigger.ones(config.size, channels, config.position)
-    return PatchTrigger.random(config.size, int(train.y.max()) + 1, channels, rng, config.position)
+def _reason(error: Exception) -> str:
+    """Return an error in one line; one that nobody foresaw with its place."""
+    said = " ".join(f"{type(error).__name__}: {error}".split())  # scikit-learn's run over several lines
+    if isinstance(error, EXPECTED):
+        return said
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{said} (at {Path(last.filename).name}:{last.lineno}, a bug in backdoor-curves; please report it)"
+
+
+# --- what is kept ----------------------------------------------------------------------------------------------------
+
+
+def _records(
+    cell: Cell, curve: BackdoorLearningCurve, small: BackdoorLearningCurve, control: BackdoorLearningCurve | None
+) -> dict[str, bytes]:
+    """Return the records that a study keeps of a cell."""
+    records = {}
+    keep = cell.keep
+    if keep.curves in ("condensed", "full"):
+        records["curve"] = curve_as_bytes(small if keep.curves == "condensed" else curve)
+        if control is not None:
+            records["control"] = curve_as_bytes(control)
+    arrays: dict[str, Any] = {}
+    if keep.curves == "grid":
+        arrays |= {
+            "triggered_loss": small.loss("triggered"),
+            "clean_loss": small.loss("clean"),
+            "attack_success_rate": small.accuracy("triggered"),
+            "clean_accuracy": small.accuracy("clean"),
+        }
+    if keep.knots:
+        arrays["knots"] = small.knots
+    if keep.coefficients:
+        arrays |= _coefficients(curve.path, small.betas)
+    if arrays:
+        stream = io.BytesIO()
+        np.savez_compressed(stream, betas=small.betas, **arrays)
+        records["arrays"] = stream.getvalue()
+    return records
+
+
+def _coefficients(path: BetaPath, betas: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the parameters of a path: w, or the duals of the distinct training rows; nothing for refits."""
+    if isinstance(path, SVMPath):
+        return {"duals": path.duals(betas), "intercept": path.intercepts(betas), "distinct_rows": path.group}
+    parameters = getattr(path, "parameters", None)
+    return {} if parameters is None else dict(zip(("coef", "intercept"), parameters(betas), strict=True))
+
+
+def curve_as_bytes(curve: BackdoorLearningCurve) -> bytes:
+    """Return the bytes of the file that `save` writes."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "curve.npz"
+        curve.save(path)
+        return path.read_bytes()
+
+
+def curve_from_bytes(content: bytes) -> BackdoorLearningCurve:
+    """Return the curve of the bytes of a file that `save` wrote."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "curve.npz"
+        path.write_bytes(content)
+        return BackdoorLearningCurve.load(path)

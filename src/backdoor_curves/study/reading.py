@@ -1,0 +1,183 @@
+"""From TOML tables to frozen records, with all faults at once: each with its place and the nearest right spelling."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+
+import msgspec
+import numpy as np
+from msgspec import Struct
+
+Faults = dict[str, str]
+"""What is wrong, by place such as `learners[0].lambda[1]`."""
+GRIDS = ("geomspace", "linspace", "range")
+MOST_VALUES = 1_000_000
+
+
+def read_table(table: dict[str, Any], record: type[Struct], place: str, faults: Faults) -> Any:
+    """Return the record that a table describes, or None where something was added to `faults`.
+
+    A table in the place of a list of tables is a list of one; `{geomspace = [a, b, n]}`, `{linspace = [a, b, n]}` and
+    `{range = [a, b]}` in the place of a list of numbers are the numbers.
+
+    Parameters
+    ----------
+    table : dict
+        From a TOML file.
+    record : type of msgspec Struct
+        Its fields may be records, tuples of records and whatever msgspec converts.
+    place : str
+        Where the table stands; "" for the file itself.
+    faults : dict
+        Is added to.
+    """
+    fields = {field.encode_name: field for field in msgspec.structs.fields(record)}
+    hints = get_type_hints(record, include_extras=True)
+    before, values = len(faults), {}
+    for key, value in table.items():
+        here = f"{place}.{key}" if place else key
+        if key not in fields:
+            near = difflib.get_close_matches(key, fields, n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(fields)}"
+            faults[here] = f"unknown key; {hint}"
+            continue
+        values[fields[key].name] = _read_value(value, hints[fields[key].name], here, faults)
+    for key, field in fields.items():
+        if field.required and field.name not in values:
+            faults[f"{place}.{key}" if place else key] = "missing key"
+    return record(**values) if len(faults) == before else None
+
+
+def _read_value(value: Any, hint: Any, place: str, faults: Faults) -> Any:
+    below = record_of(hint)
+    if below is not None:
+        many = _is_tuple(hint)
+        tables = value if many and isinstance(value, list) else [value]
+        read = []
+        for index, table in enumerate(tables):
+            here = f"{place}[{index}]" if many and isinstance(value, list) else place
+            if isinstance(table, dict):
+                read.append(read_table(table, below, here, faults))
+            else:
+                faults[here] = f"a table was expected, {table!r} came"
+        if many and not tables:
+            faults[place] = "at least one table was expected, none came"
+        return tuple(read) if many else (read or [None])[0]
+    if _is_tuple(hint) and isinstance(value, dict):
+        value = _grid(value, place, faults)
+        if value is None:
+            return None
+    return _converted(value, hint, place, faults)
+
+
+def _converted(value: Any, hint: Any, place: str, faults: Faults) -> Any:
+    """Return a value as its type; of a list each entry is looked at."""
+    try:
+        return msgspec.convert(value, hint)
+    except msgspec.ValidationError as error:
+        before, entry = len(faults), _entry(hint)
+        if isinstance(value, list) and entry is not None:
+            for index, one in enumerate(value):
+                _converted(one, entry, f"{place}[{index}]", faults)
+        if len(faults) == before:  # no entry is at fault, the whole is
+            faults[place] = _worded(str(error), value, hint)
+        return None
+
+
+def _grid(table: dict[str, Any], place: str, faults: Faults) -> list[Any] | None:
+    """Return the numbers of `{geomspace = [a, b, n]}` and its like."""
+    kind = next(iter(table), "")
+    if len(table) != 1 or kind not in GRIDS:
+        near = difflib.get_close_matches(kind, GRIDS, n=1, cutoff=0.5)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        faults[place] = f"a list or one of {', '.join(f'{{{name} = [...]}}' for name in GRIDS)} was expected{hint}"
+        return None
+    bounds = table[kind]
+    numbers = isinstance(bounds, list) and all(_is_finite(bound) for bound in bounds)
+    if kind == "range":
+        whole = numbers and len(bounds) == 2 and all(isinstance(bound, int) for bound in bounds)
+        if whole and 0 < bounds[1] - bounds[0] <= MOST_VALUES:
+            return list(range(*bounds))
+        faults[place] = f"range = [first, end) of whole numbers, first < end, was expected, {bounds!r} came"
+        return None
+    whole = numbers and len(bounds) == 3 and isinstance(bounds[2], int) and 1 <= bounds[2] <= MOST_VALUES
+    if not whole or (kind == "geomspace" and min(bounds[:2]) <= 0):
+        positive = "numbers > 0" if kind == "geomspace" else "numbers"
+        faults[place] = f"{kind} = [from, to, how many] with {positive} was expected, {bounds!r} came"
+        return None
+    values: list[float] = getattr(np, kind)(float(bounds[0]), float(bounds[1]), bounds[2]).tolist()
+    return values
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and _within(value)
+
+
+def _within(value: float) -> bool:
+    try:
+        return math.isfinite(float(value))
+    except OverflowError:  # a whole number beyond double precision
+        return False
+
+
+# --- types and words -------------------------------------------------------------------------------------------------
+
+
+def record_of(hint: Any) -> type[Struct] | None:
+    """Return the record that a type hint is, or is a tuple of."""
+    if isinstance(hint, type) and issubclass(hint, Struct):
+        return hint
+    return next((found for argument in get_args(hint) if (found := record_of(argument)) is not None), None)
+
+
+def _without_none(hint: Any) -> Any:
+    """Return the first of the types in `X | None`, and what Annotated is about."""
+    if get_origin(hint) is Annotated:
+        return _without_none(get_args(hint)[0])
+    arguments = [a for a in get_args(hint) if a is not type(None)]
+    optional = len(arguments) < len(get_args(hint))
+    return _without_none(arguments[0]) if optional and len(arguments) == 1 else hint
+
+
+def _is_tuple(hint: Any) -> bool:
+    return get_origin(_without_none(hint)) is tuple
+
+
+def _entry(hint: Any) -> Any:
+    """Return the type of the entries of a tuple, which may be one of several types; None for others."""
+    bare = _without_none(hint)
+    return next((get_args(one)[0] for one in (bare, *get_args(bare)) if get_origin(one) is tuple), None)
+
+
+def _words(hint: Any) -> Iterator[str]:
+    """Yield the words that a type takes."""
+    if get_origin(hint) is Literal:
+        yield from (word for word in get_args(hint) if isinstance(word, str))
+        return
+    for argument in get_args(hint):
+        yield from _words(argument)
+
+
+def _worded(message: str, value: Any, hint: Any) -> str:
+    """Return msgspec's complaint in plain words, with the nearest right one where a word was misspelt."""
+    words = list(_words(hint))
+    if words and int in get_args(hint):
+        return f'"{words[0]}" or the number of a class was expected, {value!r} came'
+    if words:
+        near = difflib.get_close_matches(value, words, n=1, cutoff=0.4) if isinstance(value, str) else []
+        hint_ = f"; did you mean {near[0]!r}?" if near else ""
+        return f"one of {', '.join(words)} was expected, {value!r} came{hint_}"
+    complaint = message.partition(" - at ")[0]
+    if "regex" in complaint:
+        return f"letters, digits, '.', '_' and '-' were expected, {value!r} came"
+    wanted = complaint.partition(", got")[0].removeprefix("Expected ").replace(" | null", "")
+    for jargon, word in _PLAIN.items():
+        wanted = wanted.replace(f"`{jargon}`", word)
+    return f"{wanted} was expected, {value!r} came"
+
+
+_PLAIN = {"array": "a list", "str": "text", "float": "a number", "int": "a whole number", "object": "a table"}
+_PLAIN |= {"bool": "true or false"}

@@ -1,0 +1,82 @@
+"""A dask cluster: real processes on loopback."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from types import SimpleNamespace
+
+import pytest
+from small_study import content, finished, four_learners, small
+
+from backdoor_curves.study import cluster
+from backdoor_curves.study.running import Progress
+
+pytest.importorskip("distributed", reason="needs the extra dask")
+
+
+@pytest.fixture(scope="module")
+def scheduler(tmp_path_factory):
+    """The address of a scheduler with two workers of one thread each, started as the docs say."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    address, folder = f"tcp://127.0.0.1:{port}", tmp_path_factory.mktemp("dask")
+    dask = [sys.executable, "-m", "dask"]
+    quiet = {"cwd": folder, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    quiet["env"] = {**os.environ, "PYTHONWARNINGS": "ignore"}
+    commands = [
+        [*dask, "scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"],
+        *[[*dask, "worker", address, "--nthreads", "1", "--no-dashboard"]] * 2,
+    ]
+    processes = [subprocess.Popen(command, **quiet) for command in commands]
+    time.sleep(1.0)
+    yield address
+    for process in reversed(processes):
+        process.terminate()
+    for process in processes:
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # those of dask and tornado are their own
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch):
+    """On a busy machine a worker takes its time to come up."""
+    monkeypatch.setattr(cluster, "PATIENCE", 60.0)
+
+
+def test_a_cluster_keeps_the_same_bits_as_one_process(scheduler, tmp_path):
+    """Two workers, cells by turns; then there is nothing left to do."""
+    finished(four_learners(), tmp_path / "here" / "small")
+    assert finished(four_learners(), tmp_path / "there" / "small", scheduler=scheduler) == Progress(16, 0, 16)
+    assert content(tmp_path / "there" / "small") == content(tmp_path / "here" / "small")
+
+
+def test_workers_of_another_version_are_refused(scheduler, tmp_path, monkeypatch):
+    """They would compute something else under the same name."""
+    monkeypatch.setattr(cluster, "_wanted", lambda: "99.0")
+    with pytest.raises(ValueError, match=r"workers with backdoor-curves 99\.0 were expected, tcp://.* has"):
+        finished(small(), tmp_path / "small", scheduler=scheduler)
+
+
+def test_workers_of_several_threads_are_refused():
+    """Threads of one process share its BLAS, and the bits would depend on who else is at work."""
+    client = SimpleNamespace(nthreads=lambda: {"tcp://a:1": 1, "tcp://b:2": 8})
+    with pytest.raises(ValueError, match=r"workers of one thread were expected, tcp://b:2 has more"):
+        cluster._require_usable(client, "tcp://s:8786")
+
+
+def test_a_scheduler_that_is_not_there_is_a_sentence(tmp_path, monkeypatch):
+    """With the command that starts one."""
+    monkeypatch.setattr(cluster, "PATIENCE", 1.0)
+    with pytest.raises(ValueError, match=r"a dask scheduler was expected there, none answers .* dask scheduler"):
+        finished(small(), tmp_path / "small", scheduler="tcp://127.0.0.1:1")
+    assert list(tmp_path.iterdir()) == []
