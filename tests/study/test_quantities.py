@@ -29,13 +29,18 @@ def test_every_number_is_its_curves():
         assert found["half_loss_beta"] is None or found["half_loss_beta"] == curve.half_loss_beta
         assert found["betas_missed"] == len(curve.missed)
         if planned.cell.method == "refit":
-            assert found["slope_at_0"] is found["theta"] is found["score_bound"] is None
+            assert found["slope_at_0"] is found["theta"] is found["slope_range"] is found["score_bound"] is None
+            estimate = curve.slope_estimate()
+            assert found["slope_estimate_at_0"] == estimate.slope
+            assert found["slope_estimate_error"] == estimate.error
         else:
             step = 1e-7  # the finite difference from the right; curves bend by some 1e3, so by 1e-4 over it
             for split, name in (("triggered", "slope_at_0"), ("clean", "clean_slope_at_0")):
                 rise = (curve.loss(split, step) - curve.loss(split, 0.0)) / step
                 np.testing.assert_allclose(found[name], rise, rtol=1e-3, atol=1e-3)
             np.testing.assert_allclose(found["theta"], -2 / np.pi * np.arctan(found["slope_at_0"]))
+            assert found["slope_range"] == curve.slope_range
+            assert found["slope_estimate_at_0"] is None
             assert 0 < found["score_bound"] < 1e-6
 
 

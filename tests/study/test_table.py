@@ -31,7 +31,11 @@ def three_seeds():
 
 def cells_of(line: str) -> dict[str, str]:
     """A line of the table by column; ridge has no gamma, and columns are two spaces or more apart."""
-    names = ("learner", "lambda", "p", "clean acc.", "ASR at β=1", "without trigger", "area", "half-loss β", "path")
+    slope = ("θ", "slope", "holds to β")
+    names = (
+        *("learner", "lambda", "p", "clean acc.", "ASR at β=1", "without trigger"),
+        *(*slope, "area", "half-loss β", "path"),
+    )
     return dict(zip(names, re.split(r"\s{2,}", line), strict=True))
 
 
@@ -39,7 +43,7 @@ def test_the_table_has_a_line_a_setting_with_mean_and_deviation(three_seeds):
     """Five rates, three seeds: five lines, each reckoned here from the curves; no, some and all seeds reach half."""
     table, curves = three_seeds
     header, *lines = as_text(table).splitlines()
-    columns = "learner lambda gamma p clean acc. ASR at β=1 without trigger area half-loss β path"
+    columns = "learner lambda gamma p clean acc. ASR at β=1 without trigger θ slope holds to β area half-loss β path"
     assert " ".join(header.split()) == columns
     assert len(lines) == 5
     kinds = set()
@@ -58,6 +62,9 @@ def test_the_table_has_a_line_a_setting_with_mean_and_deviation(three_seeds):
         few = "" if len(halves) == 3 else f" ({len(halves)} of 3)"
         assert found["half-loss β"] == (f"{median(halves):.4f}{few}" if halves else "never")
         assert float(found["p"]) == group[0].info.rate
+        assert found["θ"] == f"{mean(curve.theta for curve in group):.3f}"
+        assert found["slope"] == f"{mean(curve.slope() for curve in group):.4g}"
+        assert found["holds to β"] == f"{min(curve.slope_range for curve in group):.1g}"
         bound = max(curve.certificate().score_bound.max() for curve in group)
         assert found["path"] == f"exact, ±{bound:.0e}"
         kinds.add(len(halves) if len(halves) in (0, 3) else "some")
@@ -70,6 +77,18 @@ def test_one_seed_has_no_deviation():
     assert "±0.000" not in as_text(one).replace("exact, ±", "")
     assert as_text(one).count("±") == 1  # the bound of the exact path
     assert "standard deviation" not in legend(one)
+
+
+def test_refits_have_an_estimate_of_their_slope_and_say_so():
+    """From their first three betas, with its error; the legend explains the sign before it."""
+    refits = small(learners=(LearnerConfig("ridge", (1.0,), method="refit"),), rates=(0.3,), seeds=(0, 1))
+    table, curves = table_of(refits)
+    estimates = [each["curve"].slope_estimate() for each in curves]
+    line = as_text(table).splitlines()[1]
+    slope, error = mean(e.slope for e in estimates), max(e.error for e in estimates)
+    assert f"≈{slope:.3g} ±{error:.1g}" in line
+    assert f"≈{-2 / np.pi * np.arctan(slope):.3f}" in line
+    assert "≈: estimated by refits" in legend(table)
 
 
 def failed(row):

@@ -20,7 +20,8 @@ def as_text(table: Sequence[Row]) -> str:
         settings.setdefault(tuple(row[name] for name in names[: names.index("seed")]), []).append(row)
     controlled = any(row["control_area"] is not None for row in table)
     shown = [name for name in SOMETIMES if len({row[name] for row in table}) > 1]
-    measured = ("clean acc.", "ASR at β=1", *(("without trigger",) if controlled else ()), "area", "half-loss β")
+    control = ("without trigger",) if controlled else ()
+    measured = ("clean acc.", "ASR at β=1", *control, "θ", "slope", "holds to β", "area", "half-loss β")
     lines = [(*shown, "learner", "lambda", "gamma", "p", *measured, "path")]
     for rows in settings.values():
         first = rows[0]
@@ -35,6 +36,7 @@ def as_text(table: Sequence[Row]) -> str:
                 _mean(done, "clean_accuracy_at_1"),
                 _mean(done, "asr_at_1"),
                 *((_mean(done, "control_asr_at_1"),) if controlled else ()),
+                *_slope(done),
                 _mean(done, "area"),
                 _half(done),
                 _path(rows),
@@ -51,6 +53,9 @@ def legend(table: Sequence[Row]) -> str:
         f"clean acc. (at β=1), ASR, area: mean ± standard deviation over {seeds} seeds"
         if seeds > 1
         else "clean acc.: at β=1",
+        "slope: of the triggered loss at β=0, and θ = -(2/π) arctan(slope)"
+        + (", means; it predicts the loss up to the β beside it, the least of the seeds" if seeds > 1 else "")
+        + ("; ≈: estimated by refits" if any(row["slope_estimate_at_0"] is not None for row in table) else ""),
         "area: of the triggered loss over β; half-loss β: where that loss has fallen to half of its value at β=0"
         + (" (median of the seeds that get there)" if seeds > 1 else ""),
         "path: exact at every β, with the largest bound on a score's distance to the optimum; or refitted β by β",
@@ -73,6 +78,18 @@ def _mean(rows: Sequence[Row], name: str) -> str:
     if not values:
         return "-"
     return f"{np.mean(values):.3f}" + (f" ±{np.std(values, ddof=1):.3f}" if len(values) > 1 else "")
+
+
+def _slope(rows: Sequence[Row]) -> tuple[str, str, str]:
+    """Return theta, the slope and its range; of refits the slope is an estimate from their first betas, marked by ≈."""
+    exact, estimated = ([row[name] for row in rows] for name in ("slope_at_0", "slope_estimate_at_0"))
+    if rows and None not in exact:
+        theta, slope = np.mean([row["theta"] for row in rows]), np.mean(exact)
+        return f"{theta:.3f}", f"{slope:.4g}", f"{min(row['slope_range'] for row in rows):.1g}"
+    if rows and None not in estimated:
+        slope, error = np.mean(estimated), max(row["slope_estimate_error"] for row in rows)
+        return f"≈{-2 / np.pi * np.arctan(slope):.3f}", f"≈{slope:.3g} ±{error:.1g}", "-"
+    return "-", "-", "-"
 
 
 def _half(rows: Sequence[Row]) -> str:
