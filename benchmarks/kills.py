@@ -63,7 +63,7 @@ work.estimator = estimator
 
 def coordinate(study: Path, folder: Path) -> None:
     """Run a study in this process, and acknowledge on standard output what is on disk."""
-    for progress in run_study(read_study(study), folder, Wishes(n_jobs=2, memory=2.0**33)):
+    for progress in run_study(read_study(study), folder, Wishes(2, 2.0**33, retry_failed=True)):
         print(progress.done, progress.left, flush=True)
 
 
@@ -178,6 +178,9 @@ def kill_workers(trial: Trial, kills: int, whole: dict[str, Any]) -> None:
                 os.kill(random.choice(workers), signal.SIGKILL)
                 killed += 1
         going.communicate()
+    hit_twice = len(load_run(trial.folder).failed) - 1
+    with trial.start(PYTHONPATH=str(site)) as going:  # what the killer hit twice is tried again, without him
+        going.communicate()
     run = load_run(trial.folder)
     reasons = {cell.reason for cell in run.failed}
     kept = content(trial.folder)
@@ -185,7 +188,8 @@ def kill_workers(trial: Trial, kills: int, whole: dict[str, Any]) -> None:
     same = all(kept[key] == value for key, value in whole.items() if key.partition(" ")[0] not in failed)
     bad = [(c.coordinates["learner"], c.coordinates["lambda"], c.coordinates["seed"]) for c in run.failed]
     print(
-        f"{killed} kills of workers and a cell that kills its own: {run.n_done} of {run.n_cells} cells done, "
+        f"{killed} kills of workers and a cell that kills its own: {hit_twice} others were hit twice, and set aside; "
+        f"after --retry-failed {run.n_done} of {run.n_cells} cells done, "
         f"{len(run.failed)} failed {bad} {sorted(reasons)}, {run.n_left} left; those done equal the others: {same}; "
         f"processes left: {trial.orphans()}"
     )

@@ -76,7 +76,8 @@ class _Queue:
         return planned
 
     def put_back(self, planned: Planned) -> None:
-        self.cells.setdefault(planned.group, deque()).appendleft(planned)
+        """Have a cell tried again, after the others of its group: what killed its worker may be over by then."""
+        self.cells.setdefault(planned.group, deque()).append(planned)
 
 
 def compute_here(
