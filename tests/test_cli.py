@@ -55,7 +55,10 @@ def test_run_prints_a_line_for_each_setting_and_keeps_the_run(call, tmp_path):
     code, out, err = call("run", "tiny.toml", "-j", "1")
     header, *lines = out.partition("\n\n")[0].splitlines()
     assert code == 0
-    assert " ".join(header.split()) == "learner lambda gamma p clean acc. ASR at β=1 θ slope holds to β area half-loss β path"
+    assert (
+        " ".join(header.split())
+        == "learner lambda gamma p clean acc. ASR at β=1 θ slope holds to β area half-loss β path"
+    )
     assert [line.split()[:3] for line in lines] == [["ridge", "1", "0.1"], ["ridge", "1", "0.5"]]
     assert "4 curves, a figure for each learner and results.csv are in runs/tiny" in err
     assert (tmp_path / "work" / "runs" / "tiny" / "table.txt").read_text(encoding="utf-8") == out

@@ -64,6 +64,13 @@ def require_alike(first: Rows, second: Rows, name: str) -> None:
         )
 
 
+def equal_rows(first: Rows, second: Rows) -> bool:
+    """Return whether two arrays or two CSR matrices have the same rows in the same order."""
+    if sp.issparse(first) != sp.issparse(second) or first.shape != second.shape:
+        return False
+    return (first != second).nnz == 0 if sp.issparse(first) else np.array_equal(first, second)
+
+
 def contents(X: Rows) -> Iterator[bytes]:
     """Yield the content of each row of an array or a CSR matrix: equal rows, and only they, have the same."""
     for i in range(n_rows(X)):

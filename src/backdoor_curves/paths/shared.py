@@ -24,7 +24,7 @@ from backdoor_curves.kernels import Kernel
 from backdoor_curves.paths.coordinates import Features, GramFactor, coordinates
 from backdoor_curves.paths.svm import svm_path
 from backdoor_curves.paths.svm_record import SVMPath
-from backdoor_curves.rows import Rows, contents, n_rows, take_rows
+from backdoor_curves.rows import Rows, contents, equal_rows, n_rows, take_rows
 
 GIB = 2.0**30
 CHEAP = 64**2
@@ -131,7 +131,7 @@ class Shared:
     room: float = 2 * GIB
     kernels: dict[Hashable, RememberedKernel] = field(default_factory=dict, repr=False)
     _spaces: dict[bytes, Features | GramFactor] = field(default_factory=dict, repr=False)
-    _plateaus: dict[bytes, list[SVMPath]] = field(default_factory=dict, repr=False)
+    _plateaus: list[_Kept] = field(default_factory=list, repr=False)
 
     def kernel(self, key: Hashable, kernel: Kernel) -> RememberedKernel:
         """Return the kernel that remembers, one for each key: its name and parameters, or the function itself."""
@@ -156,21 +156,33 @@ class Shared:
         scaling: float | None = None,
     ) -> SVMPath:
         """Return the path of an SVM, see `paths.svm`: a kept one where it is the same but for the unit of beta."""
-        key = _digest(X, y, str((id(kernel), scaling)).encode())
-        kept = self._plateaus.setdefault(key, [])
-        for path in kept:
-            if (same := path.rescaled(u0, du)) is not None:
+        for kept in self._plateaus:
+            if kept.is_of(X, y, kernel, scaling) and (same := kept.path.rescaled(u0, du)) is not None:
                 return same
         path = svm_path(X, y, u0, du, kernel, scaling)
-        kept.append(path)
+        self._plateaus.append(_Kept(X, y, kernel, scaling, path))
         return path
 
 
-def _digest(X: Rows, *more: np.ndarray | bytes) -> bytes:
-    """Return a digest of rows and what goes with them."""
+@dataclass(frozen=True, eq=False)
+class _Kept:
+    """A path and what it is a path of; to compare rows is cheaper than to hash them."""
+
+    X: Rows
+    y: Float[np.ndarray, " n"]
+    kernel: Kernel
+    scaling: float | None
+    path: SVMPath
+
+    def is_of(self, X: Rows, y: Float[np.ndarray, " n"], kernel: Kernel, scaling: float | None) -> bool:
+        """Return whether the path is of these rows."""
+        same = self.kernel is kernel and self.scaling == scaling and np.array_equal(self.y, y)
+        return same and equal_rows(self.X, X)
+
+
+def _digest(X: Rows) -> bytes:
+    """Return a digest of rows."""
     digest = blake2b(digest_size=16)
     for content in contents(X):
         digest.update(content)
-    for part in more:
-        digest.update(part if isinstance(part, bytes) else np.ascontiguousarray(part).tobytes())
     return digest.digest()

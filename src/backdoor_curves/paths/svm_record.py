@@ -272,7 +272,8 @@ class SVMPath(BetaPath):
         """
         A, family = self._at(betas)
         lacking = corrections(family, self.at.status[self._node_before(betas)])
-        for k in self.can_be_refined(lacking.doubtful(self.problem.scale)):
+        small = len(self.problem.y) <= EXTENDED
+        for k in lacking.doubtful(self.problem.scale) if small else ():
             if best := self._refined_at(betas[k]):
                 lacking = lacking.replaced(int(k), A[k], family.b[k], best, self.problem)
         bounds = [self._score_bound(X, A, family.b, lacking) for X in rows]
