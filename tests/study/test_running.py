@@ -13,6 +13,7 @@ import msgspec
 import pytest
 from small_study import FAULTY, WISHES, content, finished, four_learners, processes_with, small, tree
 
+from backdoor_curves.study import store
 from backdoor_curves.study.config import LearnerConfig
 from backdoor_curves.study.run import load_run
 from backdoor_curves.study.running import Progress, run_study, store_path
@@ -55,12 +56,13 @@ def test_a_run_takes_what_shards_have_done(tmp_path):
     assert progress[-1] == Progress(4, 0, 4)
 
 
-def test_a_stopped_run_goes_on_and_keeps_the_same_bits(whole, tmp_path):
-    """Stopped in the middle of a group, at every first sign of life."""
+def test_a_stopped_run_goes_on_and_keeps_the_same_bits(whole, tmp_path, monkeypatch):
+    """Stopped in the middle of a group, after every few cells; each is committed at once here."""
+    monkeypatch.setattr(store, "COMMIT_EVERY", 0.0)
     stops, last = 0, Progress(0, 0, 16)
     while last.left:
         signs: list[Progress] = []
-        for progress in run_study(four_learners(), tmp_path / "small", WISHES, stopping=lambda s=signs: len(s) > 1):
+        for progress in run_study(four_learners(), tmp_path / "small", WISHES, stopping=lambda s=signs: len(s) > 5):
             signs.append(progress)  # noqa: PERF402 - the run looks at it
         assert signs[-1].done > last.done
         stops, last = stops + 1, signs[-1]
