@@ -163,8 +163,8 @@ def logistic_case(rows: Rows, name: str, C: float) -> Case:
         lambda: logistic_path(rows.X, rows.y, *rows.bounds(C), 1.0).scores(rows.tests, BETAS),
         lambda: refits(rows, LogisticRegression(C=C, solver="liblinear")),
         None,
-        lambda: refits(rows, LogisticRegression(C=C, solver="liblinear", tol=1e-8, max_iter=10_000)),
-        "liblinear, tol 1e-8",
+        lambda: refits(rows, LogisticRegression(C=C, solver="liblinear", tol=1e-10, max_iter=100_000)),
+        "liblinear, tol 1e-10",
     )
 
 

@@ -35,6 +35,11 @@ def many(n: int = 12):
     return small(learners=(LearnerConfig("ridge", lams),), rates=(0.3,), poison=(PoisonConfig(),), seeds=(0,))
 
 
+def workers() -> list:
+    """The pool's processes; refits of other tests may have left some of joblib's, which wait a while."""
+    return [child for child in multiprocessing.active_children() if not child.name.startswith("Loky")]
+
+
 def reasons(study, outcomes) -> dict[float, str]:
     return {planned.cell.lam: outcomes[planned.key].reason for planned in make_plan(study).cells}
 
@@ -44,7 +49,7 @@ def test_workers_compute_what_this_process_does(tmp_path):
     _, here = done_here(four_learners())
     there = came(work_through(four_learners(), tmp_path))
     assert {key: o.numbers for key, o in there.items()} == {key: o.numbers for key, o in here.items()}
-    assert not multiprocessing.active_children()
+    assert not workers()
 
 
 def test_workers_that_are_killed_are_replaced_and_no_cell_is_lost(tmp_path):
@@ -55,7 +60,7 @@ def test_workers_that_are_killed_are_replaced_and_no_cell_is_lost(tmp_path):
         if outcome is not None:
             found[outcome.key] = outcome
             if killed < 3 and len(found) % 5 == 0:
-                victim = random.choice(multiprocessing.active_children())
+                victim = random.choice(workers())
                 os.kill(victim.pid, signal.SIGKILL)
                 killed += 1
     assert killed == 3
@@ -128,7 +133,7 @@ def test_workers_end_with_the_loop_that_they_work_for(tmp_path):
     outcomes = work_through(many(40), tmp_path)
     while next(outcomes) is None:
         pass
-    children = multiprocessing.active_children()
+    children = workers()
     assert children
     outcomes.close()
     assert not any(child.is_alive() for child in children)
