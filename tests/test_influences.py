@@ -361,3 +361,115 @@ def test_self_influence_has_the_victims_order():
         return SQUARED(y[i] * ridge_scores(X, y, weights, X[[i]]))[0]
 
     assert own[i] == pytest.approx((loss(1e-5) - loss(-1e-5)) / 2e-5, rel=1e-6)
+
+
+def test_where_the_path_is_lost_there_is_an_error_and_no_number():
+    """A feature of 1e7 beside others of 1: the curve refuses it, and so does this."""
+    rng = np.random.default_rng(0)
+    y, X = np.arange(30) % 2, rng.normal(size=(30, 60))
+    X[:, 0] *= 1e7
+    data = bc.poison((X, y), (X[:6] * 1.01, y[:6]), trigger=lambda rows, _: rows + 1, rate=0.3, rng=rng)
+    with pytest.raises(bc.ToleranceError, match="scores within 1e-06 of the optimum's were expected"):
+        bc.influence(LinearSVC(), data, 0.4)
+
+
+def test_ridge_with_more_features_than_rows_keeps_its_digits_at_small_alpha():
+    """A^-1 as a difference of two large terms would leave three of them."""
+    rng = np.random.default_rng(0)
+    y, X = np.arange(30) % 2, rng.normal(size=(30, 60))
+    data = bc.poison((X, y), (X[:6] * 1.01, y[:6]), trigger=lambda rows, _: rows + 1, rate=0.3, rng=rng)
+    found = bc.influence(RidgeClassifier(alpha=1e-6), data, 0.4).values
+    rows, targets, tests, wanted = signed(data)
+    weights = np.where(data.is_poison, 0.4, 1.0)
+    # In the rows' own space, where nothing cancels: A^-1 Z' = Z' (Z Z' + alpha / W)^-1 / W.
+    mean = weights @ rows / weights.sum()
+    Z, T = ((part - mean) for part in (rows, tests))
+    root = np.sqrt(weights)
+    K = root[:, np.newaxis] * (Z @ Z.T) * root + 1e-6 * np.eye(len(Z))
+    B = np.linalg.inv(K)
+    hat = (T @ Z.T * root) @ B / root + 1 / weights.sum()  # x'A^-1 z_i, the free intercept's part added
+    offset = weights @ targets / weights.sum()
+    duals = B @ (root * (targets - offset))
+    f, residuals = (T @ Z.T * root) @ duals + offset, -1e-6 * duals / root  # f_i - y_i without a difference
+    right = -(-2 * wanted * (1 - wanted * f))[:, np.newaxis] * hat * residuals
+    # Residuals of 1e-6 are differences of numbers of size 1; uncorrected, the values were off by 2e-3.
+    np.testing.assert_allclose(found, right, atol=1e-6 * np.abs(right).max())
+
+
+def on_the_margin_from_the_start():
+    """A poison row that the clean model puts on its margin: it cannot hold it there with a bound of 0."""
+    rng = np.random.default_rng(0)
+    y = (np.arange(40) % 5 > 1).astype(int)
+    X = rng.normal(size=(40, 12)) + 0.3 * (2 * y[:, np.newaxis] - 1)
+    estimator = SVC(C=0.02, kernel="linear")
+    clean = bc.backdoor_learning_curve(estimator, bc.PoisonedData((X, y), (X[:1] + 1, [1]), (X, y), (X, y)))
+    b, *w = clean.path.scores(np.vstack([np.zeros(12), np.eye(12)]), np.zeros(1))[0]
+    w, p = np.array(w) - b, rng.normal(size=12)
+    p += w * (1 - b - w @ p) / (w @ w)
+    tests = (rng.normal(size=(3, 12)), [1, 1, 0])
+    return estimator, bc.PoisonedData((X, y), (p[np.newaxis], [1]), (X[:2], y[:2]), tests)
+
+
+def test_a_poison_row_on_the_margin_at_0_is_a_tie():
+    """The slope is right; what other weights do depends on the side, and is flagged."""
+    estimator, data = on_the_margin_from_the_start()
+    curve = bc.backdoor_learning_curve(estimator, data)
+    found = curve.influence(0.0)
+    assert found.ties > 0
+    assert found.slope == pytest.approx(curve.slope(0.0), rel=1e-9, abs=1e-12)
+
+
+def test_knots_are_ties_and_the_betas_between_them_are_not():
+    """Just there a row joins the margin or leaves it."""
+    curve = bc.backdoor_learning_curve(SVC(C=C, gamma=GAMMA), problem())
+    knots = curve.knots[np.append(np.diff(curve.knots) > 1e-6, True)][:12]
+    assert all(curve.influence(float(knot)).ties > 0 for knot in knots)
+    middles = (knots[:-1] + knots[1:]) / 2
+    assert not any(curve.influence(float(middle)).ties for middle in middles)
+
+
+def test_clean_rows_all_at_their_limits_leave_the_intercept_free_at_0():
+    """Balanced classes at a small C: the least change of one weight makes the intercept jump."""
+    rng = np.random.default_rng(0)
+    y = np.arange(40) % 2
+    X = rng.normal(size=(40, 3)) + (2 * y[:, np.newaxis] - 1) * 0.5
+    data = bc.poison(
+        (X, y), (X[:6], y[:6]), trigger=lambda rows, _: rows + 1, rate=0.3, labels=1, injection="append", rng=rng
+    )
+    with pytest.raises(ValueError, match="no row is on the margin between its limits"):
+        bc.influence(SVC(C=0.01, kernel="linear"), data)
+
+
+def test_frames_are_rows_too():
+    """Of every learner, narrow and wide."""
+    pd = pytest.importorskip("pandas")
+    rng = np.random.default_rng(2)
+    for d in (4, 50):
+        X, y = rng.normal(size=(40, d)), np.arange(40) % 2
+        parts = [bc.poison((k(X), y), (k(X[:8]), y[:8]), trigger=lambda rows, _: rows + 1, rate=0.2,
+                           rng=np.random.default_rng(0)) for k in (np.asarray, pd.DataFrame)]  # fmt: skip
+        for estimator in (LogisticRegression(), LinearSVC(), RidgeClassifier(), SVC()):
+            arrays, frames = (bc.backdoor_learning_curve(estimator, part) for part in parts)
+            np.testing.assert_allclose(frames.influence(0.5).values, arrays.influence(0.5).values, atol=1e-9)
+            np.testing.assert_allclose(frames.self_influence(0.5), arrays.self_influence(0.5), atol=1e-9)
+
+
+def test_rows_without_weight_have_no_influence():
+    """A class that counts for nothing."""
+    curve = bc.backdoor_learning_curve(RidgeClassifier(class_weight={0: 0.0, 1: 1.0}), problem())
+    assert np.isfinite(curve.influence(0.5).values).all()
+    assert np.isfinite(curve.self_influence(0.5)).all()
+
+
+@pytest.mark.parametrize("tolerance", [0, -1.0, float("nan"), float("inf"), "a", True])
+def test_a_tolerance_is_a_number(tolerance):
+    """Whatever else comes is refused before anything is followed."""
+    with pytest.raises(ValueError, match="tolerance: a number > 0 was expected"):
+        bc.influence(RidgeClassifier(), problem(), tolerance=tolerance)
+
+
+@pytest.mark.parametrize("rows", [(np.zeros((2, 9)), [0, 1]), (np.zeros((0, 4)), [])])
+def test_own_rows_are_rows_of_the_same_kind(rows):
+    """Not others, and not none."""
+    with pytest.raises(ValueError, match=r"rows: (rows of shape|at least one row)"):
+        bc.influence(SVC(), problem(), rows=rows)

@@ -148,3 +148,19 @@ def test_slopes_outside_0_and_1_are_refused(beta, data):
     """beta is a weight from nothing to one."""
     with pytest.raises(ValueError, match=r"numbers in \[0, 1\] were expected"):
         bc.backdoor_learning_curve(RidgeClassifier(), data).slope(beta)
+
+
+def test_a_loss_of_zero_has_no_relative_slope():
+    """And says so in a sentence."""
+    X, y = np.array([[-3.0], [3.0], [2.0]]), np.array([0, 1, 1])
+    data = bc.PoisonedData((X, y), (np.array([[5.0]]), [1]), (X, y), (np.array([[4.0]]), [1]))
+    curve = bc.backdoor_learning_curve(SVC(C=1.0, kernel="linear"), data)
+    with pytest.raises(ValueError, match="a triggered loss > 0 at beta = 0 was expected"):
+        _ = curve.relative_slope
+    assert str(curve.theta) == "0.0"
+
+
+def test_refits_have_no_slope_range(data):
+    """They have an error of their estimate."""
+    with pytest.raises(ValueError, match="slope_range needs an exact path"):
+        _ = bc.backdoor_learning_curve(RidgeClassifier(), data, method="refit", betas=[0.0, 1.0]).slope_range

@@ -7,7 +7,6 @@ if TYPE_CHECKING:
     from backdoor_curves import datasets as datasets
     from backdoor_curves import metrics as metrics
     from backdoor_curves.curve import BackdoorLearningCurve as BackdoorLearningCurve
-    from backdoor_curves.curve import ToleranceError as ToleranceError
     from backdoor_curves.curve import backdoor_learning_curve as backdoor_learning_curve
     from backdoor_curves.curve import backdoor_learning_curves as backdoor_learning_curves
     from backdoor_curves.data import PoisonedData as PoisonedData
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from backdoor_curves.explain import input_gradient as input_gradient
     from backdoor_curves.explain import trigger_mask as trigger_mask
     from backdoor_curves.explain import trigger_share as trigger_share
+    from backdoor_curves.following import ToleranceError as ToleranceError
     from backdoor_curves.influences import Influence as Influence
     from backdoor_curves.influences import influence as influence
     from backdoor_curves.paths.base import PathError as PathError
@@ -47,7 +47,7 @@ _HOME = {
     "Samples": "data",
     "Shared": "paths.shared",
     "SlopeDisplay": "display",
-    "ToleranceError": "curve",
+    "ToleranceError": "following",
     "backdoor_learning_curve": "curve",
     "backdoor_learning_curves": "curve",
     "influence": "influences",

@@ -12,7 +12,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
-from numbers import Integral, Real
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -25,7 +25,7 @@ from backdoor_curves.data import PoisonedData, Samples
 from backdoor_curves.deviation import angles, cosines, norms
 from backdoor_curves.files import as_arrays, read_record, record_of, value_of, write_record
 from backdoor_curves.flips import Flips
-from backdoor_curves.following import REFIT_BETAS, Method, follow
+from backdoor_curves.following import REFIT_BETAS, Method, check_tolerance, follow, missed_betas
 from backdoor_curves.freezing import Freeze
 from backdoor_curves.influences import (
     Influence,
@@ -39,7 +39,7 @@ from backdoor_curves.influences import (
 from backdoor_curves.learners import Learner, read_learner
 from backdoor_curves.losses import Loss
 from backdoor_curves.metrics import attack_success_rate, clean_accuracy, robust_accuracy
-from backdoor_curves.paths.base import BetaPath, Certificate, Gram, Interpolant, PathError
+from backdoor_curves.paths.base import BetaPath, Certificate, Gram, Interpolant
 from backdoor_curves.paths.interpolants import PiecewiseLinear, Rational, Table
 from backdoor_curves.paths.panels import Panels
 from backdoor_curves.paths.shared import Shared
@@ -142,8 +142,7 @@ def backdoor_learning_curve(
     """
     if not isinstance(data, PoisonedData):
         raise TypeError(f"data: PoisonedData was expected, {type(data).__name__} came; make it with poison(...)")
-    if not (isinstance(tolerance, Real) and tolerance > 0):
-        raise ValueError(f"tolerance: a number > 0 was expected, {tolerance!r} came")
+    check_tolerance(tolerance)
     if n_jobs is not None and (not isinstance(n_jobs, Integral) or n_jobs == 0):
         raise ValueError(f"n_jobs: None or a number of processes, -1 for all cores, was expected, {n_jobs!r} came")
     if on_miss not in ("raise", "flag"):
@@ -169,7 +168,7 @@ def backdoor_learning_curve(
         triggered=scored(triggered),
         clean=scored(clean),
         triggered_true=None if data.triggered_true is None else learner.index(data.triggered_true),
-        missed=_missed(live, tolerance, on_miss),
+        missed=missed_betas(path, live.tests, tolerance, on_miss),
         live=live,
     )
 
@@ -232,10 +231,6 @@ def backdoor_learning_curves(
     }
 
 
-class ToleranceError(PathError):
-    """A path is farther from the optimum than its tolerance; the message names the betas."""
-
-
 def check_betas(betas: Any, ascending: bool = False) -> Float[np.ndarray, " b"]:
     """Return betas as an array of shape (b,); they must be in [0, 1], and ascend where a grid is meant."""
     try:
@@ -263,7 +258,7 @@ class CurveInfo:
     estimator : str
         The last step of the estimator, with its frozen parameters.
     method : str
-        How the path was followed: "ridge", "svm" or "refit".
+        How the path was followed: "ridge", "svm", "logistic", "squared hinge" or "refit".
     exact : bool
         Whether the curve answers at every beta.
     loss, code : str
@@ -392,7 +387,7 @@ class BackdoorLearningCurve:
 
     @property
     def method(self) -> str:
-        """How the path was followed: "ridge", "svm" or "refit"."""
+        """How the path was followed: "ridge", "svm", "logistic", "squared hinge" or "refit"."""
         return self.info.method
 
     @property
@@ -539,7 +534,7 @@ class BackdoorLearningCurve:
         Near 1 it says little: from a slope of -64 on it is above .99. `slope`, `slope_per_poison_row` and
         `relative_slope` do not saturate.
         """
-        return float(-2.0 / np.pi * np.arctan(self.slope(0.0)))
+        return float(-2.0 / np.pi * np.arctan(self.slope(0.0))) + 0.0  # never -0.0
 
     @property
     def slope_per_poison_row(self) -> float:
@@ -549,15 +544,19 @@ class BackdoorLearningCurve:
     @property
     def relative_slope(self) -> float:
         """The slope at beta = 0 over the triggered loss there; -1 / relative_slope is when it would be gone."""
-        return float(self.slope(0.0) / self.loss("triggered", 0.0))
+        if not (loss := self.loss("triggered", 0.0)):
+            raise ValueError("relative_slope: a triggered loss > 0 at beta = 0 was expected, 0 came; ask for slope")
+        return float(self.slope(0.0) / loss)
 
     @property
     def slope_range(self) -> float:
-        """The beta in (0, 1] up to which the slope at 0 predicts the triggered loss.
+        """The beta in [0, 1] up to which the slope at 0 predicts the triggered loss.
 
         The first kink, to which a hinge loss is a straight line; for smooth losses, if that is earlier, where the
         quadratic term of the loss, from its second derivative at 0, has come to a tenth of the linear one.
         """
+        if not self.exact:
+            raise ValueError("slope_range needs an exact path; for refits see the error of slope_estimate")
         return self.triggered.linear_until()
 
     def slope_estimate(self, split: Split = "triggered") -> SlopeEstimate:
@@ -857,22 +856,3 @@ def _describe(learner: Learner, data: PoisonedData, path: BetaPath) -> CurveInfo
         n_poison=len(learner.poison),
         rate=float(data.rate),
     )
-
-
-def _missed(live: _Live, tolerance: float, on_miss: str) -> Float[np.ndarray, " f"]:
-    """Return the betas where the path misses its tolerance, or raise; of refits the unconverged ones.
-
-    Five nodes from first to last are looked at; `certificate` answers for any other beta.
-    """
-    nodes = live.path.interpolant.nodes
-    certificate = live.certificate(nodes[np.unique(np.linspace(0, len(nodes) - 1, 5).round().astype(int))])
-    if certificate is None:
-        return live.path.unconverged
-    missed = certificate.betas[~(certificate.score_bound <= tolerance)]
-    if missed.size and on_miss == "raise":
-        raise ToleranceError(
-            f"scores within {tolerance:g} of the optimum's were expected; at {missed.size} betas, the first "
-            f"{missed[0]:g}, the bound is up to {certificate.score_bound.max():.1e}; raise lambda or tolerance, "
-            'scale the features, or pass on_miss="flag"'
-        )
-    return missed

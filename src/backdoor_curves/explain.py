@@ -28,7 +28,7 @@ from backdoor_curves.paths.refit import RefitPath
 from backdoor_curves.paths.ridge import RidgePath
 from backdoor_curves.paths.squared_hinge import SquaredHingePath
 from backdoor_curves.paths.svm_record import SVMPath
-from backdoor_curves.rows import Rows, n_rows, take_rows
+from backdoor_curves.rows import Rows, n_rows, require_alike, take_rows
 
 Of = Literal["score", "predicted"]
 Gradients = Float[np.ndarray, "n d"]
@@ -55,7 +55,8 @@ def input_gradient(
     Returns
     -------
     array shaped as X
-        d score / d input, in scores per unit of the input; with a last axis of K for the scores of K > 2 classes.
+        d score / d input, in scores per unit of the input; with a last axis for the score columns of K > 2 classes, one
+        for each class or pair of classes (see `codes`).
 
     Raises
     ------
@@ -81,6 +82,8 @@ def input_gradient(
     if of not in ("score", "predicted"):
         raise ValueError(f'of: "score" or "predicted" was expected, {of!r} came')
     beta, learner = checked_beta(beta), curve.learner
+    assert curve.live is not None  # else there were no learner
+    require_alike(curve.live.data.clean_test.X, X, "X")
     inputs: list[Rows] = []
     Z = X
     for step in learner.steps:
@@ -209,7 +212,8 @@ def _known_vjp(step: Any) -> Callable[[Gradients], Gradients]:
     if kind is TruncatedSVD or (kind is PCA and not step.whiten):
         return lambda G: G @ step.components_
     if kind is PCA:
-        return lambda G: (G / np.sqrt(step.explained_variance_)) @ step.components_
+        scale = np.maximum(np.sqrt(step.explained_variance_), np.finfo(step.explained_variance_.dtype).eps)
+        return lambda G: (G / scale) @ step.components_
     raise ValueError(
         f"the derivative of {kind.__name__} is not known here; give it a method vjp(X, G) that returns, for each row, "
         "G times the derivative of the step, shaped as X"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from numbers import Real
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -37,6 +38,47 @@ REFIT_BETAS = (
 """Where a learner without an exact path is refitted if nothing else is asked: dense near 0, where curves fall."""
 MARGIN = 0.3
 """Share of the tolerance on scores that a path is followed to: test rows may be farther out than training rows."""
+
+
+class ToleranceError(PathError):
+    """A path is farther from the optimum than its tolerance; the message names the betas."""
+
+
+def check_tolerance(tolerance: Any) -> None:
+    """Refuse a tolerance that is no number > 0."""
+    if not (isinstance(tolerance, Real) and not isinstance(tolerance, bool) and 0.0 < float(tolerance) < np.inf):
+        raise ValueError(f"tolerance: a number > 0 was expected, {tolerance!r} came")
+
+
+def missed_betas(
+    path: BetaPath,
+    rows: Sequence[Rows],
+    tolerance: float,
+    on_miss: str = "raise",
+    betas: Float[np.ndarray, " b"] | None = None,
+) -> Float[np.ndarray, " f"]:
+    """Return the betas where a path misses its tolerance for the scores of some rows, or raise; of refits the
+    unconverged ones.
+
+    Parameters
+    ----------
+    betas : array of shape (b,), optional
+        By default five of the path's nodes, from the first to the last; `certificate` answers for any other beta.
+    """
+    nodes = path.interpolant.nodes
+    if betas is None:
+        betas = nodes[np.unique(np.linspace(0, len(nodes) - 1, 5).round().astype(int))]
+    certificate = path.certificate(betas, rows)
+    if certificate is None:
+        return path.unconverged
+    missed = certificate.betas[~(certificate.score_bound <= tolerance)]
+    if missed.size and on_miss == "raise":
+        raise ToleranceError(
+            f"scores within {tolerance:g} of the optimum's were expected; at {missed.size} betas, the first "
+            f"{missed[0]:g}, the bound is up to {certificate.score_bound.max():.1e}; raise lambda or tolerance, "
+            'scale the features, or pass on_miss="flag"'
+        )
+    return missed
 
 
 def follow(

@@ -14,6 +14,7 @@ Learning Curves (arXiv 2106.07214), Eq. 3 and appendix B, with the Hessian over 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
@@ -22,14 +23,14 @@ from sklearn.metrics import roc_auc_score
 
 from backdoor_curves.codes import encode
 from backdoor_curves.data import PoisonedData, Samples, as_samples
-from backdoor_curves.following import follow
+from backdoor_curves.following import check_tolerance, follow, missed_betas
 from backdoor_curves.freezing import Freeze
 from backdoor_curves.learners import Learner, read_learner
 from backdoor_curves.losses import corner_of, score_gradients
 from backdoor_curves.memory import require_bytes
 from backdoor_curves.paths.base import BetaPath, Response
 from backdoor_curves.paths.shared import Shared
-from backdoor_curves.rows import stack_rows, take_rows
+from backdoor_curves.rows import require_alike, stack_rows, take_rows
 
 TestRows = Literal["triggered", "clean"] | Samples | tuple[Any, Any]
 """The triggered or the clean test rows of the data, or own rows with their labels."""
@@ -51,8 +52,9 @@ class Influence:
     beta : float
         The weight of the poison rows.
     ties : int
-        Training rows on the margin of an SVM that it does not hold there (repeated rows with other labels, dependent
-        rows): with any of them the values are right along beta, and one-sided for other weights. 0 otherwise.
+        Training rows on the margin of an SVM that are at one of their limits there: the sets change for some weights
+        (at a knot, for one that is about to join or leave; repeated rows with other labels; dependent rows). The values
+        are then right along beta, and one-sided for other weights. 0 where all are derivatives on both sides.
     of : {"triggered", "clean", "own"}
         Which test rows these are.
 
@@ -145,12 +147,13 @@ def influence(
     data : PoisonedData
         Poison and clean rows alike are training rows.
     beta : float in [0, 1]
-        The weight of the poison rows. At 0, and where the sets of an SVM change, the derivative is that from the right,
-        at 1 that from the left.
+        The weight of the poison rows. At 0, and where the sets of an SVM change, the derivative is that for the way on
+        in beta, at 1 for the way back; `ties` says where another way would have another one.
     rows : "triggered", "clean", or Samples or a pair (X, y)
         The test rows: those of the data, or own rows with the labels that their loss is meant for.
     freeze, tolerance, shared
-        As in `backdoor_learning_curve`; the result is exact to rounding, whatever the tolerance of the path.
+        As in `backdoor_learning_curve`. The result does not depend on the tolerance, but on the path being found: it
+        comes from the conditions of the optimum there, to rounding.
 
     Returns
     -------
@@ -163,6 +166,8 @@ def influence(
         within an interval there (no row on the margin): then single weights have no derivative.
     MemoryError
         If the result would not fit.
+    ToleranceError
+        If rounding keeps the path from the optimum at beta.
 
     Examples
     --------
@@ -175,11 +180,13 @@ def influence(
     4
     """
     beta = checked_beta(beta)
+    check_tolerance(tolerance)
     if not isinstance(data, PoisonedData):
         raise TypeError(f"data: PoisonedData was expected, {type(data).__name__} came; make it with poison(...)")
     learner = read_learner(estimator, data, freeze)
     tests = rows_meant(rows, learner, data.triggered_test, data.clean_test)
     path = follow(learner, "exact", tolerance=tolerance, shared=shared)
+    missed_betas(path, [tests.X], tolerance, betas=np.array([beta]))
     return replace(influence_on(path, learner, tests, beta), of=kind_of(rows))
 
 
@@ -190,9 +197,12 @@ def rows_meant(rows: TestRows, learner: Learner, triggered: Samples, clean: Samp
             raise ValueError(f'rows: "triggered", "clean" or a pair (X, y) was expected, {rows!r} came')
         rows = triggered if rows == "triggered" else clean
     samples = as_samples(rows, "rows")
+    if not len(samples):
+        raise ValueError("rows: at least one row was expected, none came")
+    require_alike(clean.X, samples.X, "rows")
     unknown = samples.y[~np.isin(samples.y, learner.classes)]
     if unknown.size:
-        raise ValueError(f"rows: labels out of {learner.classes.tolist()} were expected, {unknown[0]!r} came")
+        raise ValueError(f"rows: labels out of {learner.classes.tolist()} were expected, {unknown.tolist()[0]!r} came")
     return learner.test_rows(samples, "rows")
 
 
@@ -269,13 +279,9 @@ def poison_ranking(
 
 def checked_beta(beta: Any) -> float:
     """Return beta as a float; it must be one number in [0, 1]."""
-    try:
-        number = float(beta)
-    except (TypeError, ValueError):
-        number = float("nan")
-    if not 0.0 <= number <= 1.0:
+    if isinstance(beta, bool) or not isinstance(beta, Real) or not 0.0 <= float(beta) <= 1.0:
         raise ValueError(f"beta: one number in [0, 1] was expected, {beta!r} came")
-    return number
+    return float(beta)
 
 
 def _loss_gradients(response: Response, learner: Learner, tests: Samples) -> Float[np.ndarray, "n columns"]:

@@ -12,7 +12,7 @@ from sklearn.svm import LinearSVC
 from small_study import cell_of, done_here, four_learners, small
 
 import backdoor_curves as bc
-from backdoor_curves.curve import ToleranceError
+from backdoor_curves.following import ToleranceError
 from backdoor_curves.study import work
 from backdoor_curves.study.config import KeepConfig, LearnerConfig, PoisonConfig
 from backdoor_curves.study.plan import make_plan

@@ -117,7 +117,7 @@ class BetaPath(ABC):
     """The optimum of a learner as a function of the poison's weight beta; frozen once built."""
 
     method: ClassVar[str]
-    """How the path was followed: "ridge", "svm", "refit"."""
+    """How the path was followed: "ridge", "svm", "logistic", "squared hinge" or "refit"."""
     exact: ClassVar[bool]
     """Whether the path answers at every beta in [0, 1], and not only at the betas it was refitted at."""
     interpolant: Interpolant

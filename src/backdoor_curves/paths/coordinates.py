@@ -52,8 +52,7 @@ class Features:
 
     def of(self, X: Rows) -> Float[np.ndarray, "x p"]:
         """Return other rows in these coordinates."""
-        part = X[:, self.kept]
-        return np.asarray(part.toarray() if sp.issparse(part) else part)
+        return np.asarray(X[:, self.kept].toarray() if sp.issparse(X) else np.asarray(X, dtype=float)[:, self.kept])
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +83,7 @@ class GramFactor:
 
     def of(self, X: Rows) -> Float[np.ndarray, "x p"]:
         """Return the part of other rows that is in the span, in these coordinates."""
-        inner = self.basis @ X.T
+        inner = self.basis @ (X if sp.issparse(X) else np.asarray(X, dtype=float)).T
         inner = inner.toarray() if sp.issparse(inner) else inner
         return np.asarray(solve_triangular(self.T, inner, lower=True, check_finite=False)).T
 

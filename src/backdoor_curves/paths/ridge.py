@@ -35,6 +35,8 @@ from backdoor_curves.rows import Rows, n_rows
 Intercept = Literal["free", "none"]
 LARGEST_POLE = 1e14
 """Beyond it a poison row outweighs alpha by more than double precision holds."""
+REFINEMENTS = 3
+"""Corrections of a response: with more features than rows, and a small alpha, A^-1 as a difference loses digits."""
 ROUNDING = 64 * np.finfo(float).eps
 """Relative rounding that a score is allowed: of the inner product, the interpolation and the centring."""
 
@@ -355,14 +357,25 @@ class RidgePath(BetaPath):
         phi = 1.0 / (1.0 + np.outer(self.poles, betas)) ** 2
         speeds = (phi[:, :, np.newaxis] * self.residuals[:, np.newaxis, :]).reshape(len(self.poles), -1)
         rates = self.directions @ speeds, self.intercept_directions @ speeds
-        return self._scores(X, *self._centred_parameters(betas)), self._scores(X, *rates)
+        return self._scores(X, *self._polished(betas)), self._scores(X, *rates)
+
+    def _polished(self, betas: Float[np.ndarray, " b"]) -> tuple[Float[np.ndarray, "d bk"], Float[np.ndarray, " bk"]]:
+        """Return the parameters corrected by Newton's method: the residuals that they leave may be far smaller."""
+        repeated = np.repeat(betas, len(self.intercept0))
+        W, b = self._centred_parameters(betas)
+        for _ in range(REFINEMENTS if self.system.clean.gram is None else 0):
+            b = self.system.best_intercept(W, repeated)
+            gradient, _ = self.system.gradient_and_objective(W, b, repeated)
+            W = W - self._solve(gradient / 2.0, repeated)[0]
+            b = self.system.best_intercept(W, repeated)
+        return W, b
 
     def response(self, beta: float) -> Response:
         """Return how the optimum at beta answers to the weights of its training rows, the clean ones first.
 
         H is 2 A(beta), and q_i = 2 weight_i (f_i - y_i) for each class.
         """
-        W, b = self._centred_parameters(np.array([beta]))
+        W, b = self._polished(np.array([beta]))
         parts = self.system.clean, self.system.poison
         residuals = [part.root[:, np.newaxis] * (part.dot(W) + np.outer(part.root, b) - part.Y) for part in parts]
         pulls = 2.0 * np.vstack(residuals)
@@ -381,11 +394,28 @@ class RidgePath(BetaPath):
         def coupling(X: Rows) -> Float[np.ndarray, "x n"]:
             X = _as_floats(X)
             rows = np.asarray(X.toarray() if sp.issparse(X) else X) - self.centre
-            V, v = self._solve(rows.T, np.full(len(rows), beta), free)
-            columns = [(part.dot(V) + np.outer(part.root, v)) / part.root[:, np.newaxis] for part in (clean, poison)]
-            return np.vstack(columns).T / 2.0
+            betas = np.full(len(rows), beta)
+            V, v = self._solve(rows.T, betas, free)
+            for _ in range(REFINEMENTS):
+                off, lacking = self._product(V, v, beta)
+                dV, dv = self._solve(rows.T - off, betas, free - lacking)
+                V, v = V + dV, v + dv
+            columns = [part.dot(V) + np.outer(part.root, v) for part in (clean, poison)]
+            roots = [part.root[:, np.newaxis] for part in (clean, poison)]
+            # A row without weight pulls at nothing.
+            G = [np.divide(c, r, out=np.zeros_like(c), where=r > 0.0) for c, r in zip(columns, roots, strict=True)]
+            return np.vstack(G).T / 2.0
 
         return coupling
+
+    def _product(
+        self, V: Float[np.ndarray, "d k"], v: Float[np.ndarray, " k"], beta: float
+    ) -> tuple[Float[np.ndarray, "d k"], Float[np.ndarray, " k"]]:
+        """Return A (V, v), for centred rows."""
+        system, C, P = self.system, self.system.clean, self.system.poison
+        on_poison = P.normal_dot(V) + np.outer(P.sums, v)
+        on_intercept = C.weight * v + beta * (P.sums @ V + P.weight * v) if system.free else np.zeros_like(v)
+        return C.normal_dot(V) + system.alpha * V + beta * on_poison, on_intercept
 
     def nodal_gram(self) -> Float[np.ndarray, "nodes nodes"]:
         """Return <w(beta_i), w(beta_j)> at the nodes, summed over the classes (the Frobenius product)."""
@@ -421,10 +451,10 @@ class RidgePath(BetaPath):
         return relative, bound.reshape(-1, k).max(1)
 
     def _solve(
-        self, C: Float[np.ndarray, "d k"], betas: Float[np.ndarray, " k"], c: float = 0.0
+        self, C: Float[np.ndarray, "d k"], betas: Float[np.ndarray, " k"], c: Float[np.ndarray, " k"] | float = 0.0
     ) -> tuple[Float[np.ndarray, "d k"], Float[np.ndarray, " k"]]:
         """Return A^-1 (C, c) at the beta of each column: (A0 + beta A1)^-1 = A0^-1 - V diag(beta / (1 + beta l)) V'."""
-        inner = self.directions.T @ C + c * self.intercept_directions[:, np.newaxis]
+        inner = self.directions.T @ C + self.intercept_directions[:, np.newaxis] * c
         along = betas / (1.0 + np.outer(self.poles, betas)) * inner
         return self.system.solve(C) - self.directions @ along, (
             c / self.system.clean.weight - self.intercept_directions @ along

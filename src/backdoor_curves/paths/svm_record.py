@@ -164,15 +164,19 @@ class SVMPath(BetaPath):
         """Return how the optimum at beta answers to the weights of its training rows."""
         (piece,) = self.interpolant.pieces(np.array([beta]))
         status, problem = self.at.status[piece], self.problem
-        if problem.free and not (status == MARGIN).any():
+        at, M = np.array([beta]), np.flatnonzero(status == MARGIN)
+        a, u = self.duals(at)[0], problem.bounds(beta)
+        # At a limit a row of the margin holds it on one side only.
+        at_limit = np.minimum(a, u - a)[M] <= TIED * problem.bounds(1.0).max()
+        if problem.free and at_limit.all():
             raise ValueError(
-                f"at beta = {beta:g} no row is on the margin, and the intercept is free within an interval: the weight "
-                "of a single row would make it jump; ask at another beta, or raise C"
+                f"at beta = {beta:g} no row is on the margin between its limits, and the intercept is free within an "
+                "interval: the weight of a single row would make it jump; ask at another beta, or raise C"
             )
-        at = np.array([beta])
-        margins = problem.y * (problem.expansion(self.duals(at)[0] * problem.y) + self.intercepts(at))
+        margins = problem.y * (problem.expansion(a * problem.y) + self.intercepts(at))
         margin = HeldMargin.of(problem, status)
-        ties = int(((np.abs(margins - 1.0) <= TIED) & (status != MARGIN)).sum()) + margin.dependent
+        beside = (np.abs(margins - 1.0) <= TIED) & (status != MARGIN)
+        ties = int(beside.sum() + at_limit.sum()) + margin.dependent
         bound = np.flatnonzero(status == BOUND)
         needed, held = take_rows(self.X, np.append(margin.rows, bound)), margin.held(bound)
         rows = np.flatnonzero((status == BOUND)[self.group])
