@@ -143,7 +143,7 @@ def margins_of(data, estimator, beta):
 
 @pytest.mark.parametrize("wrong", ["lambda doubled", "penalty added", "mean for sum"])
 def test_a_wrong_formula_would_not_pass(wrong, monkeypatch):
-    """The mistakes of the published column, put into ridge one by one: the comparison above sees each."""
+    """The mistakes of the published column, put into ridge one by one: both comparisons see each."""
     right = RidgePath.response
 
     def response(self, beta):
@@ -162,6 +162,8 @@ def test_a_wrong_formula_would_not_pass(wrong, monkeypatch):
     monkeypatch.setattr(RidgePath, "response", response)
     with pytest.raises(AssertionError):
         test_an_influence_is_what_fits_with_one_row_weighted_otherwise_say("ridge", 0.0)
+    with pytest.raises(AssertionError):
+        test_the_poison_rows_influences_add_up_to_the_slope("ridge", 0.0)
 
 
 @pytest.mark.parametrize("beta", [0.0, 0.37, 1.0])
