@@ -359,11 +359,16 @@ class RidgePath(BetaPath):
         rates = self.directions @ speeds, self.intercept_directions @ speeds
         return self._scores(X, *self._polished(betas)), self._scores(X, *rates)
 
+    @property
+    def _refinements(self) -> int:
+        """A Cholesky factor of A0 itself needs none."""
+        return REFINEMENTS if self.system.clean.gram is None else 0
+
     def _polished(self, betas: Float[np.ndarray, " b"]) -> tuple[Float[np.ndarray, "d bk"], Float[np.ndarray, " bk"]]:
         """Return the parameters corrected by Newton's method: the residuals that they leave may be far smaller."""
         repeated = np.repeat(betas, len(self.intercept0))
         W, b = self._centred_parameters(betas)
-        for _ in range(REFINEMENTS if self.system.clean.gram is None else 0):
+        for _ in range(self._refinements):
             b = self.system.best_intercept(W, repeated)
             gradient, _ = self.system.gradient_and_objective(W, b, repeated)
             W = W - self._solve(gradient / 2.0, repeated)[0]
@@ -396,7 +401,7 @@ class RidgePath(BetaPath):
             rows = np.asarray(X.toarray() if sp.issparse(X) else X) - self.centre
             betas = np.full(len(rows), beta)
             V, v = self._solve(rows.T, betas, free)
-            for _ in range(REFINEMENTS):
+            for _ in range(self._refinements):
                 off, lacking = self._product(V, v, beta)
                 dV, dv = self._solve(rows.T - off, betas, free - lacking)
                 V, v = V + dV, v + dv
