@@ -38,7 +38,7 @@ from backdoor_curves.influences import (
 )
 from backdoor_curves.learners import Learner, read_learner
 from backdoor_curves.losses import Loss
-from backdoor_curves.metrics import attack_success_rate, clean_accuracy, robust_accuracy
+from backdoor_curves.metrics import attack_success_rate, clean_accuracy, robust_accuracy, theta
 from backdoor_curves.paths.base import BetaPath, Certificate, Gram, Interpolant
 from backdoor_curves.paths.interpolants import PiecewiseLinear, Rational, Table
 from backdoor_curves.paths.panels import Panels
@@ -534,7 +534,7 @@ class BackdoorLearningCurve:
         Near 1 it says little: from a slope of -64 on it is above .99. `slope`, `slope_per_poison_row` and
         `relative_slope` do not saturate.
         """
-        return float(-2.0 / np.pi * np.arctan(self.slope(0.0))) + 0.0  # never -0.0
+        return float(theta(self.slope(0.0)))
 
     @property
     def slope_per_poison_row(self) -> float:

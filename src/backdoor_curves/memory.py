@@ -39,7 +39,7 @@ def available_memory() -> float:
 
     On Linux what is available, and at most what a container may use; elsewhere what there is in all.
     """
-    return min(_of_the_machine(), _of_the_container())
+    return min(_of_the_machine(), limit_of_container())
 
 
 def _of_the_machine() -> float:
@@ -55,8 +55,9 @@ def _of_the_machine() -> float:
         return float("inf")
 
 
-def _of_the_container() -> float:
+def limit_of_container() -> float:
+    """Return the bytes that a container may use; infinity where there is none, or no limit."""
     try:
         return float(Path("/sys/fs/cgroup/memory.max").read_text())
-    except (OSError, ValueError):  # no container, or one without a limit
+    except (OSError, ValueError):
         return float("inf")

@@ -79,6 +79,19 @@ def robust_accuracy(y_true: Labels, y_pred: Labels) -> Any:
     return _mean(_hits(y_true, y_pred, "y_true"))
 
 
+def theta(slope: Any) -> Any:
+    """Return -(2 / pi) arctan(slope), in [-1, 1]: positive where the loss falls. Eq. 4 of the paper.
+
+    Examples
+    --------
+    >>> from backdoor_curves.metrics import theta
+    >>> theta(-1.0)
+    0.5
+    """
+    angle = -2.0 / np.pi * np.arctan(slope) + 0.0  # never -0.0
+    return float(angle) if np.ndim(angle) == 0 else angle
+
+
 def clean_accuracy_drop(clean_before: Any, clean_after: Any) -> Any:
     """Return how much clean accuracy the poison cost: before minus after, in [-1, 1]; negative if it rose.
 

@@ -25,6 +25,7 @@ from backdoor_curves.display.style import (
     require_curves,
     spelled,
 )
+from backdoor_curves.metrics import theta
 
 SlopeAxis = Literal["theta", "slope"]
 LABELS = {"theta": "θ, backdoor learning slope", "slope": "−dL/dβ at β = 0, triggered loss L"}
@@ -58,7 +59,7 @@ class SlopePoint:
 
     def along(self, axis: SlopeAxis) -> Float[np.ndarray, " seeds"]:
         """Return theta, or minus the slope: both grow with the speed at which the backdoor is learned."""
-        return -2.0 / np.pi * np.arctan(self.slopes) if axis == "theta" else -self.slopes
+        return np.asarray(theta(self.slopes)) if axis == "theta" else -self.slopes
 
 
 class SlopeDisplay:

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int, Int8
 from scipy.linalg import LinAlgError
 
 from backdoor_curves.paths.dual import BOUND, MARGIN, ZERO, Problem
-from backdoor_curves.paths.margin import inverse_of
+from backdoor_curves.paths.margin import border_of, inverse_for
 from backdoor_curves.paths.optimality import Family
 from backdoor_curves.paths.refined import Refined
 
@@ -78,9 +78,9 @@ def corrections(family: Family, status: Int8[np.ndarray, "k n"]) -> Corrections:
     changes = np.flatnonzero((status[1:] != status[:-1]).any(axis=1)) + 1
     for group in np.split(np.arange(len(status)), changes):
         M = np.flatnonzero(status[group[0]] == MARGIN)
-        border = int(problem.has_intercept and bool(M.size or problem.corner))
+        border = border_of(problem, M)
         try:
-            B = inverse_of(problem.gram[np.ix_(M, M)], problem.corner, problem.kappa if border else 0.0)
+            B = inverse_for(problem, M)
         except LinAlgError:
             rest[group] = np.inf
             continue
@@ -103,12 +103,11 @@ def _length(problem: Problem, rows: Bool[np.ndarray, " n"]) -> float:
     A row that depends on the others asks for nothing that they do not: then the inverse is that of their span.
     """
     M = np.flatnonzero(rows)
-    border = int(problem.has_intercept and bool(M.size or problem.corner))
-    K = problem.gram[np.ix_(M, M)]
+    border = border_of(problem, M)
     try:
-        B = inverse_of(K, problem.corner, problem.kappa if border else 0.0)
+        B = inverse_for(problem, M)
     except LinAlgError:
-        values = np.linalg.eigvalsh(K + (problem.kappa if border else 0.0))
+        values = np.linalg.eigvalsh(problem.gram[np.ix_(M, M)] + (problem.kappa if border else 0.0))
         return float(np.sqrt((1.0 / values[values > DEPENDENT * values[-1]]).sum()))
     return float(np.sqrt(max(np.trace(B[border:, border:]), 0.0)))
 

@@ -205,6 +205,17 @@ class MarginSet:
         return True
 
 
+def border_of(problem: Problem, rows: Int[np.ndarray, " m"]) -> int:
+    """Return 1 if the intercept is an unknown that these rows or a penalty determine, else 0."""
+    return int(problem.has_intercept and bool(rows.size or problem.corner))
+
+
+def inverse_for(problem: Problem, rows: Int[np.ndarray, " m"]) -> Shaped[np.ndarray, "w w"]:
+    """Return the inverse of the system of some rows of a problem; raises LinAlgError if they are dependent."""
+    kappa = problem.kappa if border_of(problem, rows) else 0.0
+    return inverse_of(problem.gram[np.ix_(rows, rows)], problem.corner, kappa)
+
+
 def inverse_of(K: Shaped[np.ndarray, "m m"], corner: Number, kappa: Number) -> Shaped[np.ndarray, "w w"]:
     """Return the inverse of the system of some rows, with the intercept's row if kappa > 0.
 

@@ -17,7 +17,7 @@ from jaxtyping import Float, Int, Int8
 from scipy.linalg import LinAlgError
 
 from backdoor_curves.paths.dual import BOUND, MARGIN, Problem
-from backdoor_curves.paths.margin import inverse_of
+from backdoor_curves.paths.margin import border_of, inverse_for
 
 REFINEMENTS = 2
 """Corrections of a solution of the margin's system."""
@@ -56,13 +56,12 @@ class HeldMargin:
     def of(cls, problem: Problem, status: Int8[np.ndarray, " n"]) -> HeldMargin:
         """Return the margin of some sets."""
         M = np.flatnonzero(status == MARGIN)
-        border = int(problem.has_intercept and bool(M.size or problem.corner))
+        border = border_of(problem, M)
         S = np.ones((border + len(M),) * 2)
         S[border:, border:] = problem.gram[np.ix_(M, M)]
         S[:border, :border] = problem.corner
         try:
-            B = inverse_of(S[border:, border:].copy(), problem.corner, problem.kappa if border else 0.0)
-            return cls(problem, status, M, border, S, B, 0)
+            return cls(problem, status, M, border, S, inverse_for(problem, M), 0)
         except LinAlgError:
             values = np.abs(np.linalg.eigvalsh(S))
             B = np.linalg.pinv(S, rcond=RANK, hermitian=True)

@@ -354,10 +354,13 @@ class RidgePath(BetaPath):
         self, X: Rows, betas: Float[np.ndarray, " b"]
     ) -> tuple[Float[np.ndarray, "b n k"], Float[np.ndarray, "b n k"]]:
         """Return the scores of the rows X and their derivatives: V [R_j / (1 + beta l_j)^2]_j."""
+        return self._scores(X, *self._polished(betas)), self._scores(X, *self._rates(betas))
+
+    def _rates(self, betas: Float[np.ndarray, " b"]) -> tuple[Float[np.ndarray, "d bk"], Float[np.ndarray, " bk"]]:
+        """Return the derivatives of the centred parameters."""
         phi = 1.0 / (1.0 + np.outer(self.poles, betas)) ** 2
         speeds = (phi[:, :, np.newaxis] * self.residuals[:, np.newaxis, :]).reshape(len(self.poles), -1)
-        rates = self.directions @ speeds, self.intercept_directions @ speeds
-        return self._scores(X, *self._polished(betas)), self._scores(X, *rates)
+        return self.directions @ speeds, self.intercept_directions @ speeds
 
     @property
     def _refinements(self) -> int:
@@ -380,14 +383,15 @@ class RidgePath(BetaPath):
 
         H is 2 A(beta), and q_i = 2 weight_i (f_i - y_i) for each class.
         """
-        W, b = self._polished(np.array([beta]))
+        at = np.array([beta])
+        W, b = self._polished(at)
+        rates = self._rates(at)
         parts = self.system.clean, self.system.poison
         residuals = [part.root[:, np.newaxis] * (part.dot(W) + np.outer(part.root, b) - part.Y) for part in parts]
         pulls = 2.0 * np.vstack(residuals)
 
         def motion(X: Rows) -> tuple[Float[np.ndarray, "x k"], Float[np.ndarray, "x k"]]:
-            scores, rates = self.motion(X, np.array([beta]))
-            return scores[0], rates[0]
+            return self._scores(X, W, b)[0], self._scores(X, *rates)[0]
 
         return Response(beta, motion, np.arange(len(pulls)), pulls, self._coupling(beta))
 

@@ -154,9 +154,8 @@ class SVMPath(BetaPath):
         """Return the scores of the rows X and their derivatives from the right, at beta = 1 from the left."""
         pieces, place = np.unique(self.interpolant.pieces(betas), return_inverse=True)
         C, db = zip(*(HeldMargin.of(self.problem, self.at.status[piece]).direction() for piece in pieces), strict=True)
-        both = np.vstack([self.duals(betas) * self.problem.y, *C])
-        used = np.flatnonzero(both.any(axis=0))
-        found = self._of_rows(used, both[:, used], X) + np.append(self.intercepts(betas), db)[:, np.newaxis]
+        both, b = np.vstack([self.duals(betas) * self.problem.y, *C]), np.append(self.intercepts(betas), db)
+        found = self._expanded(both, b, X)
         scores, rates = found[: len(betas)], found[len(betas) :][place]
         return scores[..., np.newaxis], rates[..., np.newaxis]
 
@@ -175,6 +174,8 @@ class SVMPath(BetaPath):
             )
         margins = problem.y * (problem.expansion(a * problem.y) + self.intercepts(at))
         margin = HeldMargin.of(problem, status)
+        rates, db = margin.direction()
+        both, b = np.vstack([a * problem.y, rates]), np.append(self.intercepts(at), db)
         beside = (np.abs(margins - 1.0) <= TIED) & (status != MARGIN)
         ties = int(beside.sum() + at_limit.sum()) + margin.dependent
         bound = np.flatnonzero(status == BOUND)
@@ -186,8 +187,8 @@ class SVMPath(BetaPath):
             return margin.left(self.kernel(X, needed), held)[:, place]
 
         def motion(X: Rows) -> tuple[Float[np.ndarray, "x 1"], Float[np.ndarray, "x 1"]]:
-            scores, rates = self.motion(X, at)
-            return scores[0], rates[0]
+            scores, speeds = self._expanded(both, b, X)[..., np.newaxis]
+            return scores, speeds
 
         return Response(beta, motion, rows, pulls[:, np.newaxis], coupling, ties)
 
@@ -195,6 +196,11 @@ class SVMPath(BetaPath):
         """Return the scores of the rows X for some solutions."""
         rows, C = family.expansion()
         return self._of_rows(rows, C, X) + family.b[:, np.newaxis]
+
+    def _expanded(self, C: Float[np.ndarray, "k n"], b: Float[np.ndarray, " k"], X: Rows) -> Float[np.ndarray, "k x"]:
+        """Return sum_i c_i k(x_i, x) + b over all training rows."""
+        used = np.flatnonzero(C.any(axis=0))
+        return self._of_rows(used, C[:, used], X) + b[:, np.newaxis]
 
     def _of_rows(self, rows: Int[np.ndarray, " s"], C: Float[np.ndarray, "k s"], X: Rows) -> Float[np.ndarray, "k x"]:
         """Return sum_i c_i k(x_i, x) over some training rows."""

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Iterable
-from pathlib import Path
 
-from backdoor_curves.memory import GIB, available_memory
+from backdoor_curves.memory import GIB, available_memory, limit_of_container
 from backdoor_curves.study.plan import Cell, Group, Plan, Planned
 
 BASE = 0.3 * GIB
@@ -29,9 +27,7 @@ def memory_of_machine() -> float:
         whole = float(os.sysconf("SC_PAGE_SIZE")) * float(os.sysconf("SC_PHYS_PAGES"))
     except (AttributeError, OSError, ValueError):  # Windows has no sysconf
         return SHARE * available_memory()
-    with contextlib.suppress(OSError, ValueError):  # a container has a limit of its own
-        whole = min(whole, float(Path("/sys/fs/cgroup/memory.max").read_text()))
-    return SHARE * whole
+    return SHARE * min(whole, limit_of_container())
 
 
 def memory_of(group: Group) -> float:

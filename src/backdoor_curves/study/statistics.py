@@ -56,15 +56,20 @@ def over_seeds(table: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         bootstrap interval of the mean), `n_seeds` with a number, and `n_cells` that were tried: a half-loss that some
         seeds never reach has fewer seeds than cells.
     """
-    settings: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
-    for row in table:
-        settings.setdefault(tuple(_setting(row).values()), []).append(row)
     return [
         {**_setting(rows[0]), "quantity": name, **_summary([row[name] for row in rows])}
-        for rows in settings.values()
+        for rows in by_setting(table)
         for name in _quantities(rows[0])
         if any(row[name] is not None for row in rows)
     ]
+
+
+def by_setting(table: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
+    """Return the rows of each setting, all coordinates but the seed, in the order of the table."""
+    settings: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
+    for row in table:
+        settings.setdefault(tuple(_setting(row).values()), []).append(row)
+    return list(settings.values())
 
 
 def _summary(found: Sequence[Any]) -> dict[str, Any]:

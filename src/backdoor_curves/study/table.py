@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from backdoor_curves.metrics import theta
+from backdoor_curves.study.statistics import by_setting
+
 Row = Mapping[str, Any]
 SOMETIMES = ("data", "trigger", "labels", "injection")
 """Coordinates that have a column where they differ between cells."""
@@ -14,16 +17,12 @@ SOMETIMES = ("data", "trigger", "labels", "injection")
 
 def as_text(table: Sequence[Row]) -> str:
     """Return the table of rows as `Run.table` gives them."""
-    settings: dict[tuple[Any, ...], list[Row]] = {}
-    for row in table:
-        names = list(row)
-        settings.setdefault(tuple(row[name] for name in names[: names.index("seed")]), []).append(row)
     controlled = any(row["control_area"] is not None for row in table)
     shown = [name for name in SOMETIMES if len({row[name] for row in table}) > 1]
     control = ("without trigger",) if controlled else ()
     measured = ("clean acc.", "ASR at β=1", *control, "θ", "slope", "holds to β", "area", "half-loss β")
     lines = [(*shown, "learner", "lambda", "gamma", "p", *measured, "path")]
-    for rows in settings.values():
+    for rows in by_setting(table):
         first = rows[0]
         done = [row for row in rows if not row["error"]]
         lines.append(
@@ -84,11 +83,11 @@ def _slope(rows: Sequence[Row]) -> tuple[str, str, str]:
     """Return theta, the slope and its range; of refits the slope is an estimate from their first betas, marked by ≈."""
     exact, estimated = ([row[name] for row in rows] for name in ("slope_at_0", "slope_estimate_at_0"))
     if rows and None not in exact:
-        theta, slope = np.mean([row["theta"] for row in rows]), np.mean(exact)
-        return f"{theta:.3f}", f"{slope:.4g}", f"{min(row['slope_range'] for row in rows):.1g}"
+        mean_theta, slope = np.mean([row["theta"] for row in rows]), np.mean(exact)
+        return f"{mean_theta:.3f}", f"{slope:.4g}", f"{min(row['slope_range'] for row in rows):.1g}"
     if rows and None not in estimated:
         slope, error = np.mean(estimated), max(row["slope_estimate_error"] for row in rows)
-        return f"≈{-2 / np.pi * np.arctan(slope):.3f}", f"≈{slope:.3g} ±{error:.1g}", "-"
+        return f"≈{theta(slope):.3f}", f"≈{slope:.3g} ±{error:.1g}", "-"
     return "-", "-", "-"
 
 
