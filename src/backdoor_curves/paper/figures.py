@@ -39,6 +39,8 @@ from backdoor_curves.triggers import FeatureTrigger
 MNIST_PAIRS: tuple[Pair, ...] = ((7, 1), (3, 0), (5, 2))
 AIRPLANE_FROG, BIRD_DOG, AIRPLANE_TRUCK = (0, 6), (2, 5), (0, 9)
 CIFAR10_NAMES = {AIRPLANE_FROG: "airplane vs frog", BIRD_DOG: "bird vs dog", AIRPLANE_TRUCK: "airplane vs truck"}
+MNIST_NAMES, FROG_NAMES = ("seven", "one"), ("frog", "airplane")
+"""Classes by label: of MNIST 7-1, and of airplane vs frog, whose first class has label 1."""
 MNIST_GAMMAS, CIFAR10_GAMMAS = (5e-4, 5e-3), (1e-4, 1e-3)
 """The two gammas that each slope figure shows."""
 Published = Mapping[str, Sequence[PublishedRow]]

@@ -88,7 +88,7 @@ def curve_columns(run: Run, pair: Pair) -> list[list[tuple[str, list[BackdoorLea
 def draw_curves(columns: Sequence[Sequence[tuple[str, Sequence[BackdoorLearningCurve]]]], title: str) -> Figure:
     """Return curves of the loss, a column a learner and gamma, one legend for all."""
     n_rows, n_columns = max(map(len, columns)), len(columns)
-    figure = Figure(figsize=(2.6 * n_columns + 0.4, 2.3 * n_rows + 0.9), layout="constrained")
+    figure = Figure(figsize=(2.6 * n_columns + 0.4, 2.4 * n_rows + 0.9), layout="constrained")
     axes = figure.subplots(n_rows, n_columns, sharex=True, squeeze=False)
     for j, column in enumerate(columns):
         for i in range(n_rows):
@@ -97,12 +97,19 @@ def draw_curves(columns: Sequence[Sequence[tuple[str, Sequence[BackdoorLearningC
                 continue
             name, curves = column[i]
             BackdoorLearningCurveDisplay.from_curves(curves, ax=axes[i, j])
-            axes[i, j].set_title(name, fontsize="small")
+            axes[i, j].set_title(f"{name}\n{_half_of(curves)}", fontsize="small")
             axes[i, j].set(xlabel="weight of the poison, β" if i == n_rows - 1 else "")
             axes[i, j].set(ylabel="mean loss" if j == 0 else "", ylim=(0.0, None))
     _one_legend_below(figure, [ax for ax in axes.ravel() if ax.get_legend() is not None])
     figure.suptitle(title)
     return figure
+
+
+def _half_of(curves: Sequence[BackdoorLearningCurve]) -> str:
+    """Return where half of the triggered loss is gone at the middle rate: near 0 no axis shows it."""
+    middle = sorted(curves, key=lambda curve: curve.info.rate)[len(curves) // 2]
+    half = middle.half_loss_beta
+    return f"p = {middle.info.rate:g}: " + ("never halved" if np.isnan(half) else f"halved at β = {half:.2g}")
 
 
 def slope_points(cells: Iterable[StoredCell], name: str = "") -> list[SlopePoint]:
@@ -160,15 +167,25 @@ def draw_slopes(
 
 
 def draw_deviations(panels: Sequence[Sequence[tuple[str, Sequence[BackdoorLearningCurve]]]], title: str) -> Figure:
-    """Return rho over nu, a row a pair, a column a learner."""
+    """Return rho over nu, a row a pair, a column a learner; the marks of betas have one legend for all."""
     n_rows, n_columns = len(panels), max(map(len, panels))
-    figure = Figure(figsize=(3.1 * n_columns, 3.7 * n_rows + 0.4), layout="constrained")
+    figure = Figure(figsize=(3.1 * n_columns, 3.0 * n_rows + 0.7), layout="constrained")
     axes = figure.subplots(n_rows, n_columns, squeeze=False)
+    marks: list[Any] = []
     for i, row in enumerate(panels):
         for j, (name, curves) in enumerate(row):
-            DeviationDisplay.from_curves(curves, ax=axes[i, j])
-            axes[i, j].set_title(name, fontsize="small")
-            axes[i, j].set(xlabel="ν, how far the weights turned", ylabel="ρ, size of the weights" if j == 0 else "")
+            ax: Axes = axes[i, j]
+            DeviationDisplay.from_curves(curves, ax=ax)
+            keys = [handle for handle in ax.get_legend().legend_handles if handle is not None]
+            marks = [key for key in keys if str(key.get_label()).startswith("β")]
+            own = [key for key in keys if key not in marks]
+            ax.legend(own, [str(key.get_label()) for key in own], fontsize="x-small", frameon=False, loc="best")
+            ax.set_title(name, fontsize="small")
+            ax.set(xlabel="ν, how far the weights turned" if i == n_rows - 1 else "", ylabel="" if j else "ρ, their size")
+            ax.set_yscale("linear")
+            ax.set_ylim(0.0, 1.35 * max(curve.norm().max() for curve in curves))  # room for the legend
+    labels = [str(mark.get_label()) for mark in marks]
+    figure.legend(marks, labels, loc="outside lower center", ncols=4, frameon=False, fontsize="small")
     figure.suptitle(title)
     return figure
 

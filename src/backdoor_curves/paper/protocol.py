@@ -5,6 +5,7 @@ Only here is numpy's legacy random stream used: the published arrays depend on i
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -122,24 +123,48 @@ def cifar10_pair(
     >>> from backdoor_curves.paper import protocol
     >>> train, test = protocol.cifar10_pair((0, 6))  # doctest: +SKIP
     """
-    train, test = cifar10_arrays(data_dir, offline)
-    split = train_test_split(range(CIFAR10_TRAIN), train_size=40_000, test_size=10_000, random_state=SEED)
-    ours, left_out = (_present(train, np.array(part), pair) for part in split)
-    tests = _present(test, choice(CIFAR10_TEST, CIFAR10_TEST, SEED), pair)
-    missing = max(n_test - len(tests), 0)
-    if len(ours) <= n_train or len(left_out) < missing:
+    files = _cifar10(pair, data_dir, offline)
+    missing = max(n_test - len(files.tests), 0)
+    if len(files.ours) <= n_train or len(files.left_out) < missing:
         raise ValueError(
-            f"CIFAR-10 {pair}: {n_train + 1} training and {n_test} test rows were expected, {len(ours)} and "
-            f"{len(tests) + len(left_out)} are there; put more of its files into the folder"
+            f"CIFAR-10 {pair}: {n_train + 1} training and {n_test} test rows were expected, {len(files.ours)} and "
+            f"{len(files.tests) + len(files.left_out)} are there; put more of its files into the folder"
         )
-    kept, _ = train_test_split(ours, train_size=n_train, test_size=1, random_state=SEED)
-    chosen = tests[choice(len(tests), min(n_test, len(tests)), SEED)]
-    X = np.concatenate([test.images[chosen], train.images[left_out[:missing]]])
-    y = np.concatenate([test.labels[chosen], train.labels[left_out[:missing]]])
+    kept, _ = train_test_split(files.ours, train_size=n_train, test_size=1, random_state=SEED)
+    chosen = files.tests[choice(len(files.tests), min(n_test, len(files.tests)), SEED)]
+    train, test, instead = files.train, files.test, files.left_out[:missing]
+    X = np.concatenate([test.images[chosen], train.images[instead]])
+    y = np.concatenate([test.labels[chosen], train.labels[instead]])
     return (
         Samples(train.images[kept] / 255.0, (train.labels[kept] == pair[0]).astype(int)),
         Samples(X / 255.0, (y == pair[0]).astype(int)),
     )
+
+
+def cifar10_counts(
+    pair: tuple[int, int], data_dir: str | Path | None = None, offline: bool = False
+) -> tuple[int, int]:
+    """Return how many training and test rows `cifar10_pair` can draw from the files at hand; arguments as there."""
+    files = _cifar10(pair, data_dir, offline)
+    return len(files.ours) - 1, len(files.tests) + len(files.left_out)
+
+
+@dataclass(frozen=True, eq=False)
+class _Cifar10:
+    """The rows of a pair in the order in which the paper draws them: places among the images of the files."""
+
+    train: FileRows
+    test: FileRows
+    ours: Int[np.ndarray, " a"]
+    left_out: Int[np.ndarray, " b"]
+    tests: Int[np.ndarray, " c"]
+
+
+def _cifar10(pair: tuple[int, int], data_dir: str | Path | None, offline: bool) -> _Cifar10:
+    train, test = cifar10_arrays(data_dir, offline)
+    split = train_test_split(range(CIFAR10_TRAIN), train_size=40_000, test_size=10_000, random_state=SEED)
+    ours, left_out = (_present(train, np.array(part), pair) for part in split)
+    return _Cifar10(train, test, ours, left_out, _present(test, choice(CIFAR10_TEST, CIFAR10_TEST, SEED), pair))
 
 
 def _present(files: FileRows, numbers: Int[np.ndarray, " n"], pair: tuple[int, int]) -> Int[np.ndarray, " k"]:

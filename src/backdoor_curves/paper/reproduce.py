@@ -1,0 +1,97 @@
+"""The paper, redrawn: runs what is missing, draws, and lays published numbers beside ours.
+
+    asked figures -> runs and explanations (kept, resumed) -> figures -> comparison, claims -> page
+
+A figure whose data or network cannot be had is left out with the reason; the others are drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from backdoor_curves.display.saving import save_figure
+from backdoor_curves.paper.recipes import Recipe, chosen_recipes
+from backdoor_curves.paper.results import CANNOT, Asked, Results
+from backdoor_curves.study.running import Progress
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A figure that was asked for: its file, or the reason why there is none."""
+
+    recipe: Recipe
+    file: Path | None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """What came of it.
+
+    Parameters
+    ----------
+    figures : tuple of Drawn
+        In the order of the paper.
+    page : path
+        The page that shows all.
+    """
+
+    figures: tuple[Drawn, ...]
+    page: Path
+
+    @property
+    def left_out(self) -> tuple[Drawn, ...]:
+        """The figures that could not be drawn."""
+        return tuple(drawn for drawn in self.figures if drawn.file is None)
+
+
+def reproduce(
+    asked: Asked,
+    progress: Callable[[Iterator[Progress]], Any],
+    *,
+    stopping: Callable[[], bool] = lambda: False,
+    say: Callable[[str], None] = lambda _: None,
+) -> Reproduction:
+    """Draw the figures of the paper that were asked for, and write the page that compares them.
+
+    Parameters
+    ----------
+    asked : Asked
+    progress : callable
+        Runs an iterator over `Progress` to its end, and shows it.
+    stopping : callable
+        Whether to begin nothing more; what was done is kept.
+    say : callable
+        Takes a line on what is being done.
+
+    Raises
+    ------
+    ValueError
+        If a figure is asked for that is not there.
+    OSError
+        If the folder cannot be written to.
+    """
+    recipes = chosen_recipes(asked.figures)
+    results = Results(asked, progress, stopping)
+    (asked.out / "figures").mkdir(parents=True, exist_ok=True)
+    drawn = []
+    for recipe in recipes:
+        if not stopping():
+            drawn.append(_drawn(recipe, results, say))
+    return Reproduction(tuple(drawn), asked.out / "index.html")
+
+
+def _drawn(recipe: Recipe, results: Results, say: Callable[[str], None]) -> Drawn:
+    """Return a figure as a file, or why not."""
+    path = results.asked.out / "figures" / f"{recipe.file}.{results.asked.kind}"
+    try:
+        save_figure(recipe.draw(results), path)
+    except CANNOT as error:
+        reason = " ".join(str(error).split())
+        say(f"{recipe.file} left out: {reason}")
+        return Drawn(recipe, None, reason)
+    say(str(path))
+    return Drawn(recipe, path)
