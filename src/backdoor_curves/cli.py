@@ -266,7 +266,11 @@ def export(run: Path, kind: str, output: Path | None, statistics: bool) -> None:
 @main.command()
 @click.argument("figures", nargs=-1, metavar="[FIGURE]...")
 @click.option(
-    "--out", type=click.Path(path_type=Path), default=Path("reproduction"), show_default=True, help="Folder to write to."
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("reproduction"),
+    show_default=True,
+    help="Where to write.",
 )
 @click.option("--published", type=click.Path(path_type=Path), help="Folder with the published files, to compare with.")
 @click.option(

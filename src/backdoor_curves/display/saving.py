@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ PIXELS = 150
 """Per inch, of a .png."""
 TIMELESS: dict[str, dict[str, Any]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {"Software": None}}
 """What the kinds of files would say about when and by what they were made."""
+HASHED = re.compile(r"(?<=[\"#])[a-zA-Z][0-9a-f]{10}(?=[\")])")
+"""Ids that matplotlib gives clip paths, markers and images in an SVG."""
 
 
 def save_figure(figure: Figure, path: Path) -> Path:
@@ -29,4 +32,12 @@ def save_figure(figure: Figure, path: Path) -> Path:
         raise ValueError(f"{path.name}: a name that ends in .png, .pdf or .svg was expected")
     with mpl.rc_context({"svg.hashsalt": "backdoor-curves", "svg.fonttype": "none", "pdf.fonttype": 42}):
         figure.savefig(path, dpi=PIXELS, metadata=TIMELESS[kind])
+    if kind == "svg":
+        path.write_text(_with_plain_ids(path.read_text(encoding="utf-8")), encoding="utf-8")
     return path
+
+
+def _with_plain_ids(svg: str) -> str:
+    """Return an SVG whose ids are numbers: matplotlib's are hashes of positions, whose last bits are chance."""
+    ids = {name: f"i{number}" for number, name in enumerate(dict.fromkeys(HASHED.findall(svg)))}
+    return HASHED.sub(lambda found: ids[found[0]], svg)

@@ -57,11 +57,11 @@ class Explanation:
         The attacker's label of that row.
     formula_top, true_top : arrays of shape (7, height, width, channels)
         Training images of largest influence on the test row: by the published formula at C, and by the derivative at
-        `true_C`.
+        C = `derivative_at`.
     formula_values, true_values : arrays of shape (7,)
     formula_labels, true_labels : int arrays of shape (7,)
     formula_poison, true_poison : bool arrays of shape (7,)
-    true_C : float
+    derivative_at : float
     n_train, n_test : int
     """
 
@@ -83,7 +83,7 @@ class Explanation:
     true_values: Float[np.ndarray, " k"]
     true_labels: Int[np.ndarray, " k"]
     true_poison: Bool[np.ndarray, " k"]
-    true_C: float
+    derivative_at: float
     n_train: int
     n_test: int
 
@@ -130,7 +130,7 @@ def explain_linear_svm(data: PoisonedData, *, C: float, row: int, features: Any 
     by_formula = _formula_influences(data, trained, C, features)
     reached = np.flatnonzero(by_formula.any(axis=1))
     influenced = int(reached[reached >= row][0]) if (reached >= row).any() else row
-    true_C, true = _true_influences(data, influenced, features)
+    derivative_at, true = _true_influences(data, influenced, features)
     return Explanation(
         C=C,
         row=row,
@@ -144,7 +144,7 @@ def explain_linear_svm(data: PoisonedData, *, C: float, row: int, features: Any 
         label=int(data.triggered_test.y[influenced]),
         **_top("formula", by_formula[influenced], trained, data.is_poison),
         **_top("true", true, trained, data.is_poison),
-        true_C=true_C,
+        derivative_at=derivative_at,
         n_train=len(trained),
         n_test=len(data.triggered_test),
     )
@@ -193,7 +193,9 @@ def _true_influences(data: PoisonedData, row: int, features: Any) -> tuple[float
     raise ValueError(f"row {row}: {TOP} influences that are not 0 were expected at some C of {SOFTER}, none has them")
 
 
-def _top(name: str, values: Float[np.ndarray, " n"], rows: Samples, is_poison: Bool[np.ndarray, " n"]) -> dict[str, Any]:
+def _top(
+    name: str, values: Float[np.ndarray, " n"], rows: Samples, is_poison: Bool[np.ndarray, " n"]
+) -> dict[str, Any]:
     top = np.argsort(-np.abs(values), kind="stable")[:TOP]
     return {
         f"{name}_top": rows.X[top],

@@ -174,7 +174,7 @@ def figure_11(cifar10: Run) -> Figure:
 
 
 def figure_12(mnist: Run) -> Figure:
-    """Return Figure 12: size and angle of the weights on MNIST, p = 10 %; RBF in the kernel's space, without the bug."""
+    """Return Figure 12: size and angle of the weights on MNIST, p = 10 %; of RBF without the published bug."""
     rows = [[_deviation_panel(mnist, pair, of, f"{pair[0]}-{pair[1]}") for of in LEARNERS] for pair in MNIST_PAIRS]
     return draw_deviations(rows, "Figure 12: MNIST, p = 0.1; ASR at β = 1")
 
@@ -196,7 +196,7 @@ def figure_14(blocks: Mapping[str, tuple[Explanation, Sequence[str]]]) -> Figure
     blocks : mapping of a title to an explanation and the names of its two classes
     """
     figure = Figure(figsize=(7.5, 3.6 * len(blocks) + 0.3), layout="compressed")
-    parts = np.atleast_1d(figure.subfigures(len(blocks), 1))
+    parts = figure.subfigures(len(blocks), 1, squeeze=False)[:, 0]
     for part, (title, (found, names)) in zip(parts, blocks.items(), strict=True):
         predicted = [names[label] for label in found.predicted]
         axes = part.subplots(1, 3)
@@ -215,19 +215,23 @@ def figure_15(blocks: Mapping[str, tuple[Explanation, Sequence[str]]]) -> Figure
         As in `figure_14`.
     """
     figure = Figure(figsize=(12.5, 4.6 * len(blocks) + 0.3), layout="constrained")
-    parts = np.atleast_1d(figure.subfigures(len(blocks), 1))
+    parts = figure.subfigures(len(blocks), 1, squeeze=False)[:, 0]
     for part, (title, (found, names)) in zip(parts, blocks.items(), strict=True):
         axes = part.subplots(2, 1 + TOP)
         part.suptitle(f"Figure 15: {title}, influence on a triggered test row of the poisoned linear SVM")
         for line, way, said in zip(
-            axes, ("formula", "true"), (f"published formula\nC = {found.C:g}", f"derivative\nC = {found.true_C:g}"),
+            axes,
+            ("formula", "true"),
+            (f"published formula\nC = {found.C:g}", f"derivative\nC = {found.derivative_at:g}"),
             strict=True,
         ):
             show_image(line[0], found.influenced)
             write_above(line[0], ["test image,", f"labelled {names[found.label]}"], 5)
             line[0].set_ylabel(said, fontsize="small")
             line[0].spines[:].set(color="#C00000", linewidth=2.5)
-            drawn = zip(*(getattr(found, f"{way}_{part}") for part in ("top", "values", "labels", "poison")), strict=True)
+            drawn = zip(
+                *(getattr(found, f"{way}_{part}") for part in ("top", "values", "labels", "poison")), strict=True
+            )
             for ax, (image, value, label, is_poison) in zip(line[1:], drawn, strict=True):
                 show_image(ax, image)
                 write_above(ax, [str(names[label]), f"{value:+.2g}".replace("-", "−")], 5)
@@ -247,7 +251,7 @@ def samples_figure(blocks: Mapping[str, tuple[PoisonedData, Sequence[str]]], cou
         Images of each block.
     """
     figure = Figure(figsize=(1.6 * count + 1.0, 4.0 * len(blocks)), layout="constrained")
-    parts = np.atleast_1d(figure.subfigures(len(blocks), 1))
+    parts = figure.subfigures(len(blocks), 1, squeeze=False)[:, 0]
     for part, (title, (data, names)) in zip(parts, blocks.items(), strict=True):
         part.suptitle(title)
         axes = part.subplots(2, count)

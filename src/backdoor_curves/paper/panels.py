@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -37,7 +38,9 @@ def data_of(run: Run, pair: Pair) -> DataConfig:
     for data in known:
         if data.classes == pair:
             return data
-    raise ValueError(f"run {run.study.name}: a pair {pair} was expected, {[data_name(data) for data in known]} are there")
+    raise ValueError(
+        f"run {run.study.name}: a pair {pair} was expected, {[data_name(data) for data in known]} are there"
+    )
 
 
 def learner_of(cell: StoredCell) -> str:
@@ -160,7 +163,8 @@ def draw_slopes(
     figure.suptitle(title)
     if published:
         figure.supxlabel(
-            "grey crosses: the published axis, which is not the derivative (see the comparison)", fontsize="small",
+            "grey crosses: the published axis, which is not the derivative (see the comparison)",
+            fontsize="small",
             color=NEUTRAL,
         )
     return figure
@@ -176,12 +180,14 @@ def draw_deviations(panels: Sequence[Sequence[tuple[str, Sequence[BackdoorLearni
         for j, (name, curves) in enumerate(row):
             ax: Axes = axes[i, j]
             DeviationDisplay.from_curves(curves, ax=ax)
-            keys = [handle for handle in ax.get_legend().legend_handles if handle is not None]
+            keys = _keys(ax)
             marks = [key for key in keys if str(key.get_label()).startswith("β")]
             own = [key for key in keys if key not in marks]
             ax.legend(own, [str(key.get_label()) for key in own], fontsize="x-small", frameon=False, loc="best")
             ax.set_title(name, fontsize="small")
-            ax.set(xlabel="ν, how far the weights turned" if i == n_rows - 1 else "", ylabel="" if j else "ρ, their size")
+            ax.set(
+                xlabel="ν, how far the weights turned" if i == n_rows - 1 else "", ylabel="" if j else "ρ, their size"
+            )
             ax.set_yscale("linear")
             ax.set_ylim(0.0, 1.35 * max(curve.norm().max() for curve in curves))  # room for the legend
     labels = [str(mark.get_label()) for mark in marks]
@@ -191,17 +197,16 @@ def draw_deviations(panels: Sequence[Sequence[tuple[str, Sequence[BackdoorLearni
 
 
 def _one_legend_below(figure: Figure, axes: Sequence[Axes]) -> None:
-    """Put one legend below all panels in place of one in each; colours of learners become those of the first."""
-    legends = [ax.get_legend() for ax in axes]
-    handles = [handle for handle in legends[0].legend_handles if handle is not None]
-    figure.legend(
-        handles,
-        [str(handle.get_label()) for handle in handles],
-        loc="outside lower center",
-        ncols=len(handles),
-        frameon=False,
-        fontsize="small",
-    )
-    for legend in legends:
-        legend.remove()
+    """Put one legend below all panels in place of one in each."""
+    keys = _keys(axes[0])
+    labels = [str(key.get_label()) for key in keys]
+    figure.legend(keys, labels, loc="outside lower center", ncols=len(keys), frameon=False, fontsize="small")
+    for ax in axes:
+        ax.legend().remove()
 
+
+def _keys(ax: Axes) -> list[Artist]:
+    """Return the handles of the legend of a panel."""
+    legend = ax.get_legend()
+    assert legend is not None  # every display has one
+    return [handle for handle in legend.legend_handles if handle is not None]

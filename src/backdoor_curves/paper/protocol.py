@@ -141,9 +141,7 @@ def cifar10_pair(
     )
 
 
-def cifar10_counts(
-    pair: tuple[int, int], data_dir: str | Path | None = None, offline: bool = False
-) -> tuple[int, int]:
+def cifar10_counts(pair: tuple[int, int], data_dir: str | Path | None = None, offline: bool = False) -> tuple[int, int]:
     """Return how many training and test rows `cifar10_pair` can draw from the files at hand; arguments as there."""
     files = _cifar10(pair, data_dir, offline)
     return len(files.ours) - 1, len(files.tests) + len(files.left_out)

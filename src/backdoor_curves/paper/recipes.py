@@ -68,13 +68,13 @@ def _samples(results: Results) -> Figure:
 
 
 CURVES = (
-    "Mean loss on triggered (solid) and clean (dashed) test rows over the weight beta of the poison, p = .01, .1, .2 from "
-    "light to dark. Each line is followed exactly; the published ones join 20 refits, at which several solvers had not "
-    "converged. "
+    "Mean loss on triggered (solid) and clean (dashed) test rows over the weight beta of the poison, p = .01, .1, .2 "
+    "from light to dark. Each line is followed exactly; the published ones join 20 refits, at which several solvers had "
+    "not converged. "
 )
 SLOPES = (
-    "Attack success rate (solid) and clean accuracy (dashed) at beta = 1 over theta = -(2/pi) arctan(slope), p = .1, mean "
-    "and range of five seeds. The slope is the derivative of the curve at beta = 0; the published axis is another "
+    "Attack success rate (solid) and clean accuracy (dashed) at beta = 1 over theta = -(2/pi) arctan(slope), p = .1, "
+    "mean and range of five seeds. The slope is the derivative of the curve at beta = 0; the published axis is another "
     "quantity (a Hessian over the poison rows, and more). "
 )
 DEVIATION = (
@@ -83,14 +83,20 @@ DEVIATION = (
 )
 RECIPES = (
     Recipe(
-        "1", lambda _: figures.figure_1(), (),
+        "1",
+        lambda _: figures.figure_1(),
+        (),
         "The idea on a toy. The published points are not to be had: these are of our own, and show the same.",
     ),
     Recipe(
-        "2", _of_run(figures.figure_2, "cifar10", "curves"), ("cifar10",),
+        "2",
+        _of_run(figures.figure_2, "cifar10", "curves"),
+        ("cifar10",),
         CURVES + "The text says lambda = 10 and 1, the published files have 100 and 1.",
     ),
-    Recipe("3", _of_run(figures.figure_3, "cifar10", "slopes"), ("cifar10",), SLOPES + "The caption's p = 0.1 % is 10 %."),
+    Recipe(
+        "3", _of_run(figures.figure_3, "cifar10", "slopes"), ("cifar10",), SLOPES + "The caption's p = 0.1 % is 10 %."
+    ),
     Recipe("4", _of_run(figures.figure_4, "mnist", "curves"), ("mnist",), CURVES),
     Recipe("5", _of_run(figures.figure_5, "mnist", "curves"), ("mnist",), CURVES),
     Recipe("6", _of_run(figures.figure_6, "mnist", "curves"), ("mnist",), CURVES),
@@ -98,35 +104,47 @@ RECIPES = (
     Recipe("8", _of_run(figures.figure_8, "cifar10", "curves"), ("cifar10",), CURVES),
     Recipe("9", _of_run(figures.figure_9, "cifar10", "curves"), ("cifar10",), CURVES),
     Recipe(
-        "10", lambda results: figures.figure_10(results.run("mnist", "slopes"), results.published_slopes), ("mnist",),
+        "10",
+        lambda results: figures.figure_10(results.run("mnist", "slopes"), results.published_slopes),
+        ("mnist",),
         SLOPES + "Grey crosses: the published points.",
     ),
     Recipe(
-        "11", _of_run(figures.figure_11, "cifar10", "slopes"), ("cifar10",),
+        "11",
+        _of_run(figures.figure_11, "cifar10", "slopes"),
+        ("cifar10",),
         SLOPES + "The gammas named in its caption are on no published grid; these are those of Figure 3.",
     ),
     Recipe("12", _of_run(figures.figure_12, "mnist", "curves"), ("mnist",), DEVIATION),
     Recipe("13", _of_run(figures.figure_13, "cifar10", "curves"), ("cifar10",), DEVIATION),
     Recipe(
-        "14", lambda results: figures.figure_14(results.explanations()), ("mnist", "cifar10"),
-        "What a linear SVM looks at: the gradient of the score of the predicted class in the pixels, of the clean and of "
-        "the poisoned model. The text says MNIST 6-0 and lambda = .01, the published script 7-1 and C = 10; this is the "
-        "script's.",
+        "14",
+        lambda results: figures.figure_14(results.explanations()),
+        ("mnist", "cifar10"),
+        "What a linear SVM looks at: the gradient of the score of the predicted class in the pixels, of the clean and "
+        "of the poisoned model. The text says MNIST 6-0 and lambda = .01, the published script 7-1 and C = 10; this is "
+        "the script's.",
     ),
     Recipe(
-        "15", lambda results: figures.figure_15(results.explanations()), ("mnist", "cifar10"),
+        "15",
+        lambda results: figures.figure_15(results.explanations()),
+        ("mnist", "cifar10"),
         "The seven training rows of largest influence on a triggered test row (red frame); poison is framed in orange. "
-        "Above by the published formula at the paper's C, below by the derivative of the row's loss. At the paper's C the "
-        "machine separates its training rows, does not answer to any single weight, and every true influence is 0: the "
-        "derivative is shown at the largest C of a grid where seven rows have one.",
+        "Above by the published formula at the paper's C, below by the derivative of the row's loss. At the paper's C "
+        "the machine separates its training rows, does not answer to any single weight, and every true influence is 0: "
+        "the derivative is shown at the largest C of a grid where seven rows have one.",
     ),
     Recipe("samples", _samples, ("mnist", "cifar10"), "Test images, and the same with the trigger."),
     Recipe(
-        "safe-mnist", _safe("mnist", "Where it is safe: MNIST, p = 0.1"), ("mnist",),
+        "safe-mnist",
+        _safe("mnist", "Where it is safe: MNIST, p = 0.1"),
+        ("mnist",),
         "Clean accuracy and attack success over lambda and gamma, means of five seeds; the safe region is outlined.",
     ),
     Recipe(
-        "safe-cifar10", _safe("cifar10", "Where it is safe: CIFAR-10, p = 0.1"), ("cifar10",),
+        "safe-cifar10",
+        _safe("cifar10", "Where it is safe: CIFAR-10, p = 0.1"),
+        ("cifar10",),
         "Clean accuracy and attack success over lambda and gamma, means of five seeds; the safe region is outlined.",
     ),
 )
@@ -150,10 +168,9 @@ def chosen_recipes(names: tuple[str, ...]) -> list[Recipe]:
     sets = {"mnist", "cifar10"}
     for name in names:
         if name not in known | sets:
-            raise ValueError(f"figure: one of {', '.join([r.name for r in RECIPES])}, mnist, cifar10 was expected, {name!r} came")
+            raise ValueError(
+                f"figure: one of {', '.join([r.name for r in RECIPES])}, mnist, cifar10 was expected, {name!r} came"
+            )
     wanted = set(names) or known
-    return [recipe for recipe in RECIPES if recipe.name in wanted or wanted & set(recipe.data) or _toy(recipe, wanted)]
-
-
-def _toy(recipe: Recipe, wanted: set[str]) -> bool:
-    return not recipe.data and "mnist" in wanted
+    # The toy needs no data: it comes with MNIST.
+    return [recipe for recipe in RECIPES if wanted & {recipe.name, *(recipe.data or ("mnist",))}]

@@ -77,11 +77,8 @@ def reproduce(
     recipes = chosen_recipes(asked.figures)
     results = Results(asked, progress, stopping)
     (asked.out / "figures").mkdir(parents=True, exist_ok=True)
-    drawn = []
-    for recipe in recipes:
-        if not stopping():
-            drawn.append(_drawn(recipe, results, say))
-    return Reproduction(tuple(drawn), asked.out / "index.html")
+    drawn = tuple(_drawn(recipe, results, say) for recipe in recipes if not stopping())
+    return Reproduction(drawn, asked.out / "index.html")
 
 
 def _drawn(recipe: Recipe, results: Results, say: Callable[[str], None]) -> Drawn:

@@ -85,8 +85,15 @@ class Results:
             study = part_of(self._study_file(data), kind)
             folder = self.asked.out / "runs" / study.name
             asked = self.asked
-            where = {"data_dir": asked.data_dir, "offline": asked.offline}
-            self._progress(run_study(study, folder, asked.wishes, **where, stopping=self.stopping))
+            doing = run_study(
+                study,
+                folder,
+                asked.wishes,
+                data_dir=asked.data_dir,
+                offline=asked.offline,
+                stopping=self.stopping,
+            )
+            self._progress(doing)
             found = load_run(folder)
             if found.n_left:
                 raise RuntimeError(f"{study.name}: {found.n_left} cells are left; the same command goes on")

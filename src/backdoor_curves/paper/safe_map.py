@@ -49,7 +49,11 @@ def draw_safe_maps(rows: Sequence[Sequence[tuple[str, SafeRegion]]], title: str)
         Line2D([], [], color=CLEAN, marker="s", markersize=4, label="clean accuracy"),
         Line2D([], [], color=ATTACK, marker="o", markersize=4, label="attack success rate (colour of the maps)"),
         Rectangle(
-            (0, 0), 1, 1, facecolor="#D5EFE6", edgecolor=SAFE,
+            (0, 0),
+            1,
+            1,
+            facecolor="#D5EFE6",
+            edgecolor=SAFE,
             label=f"safe: within {100 * bounds.margin:g} points of the best clean accuracy, ASR ≤ {bounds.asr:g}",
         ),
     ]
@@ -63,7 +67,9 @@ def _verdict(region: SafeRegion) -> str:
     if chosen is None:
         return "nowhere safe"
     where = f"λ = {chosen.lam:.3g}" + ("" if chosen.gamma is None else f", γ = {chosen.gamma:.2g}")
-    return f"{len(region.safe)} of {len(region.settings)} safe\n{where}: {chosen.clean_accuracy:.2f}, ASR {chosen.asr:.2f}"
+    return (
+        f"{len(region.safe)} of {len(region.settings)} safe\n{where}: {chosen.clean_accuracy:.2f}, ASR {chosen.asr:.2f}"
+    )
 
 
 def _draw_strip(ax: Axes, region: SafeRegion) -> None:
@@ -85,7 +91,9 @@ def _draw_map(ax: Axes, region: SafeRegion) -> None:
     gammas = sorted({setting.gamma for setting in region.settings if setting.gamma is not None})
     for setting in region.settings:
         x, y = lams.index(setting.lam), gammas.index(setting.gamma)  # type: ignore[arg-type]
-        ax.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor=COLORS(setting.asr), edgecolor="white", linewidth=0.5))
+        ax.add_patch(
+            Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor=COLORS(setting.asr), edgecolor="white", linewidth=0.5)
+        )
         ax.text(x, y, f"{100 * setting.clean_accuracy:.0f}", ha="center", va="center", fontsize=6, color=_ink(setting))
     for setting in region.safe:
         x, y = lams.index(setting.lam), gammas.index(setting.gamma)  # type: ignore[arg-type]
@@ -98,4 +106,3 @@ def _draw_map(ax: Axes, region: SafeRegion) -> None:
 
 def _ink(setting: Setting) -> str:
     return "white" if setting.asr > DARK else "black"
-

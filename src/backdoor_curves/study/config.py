@@ -311,7 +311,7 @@ def _check_paper(data: DataConfig, experiment: Experiment, homes: dict[str, str]
     )
     if data.name not in ("mnist", "cifar10") or not pair or data.n_train or data.n_test:
         faults[f"{homes['data']}.sampling"] = (
-            "'paper' draws 1500 and 500 rows of a pair: name = \"mnist\" or \"cifar10\", classes such as [7, 1] and "
+            '\'paper\' draws 1500 and 500 rows of a pair: name = "mnist" or "cifar10", classes such as [7, 1] and '
             "no n_train, n_test were expected"
         )
     for trigger in experiment.trigger:

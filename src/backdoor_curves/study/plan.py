@@ -184,7 +184,7 @@ def make_plan(
             width, pixels = int(train.X[0].size), 0
             if data.features is not None:
                 network = frozen_network(data.features, data_dir, offline)
-                digest = blake2b(f"{digest}{network.fingerprint}".encode(), digest_size=16).hexdigest()
+                digest = blake2b(f"{digest}{network.cache_file.stem}".encode(), digest_size=16).hexdigest()
                 width, pixels = WIDTHS[data.features.network], width
             if rows_folder is not None:
                 write_rows(rows_folder / digest, train, test)
