@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from backdoor_curves.data import PoisonedData
 from backdoor_curves.paper import figures, protocol
+from backdoor_curves.paper.claims import TriggerShare
 from backdoor_curves.paper.explanations import Explanation, explain_linear_svm
 from backdoor_curves.paper.published import PublishedRow, read_rows
 from backdoor_curves.study.config import FeaturesConfig, Study, read_study
@@ -78,6 +79,7 @@ class Results:
         self.stopping = stopping
         self._progress = progress
         self._runs: dict[tuple[DataSet, Kind], Run] = {}
+        self._blocks: dict[str, tuple[Explanation, Sequence[str]]] = {}
 
     def run(self, data: DataSet, kind: Kind) -> Run:
         """Return a run of the paper, complete."""
@@ -160,14 +162,24 @@ class Results:
 
     def explanations(self) -> dict[str, tuple[Explanation, Sequence[str]]]:
         """Return the blocks of Figures 14 and 15; CIFAR-10's is left out where it cannot be had, MNIST's never."""
-        blocks: dict[str, tuple[Explanation, Sequence[str]]] = {}
+        blocks = self._blocks
         blocks["MNIST 7-1"] = self.explanation("mnist"), figures.MNIST_NAMES
         try:
             found = self.explanation("cifar10")
         except CANNOT:
             return blocks
         rows = f"{found.n_train} training and {found.n_test} test rows"
-        return blocks | {f"CIFAR-10 airplane vs frog, {self.asked.network}, {rows}": (found, figures.FROG_NAMES)}
+        blocks[f"CIFAR-10 airplane vs frog, {self.asked.network}, {rows}"] = found, figures.FROG_NAMES
+        return blocks
+
+    def trigger_shares(self) -> list[TriggerShare]:
+        """Return how much of their gradient the models of Figure 14 have inside the trigger, as far as it was drawn."""
+        shares = []
+        for title, (found, _) in self._blocks.items():
+            clean, poisoned = found.shares.tolist()
+            about = f"linear SVM, C = {found.C:g}, {title}"
+            shares.append(TriggerShare(about, clean, poisoned, area=float(found.mask.mean()), n=1))
+        return shares
 
 
 def part_of(file: Path, kind: Kind) -> Study:
