@@ -69,8 +69,8 @@ def _samples(results: Results) -> Figure:
 
 CURVES = (
     "Mean loss on triggered (solid) and clean (dashed) test rows over the weight beta of the poison, p = .01, .1, .2 "
-    "from light to dark. Each line is followed exactly; the published ones join 20 refits, at which several solvers had "
-    "not converged. "
+    "from light to dark. Each line is followed exactly; the published ones join 20 refits, of solvers that often had not "
+    "converged. "
 )
 SLOPES = (
     "Attack success rate (solid) and clean accuracy (dashed) at beta = 1 over theta = -(2/pi) arctan(slope), p = .1, "
