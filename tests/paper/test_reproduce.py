@@ -15,8 +15,8 @@ from backdoor_curves.paper import reproduce as redrawing
 from backdoor_curves.paper import results
 from backdoor_curves.paper.claim import NAN, Claim, Measured
 from backdoor_curves.paper.page import write_page
-from backdoor_curves.paper.recipes import Recipe
-from backdoor_curves.paper.reproduce import Drawn, reproduce
+from backdoor_curves.paper.recipes import Drawn, Recipe
+from backdoor_curves.paper.reproduce import reproduce
 from backdoor_curves.paper.results import Asked, part_of
 from backdoor_curves.study.config import Study
 from backdoor_curves.study.running import Wishes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -40,6 +41,15 @@ class Recipe:
     def file(self) -> str:
         """The name of its file, without the ending."""
         return f"figure-{int(self.name):02d}" if self.name.isdecimal() else self.name
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A figure that was asked for: its file, or the reason why there is none."""
+
+    recipe: Recipe
+    file: Path | None
+    reason: str = ""
 
 
 def _of_run(draw: Callable[[Run], Figure], data: DataSet, kind: Any) -> Callable[[Results], Figure]:
