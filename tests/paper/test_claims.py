@@ -190,6 +190,7 @@ def test_norms_of_linear_learners_grow_and_of_rbf_machines_not():
     assert [(one.of, one.value) for one in rbf.measured] == [
         ("rbf-svm: least norm(1) / norm(0)", 0.9),
         ("rbf-svm: largest norm(1) / norm(0)", 1.5),
+        ("share that hardly grows", pytest.approx(2 / 3)),
     ]
     assert [claim.verdict for claim in claims.linear_norms_grow([growth("ridge", 0.5)])] == ["does not hold"]
 

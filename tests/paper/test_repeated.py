@@ -197,6 +197,17 @@ def test_other_betas_or_settings_are_other_tasks(tmp_path):
     assert len(list(tmp_path.iterdir())) == 2 * before
 
 
+@pytest.mark.usefixtures("world")
+def test_another_scikit_learn_computes_anew(tmp_path, monkeypatch):
+    """Where an unconverged solver stops is a matter of its version."""
+    few = replace(placeholders(), slopes=(), paths=())
+    repeat(few, tmp_path)
+    before = len(list(tmp_path.iterdir()))
+    monkeypatch.setattr(repeated.sklearn, "__version__", "0.0")
+    repeat(few, tmp_path)
+    assert len(list(tmp_path.iterdir())) == 2 * before
+
+
 def test_the_order_of_the_tasks_is_no_part_of_a_number():
     """Each task sets the stream where its fits shall begin, so processes may share the tasks out as they like."""
     tasks = [task for task in tasks_of(placeholders()) if task.learner == "svm"]
