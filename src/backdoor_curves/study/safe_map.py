@@ -1,4 +1,4 @@
-"""Clean accuracy and attack success over (lambda, gamma), with the safe region outlined: the paper's defence, drawn."""
+"""Clean accuracy and attack success over (lambda, gamma), with the safe region outlined."""
 
 from __future__ import annotations
 
