@@ -1,4 +1,4 @@
-"""Frozen features: 2000 CIFAR-10 images through SqueezeNet on two threads, again from the cache, and what they are worth.
+"""Frozen features: 2000 images through SqueezeNet on two threads, again from the cache, and what they are worth.
 
 python benchmarks/features.py --data-dir DIR --weights squeezenet.npz
 """

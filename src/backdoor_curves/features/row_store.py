@@ -14,6 +14,8 @@ from jaxtyping import Float
 
 _ASKED_AT_ONCE = 500
 """Keys a query; SQLite takes 999 at least."""
+_PAGE = 65536
+"""Bytes of a page: on small ones a row of some kB would leave much of its page empty."""
 _CHECK = 8
 """Bytes of a row's own hash."""
 
@@ -48,6 +50,7 @@ class RowStore:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = sqlite3.connect(path, timeout=60.0)
         try:
+            self._file.execute(f"PRAGMA page_size = {_PAGE}")  # of a new file
             with self._file:
                 self._file.execute("CREATE TABLE IF NOT EXISTS rows (key BLOB PRIMARY KEY, content BLOB NOT NULL)")
         except sqlite3.Error:
