@@ -264,6 +264,30 @@ def export(run: Path, kind: str, output: Path | None, statistics: bool) -> None:
 
 
 @main.command()
+@_run
+@click.option("--format", "kind", type=click.Choice(["pdf", "svg", "png"]), default="pdf", show_default=True)
+@click.option("--width", type=click.Choice(["single", "double"]), default="double", show_default=True, help="Columns.")
+@click.option("--out", type=click.Path(path_type=Path), help="A folder; by default figures in RUN.")
+def figures(run: Path, kind: str, width: Any, out: Path | None) -> None:
+    """Draw RUN for print: curves of each learner, slopes, deviations and safe regions, as many cells as are done.
+
+    The same run gives the same files byte for byte, with the same version of matplotlib.
+    """
+    from backdoor_curves.display.print_style import fit_width, print_style
+    from backdoor_curves.display.saving import save_figure
+    from backdoor_curves.study.figures import figures_for_print
+    from backdoor_curves.study.run import load_run
+
+    kept = load_run(run)
+    folder = out or (run if run.is_dir() else run.parent) / "figures"
+    folder.mkdir(parents=True, exist_ok=True)
+    with print_style():
+        for name, figure in figures_for_print(kept):
+            click.echo(save_figure(fit_width(figure, width), folder / f"{name}.{kind}"))
+    click.echo(f"{kept.n_done} of {kept.n_cells} cells, {len(kept.failed)} failed, {kept.n_left} left", err=True)
+
+
+@main.command()
 @click.argument("figures", nargs=-1, metavar="[FIGURE]...")
 @click.option(
     "--out",

@@ -15,7 +15,7 @@ from backdoor_curves.display.style import HUES
 Width = Literal["single", "double"]
 WIDTHS: dict[Width, float] = {"single": 3.35, "double": 6.9}
 """Inches, of a column and of a page of two."""
-PRINT: dict[str, Any] = {
+PRINT: Any = {
     "font.size": 8.0,
     "axes.titlesize": 8.0,
     "axes.labelsize": 8.0,

@@ -29,10 +29,10 @@ from backdoor_curves.paper.panels import (
     draw_curves,
     draw_deviations,
     draw_slopes,
-    slope_points,
 )
 from backdoor_curves.paper.published import PublishedRow
 from backdoor_curves.poisoning import poison
+from backdoor_curves.study.figures import slope_points
 from backdoor_curves.study.run import Run
 from backdoor_curves.triggers import FeatureTrigger
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from backdoor_curves.display import BackdoorLearningCurveDisplay, DeviationDispl
 from backdoor_curves.display.slopes import SlopePoint
 from backdoor_curves.display.style import NEUTRAL
 from backdoor_curves.study.config import DataConfig
+from backdoor_curves.study.figures import by_gamma_and_lambda
 from backdoor_curves.study.plan import data_name
 from backdoor_curves.study.run import Run
 from backdoor_curves.study.store import StoredCell
@@ -61,14 +62,6 @@ def chosen(run: Run, pair: Pair, learner: str, **where: Any) -> list[StoredCell]
     ]
 
 
-def settings(cells: Iterable[StoredCell]) -> dict[tuple[float | None, float], list[StoredCell]]:
-    """Return cells by gamma and lambda: gammas ascend, lambdas descend from strong regularisation to weak."""
-    found: dict[tuple[float | None, float], list[StoredCell]] = {}
-    for cell in cells:
-        found.setdefault((cell.coordinates["gamma"], cell.coordinates["lambda"]), []).append(cell)
-    return dict(sorted(found.items(), key=lambda item: (item[0][0] or 0.0, -item[0][1])))
-
-
 def spelled_setting(gamma: float | None, lam: float) -> str:
     """Return "λ = 0.1, γ = 0.005"."""
     return f"λ = {lam:g}" + ("" if gamma is None else f", γ = {gamma:g}")
@@ -79,7 +72,7 @@ def curve_columns(run: Run, pair: Pair) -> list[list[tuple[str, list[BackdoorLea
     columns = []
     for learner, short in LEARNERS.items():
         by_gamma: dict[float | None, list[tuple[str, list[BackdoorLearningCurve]]]] = {}
-        for (gamma, lam), cells in settings(chosen(run, pair, learner)).items():
+        for (gamma, lam), cells in by_gamma_and_lambda(chosen(run, pair, learner)).items():
             curves = [run.curve(cell) for cell in cells]
             by_gamma.setdefault(gamma, []).append((f"{short}, {spelled_setting(gamma, lam)}", curves))
         columns += list(by_gamma.values())
@@ -113,25 +106,6 @@ def _half_of(curves: Sequence[BackdoorLearningCurve]) -> str:
     middle = sorted(curves, key=lambda curve: curve.info.rate)[len(curves) // 2]
     half = middle.half_loss_beta
     return f"p = {middle.info.rate:g}: " + ("never halved" if np.isnan(half) else f"halved at β = {half:.2g}")
-
-
-def slope_points(cells: Iterable[StoredCell], name: str = "") -> list[SlopePoint]:
-    """Return the slope and accuracies of cells, a point a lambda and gamma over its seeds."""
-    return [
-        SlopePoint(
-            name,
-            lam,
-            gamma,
-            slopes=_column(group, "slope_at_0"),
-            attack_success_rates=_column(group, "asr_at_1"),
-            clean_accuracies=_column(group, "clean_accuracy_at_1"),
-        )
-        for (gamma, lam), group in settings(cells).items()
-    ]
-
-
-def _column(cells: Sequence[StoredCell], name: str) -> Any:
-    return np.array([cell.numbers[name] for cell in cells], dtype=float)
 
 
 def draw_slopes(

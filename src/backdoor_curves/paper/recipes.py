@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from backdoor_curves.paper import figures, protocol
 from backdoor_curves.paper.panels import LEARNERS
 from backdoor_curves.paper.results import DataSet, Results
-from backdoor_curves.study.safe_map import draw_safe_maps
 from backdoor_curves.study.run import Run
+from backdoor_curves.study.safe_map import draw_safe_maps
 from backdoor_curves.study.safety import safe_regions
 
 

@@ -1,15 +1,18 @@
-"""The picture of a learner in a run: a column a setting of lambda and gamma, losses above, accuracies below."""
+"""The pictures of a run: curves of each learner, and for print slopes, deviations and safe regions too."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from backdoor_curves.display import BackdoorLearningCurveDisplay, Quantity
+from backdoor_curves.display import BackdoorLearningCurveDisplay, DeviationDisplay, Quantity, SlopeDisplay
+from backdoor_curves.display.slopes import SlopePoint
 from backdoor_curves.study.run import Run
+from backdoor_curves.study.safe_map import draw_safe_maps
+from backdoor_curves.study.safety import safe_regions
 from backdoor_curves.study.store import StoredCell
 from backdoor_curves.study.table import SOMETIMES
 
@@ -20,7 +23,7 @@ QUANTITIES: tuple[Quantity, Quantity] = ("loss", "accuracy")
 
 
 def figures(run: Run) -> Iterator[tuple[str, Figure]]:
-    """Yield a figure, with a name for its file, for each learner on each of the data, triggers and label policies."""
+    """Yield curves of each learner, on each of the data, triggers and label policies, with a name for their file."""
     shown = [name for name in SOMETIMES if len({cell.coordinates[name] for cell in run.cells}) > 1]
     pictures: dict[tuple[str, ...], list[StoredCell]] = {}
     for cell in run.cells:
@@ -28,8 +31,99 @@ def figures(run: Run) -> Iterator[tuple[str, Figure]]:
             place = (*(cell.coordinates[name] for name in shown), cell.coordinates["learner"])
             pictures.setdefault(place, []).append(cell)
     for place, cells in pictures.items():
-        name = "_".join("".join(c if c.isalnum() or c in "-+." else "-" for c in part) for part in place)
-        yield name, learner_figure(run, cells)
+        yield _as_name(place), learner_figure(run, cells)
+
+
+def figures_for_print(run: Run) -> Iterator[tuple[str, Figure]]:
+    """Yield all figures of a run with names for their files: curves, then slopes, deviations and safe regions.
+
+    One of the last three is left out where the run has nothing to show in it: refits have no slope, a forest no norm.
+    """
+    for name, figure in figures(run):
+        yield f"curves_{name}", figure
+    for place, cells in _by_place(run).items():
+        names = _as_name(place)
+        if exact := [cell for cell in cells if cell.numbers["theta"] is not None and cell.numbers["theta"] > 0]:
+            yield f"slopes_{names}", slope_figure(exact)
+        with_norm = [cell for cell in cells if cell.numbers["norm_at_1"] is not None and run.keeps_curve(cell)]
+        if with_norm:
+            yield f"deviation_{names}", deviation_figure(run, with_norm)
+        yield f"safe_{names}", safe_figure(run, place)
+
+
+def _by_place(run: Run) -> dict[tuple[str, ...], list[StoredCell]]:
+    """Return the finished cells by data, trigger, label policy, injection and rate."""
+    places: dict[tuple[str, ...], list[StoredCell]] = {}
+    for cell in run.cells:
+        if cell.status == "done":
+            at = cell.coordinates
+            places.setdefault((*(str(at[name]) for name in SOMETIMES), f"p-{at['rate']:g}"), []).append(cell)
+    return places
+
+
+def slope_points(cells: Iterable[StoredCell], name: str = "") -> list[SlopePoint]:
+    """Return the slope and accuracies of cells, a point a lambda and gamma over its seeds."""
+
+    def column(group: Sequence[StoredCell], quantity: str) -> np.ndarray:
+        return np.array([cell.numbers[quantity] for cell in group], dtype=float)
+
+    return [
+        SlopePoint(
+            name,
+            lam,
+            gamma,
+            slopes=column(group, "slope_at_0"),
+            attack_success_rates=column(group, "asr_at_1"),
+            clean_accuracies=column(group, "clean_accuracy_at_1"),
+        )
+        for (gamma, lam), group in by_gamma_and_lambda(cells).items()
+    ]
+
+
+def by_gamma_and_lambda(cells: Iterable[StoredCell]) -> dict[tuple[float | None, float], list[StoredCell]]:
+    """Return cells by gamma and lambda: gammas ascend, lambdas descend from strong regularisation to weak."""
+    found: dict[tuple[float | None, float], list[StoredCell]] = {}
+    for cell in cells:
+        found.setdefault((cell.coordinates["gamma"], cell.coordinates["lambda"]), []).append(cell)
+    return dict(sorted(found.items(), key=lambda item: (item[0][0] or 0.0, -item[0][1])))
+
+
+def _by_learner(cells: Iterable[StoredCell]) -> dict[str, list[StoredCell]]:
+    learners: dict[str, list[StoredCell]] = {}
+    for cell in cells:
+        learner = cell.coordinates["learner"]
+        learners.setdefault(NAMES.get(learner, learner), []).append(cell)
+    return learners
+
+
+def slope_figure(cells: Sequence[StoredCell]) -> Figure:
+    """Return the slopes at beta = 0 of cells with one rate against their accuracies at 1, all learners in one panel."""
+    figure = Figure(figsize=(6.4, 5.6), layout="constrained")
+    points = [point for name, group in _by_learner(cells).items() for point in slope_points(group, name)]
+    SlopeDisplay(points).plot(figure.subplots())
+    return figure
+
+
+def deviation_figure(run: Run, cells: Sequence[StoredCell]) -> Figure:
+    """Return size and angle of the weights of cells with one rate, a panel a learner."""
+    learners = _by_learner(cells)
+    figure = Figure(figsize=(4.2 * len(learners), 4.8), layout="constrained")
+    for ax, (name, group) in zip(figure.subplots(1, len(learners), squeeze=False)[0], learners.items(), strict=True):
+        DeviationDisplay.from_curves([run.curve(cell) for cell in group], ax=ax)
+        ax.set_title(name)
+    return figure
+
+
+def safe_figure(run: Run, place: tuple[str, ...]) -> Figure:
+    """Return clean accuracy and attack success over lambda and gamma, a panel a learner, at one place."""
+    rows = [row for row in run.table() if (*(str(row[name]) for name in SOMETIMES), f"p-{row['rate']:g}") == place]
+    regions = [(NAMES.get(region.learner, region.learner), region) for region in safe_regions(rows)]
+    return draw_safe_maps([regions], f"{place[0]}, {place[-1].replace('-', ' = ')}")
+
+
+def _as_name(parts: tuple[str, ...]) -> str:
+    """Return a name for a file."""
+    return "_".join("".join(c if c.isalnum() or c in "-+." else "-" for c in part) for part in parts)
 
 
 def learner_figure(run: Run, cells: Sequence[StoredCell]) -> Figure:
