@@ -12,6 +12,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
+from html import escape
 from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -39,6 +40,7 @@ from backdoor_curves.influences import (
 from backdoor_curves.learners import Learner, read_learner
 from backdoor_curves.losses import Loss
 from backdoor_curves.metrics import attack_success_rate, clean_accuracy, robust_accuracy, theta
+from backdoor_curves.notebook import curve_picture, table
 from backdoor_curves.paths.base import BetaPath, Certificate, Gram, Interpolant
 from backdoor_curves.paths.interpolants import PiecewiseLinear, Rational, Table
 from backdoor_curves.paths.panels import Panels
@@ -379,6 +381,23 @@ class BackdoorLearningCurve:
     def __repr__(self) -> str:
         ends = f"{len(self.betas)} betas from {self.betas[0]:g} to {self.betas[-1]:g}"
         return f"BackdoorLearningCurve({self.info.estimator}, method={self.method!r}, rate={self.info.rate:g}, {ends})"
+
+    def _repr_html_(self) -> str:
+        """Return the curve as a notebook shows it: both losses over beta, and the numbers that matter."""
+        betas = self.betas if not self.exact else np.unique(np.concatenate([self.betas, np.geomspace(1e-4, 1e-2, 9)]))
+        picture = curve_picture(betas, self.loss("triggered", betas), self.loss("clean", betas), repr(self))
+        numbers = {
+            "attack success rate": float(self.accuracy("triggered", self.betas[-1])),
+            "clean accuracy": float(self.accuracy("clean", self.betas[-1])),
+            "theta": float(self.theta) if self.exact else None,
+            "half of the loss gone at beta": float(self.half_loss_beta),
+            "betas": "all, exact" if self.exact else f"{len(self.betas)} refits",
+        }
+        caption = (
+            f"{escape(self.info.estimator)}, p = {self.info.rate:g}: mean {escape(self.info.loss)} loss over beta, "
+            "triggered rows solid, clean rows dashed"
+        )
+        return f"<figure>{picture}<figcaption>{caption}</figcaption>{table([numbers])}</figure>"
 
     @property
     def exact(self) -> bool:

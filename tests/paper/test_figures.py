@@ -12,7 +12,7 @@ import backdoor_curves as bc
 from backdoor_curves.display.saving import save_figure
 from backdoor_curves.paper import figures, recipes, reproduce
 from backdoor_curves.paper.explanations import Explanation, explain_linear_svm
-from backdoor_curves.paper.panels import chosen, curve_columns, draw_curves, draw_deviations, draw_slopes
+from backdoor_curves.paper.panels import chosen, curve_columns, draw_curves, draw_slopes
 from backdoor_curves.paper.results import STUDIES as FILES
 from backdoor_curves.paper.results import Asked, part_of
 from backdoor_curves.study.config import (
@@ -24,6 +24,7 @@ from backdoor_curves.study.config import (
     Study,
     TriggerConfig,
 )
+from backdoor_curves.study.figures import draw_deviations
 from backdoor_curves.study.run import load_run
 from backdoor_curves.study.running import Wishes, run_study
 

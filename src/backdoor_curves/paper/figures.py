@@ -27,12 +27,11 @@ from backdoor_curves.paper.panels import (
     curve_columns,
     data_of,
     draw_curves,
-    draw_deviations,
     draw_slopes,
 )
 from backdoor_curves.paper.published import PublishedRow
 from backdoor_curves.poisoning import poison
-from backdoor_curves.study.figures import slope_points
+from backdoor_curves.study.figures import draw_deviations, slope_points
 from backdoor_curves.study.run import Run
 from backdoor_curves.triggers import FeatureTrigger
 

@@ -6,16 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from backdoor_curves.curve import BackdoorLearningCurve
-from backdoor_curves.display import BackdoorLearningCurveDisplay, DeviationDisplay, SlopeDisplay
+from backdoor_curves.display import BackdoorLearningCurveDisplay, SlopeDisplay
 from backdoor_curves.display.slopes import SlopePoint
 from backdoor_curves.display.style import NEUTRAL
 from backdoor_curves.study.config import DataConfig
-from backdoor_curves.study.figures import by_gamma_and_lambda
+from backdoor_curves.study.figures import by_gamma_and_lambda, keys_of
 from backdoor_curves.study.plan import data_name
 from backdoor_curves.study.run import Run
 from backdoor_curves.study.store import StoredCell
@@ -144,43 +143,10 @@ def draw_slopes(
     return figure
 
 
-def draw_deviations(panels: Sequence[Sequence[tuple[str, Sequence[BackdoorLearningCurve]]]], title: str) -> Figure:
-    """Return rho over nu, a row a pair, a column a learner; the marks of betas have one legend for all."""
-    n_rows, n_columns = len(panels), max(map(len, panels))
-    figure = Figure(figsize=(3.1 * n_columns, 3.0 * n_rows + 0.7), layout="constrained")
-    axes = figure.subplots(n_rows, n_columns, squeeze=False)
-    marks: list[Any] = []
-    for i, row in enumerate(panels):
-        for j, (name, curves) in enumerate(row):
-            ax: Axes = axes[i, j]
-            DeviationDisplay.from_curves(curves, ax=ax)
-            keys = _keys(ax)
-            marks = [key for key in keys if str(key.get_label()).startswith("β")]
-            own = [key for key in keys if key not in marks]
-            ax.legend(own, [str(key.get_label()) for key in own], fontsize="x-small", frameon=False, loc="best")
-            ax.set_title(name, fontsize="small")
-            ax.set(
-                xlabel="ν, how far the weights turned" if i == n_rows - 1 else "", ylabel="" if j else "ρ, their size"
-            )
-            ax.set_yscale("linear")
-            ax.set_ylim(0.0, 1.35 * max(curve.norm().max() for curve in curves))  # room for the legend
-    labels = [str(mark.get_label()) for mark in marks]
-    figure.legend(marks, labels, loc="outside lower center", ncols=4, frameon=False, fontsize="small")
-    figure.suptitle(title)
-    return figure
-
-
 def _one_legend_below(figure: Figure, axes: Sequence[Axes]) -> None:
     """Put one legend below all panels in place of one in each."""
-    keys = _keys(axes[0])
+    keys = keys_of(axes[0])
     labels = [str(key.get_label()) for key in keys]
     figure.legend(keys, labels, loc="outside lower center", ncols=len(keys), frameon=False, fontsize="small")
     for ax in axes:
         ax.legend().remove()
-
-
-def _keys(ax: Axes) -> list[Artist]:
-    """Return the handles of the legend of a panel."""
-    legend = ax.get_legend()
-    assert legend is not None  # every display has one
-    return [handle for handle in legend.legend_handles if handle is not None]

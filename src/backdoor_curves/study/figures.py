@@ -6,8 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
 import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from backdoor_curves.curve import BackdoorLearningCurve
 from backdoor_curves.display import BackdoorLearningCurveDisplay, DeviationDisplay, Quantity, SlopeDisplay
 from backdoor_curves.display.slopes import SlopePoint
 from backdoor_curves.study.run import Run
@@ -98,20 +101,53 @@ def _by_learner(cells: Iterable[StoredCell]) -> dict[str, list[StoredCell]]:
 
 def slope_figure(cells: Sequence[StoredCell]) -> Figure:
     """Return the slopes at beta = 0 of cells with one rate against their accuracies at 1, all learners in one panel."""
-    figure = Figure(figsize=(6.4, 5.6), layout="constrained")
+    figure = Figure(figsize=(6.4, 4.4), layout="constrained")
     points = [point for name, group in _by_learner(cells).items() for point in slope_points(group, name)]
     SlopeDisplay(points).plot(figure.subplots())
     return figure
 
 
 def deviation_figure(run: Run, cells: Sequence[StoredCell]) -> Figure:
-    """Return size and angle of the weights of cells with one rate, a panel a learner."""
-    learners = _by_learner(cells)
-    figure = Figure(figsize=(4.2 * len(learners), 4.8), layout="constrained")
-    for ax, (name, group) in zip(figure.subplots(1, len(learners), squeeze=False)[0], learners.items(), strict=True):
-        DeviationDisplay.from_curves([run.curve(cell) for cell in group], ax=ax)
-        ax.set_title(name)
+    """Return size and angle of the weights of cells with one rate, a panel a learner, two in a row."""
+    panels = [(name, [run.curve(cell) for cell in group]) for name, group in _by_learner(cells).items()]
+    return draw_deviations(
+        [panels[i : i + 2] for i in range(0, len(panels), 2)], f"p = {cells[0].coordinates['rate']:g}"
+    )
+
+
+def draw_deviations(panels: Sequence[Sequence[tuple[str, Sequence[BackdoorLearningCurve]]]], title: str) -> Figure:
+    """Return rho over nu, a row a pair, a column a learner; the marks of betas have one legend for all."""
+    n_rows, n_columns = len(panels), max(map(len, panels))
+    figure = Figure(figsize=(3.1 * n_columns, 3.0 * n_rows + 0.7), layout="constrained")
+    axes = figure.subplots(n_rows, n_columns, squeeze=False)
+    for ax in axes.ravel()[sum(map(len, panels)) :]:
+        ax.set_axis_off()
+    marks: list[Artist] = []
+    for i, row in enumerate(panels):
+        for j, (name, curves) in enumerate(row):
+            ax = axes[i, j]
+            DeviationDisplay.from_curves(curves, ax=ax)
+            keys = keys_of(ax)
+            marks = [key for key in keys if str(key.get_label()).startswith("β")]
+            own = [key for key in keys if key not in marks]
+            ax.legend(own, [str(key.get_label()) for key in own], fontsize="x-small", frameon=False, loc="best")
+            ax.set_title(name, fontsize="small")
+            ax.set(
+                xlabel="ν, how far the weights turned" if i == n_rows - 1 else "", ylabel="" if j else "ρ, their size"
+            )
+            ax.set_yscale("linear")
+            ax.set_ylim(0.0, 1.35 * max(curve.norm().max() for curve in curves))  # room for the legend
+    labels = [str(mark.get_label()) for mark in marks]
+    figure.legend(marks, labels, loc="outside lower center", ncols=4, frameon=False, fontsize="small")
+    figure.suptitle(title)
     return figure
+
+
+def keys_of(ax: Axes) -> list[Artist]:
+    """Return the handles of the legend of a panel."""
+    legend = ax.get_legend()
+    assert legend is not None  # every display has one
+    return [handle for handle in legend.legend_handles if handle is not None]
 
 
 def safe_figure(run: Run, place: tuple[str, ...]) -> Figure:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import os
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +15,10 @@ import msgspec
 import numpy as np
 
 from backdoor_curves.curve import BackdoorLearningCurve
+from backdoor_curves.notebook import table
 from backdoor_curves.study.config import Study
 from backdoor_curves.study.quantities import CONTROL_QUANTITIES, QUANTITIES
-from backdoor_curves.study.statistics import over_seeds
+from backdoor_curves.study.statistics import by_setting, over_seeds
 from backdoor_curves.study.store import (
     SUFFIX,
     StoredCell,
@@ -29,6 +32,10 @@ from backdoor_curves.study.work import curve_from_bytes
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+MOST_LINES = 20
+"""Of a run that shows itself in a notebook."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,6 +128,14 @@ class Run:
             for cell in self.cells
         ]
 
+    def _repr_html_(self) -> str:
+        """Return the run as a notebook shows it: how far it has come, and its first settings, means over seeds."""
+        failed = f", {len(self.failed)} failed" if self.failed else ""
+        lines = [_line(rows) for rows in by_setting(self.table())]
+        more = f"<p>and {len(lines) - MOST_LINES} more settings</p>" if len(lines) > MOST_LINES else ""
+        head = f"{escape(self.study.name)}: {self.n_done} of {self.n_cells} cells done{failed}"
+        return f"<p><b>{head}</b></p>{table(lines[:MOST_LINES])}{more}"
+
     def statistics(self) -> list[dict[str, Any]]:
         """Return a row for each setting and quantity: mean, standard deviation and interval over seeds, see there."""
         return over_seeds(self.table())
@@ -138,6 +153,21 @@ class Run:
         except ImportError:
             raise ImportError('to_frame needs pandas; pip install "backdoor-curves[pandas]"') from None
         return pd.DataFrame(self.table())
+
+
+def _line(rows: Sequence[Mapping[str, Any]]) -> dict[str, object]:
+    """Return a setting as a line of a table, in the mean over its seeds."""
+    names = {
+        "clean_accuracy_at_1": "clean accuracy",
+        "asr_at_1": "attack success rate",
+        "theta": "theta",
+        "area": "area",
+    }
+    line: dict[str, object] = {name: rows[0][name] for name in ("data", "learner", "lambda", "gamma", "rate")}
+    for name in (*names, "theta", "area"):
+        values = [row[name] for row in rows if row[name] is not None]
+        line[names.get(name, name)] = float(np.mean(values)) if values else None
+    return line | {"seeds": len(rows)}
 
 
 def load_run(path: str | os.PathLike[str]) -> Run:
