@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 import scipy.sparse as sp
@@ -32,10 +32,10 @@ def write_record(path: Path, kind: str, header: Mapping[str, Any], arrays: Mappi
         raise
 
 
-def read_record(path: Path, kind: str, *older: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def read_record(path: Path | BinaryIO, kind: str, *older: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Return the header and the arrays of a record of this kind, or an older one; anything else is a ValueError."""
     try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
+        with open(path, "rb") if isinstance(path, Path) else path as file, np.load(file, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
         header = json.loads(str(arrays.pop("header")))
         found = header.pop("format")

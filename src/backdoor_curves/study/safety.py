@@ -144,6 +144,18 @@ class SafeRegion:
         return max(self.safe, key=_preference, default=None)
 
     @property
+    def cheapest(self) -> Setting | None:
+        """The most accurate setting under the bound on the ASR, whatever accuracy that costs; None if there is none."""
+        under = (one for one in self.settings if one.judged and one.asr <= self.bounds.asr + ROUNDING)
+        return max(under, key=_preference, default=None)
+
+    @property
+    def least_attacked(self) -> Setting | None:
+        """The setting with the lowest ASR, whatever its accuracy; None if none is judged."""
+        judged = (setting for setting in self.settings if setting.judged)
+        return min(judged, key=lambda one: (one.asr, -one.clean_accuracy), default=None)
+
+    @property
     def held_out_clean_accuracy(self) -> float | None:
         """The clean accuracy of what the other seeds choose, in the mean over seeds left out; None if never chosen."""
         return _mean([one.clean_accuracy for one in self.left_out])
