@@ -191,30 +191,19 @@ def content_of(run: Run, bounds: Bounds, budget: Budget | None = None) -> Conten
     n_settings = sum(len(settings) for group in picked for settings in group)
     most_seeds = max(1, budget.cells // max(1, n_settings))
     numbers = count()
-    scenarios = tuple(
-        Scenario(
-            number,
-            *place,
-            learners=tuple(
-                Learner(
-                    region.learner,
-                    names.index(region.learner),
-                    region,
-                    tuple(
-                        _shown(run, next(numbers), one, cells[(*place, region.learner, one.lam, one.gamma)], most_seeds)
-                        for one in settings
-                    ),
-                )
-                for region, settings in zip(group, picked[number], strict=True)
-            ),
-        )
-        for number, (place, group) in enumerate(listed)
-    )
+    scenarios = []
+    for number, (place, group) in enumerate(listed):
+        learners = []
+        for region, settings in zip(group, picked[number], strict=True):
+            found = (cells[(*place, region.learner, one.lam, one.gamma)] for one in settings)
+            shown = tuple(_shown(run, next(numbers), *pair, most_seeds) for pair in zip(settings, found, strict=True))
+            learners.append(Learner(region.learner, names.index(region.learner), region, shown))
+        scenarios.append(Scenario(number, **dict(zip(SCENARIO, place, strict=True)), learners=tuple(learners)))
     planes, n_planes = planes_of(run, [one.cells[0] for s in scenarios for one in s.shown if one.cells], budget.planes)
     return Content(
         run=run,
         bounds=bounds,
-        scenarios=scenarios,
+        scenarios=tuple(scenarios),
         learners=names,
         seeds=tuple(sorted({cell.coordinates["seed"] for cell in run.cells})),
         failures=_failures(run),

@@ -44,7 +44,7 @@ def facts(content: Content, command: str) -> list[tuple[str, str]]:
             f"backdoor-curves {__version__}, Python {platform.python_version()}, numpy {np.__version__}, "
             f"scipy {scipy.__version__}, scikit-learn {sklearn.__version__}",
         ),
-        ("Computing time", f"{sum(cell.seconds for cell in run.cells):.3g} s of one core, in all cells together"),
+        ("Computing time", f"{number(sum(cell.seconds for cell in run.cells))} s of one core, in all cells together"),
     ]
     return [*found, ("Command", shown(command))] if command else found
 
@@ -101,9 +101,8 @@ def as_toml(study: Study) -> str:
     --------
     >>> from backdoor_curves.report.making import as_toml
     >>> from backdoor_curves.study.config import built_in_study
-    >>> print(as_toml(built_in_study())[:33])
+    >>> print(as_toml(built_in_study())[:15])
     name = "digits"
-    figures = true
     """
     table = msgspec.to_builtins(study)
     experiments = table.pop("experiments")

@@ -11,19 +11,16 @@
   const byKey = new Map();
   settings.forEach((one, n) => one.cells.forEach(([key]) => byKey.set(key, n)));
   const first = Number(document.querySelector(".scenarios").dataset.first);
-  const start = (scenario) => {
-    const n = settings.findIndex((one) => one.s === scenario && one.cells.length);
-    return n < 0 ? settings.findIndex((one) => one.cells.length) : n;
-  };
+  const start = (scenario) => data.scenarios[scenario].start ?? settings.findIndex((one) => one.cells.length);
   // What is chosen: a setting and, where a link named it, one of its cells. `peek` is what the pointer is at.
-  const state = { n: start(first), key: "", beta: 1, band: true, stretch: false, all: false };
+  const state = { n: start(first), key: "", beta: 0.1, band: true, stretch: false, all: false };
   let peek = null;
 
   // --- numbers and places -------------------------------------------------------------------------------------------
 
   const digits = (value, count = 3) =>
     value === null || value === undefined ? "–" : String(Number(value.toPrecision(count)));
-  const percent = (value) => (value === null || value === undefined ? "–" : `${(100 * value).toFixed(1)} %`);
+  const percent = (value) => (value === null || value === undefined ? "–" : `${(100 * value).toFixed(1)}\u202f%`);
   const at = (curve, name, beta) => {
     const xs = curve.b, ys = curve[name];
     let k = xs.findIndex((x) => x >= beta);
@@ -43,7 +40,7 @@
 
   // --- the picture --------------------------------------------------------------------------------------------------
 
-  const LEFT = 44, RIGHT = 372, HEIGHT = 128, TOPS = [26, 196];
+  const LEFT = 44, RIGHT = 372, HEIGHT = 116, TOPS = [22, 190];
   const X = (beta) => LEFT + along(beta) * (RIGHT - LEFT);
   const SVG = "http://www.w3.org/2000/svg";
   const make = (name, attributes, parent, words) => {
@@ -74,7 +71,7 @@
       plot.append(none);
       return;
     }
-    const svg = make("svg", { viewBox: "0 0 384 368", role: "img", class: `h${one.l % 6}`, "aria-label": `Loss and accuracy over beta of ${name(one)}; the values are in the table below` }, plot);
+    const svg = make("svg", { viewBox: "0 0 384 346", role: "img", class: `h${one.l % 6}`, "aria-label": `Loss and accuracy over beta of ${name(one)}; the values are in the table below` }, plot);
     PANES.forEach((pane, number) => {
       const drawn = pane.lines.flatMap(([line, low, high]) => [line, high].filter((l) => l && one.curve[l]));
       const top = number ? 100 : Math.max(...drawn.flatMap((line) => one.curve[line])) * 1.04 || 1;
@@ -122,7 +119,7 @@
     ["ASR", "a", "al", "ah", percent], ["clean accuracy", "c", "", "", percent],
     ["ρ = |w|", "r", "", "", digits], ["ν, turn of w", "u", "", "", digits],
   ];
-  let shownBeta = 1;
+  let shownBeta = 0.1;
   const elsewhere = [...document.querySelectorAll(".scenarios .beta")];
   const markBeta = (beta) => {
     shownBeta = beta;
@@ -190,7 +187,7 @@
     const scenario = data.scenarios[one.s];
     const parts = [`${data.learners[one.l]}, λ = ${digits(one.lam)}`];
     if (one.gam !== null) parts.push(`γ = ${digits(one.gam)}`);
-    parts.push(`p = ${digits(100 * scenario.rate)} %`);
+    parts.push(`p = ${digits(100 * scenario.rate)}\u202f%`);
     return parts.join(", ");
   };
   const show = () => {
@@ -265,7 +262,10 @@
         option.selected = value === of(now);
         select.add(option);
       }
-      select.addEventListener("change", () => choose(closest(k, values[select.selectedIndex])));
+      select.addEventListener("change", () => {
+        choose(closest(k, values[select.selectedIndex]));
+        remember();
+      });
       label.append(select);
       box.append(label);
       if (String(k) === focused) select.focus();
@@ -285,7 +285,7 @@
 
   const remember = () => {
     const one = settings[state.n], parts = [`cell=${state.key || one.cells[0][0]}`];
-    if (state.beta !== 1) parts.push(`beta=${state.beta}`);
+    parts.push(`beta=${state.beta}`);
     if (!state.band) parts.push("band=0");
     if (state.stretch) parts.push("stretch=1");
     if (state.all) parts.push("all=1");
@@ -299,7 +299,7 @@
     if (asked.has("all")) state.all = asked.get("all") === "1";
     $("band").checked = state.band;
     $("stretch").checked = state.stretch;
-    $("all").checked = state.all;
+    if ($("all")) $("all").checked = state.all;
     $("beta").value = Math.round(1000 * along(state.beta));
     const key = asked.get("cell"), place = data.scenarios.findIndex((one) => String(one.number) === asked.get("scenario"));
     if (byKey.has(key)) choose(byKey.get(key), key);
@@ -312,7 +312,7 @@
 
   $("beta").addEventListener("input", (event) => setBeta(back(event.target.value / 1000)));
   for (const option of ["band", "stretch", "all"])
-    $(option).addEventListener("change", (event) => {
+    $(option)?.addEventListener("change", (event) => {
       state[option] = event.target.checked;
       $("beta").value = Math.round(1000 * along(state.beta));
       sections();

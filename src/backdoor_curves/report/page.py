@@ -12,11 +12,11 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 
 from backdoor_curves.display.style import HUES
-from backdoor_curves.report import figures
+from backdoor_curves.report import figures, maps
 from backdoor_curves.report.content import Content, Learner, Scenario, Shown
 from backdoor_curves.report.making import as_toml, facts, failures, status_line
 from backdoor_curves.report.plane import Plane
-from backdoor_curves.report.series import Series
+from backdoor_curves.report.series import SHARES, Series
 from backdoor_curves.report.svg import marker
 from backdoor_curves.report.words import (
     Verdict,
@@ -25,6 +25,7 @@ from backdoor_curves.report.words import (
     number,
     percent,
     scenario_name,
+    scenario_rest,
     setting_name,
     shown,
     verdict,
@@ -43,6 +44,7 @@ SHORT = {
     "angle": "u",
 }
 """The names of lines in the data of the page, which has many of them."""
+DIGITS = 4
 TABLE_BETAS = (0.0, 0.01, 0.1, 0.5, 1.0)
 
 
@@ -57,7 +59,7 @@ class LearnerView:
     attack_map: str
     curves: str
     deviations: str
-    compared: list[tuple[str, Shown]]
+    compared: list[tuple[str, Shown, Series]]
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ class ScenarioView:
 
     scenario: Scenario
     name: str
+    rest: str
     learners: list[LearnerView]
     frontier: str
     slopes: str
@@ -74,6 +77,7 @@ class ScenarioView:
 def rendered(content: Content, command: str) -> str:
     """Return the page as text."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
     environment.filters |= {"percent": percent, "number": number, "shown": shown}
     environment.globals |= {
         "setting_name": setting_name,
@@ -88,6 +92,7 @@ def rendered(content: Content, command: str) -> str:
     return template.render(
         content=content,
         title=shown(content.run.study.name, 120),
+        badges={"resists": "✓", "safe": "✓", "unsafe": "✗", "unknown": "?"},
         status=status_line(content),
         headline=headline(content),
         views=[_view(scenario, content.drawn) for scenario in content.drawn],
@@ -124,8 +129,8 @@ def _view(scenario: Scenario, among: Sequence[Scenario]) -> ScenarioView:
                 learner=learner,
                 name=learner_name(learner.name),
                 verdict=verdict(learner),
-                accuracy_map=figures.accuracy_map(f"{name}-a", learner),
-                attack_map=figures.attack_map(f"{name}-s", learner),
+                accuracy_map=maps.accuracy_map(f"{name}-a", learner),
+                attack_map=maps.attack_map(f"{name}-s", learner),
                 curves=figures.curves(f"{name}-c", learner),
                 deviations=figures.deviations(f"{name}-d", learner),
                 compared=figures.compared(learner),
@@ -134,6 +139,7 @@ def _view(scenario: Scenario, among: Sequence[Scenario]) -> ScenarioView:
     return ScenarioView(
         scenario,
         scenario_name(scenario, among),
+        scenario_rest(scenario, among),
         learners,
         figures.frontier(f"s{scenario.number}-f", scenario),
         figures.slopes(f"s{scenario.number}-p", scenario),
@@ -155,6 +161,7 @@ def _data(content: Content) -> dict[str, Any]:
                 "labels": shown(one.labels, 120),
                 "injection": shown(one.injection, 120),
                 "rate": one.rate,
+                "start": _start(one),
             }
             for one in content.drawn
         ],
@@ -166,6 +173,13 @@ def _data(content: Content) -> dict[str, Any]:
         ],
         "planes": {key: _plane(plane) for key, plane in content.planes.items()},
     }
+
+
+def _start(scenario: Scenario) -> int | None:
+    """Return the number of the setting that is shown first: the most accurate safe one, or the most accurate."""
+    named = [one for learner in scenario.learners if (one := learner.of(learner.region.chosen or learner.region.best))]
+    first = max(named, key=lambda one: (one.setting.safe, one.setting.clean_accuracy), default=None)
+    return None if first is None else first.number
 
 
 def _setting(one: Shown, scenario: int, learner: int) -> dict[str, Any]:
@@ -187,17 +201,20 @@ CELL_NUMBERS = ("clean_accuracy_at_1", "asr_at_1", "theta", "half_loss_beta")
 
 
 def _curve(series: Series) -> dict[str, Any]:
-    lines = {SHORT[name]: [_round(float(value)) for value in values] for name, values in series.lines.items()}
-    return {"b": [_round(float(beta)) for beta in series.betas], "kind": series.loss, "seeds": series.n_seeds} | lines
+    lines: dict[str, Any] = {"b": [_round(float(beta)) for beta in series.betas], "seeds": series.n_seeds}
+    for name, values in series.lines.items():
+        shares = name.split()[0] in SHARES
+        lines[SHORT[name]] = [round(float(v), 3) if shares else _round(float(v)) for v in values]
+    return lines
 
 
 def _plane(plane: Plane) -> dict[str, Any]:
     return {"height": plane.height, "points": plane.points, "betas": plane.betas, "regions": plane.regions}
 
 
-def _round(value: Any) -> Any:
-    """Return a number in four digits, without needless zeros behind the point."""
+def _round(value: Any, digits: int = DIGITS) -> Any:
+    """Return a number in so many digits, without needless zeros behind the point, and rounding errors as 0."""
     if not isinstance(value, float):
         return value
-    short = float(f"{value:.4g}")
+    short = float(f"{value:.{digits}g}") if abs(value) > 1e-12 else 0.0
     return int(short) if short.is_integer() and abs(short) < 1e15 else short

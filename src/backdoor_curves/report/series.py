@@ -97,9 +97,7 @@ def series_of(run: Run, cells: Sequence[StoredCell]) -> Series | None:
     )
 
 
-def thinned(
-    x: Float[np.ndarray, " n"], heights: Float[np.ndarray, "k n"], tolerance: float = TOLERANCE
-) -> list[int]:
+def thinned(x: Float[np.ndarray, " n"], heights: Float[np.ndarray, "k n"], tolerance: float = TOLERANCE) -> list[int]:
     """Return the places to keep so that all lines through them are within the tolerance of those through all places.
 
     Examples

@@ -18,8 +18,8 @@ def element(name: str, /, *children: str, **attributes: object) -> str:
     Examples
     --------
     >>> from backdoor_curves.report.svg import element, text
-    >>> element("g", text("a < b", 1, 2.25), class_="x")
-    '<g class="x"><text x="1" y="2.25">a &lt; b</text></g>'
+    >>> element("g", text("a < b", 1, 2.21), class_="x")
+    '<g class="x"><text x="1" y="2.2">a &lt; b</text></g>'
     """
     written = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{escape(_plain(value))}"'
@@ -35,7 +35,9 @@ def text(words: str, x: float, y: float, **attributes: object) -> str:
     return element("text", escape(words), x=x, y=y, **attributes)
 
 
-def picture(name: str, size: tuple[float, float], title: str, description: str, *children: str, role: str = "img") -> str:
+def picture(
+    name: str, size: tuple[float, float], title: str, description: str, *children: str, role: str = "img"
+) -> str:
     """Return a whole SVG with its title and description for those who hear it; its name is its own on the page.
 
     `role="group"` is for pictures with links in them, which a reader may step into.
@@ -129,13 +131,13 @@ def short(value: float) -> str:
     Examples
     --------
     >>> from backdoor_curves.report.svg import short
-    >>> short(0.005994842503189409), short(1e4), short(278.25), short(-0.5)
-    ('0.006', '10⁴', '280', '-0.5')
+    >>> short(0.005994842503189409), short(1e4), short(278.25), short(-0.5), short(3e-6)
+    ('0.006', '10⁴', '280', '-0.5', '3·10⁻⁶')
     """
-    if value and not 1e-3 <= abs(value) < 1e4:
+    if value and not 1e-4 <= abs(value) < 1e4:
         mantissa, _, power = f"{value:.1e}".partition("e")
         raised = "10" + str(int(power)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-        return raised if mantissa == "1.0" else f"{mantissa}·{raised}"
+        return raised if mantissa == "1.0" else f"{mantissa.removesuffix('.0')}·{raised}"
     return f"{float(f'{value:.2g}'):g}"
 
 
@@ -178,7 +180,7 @@ def marker(shape: int, x: float, y: float, **attributes: object) -> str:
 
 
 def _plain(value: object) -> str:
-    """Return a number to a tenth of a pixel's tenth, and anything else as text."""
+    """Return a number to a tenth of a pixel, and anything else as text."""
     if isinstance(value, float):
-        return f"{value:.2f}".rstrip("0").rstrip(".") if math.isfinite(value) else "0"
+        return f"{value:.1f}".removesuffix(".0") if math.isfinite(value) else "0"
     return str(value)

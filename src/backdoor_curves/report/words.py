@@ -74,22 +74,39 @@ def points(share: float) -> str:
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """Return a number in so many digits; a dash for none."""
-    return "–" if value is None or value != value else f"{value:.{digits}g}"
+    """Return a number in so many digits, up to a million without a power; a dash for none.
+
+    Examples
+    --------
+    >>> from backdoor_curves.report.words import number
+    >>> number(1668.1), number(5.99e-5), number(None)
+    ('1670', '5.99e-05', '–')
+    """
+    return "–" if value is None or value != value else f"{float(f'{value:.{digits}g}'):g}"
 
 
 def setting_name(setting: Setting) -> str:
     """Return lambda and gamma."""
-    return f"λ = {setting.lam:.3g}" + ("" if setting.gamma is None else f", γ = {setting.gamma:.3g}")
+    return f"λ = {number(setting.lam)}" + ("" if setting.gamma is None else f", γ = {number(setting.gamma)}")
 
 
 def scenario_name(scenario: Scenario, among: Sequence[Scenario]) -> str:
     """Return what tells a scenario from the others, and its rate."""
-    parts = []
-    for name, word in (("data", "{}"), ("trigger", "trigger {}"), ("labels", "labels {}"), ("injection", "{}")):
-        if len({getattr(other, name) for other in among}) > 1:
-            parts.append(word.format(getattr(scenario, name)))
-    return shown(", ".join([*parts, f"p = {100 * scenario.rate:.3g}\u202f%"]), 200)
+    return ", ".join([*_parts(scenario, among, telling=True), f"p = {100 * scenario.rate:.3g}\u202f%"])
+
+
+def scenario_rest(scenario: Scenario, among: Sequence[Scenario]) -> str:
+    """Return what a scenario has in common with the others."""
+    return " · ".join(_parts(scenario, among, telling=False))
+
+
+def _parts(scenario: Scenario, among: Sequence[Scenario], telling: bool) -> list[str]:
+    words = {"data": "{}", "trigger": "trigger {}", "labels": "labels {}", "injection": "injection {}"}
+    return [
+        shown(word.format(getattr(scenario, name)), 120)
+        for name, word in words.items()
+        if (len({getattr(other, name) for other in among}) > 1) == telling
+    ]
 
 
 def verdict(learner: Learner) -> Verdict:
@@ -126,19 +143,21 @@ def _costs(region: SafeRegion) -> tuple[str, ...]:
     assert least is not None
     if cheapest is None:
         return (
-            f"Of the {_settings(tried)} tried none keeps the ASR at or under {bound}: the lowest is "
+            f"Of the {_count_of('setting', tried)} tried none keeps the ASR at or under {bound}: the lowest is "
             f"{percent(least.asr)}, at {setting_name(least)} and a clean accuracy of {percent(least.clean_accuracy)}.",
         )
     cost = points(region.best.clean_accuracy - cheapest.clean_accuracy)
     return (
-        f"Of the {_settings(tried)} tried none is safe: the most accurate with an ASR at or under {bound} is "
+        f"Of the {_count_of('setting', tried)} tried none is safe: the most accurate with an ASR at or under {bound} is "
         f"{setting_name(cheapest)} (ASR {percent(cheapest.asr)}), and it costs {cost} of clean accuracy.",
     )
 
 
 def _count(region: SafeRegion) -> tuple[str]:
     tried = sum(setting.judged for setting in region.settings)
-    return (f"{len(region.safe)} of the {_settings(tried)} tried {'is' if len(region.safe) == 1 else 'are'} safe.",)
+    return (
+        f"{len(region.safe)} of the {_count_of('setting', tried)} tried {'is' if len(region.safe) == 1 else 'are'} safe.",
+    )
 
 
 def _held_out(region: SafeRegion) -> tuple[str, ...]:
@@ -148,14 +167,18 @@ def _held_out(region: SafeRegion) -> tuple[str, ...]:
     chose = [one for one in region.left_out if one.chosen is not None]
     kept = sum(one.safe for one in chose)
     return (
-        f"Chosen on the other seeds and reported on the one left out: clean accuracy "
-        f"{percent(region.held_out_clean_accuracy)}, ASR {percent(region.held_out_asr)}; "
-        f"safe there for {kept} of {len(region.left_out)} seeds.",
-    ) if chose else ("With any seed left out the others find no safe setting: take it with care.",)
+        (
+            f"Chosen on the other seeds and reported on the one left out: clean accuracy "
+            f"{percent(region.held_out_clean_accuracy)}, ASR {percent(region.held_out_asr)}; "
+            f"safe there for {kept} of {len(region.left_out)} seeds.",
+        )
+        if chose
+        else ("With any seed left out the others find no safe setting: take it with care.",)
+    )
 
 
-def _settings(count: int) -> str:
-    return "one setting" if count == 1 else f"{count} settings"
+def _count_of(what: str, count: int) -> str:
+    return f"{count} {what}" + ("" if count == 1 else "s")
 
 
 def headline(content: Content) -> str:
@@ -164,18 +187,23 @@ def headline(content: Content) -> str:
     if not judged:
         return "No cell is done, so nothing can be said yet."
     with_safe = [learner for learner in judged if learner.region.safe]
-    several = len(content.scenarios) > 1
-    cases = f"{len(judged)} pairs of a learner and a scenario" if several else f"{len(judged)} learners"
     if len(judged) == 1:
-        return f"{learner_name(judged[0].name)} " + ("has a safe setting." if with_safe else "has no safe setting.")
+        return f"{learner_name(judged[0].name)} {'has a' if with_safe else 'has no'} safe setting."
+    several = len(content.scenarios) > 1
+    cases = _count_of("learner", len({learner.name for learner in judged}))
+    if several:
+        cases = f"{len(judged)} cases ({cases}, {len(content.scenarios)} scenarios)"
     if not with_safe:
         return f"None of the {cases} has a safe setting: wherever a learner is accurate, it is backdoored."
-    names = dict.fromkeys(learner.name for learner in with_safe)
-    by_learner = {
-        name: sum(one.name == name for one in with_safe) for name in names
-    }
-    said = ", ".join(
-        learner_name(name) + (f" ({times} of {sum(one.name == name for one in judged)})" if several else "")
-        for name, times in sorted(by_learner.items(), key=lambda pair: -pair[1])
-    )
-    return f"{len(with_safe)} of the {cases} {'has' if len(with_safe) == 1 else 'have'} a safe setting: {said}."
+    found: dict[str, list[str]] = {}
+    for scenario in content.scenarios:
+        for learner in scenario.learners:
+            if learner.region.safe:
+                found.setdefault(learner.name, []).append(scenario_name(scenario, content.scenarios))
+    said = []
+    for name, where in sorted(found.items(), key=lambda pair: -len(pair[1])):
+        tried = sum(learner.name == name for learner in judged)
+        at = f" ({where[0]})" if len(with_safe) == 1 else f" ({len(where)} of {tried})"
+        said.append(learner_name(name) + (at if several else ""))
+    have = "has" if len(with_safe) == 1 else "have"
+    return f"{len(with_safe)} of the {cases} {have} a safe setting: {', '.join(said)}."
