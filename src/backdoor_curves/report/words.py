@@ -137,27 +137,29 @@ def verdict(learner: Learner) -> Verdict:
 
 def _costs(region: SafeRegion) -> tuple[str, ...]:
     """Say what resistance would cost where no setting is safe."""
-    tried, bound = sum(setting.judged for setting in region.settings), percent(region.bounds.asr, 0)
+    tried, bound = _tried(region), percent(region.bounds.asr, 0)
     cheapest, least = region.cheapest, region.least_attacked
     assert region.best is not None
     assert least is not None
     if cheapest is None:
         return (
-            f"Of the {_count_of('setting', tried)} tried none keeps the ASR at or under {bound}: the lowest is "
+            f"Of the {tried} tried none keeps the ASR at or under {bound}: the lowest is "
             f"{percent(least.asr)}, at {setting_name(least)} and a clean accuracy of {percent(least.clean_accuracy)}.",
         )
     cost = points(region.best.clean_accuracy - cheapest.clean_accuracy)
     return (
-        f"Of the {_count_of('setting', tried)} tried none is safe: the most accurate with an ASR at or under {bound} is "
+        f"Of the {tried} tried none is safe: the most accurate with an ASR at or under {bound} is "
         f"{setting_name(cheapest)} (ASR {percent(cheapest.asr)}), and it costs {cost} of clean accuracy.",
     )
 
 
 def _count(region: SafeRegion) -> tuple[str]:
-    tried = sum(setting.judged for setting in region.settings)
-    return (
-        f"{len(region.safe)} of the {_count_of('setting', tried)} tried {'is' if len(region.safe) == 1 else 'are'} safe.",
-    )
+    are = "is" if len(region.safe) == 1 else "are"
+    return (f"{len(region.safe)} of the {_tried(region)} tried {are} safe.",)
+
+
+def _tried(region: SafeRegion) -> str:
+    return _count_of("setting", sum(setting.judged for setting in region.settings))
 
 
 def _held_out(region: SafeRegion) -> tuple[str, ...]:
