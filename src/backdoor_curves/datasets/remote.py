@@ -7,6 +7,7 @@ import hashlib
 import os
 import secrets
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,7 +107,45 @@ def download(file: RemoteFile, folder: Path) -> Path:
     >>> download(CATALOGUE["mnist"].files[0], Path("my-data"))  # doctest: +SKIP
     PosixPath('my-data/train-images-idx3-ubyte.gz')
     """
-    target = folder / f"{file.name}.gz"
+
+    def check(payload: bytes) -> None:
+        uncompress(file, payload, compressed=True)
+
+    return download_checked(f"{file.name}.gz", file.mirrors, folder, check)
+
+
+def download_checked(name: str, mirrors: tuple[str, ...], folder: Path, check: Callable[[bytes], None]) -> Path:
+    """Download what is served as `name` into a folder under that name, from the first mirror that passes the check.
+
+    Parameters
+    ----------
+    name : str
+        Of the file on the mirrors and on disk.
+    mirrors : tuple of str
+        Addresses of folders, each with a slash at its end.
+    folder : Path
+        Made if it is not there.
+    check : callable
+        Raises a ValueError for content that is not right.
+
+    Returns
+    -------
+    Path
+        `folder`/`name`. It takes the place of an older one at once and only when it is whole, checked and on disk.
+
+    Raises
+    ------
+    FileNotFoundError
+        If no mirror serves it right; the message has each mirror with its reason.
+    PermissionError
+        If the folder cannot be written; told before any traffic.
+
+    Examples
+    --------
+    >>> download_checked("numbers.gz", ("https://example.org/data/",), Path("my-data"), print)  # doctest: +SKIP
+    PosixPath('my-data/numbers.gz')
+    """
+    target = folder / name
     # In the same folder, as only there is a rename atomic; a name of its own, as many processes may download at once.
     part = folder / f".{target.name}.{secrets.token_hex(4)}.part"
     try:
@@ -119,7 +158,7 @@ def download(file: RemoteFile, folder: Path) -> Path:
         ) from None
     try:
         with handle:
-            handle.write(_from_mirrors(file))
+            handle.write(_from_mirrors(name, mirrors, check))
             handle.flush()
             os.fsync(handle.fileno())  # else a power cut may leave the new name on an empty file
         os.replace(part, target)
@@ -128,18 +167,18 @@ def download(file: RemoteFile, folder: Path) -> Path:
     return target
 
 
-def _from_mirrors(file: RemoteFile) -> bytes:
-    """Return the compressed file from the first mirror whose content is right."""
+def _from_mirrors(name: str, mirrors: tuple[str, ...], check: Callable[[bytes], None]) -> bytes:
+    """Return the file as the first mirror whose content is right serves it."""
     reasons = []
-    for mirror in file.mirrors:
+    for mirror in mirrors:
         try:
-            payload = _get(f"{mirror}{file.name}.gz")
-            uncompress(file, payload, compressed=True)
+            payload = _get(f"{mirror}{name}")
+            check(payload)
         except (OSError, ValueError) as error:
             reasons.append(f"{mirror} ({error})")
         else:
             return payload
-    raise FileNotFoundError(f"no mirror served {file.name}: {'; '.join(reasons)}; try again later")
+    raise FileNotFoundError(f"no mirror served {name.removesuffix('.gz')}: {'; '.join(reasons)}; try again later")
 
 
 def _get(url: str) -> bytes:

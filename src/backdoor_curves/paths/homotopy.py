@@ -155,7 +155,8 @@ class Homotopy:
         count = size + self.extra
         if 3 * count > 2 * n or not size:
             return np.arange(n)
-        distance = np.abs(self.point.e) / (motion.pace + 0.5 * motion.pace.mean() + np.finfo(float).tiny)
+        with np.errstate(over="ignore"):  # where nothing moves all are infinitely far
+            distance = np.abs(self.point.e) / (motion.pace + 0.5 * motion.pace.mean() + np.finfo(float).tiny)
         distance[self.margin.index] = distance[self.forced] = -1.0
         return np.sort(np.argpartition(distance, count)[:count])
 

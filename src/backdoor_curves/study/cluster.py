@@ -16,9 +16,9 @@ import numpy as np
 
 from backdoor_curves import __version__
 from backdoor_curves.data import Samples
+from backdoor_curves.study.featured import FeatureTable
 from backdoor_curves.study.plan import ALGORITHM, Group, Planned
-from backdoor_curves.study.pool import bench_or_reason, outcome_on
-from backdoor_curves.study.sources import read_rows
+from backdoor_curves.study.pool import Rows, bench_or_reason, outcome_on, rows_of
 from backdoor_curves.study.work import Bench, Outcome
 
 PATIENCE = 10.0
@@ -26,7 +26,6 @@ PATIENCE = 10.0
 AHEAD = 2
 """Cells that each thread of a worker has at hand, so that it never waits for the next."""
 TICK = 0.2
-Rows = tuple[Samples, Samples]
 
 
 def compute_there(
@@ -77,10 +76,10 @@ def _computed(
     def submit() -> Any:
         planned = waiting.popleft()
         group = groups[planned.group]
-        digest = group.source.hash
+        digest = group.table or group.source.hash
         if digest not in sent:  # the rows of one source at a time
             sent.clear()
-            sent[digest] = client.scatter([_in_memory(rows_folder / digest)], hash=False)[0]
+            sent[digest] = client.scatter([_in_memory(group, rows_folder)], hash=False)[0]
         future = client.submit(run_there, group, planned, sent[digest], key=f"backdoor-{planned.key}", pure=False)
         running[future.key] = planned
         return future
@@ -106,9 +105,11 @@ def _computed(
             yield _outcome(future, running.pop(future.key))
 
 
-def _in_memory(folder: Path) -> Rows:
-    train, test = read_rows(folder)
-    return Samples(np.array(train.X), np.array(train.y)), Samples(np.array(test.X), np.array(test.y))
+def _in_memory(group: Group, folder: Path) -> Rows:
+    train, test, table = rows_of(group, folder)
+    if table is not None:
+        table = FeatureTable(table.digests, np.array(table.features))
+    return Samples(np.array(train.X), np.array(train.y)), Samples(np.array(test.X), np.array(test.y)), table
 
 
 def _outcome(future: Any, planned: Planned) -> Outcome:

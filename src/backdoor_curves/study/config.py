@@ -25,17 +25,29 @@ Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")]  # it
 Kind = Literal["logistic", "ridge", "linear-svm", "rbf-svm"]
 
 
+class FeaturesConfig(Struct, frozen=True):
+    """`data.features`: the frozen network whose features of the images are the learners' rows.
+
+    `normalised` is for AlexNet alone: pixels (x - 0.5) / 0.5 instead of x, as in the paper's slopes.
+    """
+
+    network: Literal["alexnet", "squeezenet"]
+    normalised: bool = False
+
+
 class DataConfig(Struct, frozen=True):
     """`[data]`: the data set, its classes, and how many rows are drawn of it; None for all.
 
-    `sampling = "paper"` draws the rows, the trigger and the poison of MNIST as the paper did, see `paper.protocol`.
+    `sampling = "paper"` draws the rows, the trigger and the poison as the paper did, see `paper.protocol`. With
+    `features` images are stamped first and go through a frozen network then.
     """
 
-    name: Literal["digits", "mnist", "toy"] = "digits"
+    name: Literal["digits", "mnist", "cifar10", "toy"] = "digits"
     classes: str | tuple[int | tuple[int, ...], ...] = "even-odd"
     n_train: Count | None = None
     n_test: Count | None = None
     sampling: Literal["random", "paper"] = "random"
+    features: FeaturesConfig | None = None
 
 
 class TriggerConfig(Struct, frozen=True):
@@ -280,18 +292,29 @@ def _check_together(experiment: Experiment, homes: dict[str, str], faults: Fault
             faults[f"{homes['trigger']}.kind"] = f"{wanted!r} was expected for {data.name} data"
         if data.name == "toy" and data.classes != DataConfig().classes:
             faults[f"{homes['data']}.classes"] = f"the toy has two classes of its own, {data.classes!r} came"
+        if data.name == "cifar10" and data.classes == DataConfig().classes:
+            faults[f"{homes['data']}.classes"] = 'classes such as "airplane-frog" or [0, 6] were expected for cifar10'
+        if data.features is not None:
+            _check_features(data.name, data.features, f"{homes['data']}.features", faults)
         if data.sampling == "paper":
             _check_paper(data, experiment, homes, faults)
+
+
+def _check_features(name: str, features: FeaturesConfig, place: str, faults: Faults) -> None:
+    if name != "cifar10":
+        faults[place] = f"no frozen network was expected for {name}: they are for colour images, of cifar10"
+    elif features.normalised and features.network != "alexnet":
+        faults[f"{place}.normalised"] = f"no choice was expected for {features.network}, which has inputs of its own"
 
 
 def _check_paper(data: DataConfig, experiment: Experiment, homes: dict[str, str], faults: Faults) -> None:
     pair = (
         not isinstance(data.classes, str) and len(data.classes) == 2 and all(isinstance(c, int) for c in data.classes)
     )
-    if data.name != "mnist" or not pair or data.n_train or data.n_test:
+    if data.name not in ("mnist", "cifar10") or not pair or data.n_train or data.n_test:
         faults[f"{homes['data']}.sampling"] = (
-            "'paper' draws 1500 and 500 rows of a pair of MNIST digits: name = \"mnist\", classes = [7, 1] and no "
-            "n_train, n_test were expected"
+            '\'paper\' draws 1500 and 500 rows of a pair: name = "mnist" or "cifar10", classes such as [7, 1] and '
+            "no n_train, n_test were expected"
         )
     for trigger in experiment.trigger:
         if trigger != TriggerConfig(size=trigger.size):

@@ -37,7 +37,9 @@ def memory_of(group: Group) -> float:
     tests = 2 * source.n_test
     rows = source.n_train + poison + tests
     # The rows themselves, their stamped copies for each rate, and a copy in the learner's hands.
-    needed = BASE + 8.0 * source.width * (source.n_train + 2 * len(group.rates) * source.n_train + 2 * tests)
+    needed = BASE + 8.0 * (source.width + source.pixels) * (
+        source.n_train + 2 * len(group.rates) * source.n_train + 2 * tests
+    )
     if cell.method == "refit" or cell.learner == "ridge":
         return needed + 8.0 * min(source.n_train, source.width) ** 2 * 3
     if cell.learner == "logistic":

@@ -26,7 +26,7 @@ from backdoor_curves.study.config import (
     Study,
     TriggerConfig,
 )
-from backdoor_curves.study.sources import content_hash, draw, poisoned, write_rows
+from backdoor_curves.study.sources import WIDTHS, content_hash, draw, frozen_network, poisoned, write_rows
 
 ALGORITHM = 1
 """Part of every key; raised when the numbers of a cell change by more than rounding."""
@@ -79,7 +79,11 @@ def data_name(data: DataConfig) -> str:
         groups = [entry if isinstance(entry, tuple) else (entry,) for entry in data.classes]
         classes = " " + "-".join("+".join(map(str, group)) for group in groups)
     counts = "/".join("all" if n is None else str(n) for n in (data.n_train, data.n_test))
-    return f"{data.name}{classes}" + (f", {counts} rows" if counts != "all/all" else "")
+    rows = f", {counts} rows" if counts != "all/all" else ""
+    network = ""
+    if data.features is not None:
+        network = f", {data.features.network}" + (" normalised" if data.features.normalised else "")
+    return f"{data.name}{classes}{rows}{network}"
 
 
 def trigger_name(trigger: TriggerConfig) -> str:
@@ -100,12 +104,24 @@ class Planned(NamedTuple):
 
 @dataclass(frozen=True)
 class Source:
-    """The rows of one data set and seed: their hash and shape."""
+    """The rows of one data set and seed.
+
+    Parameters
+    ----------
+    hash : str
+        Of their content, and of the network that they go through.
+    n_train, n_test : int
+    width : int
+        Features that the learners see.
+    pixels : int
+        Numbers of an image that goes through a network first; else 0.
+    """
 
     hash: str
     n_train: int
     n_test: int
     width: int
+    pixels: int = 0
 
 
 @dataclass(frozen=True)
@@ -116,6 +132,15 @@ class Group:
     first: Cell
     rates: tuple[float, ...]
     source: Source
+
+    @property
+    def table(self) -> str:
+        """The name of the table of its features: groups that differ in their learner alone share one; else ""."""
+        cell = self.first
+        if cell.data.features is None:
+            return ""
+        kind = (self.source.hash, cell.trigger, cell.poison, self.rates, cell.seed)
+        return blake2b(msgspec.json.encode(kind), digest_size=16).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -156,9 +181,14 @@ def make_plan(
         if name not in sources:
             train, test = draw(data, seed, data_dir, offline)
             digest = content_hash(train, test)
+            width, pixels = int(train.X[0].size), 0
+            if data.features is not None:
+                network = frozen_network(data.features, data_dir, offline)
+                digest = blake2b(f"{digest}{network.cache_file.stem}".encode(), digest_size=16).hexdigest()
+                width, pixels = WIDTHS[data.features.network], width
             if rows_folder is not None:
                 write_rows(rows_folder / digest, train, test)
-            sources[name] = Source(digest, len(train), len(test), int(train.X[0].size))
+            sources[name] = Source(digest, len(train), len(test), width, pixels)
         return sources[name]
 
     cells: list[Planned] = []

@@ -22,7 +22,10 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
+from backdoor_curves.data import Samples
+from backdoor_curves.study.featured import FeatureTable, table_of
 from backdoor_curves.study.plan import Group, Planned
+from backdoor_curves.study.sources import read_rows
 from backdoor_curves.study.work import Bench, Outcome, compute, prepare
 
 STRIKES = 2
@@ -33,6 +36,8 @@ TICK = 0.2
 """Seconds after which the coordinator looks up even if nothing came."""
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 READY = "ready"
+Rows = tuple[Samples, Samples, FeatureTable | None]
+"""Training and test rows of a group, and what a network makes of them."""
 
 
 @dataclass(eq=False)
@@ -243,8 +248,6 @@ def _serve(pipe: Connection, death: Connection, rows_folder: Path, parent: int) 
 
 
 def _compute_what_comes(pipe: Connection, rows_folder: Path) -> None:
-    from backdoor_curves.study.sources import read_rows
-
     bench: Bench | str | None = None
     held: int | None = None
     pipe.send(READY)
@@ -256,14 +259,19 @@ def _compute_what_comes(pipe: Connection, rows_folder: Path) -> None:
         group, planned = task
         if held != group.number:
             bench = None  # the old one first: both may not fit
-            bench, held = bench_or_reason(group, lambda hash_: read_rows(rows_folder / hash_)), group.number
+            bench, held = bench_or_reason(group, lambda of: rows_of(of, rows_folder)), group.number
         pipe.send(outcome_on(planned, bench))
 
 
-def bench_or_reason(group: Group, rows_of: Callable[[str], Any]) -> Bench | str:
+def rows_of(group: Group, rows_folder: Path) -> Rows:
+    """Return the rows of a group, and the table of their features if they have one, mapped into memory."""
+    return (*read_rows(rows_folder / group.source.hash), table_of(group, rows_folder))
+
+
+def bench_or_reason(group: Group, rows: Callable[[Group], Rows]) -> Bench | str:
     """Return the bench of a group, or the reason why it cannot be had, which is that of all its cells."""
     try:
-        return prepare(group, *rows_of(group.source.hash))
+        return prepare(group, *rows(group))
     except (ValueError, TypeError, MemoryError, OSError) as error:
         return " ".join(f"{type(error).__name__}: {error}".split())
 

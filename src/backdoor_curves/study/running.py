@@ -15,12 +15,13 @@ import msgspec
 from backdoor_curves import __version__
 from backdoor_curves.study.config import Study
 from backdoor_curves.study.export import as_csv
+from backdoor_curves.study.featured import write_tables
 from backdoor_curves.study.figures import figures
 from backdoor_curves.study.needs import memory_of, require_memory
 from backdoor_curves.study.plan import Plan, Planned, make_plan, require_sense
 from backdoor_curves.study.pool import compute_here
 from backdoor_curves.study.run import Run, stores_of
-from backdoor_curves.study.sources import read_rows
+from backdoor_curves.study.sources import frozen_network, read_rows
 from backdoor_curves.study.store import SUFFIX, Store, StoreError, lock_of, read_facts, read_statuses
 from backdoor_curves.study.table import as_text, legend
 from backdoor_curves.study.work import Outcome
@@ -121,6 +122,12 @@ def run_study(
             statuses = _statuses(folder, plan, wishes.accept_changes)
             _begin(store, study, plan)
             ours = plan.cells if wishes.shard is None else plan.shard(*wishes.shard)
+            todo = {planned.group for planned in ours if _is_left(planned, statuses, wishes.retry_failed)}
+            write_tables(
+                [plan.groups[number] for number in sorted(todo)],
+                rows,
+                lambda features: frozen_network(features, data_dir, offline),
+            )
             yield from _finish(plan, ours, statuses, store, rows, wishes, stopping)
         finally:
             shutil.rmtree(rows, ignore_errors=True)
@@ -138,7 +145,7 @@ def _finish(
     """Do what is left of some cells of a plan."""
     known = {planned.key: planned for planned in ours}
     on_disk = {key: status for key, status in statuses.items() if key in known}
-    todo = [p for p in ours if on_disk.get(p.key) != "done" and (wishes.retry_failed or p.key not in on_disk)]
+    todo = [planned for planned in ours if _is_left(planned, on_disk, wishes.retry_failed)]
     for planned in todo:
         on_disk.pop(planned.key, None)
 
@@ -158,6 +165,11 @@ def _finish(
             yield progress()
     on_disk |= store.commit()
     yield progress()
+
+
+def _is_left(planned: Planned, statuses: dict[str, str], retry_failed: bool) -> bool:
+    status = statuses.get(planned.key)
+    return status is None or (retry_failed and status == "failed")
 
 
 def _outcomes(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,19 @@ from typing import Any
 import numpy as np
 
 from backdoor_curves.data import PoisonedData, Samples
-from backdoor_curves.datasets import digits, mnist, toy
+from backdoor_curves.datasets import cifar10, digits, mnist, toy
 from backdoor_curves.paper import protocol
 from backdoor_curves.poisoning import poison
-from backdoor_curves.study.config import DataConfig, PoisonConfig, TriggerConfig
+from backdoor_curves.study.config import DataConfig, FeaturesConfig, PoisonConfig, TriggerConfig
 from backdoor_curves.triggers import FeatureTrigger, PatchTrigger, Trigger
 
+WIDTHS = {"alexnet": 4096, "squeezenet": 512}
+"""Features of each network."""
+WEIGHTS = {
+    "alexnet": ("alexnet-owt-7be5be79.pth",),
+    "squeezenet": ("squeezenet1_0-b66bff10.pth", "squeezenet_v1.0_imagenet.npz"),
+}
+"""Names of the files with their weights, in a data folder or its subfolder `networks`."""
 PARTS = ("train_X", "train_y", "test_X", "test_y")
 
 
@@ -29,12 +37,14 @@ def draw(data: DataConfig, seed: int, data_dir: str | Path | None, offline: bool
     """
     classes: Any = data.classes
     if data.sampling == "paper":
-        return protocol.mnist_pair(classes, data_dir, offline)
+        pair = protocol.cifar10_pair if data.name == "cifar10" else protocol.mnist_pair
+        return pair(classes, data_dir, offline)
     rng = np.random.default_rng(_streams(seed)[0])
     if data.name == "toy":
         return toy(data.n_train or 200, data.n_test or 400, rng=rng)
-    if data.name == "mnist":
-        return mnist(classes, n_train=data.n_train, n_test=data.n_test, rng=rng, data_dir=data_dir, offline=offline)
+    if data.name in ("mnist", "cifar10"):
+        images = mnist if data.name == "mnist" else cifar10
+        return images(classes, n_train=data.n_train, n_test=data.n_test, rng=rng, data_dir=data_dir, offline=offline)
     return digits(classes, n_train=data.n_train, n_test=data.n_test, rng=rng)
 
 
@@ -71,6 +81,39 @@ def poisoned(
         )
         for rate in rates
     }
+
+
+@lru_cache(maxsize=2)
+def frozen_network(features: FeaturesConfig, data_dir: str | Path | None, offline: bool) -> Any:
+    """Return the transformer of a study's network, with its weights.
+
+    Raises
+    ------
+    ImportError
+        If torch is not installed.
+    ValueError, OSError
+        If the weights cannot be had.
+    """
+    from backdoor_curves.features import alexnet_features, squeezenet_features
+
+    weights = _weights_in(data_dir, features.network)
+    if features.network == "squeezenet":
+        return squeezenet_features(weights, offline=offline)
+    inputs = {"mean": 0.5, "std": 0.5} if features.normalised else {}
+    return alexnet_features(weights, **inputs, offline=offline)
+
+
+def _weights_in(data_dir: str | Path | None, network: str) -> Path | None:
+    """Return the weights of a network in the folder of the data, if they are there."""
+    if data_dir is None:
+        return None
+    folder = Path(data_dir)
+    places = (
+        place / name
+        for place in (folder, folder / "networks", folder / "networks" / network)
+        for name in WEIGHTS[network]
+    )
+    return next((place for place in places if place.is_file()), None)
 
 
 def _streams(seed: int) -> list[np.random.SeedSequence]:

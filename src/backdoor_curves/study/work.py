@@ -31,6 +31,7 @@ from backdoor_curves.estimators import kernel_key, kernel_of
 from backdoor_curves.paths.base import BetaPath, PathError
 from backdoor_curves.paths.shared import Shared
 from backdoor_curves.paths.svm_record import SVMPath
+from backdoor_curves.study.featured import FeatureTable
 from backdoor_curves.study.group_kernel import GroupKernel
 from backdoor_curves.study.plan import Cell, Group
 from backdoor_curves.study.quantities import Number, numbers
@@ -89,13 +90,13 @@ def estimator(cell: Cell) -> Any:
     return SVC(C=C, kernel="linear")
 
 
-def prepare(group: Group, train: Samples, test: Samples) -> Bench:
-    """Return what the cells of a group share.
+def prepare(group: Group, train: Samples, test: Samples, table: FeatureTable | None = None) -> Bench:
+    """Return what the cells of a group share; with a table the learners see features in place of the rows.
 
     Raises
     ------
     ValueError
-        If trigger, labels or rates do not fit the rows.
+        If trigger, labels or rates do not fit the rows, or if the table lacks some.
     """
     cell = group.first
     data = poisoned(
@@ -107,6 +108,9 @@ def prepare(group: Group, train: Samples, test: Samples) -> Bench:
         rates=group.rates,
         seed=cell.seed,
     )
+    if table is not None:
+        data = {rate: table.data(images) for rate, images in data.items()}
+        train, test = Samples(table(train.X), train.y), Samples(table(test.X), test.y)
     shared = Shared()
     if cell.learner in ("linear-svm", "rbf-svm") and cell.method != "refit" and len(np.unique(train.y)) == 2:
         last = estimator(cell)

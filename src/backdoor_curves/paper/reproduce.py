@@ -1,0 +1,133 @@
+"""The paper, redrawn: runs what is missing, draws, and lays published numbers beside ours.
+
+    asked figures -> runs and explanations (kept, resumed) -> figures -> comparison, claims -> page
+
+A figure whose data or network cannot be had is left out with the reason; the others are drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from backdoor_curves.display.saving import save_figure
+from backdoor_curves.paper.claim import Claim
+from backdoor_curves.paper.claims import claims_of
+from backdoor_curves.paper.comparison import CURVE_FIGURES, DEVIATION_FIGURE, SLOPE_FIGURE, Compared, as_csv, compare
+from backdoor_curves.paper.page import write_page
+from backdoor_curves.paper.published_files import PublishedNumbers, read_published
+from backdoor_curves.paper.recipes import Recipe, chosen_recipes
+from backdoor_curves.paper.repeated import repeat
+from backdoor_curves.paper.results import CANNOT, Asked, Results
+from backdoor_curves.study.running import Progress
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A figure that was asked for: its file, or the reason why there is none."""
+
+    recipe: Recipe
+    file: Path | None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """What came of it.
+
+    Parameters
+    ----------
+    figures : tuple of Drawn
+        In the order of the paper.
+    rows : tuple of Compared
+        Every published number beside ours; empty where no published files were named.
+    claims : tuple of Claim
+        What the paper concludes, tested on the runs behind the figures.
+    page : path
+        The page that shows all.
+    """
+
+    figures: tuple[Drawn, ...]
+    rows: tuple[Compared, ...]
+    claims: tuple[Claim, ...]
+    page: Path
+
+    @property
+    def left_out(self) -> tuple[Drawn, ...]:
+        """The figures that could not be drawn."""
+        return tuple(drawn for drawn in self.figures if drawn.file is None)
+
+
+def reproduce(
+    asked: Asked,
+    progress: Callable[[Iterator[Progress]], Any],
+    *,
+    stopping: Callable[[], bool] = lambda: False,
+    say: Callable[[str], None] = lambda _: None,
+) -> Reproduction:
+    """Draw the figures of the paper that were asked for, and write the page that compares them.
+
+    Parameters
+    ----------
+    asked : Asked
+    progress : callable
+        Runs an iterator over `Progress` to its end, and shows it.
+    stopping : callable
+        Whether to begin nothing more; what was done is kept.
+    say : callable
+        Takes a line on what is being done.
+
+    Raises
+    ------
+    ValueError
+        If a figure is asked for that is not there.
+    OSError
+        If the folder cannot be written to.
+    """
+    recipes = chosen_recipes(asked.figures)
+    # Read before anything is computed: a wrong folder should not cost an hour.
+    published = None if asked.published is None else _needed(read_published(asked.published), recipes)
+    results = Results(asked, progress, stopping)
+    (asked.out / "figures").mkdir(parents=True, exist_ok=True)
+    drawn = tuple(_drawn(recipe, results, say) for recipe in recipes if not stopping())
+    runs = list(results.runs.values())
+    rows: list[Compared] = []
+    if published is not None and not stopping():
+        say("the published numbers, by the paper's recipe")
+        again = repeat(
+            published,
+            asked.out / "runs" / "repeated",
+            data_dir=asked.data_dir,
+            offline=asked.offline,
+            n_jobs=asked.wishes.n_jobs,
+        )
+        rows = compare(published, again, *runs)
+        (asked.out / "comparison.csv").write_text(as_csv(rows), encoding="utf-8")
+    claims = claims_of(runs, () if published is None else published.slopes, results.trigger_shares())
+    page = write_page(asked.out / "index.html", drawn, rows, claims, runs)
+    return Reproduction(drawn, tuple(rows), tuple(claims), page)
+
+
+def _needed(published: PublishedNumbers, recipes: Sequence[Recipe]) -> PublishedNumbers:
+    """Return the published numbers of the figures that are drawn."""
+    names = {recipe.name for recipe in recipes}
+    return PublishedNumbers(
+        slopes=tuple(file for file in published.slopes if SLOPE_FIGURE in names),
+        curves=tuple(file for file in published.curves if CURVE_FIGURES.get(file.pair) in names),
+        paths=tuple(file for file in published.paths if DEVIATION_FIGURE in names),
+    )
+
+
+def _drawn(recipe: Recipe, results: Results, say: Callable[[str], None]) -> Drawn:
+    """Return a figure as a file, or why not."""
+    path = results.asked.out / "figures" / f"{recipe.file}.{results.asked.kind}"
+    try:
+        save_figure(recipe.draw(results), path)
+    except CANNOT as error:
+        reason = " ".join(str(error).split())
+        say(f"{recipe.file} left out: {reason}")
+        return Drawn(recipe, None, reason)
+    say(str(path))
+    return Drawn(recipe, path)
