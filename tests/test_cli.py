@@ -275,6 +275,8 @@ def test_help_names_every_command(call):
         "check",
         "data",
         "export",
+        "report",
+        "reproduce",
         "run",
         "status",
     }

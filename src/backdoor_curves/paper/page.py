@@ -7,16 +7,14 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import get_args
 
 from backdoor_curves import __version__
 from backdoor_curves.paper.agreement import Verdict
 from backdoor_curves.paper.claim import Claim
 from backdoor_curves.paper.comparison import Compared, summary
+from backdoor_curves.paper.recipes import Drawn
 from backdoor_curves.study.run import Run
-
-if TYPE_CHECKING:
-    from backdoor_curves.paper.reproduce import Drawn
 
 MEDIA = {".png": "image/png", ".svg": "image/svg+xml"}
 """Kinds of pictures that a page can hold; others are linked."""

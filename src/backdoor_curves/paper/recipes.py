@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -42,6 +43,15 @@ class Recipe:
         return f"figure-{int(self.name):02d}" if self.name.isdecimal() else self.name
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """A figure that was asked for: its file, or the reason why there is none."""
+
+    recipe: Recipe
+    file: Path | None
+    reason: str = ""
+
+
 def _of_run(draw: Callable[[Run], Figure], data: DataSet, kind: Any) -> Callable[[Results], Figure]:
     return lambda results: draw(results.run(data, kind))
 
@@ -69,8 +79,8 @@ def _samples(results: Results) -> Figure:
 
 CURVES = (
     "Mean loss on triggered (solid) and clean (dashed) test rows over the weight beta of the poison, p = .01, .1, .2 "
-    "from light to dark. Each line is followed exactly; the published ones join 20 refits, at which several solvers had "
-    "not converged. "
+    "from light to dark. Each line is followed exactly; the published ones join 20 refits, of solvers that often had not "
+    "converged. "
 )
 SLOPES = (
     "Attack success rate (solid) and clean accuracy (dashed) at beta = 1 over theta = -(2/pi) arctan(slope), p = .1, "

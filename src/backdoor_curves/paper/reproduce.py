@@ -18,19 +18,10 @@ from backdoor_curves.paper.claims import claims_of
 from backdoor_curves.paper.comparison import CURVE_FIGURES, DEVIATION_FIGURE, SLOPE_FIGURE, Compared, as_csv, compare
 from backdoor_curves.paper.page import write_page
 from backdoor_curves.paper.published_files import PublishedNumbers, read_published
-from backdoor_curves.paper.recipes import Recipe, chosen_recipes
+from backdoor_curves.paper.recipes import Drawn, Recipe, chosen_recipes
 from backdoor_curves.paper.repeated import repeat
 from backdoor_curves.paper.results import CANNOT, Asked, Results
 from backdoor_curves.study.running import Progress
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """A figure that was asked for: its file, or the reason why there is none."""
-
-    recipe: Recipe
-    file: Path | None
-    reason: str = ""
 
 
 @dataclass(frozen=True)
