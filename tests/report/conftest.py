@@ -29,7 +29,8 @@ def pages(tmp_path_factory):
 def chromium(tmp_path_factory):
     """A browser for the session."""
     webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-    browser, driver = (shutil.which(name) for name in ("chromium", "chromedriver"))
+    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    driver = shutil.which("chromedriver")
     if browser is None or driver is None:
         pytest.skip("chromium and chromedriver are not installed")
     options = webdriver.ChromeOptions()

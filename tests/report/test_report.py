@@ -127,6 +127,15 @@ def test_one_cell_is_judged_without_a_curve_and_without_a_second_seed(tmp_path):
     assert "With one seed this cannot be checked on another." in text
 
 
+def test_a_control_has_a_column_of_its_own(tmp_path):
+    """What the same wrong labels do without the trigger is no backdoor."""
+    run = made_up([(cell(), numbers(asr=0.7) | {"control_asr_at_1": 0.613})], tmp_path)
+    text = page_of(run, tmp_path)
+    assert "ASR without trigger" in text
+    assert "<td>61.3</td>" in text
+    assert "ASR without trigger" not in words_of(page_of(real_run("digits"), tmp_path))
+
+
 @pytest.fixture(scope="module")
 def curve():
     """The bytes of a curve, to be kept many times."""
@@ -242,7 +251,7 @@ def test_the_headline_counts_cases_with_a_safe_setting(tmp_path):
     """All, some and none, in words."""
     cells = [(cell(rate=rate), numbers(asr=asr)) for rate, asr in ((0.1, 0.1), (0.2, 0.9))]
     assert headline(content_of(made_up(cells, tmp_path), Bounds())) == (
-        "1 of the 2 cases (1 learner, 2 scenarios) has a safe setting: Ridge (p = 10\u202f%)."
+        "1 of the 2 cases (1 learner, 2 scenarios) has a safe setting: Ridge (p\u00a0=\u00a010\u202f%)."
     )
 
 

@@ -237,7 +237,12 @@ def test_a_byte_order_mark_is_no_fault(file):
         ("lambda", "lamda", "learners[0].lamda", "did you mean 'lambda'?"),
         ("lambda", "lam", "learners[0].lam", "did you mean 'lambda'?"),
         ("lambda", "C", "learners[0].C", "there are kind, lambda, gamma, method, intercept"),
-        ("[data]", "[xyzw]", "xyzw", "there are data, trigger, poison, learners, rates, seeds, keep, name, figures, report"),
+        (
+            "[data]",
+            "[xyzw]",
+            "xyzw",
+            "there are data, trigger, poison, learners, rates, seeds, keep, name, figures, report",
+        ),
     ],
 )
 def test_an_unknown_key_gets_its_place_and_the_nearest_right_one(file, was, put, place, hint):

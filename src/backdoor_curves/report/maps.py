@@ -158,7 +158,9 @@ def _outline(safe: set[tuple[float, Gamma]], grid: _Grid) -> str:
         }
         edges += [side for beside, side in sides.items() if beside not in places]
     path = "".join(f"M{a:.1f} {b:.1f}L{c:.1f} {d:.1f}" for a, b, c, d in edges)
-    return element("path", d=path, class_="safe-line") if path else ""
+    if not path:
+        return ""
+    return element("path", d=path, class_="halo") + element("path", d=path, class_="safe-line")
 
 
 def _in_words(learner: Learner, quantity: _Quantity) -> str:

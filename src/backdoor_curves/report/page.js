@@ -188,7 +188,7 @@
     const parts = [`${data.learners[one.l]}, λ = ${digits(one.lam)}`];
     if (one.gam !== null) parts.push(`γ = ${digits(one.gam)}`);
     parts.push(`p = ${digits(100 * scenario.rate)}\u202f%`);
-    return parts.join(", ");
+    return parts.join(", ").replaceAll(" = ", "\u00a0=\u00a0");
   };
   const show = () => {
     const n = peek ?? state.n, one = settings[n];

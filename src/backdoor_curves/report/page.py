@@ -61,6 +61,11 @@ class LearnerView:
     deviations: str
     compared: list[tuple[str, Shown, Series]]
 
+    @property
+    def controlled(self) -> bool:
+        """Whether the same rows were poisoned without the trigger, too."""
+        return any("control_asr_at_1" in one.numbers for one in self.learner.shown)
+
 
 @dataclass(frozen=True)
 class ScenarioView:

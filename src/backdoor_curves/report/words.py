@@ -87,12 +87,13 @@ def number(value: float | None, digits: int = 3) -> str:
 
 def setting_name(setting: Setting) -> str:
     """Return lambda and gamma."""
-    return f"λ = {number(setting.lam)}" + ("" if setting.gamma is None else f", γ = {number(setting.gamma)}")
+    gamma = "" if setting.gamma is None else f", γ\u00a0=\u00a0{number(setting.gamma)}"
+    return f"λ\u00a0=\u00a0{number(setting.lam)}{gamma}"
 
 
 def scenario_name(scenario: Scenario, among: Sequence[Scenario]) -> str:
     """Return what tells a scenario from the others, and its rate."""
-    return ", ".join([*_parts(scenario, among, telling=True), f"p = {100 * scenario.rate:.3g}\u202f%"])
+    return ", ".join([*_parts(scenario, among, telling=True), f"p\u00a0=\u00a0{100 * scenario.rate:.3g}\u202f%"])
 
 
 def scenario_rest(scenario: Scenario, among: Sequence[Scenario]) -> str:
