@@ -20,6 +20,10 @@ from backdoor_curves.study.store import StoredCell
 SCENARIO = ("data", "trigger", "labels", "injection", "rate")
 
 
+PER_LEARNER = 6
+"""A learner's figures in a scenario take about as much room as so many settings, whatever is in them."""
+
+
 @dataclass(frozen=True)
 class Budget:
     """How much a page may carry; what is beyond is counted on it, and is in the run.
@@ -27,17 +31,21 @@ class Budget:
     Parameters
     ----------
     settings : int
-        Drawn, with their curves. A scenario is drawn or not; the grids of the first are thinned until it fits.
+        Drawn, with their curves, `PER_LEARNER` more for each learner of a scenario. A scenario is drawn or not; the
+        grids of the first are thinned until it fits.
     cells : int
-        Cells whose curves are read and whose keys can be linked to: fewer seeds of each setting where there are more.
+        Whose curves are read and whose keys can be linked to: fewer seeds of each setting where there are more.
+    seeds : int
+        Of one setting that are read and can be linked to, at most.
     scenarios : int
         Rows of the overview.
     planes : int
         Decision pictures, each of which costs the computation of a curve.
     """
 
-    settings: int = 600
+    settings: int = 710
     cells: int = 2500
+    seeds: int = 50
     scenarios: int = 200
     planes: int = 24
 
@@ -63,6 +71,8 @@ class Shown:
     setting : Setting
     cells : tuple of StoredCell
         Those that are done, a seed each.
+    n_read : int
+        How many of them, the first, have a share in the curves and can be linked to.
     failed : int
         How many of its cells failed.
     numbers : mapping of str to Spread
@@ -74,6 +84,7 @@ class Shown:
     number: int
     setting: Setting
     cells: tuple[StoredCell, ...] = field(repr=False)
+    n_read: int
     failed: int
     numbers: Mapping[str, Spread] = field(repr=False)
     series: Series | None = field(repr=False)
@@ -189,7 +200,7 @@ def content_of(run: Run, bounds: Bounds, budget: Budget | None = None) -> Conten
         at = cell.coordinates
         cells.setdefault((*(at[name] for name in SCENARIO), at["learner"], at["lambda"], at["gamma"]), []).append(cell)
     n_settings = sum(len(settings) for group in picked for settings in group)
-    most_seeds = max(1, budget.cells // max(1, n_settings))
+    most_seeds = max(1, min(budget.seeds, budget.cells // max(1, n_settings)))
     numbers = count()
     scenarios = []
     for number, (place, group) in enumerate(listed):
@@ -218,6 +229,7 @@ def _shown(run: Run, number: int, setting: Setting, cells: Sequence[StoredCell],
         number=number,
         setting=setting,
         cells=tuple(done),
+        n_read=min(len(done), most_seeds),
         failed=len(cells) - len(done),
         numbers=_spreads(done),
         series=series_of(run, done[:most_seeds]),
@@ -251,10 +263,10 @@ def _picked(groups: Sequence[Sequence[SafeRegion]], budget: Budget) -> list[list
     for group in groups:
         settings = [list(region.settings) for region in group]
         if not picked:
-            settings = [_thinned(region, max(4, budget.settings // len(group))) for region in group]
-        n_settings = sum(map(len, settings))
-        fits = not picked or n_settings <= room
-        room -= n_settings if fits else 0
+            settings = [_thinned(region, max(4, budget.settings // len(group) - PER_LEARNER)) for region in group]
+        size = sum(len(shown) + PER_LEARNER for shown in settings)
+        fits = not picked or size <= room
+        room -= size if fits else 0
         picked.append(settings if fits else [[] for _ in group])
     return picked
 
@@ -291,10 +303,10 @@ def _left_out(n_scenarios: int, scenarios: Sequence[Scenario], most_seeds: int) 
                 f"{tried - len(learner.shown)} of {tried} settings of {learner.name}: its grid is drawn evenly "
                 "thinned, and judged whole."
             )
-    unread = sum(max(0, len(one.cells) - most_seeds) for scenario in scenarios for one in scenario.shown)
+    unread = sum(len(one.cells) - one.n_read for scenario in scenarios for one in scenario.shown)
     if unread:
         said.append(
-            f"The curves of {unread} cells: of each setting the first {most_seeds} seeds are drawn; "
+            f"The curves of {unread} cells, and links to them: of each setting the first {most_seeds} seeds are here; "
             "all other numbers are of all seeds."
         )
     return said

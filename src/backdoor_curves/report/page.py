@@ -196,7 +196,7 @@ def _setting(one: Shown, scenario: int, learner: int) -> dict[str, Any]:
         "safe": one.setting.safe,
         "cells": [
             [cell.key, cell.coordinates["seed"], *(_round(cell.numbers.get(name)) for name in CELL_NUMBERS)]
-            for cell in one.cells
+            for cell in one.cells[: one.n_read]
         ],
         "curve": None if one.series is None else _curve(one.series),
     }
