@@ -212,12 +212,17 @@ def test_without_the_script_everything_is_there(browser, pages, tmp_path):
 
 
 @pytest.mark.parametrize("colours", ["light", "dark"])
-@pytest.mark.parametrize("name", ["digits", "toy", "partial"])
-def test_axe_finds_no_serious_fault(browser, pages, axe, name, colours):
-    """With every table open, in both colour schemes."""
+@pytest.mark.parametrize("name", ["digits", "toy", "partial", "crowded"])
+def test_axe_finds_no_serious_fault(browser, pages, axe, name, colours, tmp_path):
+    """With every table open, in both colour schemes; crowded: a map whose cells have no room for a digit more."""
     scheme = [{"name": "prefers-color-scheme", "value": colours}]
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": scheme})
-    opened(browser, pages(name), "#all=1")
+    if name == "crowded":
+        crowd = [(cell(lam=1.0 + k), numbers(0.9 + 0.001 * k)) for k in range(20)]
+        path = write_report(made_up(crowd, tmp_path), tmp_path / "page.html")
+    else:
+        path = pages(name)
+    opened(browser, path, "#all=1")
     browser.execute_script("document.querySelectorAll('details').forEach(d => d.open = true)")
     browser.execute_script(axe)
     found = browser.execute_async_script("axe.run().then(arguments[0])")["violations"]

@@ -13,7 +13,8 @@ from backdoor_curves.report import Budget, write_report
 from backdoor_curves.report.content import content_of
 from backdoor_curves.report.making import as_toml
 from backdoor_curves.report.series import BETAS, TOLERANCE, series_of, thinned
-from backdoor_curves.report.words import headline, verdict
+from backdoor_curves.report.svg import Scale, axis_left, ticks
+from backdoor_curves.report.words import headline, shown, verdict
 from backdoor_curves.study.config import Study, built_in_study, read_study
 from backdoor_curves.study.safety import Bounds
 from backdoor_curves.study.work import curve_as_bytes
@@ -197,6 +198,24 @@ def test_texts_from_outside_are_escaped_and_cut(tmp_path, k):
     assert "<img" not in body
     assert "\x00" not in text
     assert len(text) < 200_000
+
+
+def test_what_is_written_from_right_to_left_turns_nothing_beside_it_round(tmp_path):
+    """Marks that turn the direction are shown as unknown characters, letters are isolated."""
+    assert shown("\u202eabc\u202c") == "�abc�"
+    assert shown("אב 12") == "\u2068אב 12\u2069"
+    text = page_of(made_up([(cell(learner="אב"), numbers())], tmp_path), tmp_path)
+    assert len(re.findall("אב", text)) == len(re.findall("\u2068אב\u2069", text)) > 5
+
+
+def test_ticks_are_written_as_they_are():
+    """97.5 is not 98: a tick stands where it says."""
+    for low, high in ((89.5, 90.5), (92.1, 99.3), (0.0, 0.013), (0.0, 22.3)):
+        axis = axis_left(Scale(low, high, 100.0, 0.0), 0.0, ticks(low, high), "", 1.0)
+        places = re.findall(r'<text x="-6" y="([\d.-]+)"[^>]*>([\d.-]+)<', axis)
+        assert len(places) >= 3
+        for y, words in places:
+            assert 100.0 * (1.0 - (float(words) - low) / (high - low)) + 3.5 == pytest.approx(float(y), abs=0.06)
 
 
 def test_lines_of_the_page_stay_within_a_pixel_of_the_curves():

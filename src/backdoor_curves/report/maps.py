@@ -139,8 +139,8 @@ def _cell(one: Shown, region: SafeRegion, grid: _Grid, quantity: _Quantity) -> s
         href=f"#cell={one.key}",
         class_=f"c {quantity.ramp}{step}" + ("" if setting.judged else " unjudged") + (" small" if wide < 34 else ""),
         data_n=one.number,
-        aria_label=f"{setting_name(setting)}: clean accuracy {percent(setting.clean_accuracy)}, "
-        f"ASR {percent(setting.asr)}, {standing}",
+        aria_label=f"{setting_name(setting)}: clean accuracy {percent(setting.clean_accuracy, digits)}, "
+        f"ASR {percent(setting.asr, digits)}, {standing}",
     )
 
 

@@ -148,7 +148,7 @@ def axis_below(scale: Scale, y: float, values: Sequence[float], label: str) -> s
         "g",
         element("line", x1=scale.start, x2=scale.end, y1=y, y2=y),
         *(element("line", x1=scale(v), x2=scale(v), y1=y, y2=y + 4) for v in values),
-        *(text(short(v), scale(v), y + 16, text_anchor="middle") for v in values),
+        *(text(_tick(scale, v), scale(v), y + 16, text_anchor="middle") for v in values),
         text(label, middle, y + 33, text_anchor="middle", class_="label"),
         class_="axis",
     )
@@ -159,10 +159,15 @@ def axis_left(scale: Scale, x: float, values: Sequence[float], label: str, end: 
     return element(
         "g",
         *(element("line", x1=x, x2=end, y1=scale(v), y2=scale(v), class_="grid") for v in values),
-        *(text(short(v), x - 6, scale(v) + 3.5, text_anchor="end") for v in values),
+        *(text(_tick(scale, v), x - 6, scale(v) + 3.5, text_anchor="end") for v in values),
         text(label, x, scale.end - 10, class_="label"),
         class_="axis",
     )
+
+
+def _tick(scale: Scale, value: float) -> str:
+    """Return the words of a tick; those of a linear scale are round as they are."""
+    return short(value) if scale.log else f"{value:g}"
 
 
 def marker(shape: int, x: float, y: float, **attributes: object) -> str:

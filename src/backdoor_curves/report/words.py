@@ -18,6 +18,8 @@ LABELS: dict[Kind, str] = {
     "unsafe": "no safe setting",
     "unknown": "not judged",
 }
+REFUSED = ("Cc", "Cf", "Cs")
+"""Controls, marks without a shape (those that turn the direction of writing among them), halves of characters."""
 LONGEST = 600
 """Characters of a text from outside that are shown."""
 
@@ -37,7 +39,10 @@ class Verdict:
 
 
 def shown(words: object, longest: int = LONGEST) -> str:
-    """Return a text from outside as it may stand on a page: no control characters, and not too long.
+    """Return a text from outside as it may stand on a page.
+
+    Without control characters, and not too long; what is written from right to left is set apart, so that it turns
+    nothing beside it round.
 
     Examples
     --------
@@ -45,8 +50,12 @@ def shown(words: object, longest: int = LONGEST) -> str:
     >>> shown("a\\x00b"), shown("abcdef", 3)
     ('a�b', 'abc … (3 more characters)')
     """
-    clean = "".join("�" if unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t" else c for c in str(words))
-    return clean if len(clean) <= longest else f"{clean[:longest]} … ({len(clean) - longest} more characters)"
+    text = str(words)
+    clean = "".join("�" if unicodedata.category(c) in REFUSED and c not in "\n\t" else c for c in text[:longest])
+    if len(text) > longest:
+        clean = f"{clean} … ({len(text) - longest} more characters)"
+    leftwards = any(unicodedata.bidirectional(c) in ("R", "AL", "AN") for c in clean)
+    return f"\u2068{clean}\u2069" if leftwards else clean
 
 
 def learner_name(learner: str) -> str:
@@ -155,6 +164,8 @@ def _costs(region: SafeRegion) -> tuple[str, ...]:
 
 
 def _count(region: SafeRegion) -> tuple[str]:
+    if len(region.settings) == 1:
+        return ("It is the only setting that was tried.",)
     are = "is" if len(region.safe) == 1 else "are"
     return (f"{len(region.safe)} of the {_tried(region)} tried {are} safe.",)
 
