@@ -33,7 +33,7 @@ def imports(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Tests and doctests."""
-    session.install("-e", ".[test]")
+    session.install("-e", ".[test,torch]")
     session.run("pytest", "-n", "2", *session.posargs)
 
 

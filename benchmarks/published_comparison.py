@@ -1,4 +1,4 @@
-"""Every published number beside the paper's recipe repeated and the exact number of a study, in a line a quantity.
+"""Every published number beside the paper's recipe repeated and the exact one, and what the paper concludes, tested.
 
     python benchmarks/published_comparison.py --run runs/paper-mnist --keep DIR > benchmarks/published_comparison.log
 
@@ -18,6 +18,7 @@ from collections import Counter
 from pathlib import Path
 
 import backdoor_curves as bc
+from backdoor_curves.paper.claims import claims_of
 from backdoor_curves.paper.comparison import as_csv, as_text, compare, summary
 from backdoor_curves.paper.published_files import read_published
 from backdoor_curves.paper.repeated import repeat
@@ -51,6 +52,9 @@ def main() -> None:
     )
     if asked.csv:
         asked.csv.write_text(as_csv(rows))
+    print("\nWhat the paper concludes:")
+    for claim in claims_of(runs, published.slopes):
+        print(f"{claim.verdict}: {claim.name} ({claim.about}): {'; '.join(map(str, claim.measured))}")
     if unexplained := [row for row in rows if not row.explained]:
         raise SystemExit(f"{len(unexplained)} unexplained, the first: {unexplained[0]}")
 

@@ -1,8 +1,22 @@
-"""Checks for all tests: the shapes in the signatures of the mathematics hold at every call."""
+"""Checks for all tests: the shapes in the signatures of the mathematics hold at every call.
 
+Examples of `features` need torch, which is an extra.
+"""
+
+from importlib.util import find_spec
+
+import pytest
 from jaxtyping import install_import_hook
 
 install_import_hook(
     [f"backdoor_curves.{name}" for name in ("paths", "codes", "losses", "kernels", "lines", "flips")],
     "beartype.beartype",
 )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip the examples of `features` where torch is missing; its tests say so themselves."""
+    if find_spec("torch") is None:
+        for item in items:
+            if "src/backdoor_curves/features" in item.path.as_posix():
+                item.add_marker(pytest.mark.skip(reason="torch is not installed"))

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from backdoor_curves import datasets as datasets
+    from backdoor_curves import features as features
     from backdoor_curves import metrics as metrics
     from backdoor_curves.curve import BackdoorLearningCurve as BackdoorLearningCurve
     from backdoor_curves.curve import backdoor_learning_curve as backdoor_learning_curve
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from backdoor_curves.explain import input_gradient as input_gradient
     from backdoor_curves.explain import trigger_mask as trigger_mask
     from backdoor_curves.explain import trigger_share as trigger_share
+    from backdoor_curves.features import FrozenFeatures as FrozenFeatures
     from backdoor_curves.following import ToleranceError as ToleranceError
     from backdoor_curves.influences import Influence as Influence
     from backdoor_curves.influences import influence as influence
@@ -37,6 +39,7 @@ _HOME = {
     "BackdoorLearningCurveDisplay": "display",
     "DeviationDisplay": "display",
     "FeatureTrigger": "triggers",
+    "FrozenFeatures": "features",
     "GradientDisplay": "display",
     "Influence": "influences",
     "InfluentialRowsDisplay": "display",
@@ -57,7 +60,7 @@ _HOME = {
     "trigger_mask": "explain",
     "trigger_share": "explain",
 }
-_MODULES = ("datasets", "metrics")
+_MODULES = ("datasets", "features", "metrics")
 __all__ = [*_HOME, *_MODULES]
 
 

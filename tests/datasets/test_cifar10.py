@@ -254,8 +254,8 @@ def test_an_altered_file_is_an_error_and_no_other_is_taken(folder, web_of):
         (archive(member(f"{FOLDER}/zeros", bytes(10**6))), "at most 300000 bytes, uncompressed, were expected"),
     ],
     ids=[
-        "altered", "lacking", "cut", "empty", "no tar", "parent", "absolute", "roundabout", "backslash", "symlink", "hard link",
-        "device", "pipe", "bomb",
+        *("altered", "lacking", "cut", "empty", "no tar", "parent", "absolute", "roundabout", "backslash"),
+        *("symlink", "hard link", "device", "pipe", "bomb"),
     ],
 )  # fmt: skip
 def test_an_archive_that_is_not_as_published_is_refused(folder, body, message):

@@ -159,14 +159,15 @@ def linear_norms_grow(growths: Sequence[Growth]) -> list[Claim]:
             )
         )
     if rbf:
+        hardly = [one.ratio <= SIGNIFICANT for one in rbf]
         claims.append(
             Claim(
                 "RBF machines do not grow",
                 "RBF machines",
                 "A flexible kernel machine takes the backdoor in without larger weights worth speaking of.",
-                _ratios(rbf),
+                (*_ratios(rbf), Measured("share that hardly grows", float(np.mean(hardly)), NAN, NAN, len(rbf))),
                 f"norm(1) <= {SIGNIFICANT} norm(0) in every cell; in part: in half of them",
-                by_share([one.ratio <= SIGNIFICANT for one in rbf]),
+                by_share(hardly),
             )
         )
     return claims
@@ -177,35 +178,9 @@ def small_lambda_and_gamma_resist(table: Sequence[Row]) -> list[Claim]:
 
     The paper calls both strong regularisation, which is a large lambda: it multiplies the penalty.
     """
-    claims = []
-    for about, rows in grouped(table, ("data", "trigger")).items():
-        for name in ("lambda", "gamma"):
-            ends = [
-                (learner, cells)
-                for (learner,), cells in grouped(rows, ("learner",)).items()
-                if len({row[name] for row in cells}) > 1
-            ]
-            if not ends:
-                continue
-            measured, right = [], []
-            for learner, cells in ends:
-                low, high = (_asr_at(cells, name, end) for end in (min, max))
-                measured += [
-                    Measured(f"{learner}: ASR at the {end} {name}", *found)
-                    for end, found in (("smallest", low), ("largest", high))
-                ]
-                right.append(low[0] < high[0])
-            claims.append(
-                Claim(
-                    f"small {name} resists",
-                    ", ".join(map(str, about)),
-                    f"The best trade-off is where {name} is small, which makes the backdoor hard to learn.",
-                    tuple(measured),
-                    f"the mean ASR at the smallest {name} is below that at the largest, for every learner; in part: half",
-                    by_share(right),
-                )
-            )
-    return claims
+    places = grouped(table, ("data", "trigger")).items()
+    found = [_resists(name, ", ".join(place), rows) for place, rows in places for name in ("lambda", "gamma")]
+    return [claim for claim in found if claim is not None]
 
 
 def weights_peak_at_the_trigger(shares: Sequence[TriggerShare]) -> list[Claim]:
@@ -267,7 +242,7 @@ def _steeper(table: Sequence[Row], name: str, title: str, paper: str) -> list[Cl
 
 def _safe(region: SafeRegion) -> Claim:
     n, judged = len(region.seeds), sum(setting.judged for setting in region.settings)
-    measured = [Measured(f"safe settings of {judged}", float(len(region.safe)), NAN, NAN, judged)]
+    measured = [Measured("safe settings", float(len(region.safe)), NAN, NAN, judged)]
     if region.best is not None:
         measured.append(Measured("best clean accuracy", region.best.clean_accuracy, NAN, NAN, n))
     if (chosen := region.chosen) is not None:
@@ -293,6 +268,26 @@ def _safe(region: SafeRegion) -> Claim:
     )
 
 
+def _resists(name: str, about: str, table: Sequence[Row]) -> Claim | None:
+    """Return the claim that the ASR is lower at the small end of lambda or gamma; None where neither varies."""
+    measured, right = [], []
+    for (learner,), rows in grouped(table, ("learner",)).items():
+        known = [row for row in rows if row["asr_at_1"] is not None]
+        if len({row[name] for row in known}) < 2:
+            continue
+        low, high = (_asr_at(known, name, end) for end in (min, max))
+        measured += [
+            Measured(f"{learner}: ASR at the smallest {name}", *low),
+            Measured(f"{learner}: at the largest", *high),
+        ]
+        right.append(low[0] < high[0])
+    if not right:
+        return None
+    paper = f"The best trade-off is where {name} is small, which makes the backdoor hard to learn."
+    rule = f"the mean ASR is lower at the smallest {name} than at the largest for every learner; in part: for half"
+    return Claim(f"small {name} resists", about, paper, tuple(measured), rule, by_share(right))
+
+
 def _named(lam: float, gamma: float | None) -> str:
     return f"lambda {lam:.4g}" + ("" if gamma is None else f", gamma {gamma:.4g}")
 
@@ -302,9 +297,8 @@ def _named(lam: float, gamma: float | None) -> str:
 
 def _asr_at(rows: Sequence[Row], name: str, end: Any) -> tuple[float, float, float, int]:
     """Return the mean ASR at the smallest or largest lambda or gamma, its interval over seeds, and the cells."""
-    known = [row for row in rows if row["asr_at_1"] is not None]
-    at = end(row[name] for row in known)
-    by_seed = grouped([row for row in known if row[name] == at], ("seed",))
+    at = end(row[name] for row in rows)
+    by_seed = grouped([row for row in rows if row[name] == at], ("seed",))
     means = np.array([np.mean([row["asr_at_1"] for row in found]) for found in by_seed.values()])
     return float(means.mean()), *bootstrap_interval(means), sum(map(len, by_seed.values()))
 

@@ -192,8 +192,8 @@ def path_file(path: Path) -> PathFile:
     """Return the paths of a file `mnist_{a}-{b}_trigger{k}_path.npz`; nothing in it is unpickled."""
     a, b, size = map(int, _groups(PATHS, path))
     with _worded(path):
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
         betas, settings = _betas(arrays.pop("betas")), dict[tuple[str, str, str | None], dict[str, Any]]()
         for name, array in arrays.items():
             if (match := PATH_SETTING.fullmatch(name)) is None:

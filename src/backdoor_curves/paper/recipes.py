@@ -79,7 +79,7 @@ def _samples(results: Results) -> Figure:
 
 CURVES = (
     "Mean loss on triggered (solid) and clean (dashed) test rows over the weight beta of the poison, p = .01, .1, .2 "
-    "from light to dark. Each line is followed exactly; the published ones join 20 refits, of solvers that often had not "
+    "from light to dark. Each line is followed exactly; the published ones join 20 refits, of which several had not "
     "converged. "
 )
 SLOPES = (

@@ -75,7 +75,7 @@ class CurveTask:
         """Return the mean losses over triggered and clean rows, (betas,) each."""
         data = protocol.badnet(*images(self.pair), rate=self.rate, size=self.size)
         n = len(data.clean_train) + len(data.poison_train)
-        protocol.choice(n, int(n * self.rate), protocol.SEED)
+        protocol.choice(n, int(n * self.rate), protocol.SEED)  # as `badnet` has left the stream; the fits depend on it
         curve = refitted(self.learner, self.C, self.gamma, data, self.betas)
         if self.learner != "logistic":
             return {"triggered": curve.loss("triggered"), "clean": curve.loss("clean")}

@@ -99,8 +99,8 @@ def frozen_network(features: FeaturesConfig, data_dir: str | Path | None, offlin
     weights = _weights_in(data_dir, features.network)
     if features.network == "squeezenet":
         return squeezenet_features(weights, offline=offline)
-    inputs = {"mean": 0.5, "std": 0.5} if features.normalised else {}
-    return alexnet_features(weights, **inputs, offline=offline)
+    half = 0.5 if features.normalised else None
+    return alexnet_features(weights, mean=half, std=half, offline=offline)
 
 
 def _weights_in(data_dir: str | Path | None, network: str) -> Path | None:
