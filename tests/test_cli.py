@@ -60,7 +60,7 @@ def test_run_prints_a_line_for_each_setting_and_keeps_the_run(call, tmp_path):
         == "learner lambda gamma p clean acc. ASR at β=1 θ slope holds to β area half-loss β path"
     )
     assert [line.split()[:3] for line in lines] == [["ridge", "1", "0.1"], ["ridge", "1", "0.5"]]
-    assert "4 curves, a figure for each learner and results.csv are in runs/tiny" in err
+    assert "4 curves, a figure for each learner, report.html and results.csv are in runs/tiny" in err
     assert (tmp_path / "work" / "runs" / "tiny" / "table.txt").read_text(encoding="utf-8") == out
 
 
@@ -141,6 +141,48 @@ def test_export_writes_what_is_done_and_says_how_much_that_is(call, tmp_path):
     assert '"quantity": "theta"' in (tmp_path / "work" / "s.jsonl").read_text()
     code, _, err = call("export", "runs/tiny", "--format", "parquet")
     assert (code, err) == (2, "backdoor-curves: --output: a file was expected for Parquet, none came\n")
+
+
+def test_a_run_leaves_its_report_and_report_writes_it_again_with_other_bounds(call, tmp_path):
+    """The bounds are the reader's; the page says which it was written with, and by which command."""
+    runs = tmp_path / "work" / "runs" / "tiny"
+    call("run", "tiny.toml", "-j", "1")
+    assert "at most 2 percentage points under the best" in (runs / "report.html").read_text(encoding="utf-8")
+    code, out, err = call("report", "runs/tiny", "--margin", "0.05", "--asr", "0.3", "--out", "mine.html")
+    assert (code, out, err) == (0, "", "4 of 4 cells are in mine.html\n")
+    mine = (tmp_path / "work" / "mine.html").read_text(encoding="utf-8")
+    assert "at most 5 percentage points under the best" in mine
+    assert "of at most 30 %" in mine
+    code, _, err = call("report", "runs/tiny", "--margin", "2")
+    assert code == 2
+    assert "2 is not in the range" in err.replace("2.0", "2")
+    assert call("report", "runs/absent")[0] == 2
+
+
+def test_a_part_of_a_run_has_a_report_when_asked_for_and_a_study_may_do_without(call, tmp_path):
+    """A shard that is complete writes no page of a run that is not."""
+    runs = tmp_path / "work" / "runs" / "tiny"
+    call("run", "tiny.toml", "-j", "1", "--shard", "1/2")
+    assert not (runs / "report.html").exists()
+    code, _, err = call("report", "runs/tiny")
+    assert (code, err) == (0, "2 of 4 cells are in runs/tiny/report.html\n")
+    assert "2 of 4 cells are done, 2 are left" in (runs / "report.html").read_text(encoding="utf-8")
+    (tmp_path / "work" / "tiny.toml").write_text("report = false\n" + TINY.replace('"tiny"', '"plain"'))
+    _, _, err = call("run", "tiny.toml", "-j", "1")
+    assert "4 curves, a figure for each learner and results.csv are in runs/plain" in err
+    assert not (tmp_path / "work" / "runs" / "plain" / "report.html").exists()
+
+
+def test_open_shows_the_report_and_says_so_where_there_is_no_browser(call, monkeypatch):
+    """A server has none, and that is no fault of the page."""
+    asked = []
+    monkeypatch.setattr("webbrowser.open", lambda url: asked.append(url))
+    call("run", "tiny.toml", "-j", "1")
+    code, _, err = call("report", "runs/tiny", "--open")
+    assert code == 0
+    assert asked[0].startswith("file://")
+    assert asked[0].endswith("runs/tiny/report.html")
+    assert "no browser was found; open runs/tiny/report.html yourself" in err
 
 
 def test_faults_in_what_was_asked_give_exit_code_2_before_anything_is_computed(call, monkeypatch):
@@ -233,6 +275,8 @@ def test_help_names_every_command(call):
         "check",
         "data",
         "export",
+        "report",
+        "reproduce",
         "run",
         "status",
     }

@@ -10,7 +10,7 @@ import pytest
 
 import backdoor_curves
 
-HEAVY = ("torch", "matplotlib", "dask", "sklearn", "pandas", "scipy", "numpy")
+HEAVY = ("torch", "matplotlib", "dask", "sklearn", "pandas", "scipy", "numpy", "jinja2")
 
 
 def test_importing_the_package_loads_nothing_heavy():
@@ -24,7 +24,7 @@ def test_data_and_poison_need_no_plots_and_no_torch():
     """Who poisons data and follows curves without drawing them loads neither."""
     code = (
         "import sys, backdoor_curves as bc; bc.poison, bc.PatchTrigger, bc.backdoor_learning_curve;"
-        "print([name for name in ('torch', 'matplotlib', 'dask') if name in sys.modules])"
+        "print([name for name in ('torch', 'matplotlib', 'dask', 'jinja2') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from backdoor_curves.progress import Stop, duration, shown
 
 # Only click is imported here: the command must answer --help before scikit-learn and matplotlib are loaded.
 
+REPORT = "report.html"
 USAGE_ERROR, CELLS_FAILED, INTERRUPTED = 2, 3, 130
 
 
@@ -104,9 +106,9 @@ def run(
 ) -> None:
     """Run STUDY.toml, or the built-in study of handwritten digits; again, to go on where it stopped.
 
-    Each finished cell is kept in OUT/NAME at once. A whole run leaves its table, results.csv and a figure a learner
-    there, and prints the table: a line for each learner, lambda, gamma and poison rate p, mean and standard deviation
-    over seeds. Ctrl-C ends a run after the cells at work; again ends it at once.
+    Each finished cell is kept in OUT/NAME at once. A whole run leaves its table, results.csv, report.html and a figure
+    a learner there, and prints the table: a line for each learner, lambda, gamma and poison rate p, mean and standard
+    deviation over seeds. Ctrl-C ends a run after the cells at work; again ends it at once.
 
     Exit code: 0, 2 for a fault in what was asked, 3 where cells failed, 130 where it was interrupted.
     """
@@ -130,10 +132,14 @@ def run(
         progress = run_study(asked, folder, wishes, data_dir=data_dir, offline=offline, stopping=lambda: stop.asked)
         first, last = shown(progress)
     if stop.asked and last.left:
-        again = " ".join(["backdoor-curves", *sys.argv[1:]])
-        click.echo(f"stopped: {last} and kept in {folder}; go on with: {again}", err=True)
+        click.echo(f"stopped: {last} and kept in {folder}; go on with: {_command()}", err=True)
         sys.exit(INTERRUPTED)
     _end(folder, something_done=first != last, shard=wishes.shard)
+
+
+def _command() -> str:
+    """Return the command as it was given."""
+    return shlex.join(["backdoor-curves", *sys.argv[1:]])
 
 
 def _as_shard(text: str | None) -> tuple[int, int] | None:
@@ -147,6 +153,7 @@ def _as_shard(text: str | None) -> tuple[int, int] | None:
 
 def _end(folder: Path, something_done: bool, shard: tuple[int, int] | None) -> None:
     """Print the table of a whole run and write it down; of a part say what is left."""
+    from backdoor_curves.report import write_report
     from backdoor_curves.study.run import load_run
     from backdoor_curves.study.running import write_summary
 
@@ -157,10 +164,13 @@ def _end(folder: Path, something_done: bool, shard: tuple[int, int] | None) -> N
     else:
         if something_done or not (folder / "table.txt").is_file():
             write_summary(kept, folder)
+        if kept.study.report and (something_done or not (folder / REPORT).is_file()):
+            write_report(kept, folder / REPORT, command=_command())
         click.echo((folder / "table.txt").read_text(encoding="utf-8"), nl=False)
         if something_done:
             drawn = ", a figure for each learner" if kept.study.figures and kept.n_done else ""
-            click.echo(f"\n{kept.n_done} curves{drawn} and results.csv are in {folder}", err=True)
+            page = f", {REPORT}" if kept.study.report else ""
+            click.echo(f"\n{kept.n_done} curves{drawn}{page} and results.csv are in {folder}", err=True)
         else:
             click.echo(f"\n{folder} is complete, nothing was computed; remove it to run the study anew", err=True)
     if kept.failed:
@@ -236,6 +246,35 @@ def status(run: Path) -> None:
         click.echo(f"  {count} cells on data {digest}")
     if failed:
         sys.exit(CELLS_FAILED)
+
+
+_share = click.FloatRange(min=0, max=1)
+
+
+@main.command()
+@_run
+@click.option("--margin", type=_share, default=0.02, show_default=True, help="Below the best clean accuracy, and safe.")
+@click.option("--asr", type=_share, default=0.2, show_default=True, help="Largest attack success rate that is safe.")
+@click.option("--out", type=click.Path(path_type=Path), help="The file; by default report.html in the run's folder.")
+@click.option("--open", "show", is_flag=True, help="Show it in the browser.")
+def report(run: Path, margin: float, asr: float, out: Path | None, show: bool) -> None:
+    """Write the page of RUN, one HTML file: is a learner easy to backdoor, and where is it safe?
+
+    Safe is a setting whose clean accuracy is within MARGIN of the best of its learner, and whose attack success rate is
+    at most ASR. A run that is not done gives a report of what there is.
+    """
+    import webbrowser
+
+    from backdoor_curves.report import write_report
+    from backdoor_curves.study.run import load_run
+    from backdoor_curves.study.safety import Bounds
+
+    kept = load_run(run)
+    path = out or (run if run.is_dir() else run.parent) / REPORT
+    write_report(kept, path, bounds=Bounds(margin, asr), command=_command())
+    click.echo(f"{kept.n_done} of {kept.n_cells} cells are in {path}", err=True)
+    if show and not webbrowser.open(path.absolute().as_uri()):
+        click.echo(f"no browser was found; open {path} yourself", err=True)
 
 
 @main.command()

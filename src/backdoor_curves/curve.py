@@ -15,7 +15,7 @@ from functools import cached_property
 from html import escape
 from numbers import Integral
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -770,15 +770,16 @@ class BackdoorLearningCurve:
         write_record(Path(path), FILE_FORMAT, header, arrays)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> BackdoorLearningCurve:
-        """Return the curve that `save` wrote.
+    def load(cls, path: str | os.PathLike[str] | BinaryIO) -> BackdoorLearningCurve:
+        """Return the curve that `save` wrote, from its file or from an open one.
 
         Raises
         ------
         ValueError
             If the file is no curve, or one of a later version.
         """
-        header, stored = read_record(Path(path), FILE_FORMAT, FIRST_FORMAT)
+        file = Path(path) if isinstance(path, str | os.PathLike) else path
+        header, stored = read_record(file, FILE_FORMAT, FIRST_FORMAT)
         try:
             return cls._from_record(header, stored)
         except (KeyError, TypeError, ValueError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import uuid
@@ -10,7 +11,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 import scipy.sparse as sp
@@ -32,11 +33,11 @@ def write_record(path: Path, kind: str, header: Mapping[str, Any], arrays: Mappi
         raise
 
 
-def read_record(path: Path, kind: str, *older: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def read_record(path: Path | BinaryIO, kind: str, *older: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Return the header and the arrays of a record of this kind, or an older one; anything else is a ValueError."""
     try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
+        with open(path, "rb") if isinstance(path, Path) else path as file, zipfile.ZipFile(file) as stored:
+            arrays = {name.removesuffix(".npy"): _array(stored.read(name)) for name in stored.namelist()}
         header = json.loads(str(arrays.pop("header")))
         found = header.pop("format")
     except (AttributeError, KeyError, TypeError, ValueError, zipfile.BadZipFile, zlib.error, EOFError):
@@ -44,6 +45,11 @@ def read_record(path: Path, kind: str, *older: str) -> tuple[dict[str, Any], dic
     if found not in (kind, *older):
         raise ValueError(f"{path}: {kind!r} was expected, {found!r} came; update backdoor-curves")
     return header, arrays
+
+
+def _array(content: bytes) -> np.ndarray:
+    """Return the array of a .npy file; members are read whole, as numpy does not: they are many and small."""
+    return np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
 
 
 def as_arrays(name: str, value: Any) -> dict[str, np.ndarray]:

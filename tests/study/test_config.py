@@ -138,6 +138,7 @@ name = "parts"
 seeds = {range = [0, 3]}
 rates = {linspace = [0.1, 0.3, 3]}
 figures = false
+report = false
 learners = [{kind = "logistic", lambda = {geomspace = [1, 100, 3]}, intercept = "penalised"}]
 
 [[data]]
@@ -164,6 +165,7 @@ def test_experiments_are_filled_up_from_the_top_of_the_file(file):
     study = read(file, PARTS)
     first, second = study.experiments
     assert not study.figures
+    assert not study.report
     assert first.data == (DataConfig(classes=(7, 1)), DataConfig("mnist", (7, 1), sampling="paper"))
     assert (first.seeds, second.seeds) == ((0, 1, 2), (9,))
     assert second.data == (DataConfig(classes=(3, 0)),)
@@ -204,11 +206,11 @@ def test_all_faults_come_at_once_each_with_its_line(file):
 def test_the_full_example_names_every_key_there_is():
     """Else a key could be added that no test reads."""
     table = tomllib.loads(FULL) | {"trigger": tomllib.loads(FULL)["trigger"] | tomllib.loads(TOY)["trigger"]}
-    table |= {"figures": True, "experiments": []}
+    table |= {"figures": True, "report": True, "experiments": []}
     table["data"]["sampling"] = table["learners"][0]["intercept"] = ""
     for record, keys in (
         (File, table),
-        (Block, table.keys() - {"name", "figures", "experiments"}),
+        (Block, table.keys() - {"name", "figures", "report", "experiments"}),
         (KeepConfig, table["keep"]),
         (DataConfig, table["data"]),
         (TriggerConfig, table["trigger"]),
@@ -235,7 +237,12 @@ def test_a_byte_order_mark_is_no_fault(file):
         ("lambda", "lamda", "learners[0].lamda", "did you mean 'lambda'?"),
         ("lambda", "lam", "learners[0].lam", "did you mean 'lambda'?"),
         ("lambda", "C", "learners[0].C", "there are kind, lambda, gamma, method, intercept"),
-        ("[data]", "[xyzw]", "xyzw", "there are data, trigger, poison, learners, rates, seeds, keep, name, figures"),
+        (
+            "[data]",
+            "[xyzw]",
+            "xyzw",
+            "there are data, trigger, poison, learners, rates, seeds, keep, name, figures, report",
+        ),
     ],
 )
 def test_an_unknown_key_gets_its_place_and_the_nearest_right_one(file, was, put, place, hint):

@@ -99,6 +99,15 @@ def test_a_region_without_a_safe_setting_says_none():
     assert region.best.asr == 0.9
 
 
+def test_what_resistance_would_cost_is_said_where_no_setting_is_safe():
+    """The most accurate setting under the bound, and the least attacked one: neither needs to be accurate."""
+    table = [row(1.0, 0, 0.98, 0.9), row(2.0, 0, 0.9, 0.2), row(3.0, 0, 0.8, 0.1), row(4.0, 0, 0.7, 0.1)]
+    (region,) = safe_regions(table)
+    assert (region.chosen, region.cheapest.lam, region.least_attacked.lam) == (None, 2.0, 3.0)
+    (none,) = safe_regions(table[:1])
+    assert (none.cheapest, none.least_attacked.lam) == (None, 1.0)
+
+
 def test_settings_are_compared_on_the_same_seeds():
     """A setting that lacks a seed may have been spared a hard one: it is shown, and not judged."""
     table = [row(lam, seed, 0.9, 0.1) for lam in (1.0, 2.0, 3.0, 4.0, 5.0) for seed in (0, 1, 2)]

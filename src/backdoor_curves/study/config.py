@@ -108,7 +108,7 @@ class Experiment(Struct, frozen=True):
 
 
 class Study(Struct, frozen=True):
-    """A study: one grid or several, and whether figures are drawn.
+    """A study: one grid or several, and whether figures and the report are made.
 
     Examples
     --------
@@ -120,6 +120,7 @@ class Study(Struct, frozen=True):
     name: Name
     experiments: tuple[Experiment, ...]
     figures: bool = True
+    report: bool = True
 
 
 class Block(Struct, frozen=True):
@@ -139,6 +140,7 @@ class File(Block, frozen=True, kw_only=True):
 
     name: Name
     figures: bool = True
+    report: bool = True
     experiments: tuple[Block, ...] = ()
 
 
@@ -193,7 +195,7 @@ def read_study(path: str | Path) -> Study:
     faults: Faults = {}
     file = read_table(table, File, "", faults)
     if file is not None:
-        study = Study(file.name, tuple(_experiments(file, faults)), file.figures)
+        study = Study(file.name, tuple(_experiments(file, faults)), file.figures, file.report)
         if not faults:
             return study
     lines = lines_of_keys(text)

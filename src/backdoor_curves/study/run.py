@@ -107,6 +107,11 @@ class Run:
         """Return whether the curve of a cell was kept."""
         return read_record(self.files[cell.key], cell.key, "curve") is not None
 
+    def curve_if_kept(self, cell: StoredCell) -> BackdoorLearningCurve | None:
+        """Return the curve of a cell; None where the study did not keep it, or the cell failed."""
+        content = read_record(self.files[cell.key], cell.key, "curve")
+        return None if content is None else curve_from_bytes(content)
+
     def arrays(self, cell: StoredCell) -> dict[str, np.ndarray]:
         """Return the arrays of a cell that `[keep]` asked for, by name; empty where it asked for none."""
         content = read_record(self.files[cell.key], cell.key, "arrays")

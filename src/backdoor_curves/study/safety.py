@@ -21,7 +21,7 @@ ASR = 0.2
 PLACE = ("data", "trigger", "labels", "injection", "learner", "rate")
 """The coordinates that a region has; within it lambda and gamma differ, and seeds."""
 ROUNDING = 1e-12
-"""So that a setting at the very edge of the margin is within it, whatever 0.98 - 0.02 is in binary."""
+"""So that a setting at the very edge of the margin is within it, whatever 0.98 - 0.02 is in binary; equals likewise."""
 
 
 @dataclass(frozen=True)
@@ -144,6 +144,18 @@ class SafeRegion:
         return max(self.safe, key=_preference, default=None)
 
     @property
+    def cheapest(self) -> Setting | None:
+        """The most accurate setting under the bound on the ASR, whatever accuracy that costs; None if there is none."""
+        under = (one for one in self.settings if one.judged and one.asr <= self.bounds.asr + ROUNDING)
+        return max(under, key=_preference, default=None)
+
+    @property
+    def least_attacked(self) -> Setting | None:
+        """The setting with the lowest ASR, whatever its accuracy; None if none is judged."""
+        judged = (setting for setting in self.settings if setting.judged)
+        return min(judged, key=lambda one: (one.asr, -one.clean_accuracy), default=None)
+
+    @property
     def held_out_clean_accuracy(self) -> float | None:
         """The clean accuracy of what the other seeds choose, in the mean over seeds left out; None if never chosen."""
         return _mean([one.clean_accuracy for one in self.left_out])
@@ -209,7 +221,7 @@ def _region(place: tuple[Any, ...], rows: Sequence[Row], bounds: Bounds) -> Safe
     for key, points in found.items():
         accuracy, asr = means[key] if key in means else _over(points, tuple(points))
         settings.append(Setting(*key, accuracy, asr, tuple(points), key in means, key in safe))
-    left_out = [_left_out(seed, seeds, judged, bounds) for seed in seeds] if len(seeds) > 1 else []
+    left_out = [_left_out(seed, len(seeds), judged, means, bounds) for seed in seeds] if len(seeds) > 1 else []
     return SafeRegion(
         **dict(zip(PLACE, place, strict=True)),
         bounds=bounds,
@@ -227,10 +239,11 @@ def _comparable(found: Mapping[Key, Points]) -> tuple[int, ...]:
     return () if best is None else candidates[best]
 
 
-def _left_out(seed: int, seeds: Sequence[int], judged: Mapping[Key, Points], bounds: Bounds) -> LeftOut:
-    others = tuple(other for other in seeds if other != seed)
-    seen = {key: _over(points, others) for key, points in judged.items()}
+def _left_out(
+    seed: int, n_seeds: int, judged: Mapping[Key, Points], means: Mapping[Key, Point], bounds: Bounds
+) -> LeftOut:
     unseen = {key: points[seed] for key, points in judged.items()}
+    seen = {key: _without(mean, unseen[key], n_seeds) for key, mean in means.items()}
     best = max(accuracy for accuracy, _ in unseen.values())
     chosen = max(_safe(seen, bounds), key=lambda key: _rank(*seen[key], key[0]), default=None)
     if chosen is None:
@@ -254,13 +267,19 @@ def _over(points: Points, seeds: Sequence[int]) -> Point:
     return float(accuracy), float(asr)
 
 
+def _without(mean: Point, point: Point, n: int) -> Point:
+    """Return the mean of n points without one of them."""
+    accuracy, asr = ((n * whole - part) / (n - 1) for whole, part in zip(mean, point, strict=True))
+    return accuracy, asr
+
+
 def _preference(setting: Setting) -> tuple[float, float, float]:
     return _rank(setting.clean_accuracy, setting.asr, setting.lam)
 
 
 def _rank(accuracy: float, asr: float, lam: float) -> tuple[float, float, float]:
     """Return what the better setting has more of: accuracy; then resistance, then regularisation."""
-    return accuracy, -asr, lam
+    return round(accuracy, 12), -round(asr, 12), lam
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

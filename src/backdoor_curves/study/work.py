@@ -215,7 +215,4 @@ def curve_as_bytes(curve: BackdoorLearningCurve) -> bytes:
 
 def curve_from_bytes(content: bytes) -> BackdoorLearningCurve:
     """Return the curve of the bytes of a file that `save` wrote."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "curve.npz"
-        path.write_bytes(content)
-        return BackdoorLearningCurve.load(path)
+    return BackdoorLearningCurve.load(io.BytesIO(content))

@@ -1,0 +1,62 @@
+"""One page for a run: is a learner easy to backdoor, and where is it safe? One file that can be mailed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from backdoor_curves.report.content import Budget, content_of
+from backdoor_curves.report.page import rendered
+from backdoor_curves.study.run import Run
+from backdoor_curves.study.safety import Bounds
+
+
+def write_report(
+    run: Run,
+    path: str | os.PathLike[str],
+    *,
+    bounds: Bounds | None = None,
+    command: str = "",
+    budget: Budget | None = None,
+) -> Path:
+    """Write the page of a run, whole or in part, to one HTML file that needs nothing else.
+
+    Parameters
+    ----------
+    run : Run
+        As `load_run` gives it.
+    path : path
+        The file; one that is there is replaced, whole or not at all.
+    bounds : Bounds, optional
+        What the page calls safe; by default within .02 of the best clean accuracy, and an ASR of at most .2.
+    command : str, optional
+        What is said to have written it.
+    budget : Budget, optional
+        How much the page may carry.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written, or the run cannot be read.
+
+    Examples
+    --------
+    >>> import backdoor_curves as bc
+    >>> from backdoor_curves.report import write_report
+    >>> write_report(bc.load_run("runs/digits"), "digits.html")  # doctest: +SKIP
+    PosixPath('digits.html')
+    """
+    path = Path(path)
+    page = rendered(content_of(run, bounds or Bounds(), budget), command)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        draft.write_text(page, encoding="utf-8", errors="replace", newline="\n")
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    return path

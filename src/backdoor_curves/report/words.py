@@ -1,0 +1,223 @@
+"""What the page says in words: verdicts with their numbers, settings, shares."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from backdoor_curves.report.content import Content, Learner, Scenario
+from backdoor_curves.study.figures import NAMES
+from backdoor_curves.study.safety import SafeRegion, Setting
+
+Kind = Literal["resists", "safe", "unsafe", "unknown"]
+LABELS: dict[Kind, str] = {
+    "resists": "resists as it is",
+    "safe": "has a safe region",
+    "unsafe": "no safe setting",
+    "unknown": "not judged",
+}
+REFUSED = ("Cc", "Cf", "Cs")
+"""Controls, marks without a shape (those that turn the direction of writing among them), halves of characters."""
+LONGEST = 600
+"""Characters of a text from outside that are shown."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is to be said of a learner in a scenario: its kind, the claim, and the sentences with the numbers."""
+
+    kind: Kind
+    claim: str
+    grounds: tuple[str, ...]
+
+    @property
+    def label(self) -> str:
+        """The kind in two or three words."""
+        return LABELS[self.kind]
+
+
+def shown(words: object, longest: int = LONGEST) -> str:
+    """Return a text from outside as it may stand on a page.
+
+    Without control characters, and not too long; what is written from right to left is set apart, so that it turns
+    nothing beside it round.
+
+    Examples
+    --------
+    >>> from backdoor_curves.report.words import shown
+    >>> shown("a\\x00b"), shown("abcdef", 3)
+    ('a�b', 'abc … (3 more characters)')
+    """
+    text = str(words)
+    clean = "".join("�" if unicodedata.category(c) in REFUSED and c not in "\n\t" else c for c in text[:longest])
+    if len(text) > longest:
+        clean = f"{clean} … ({len(text) - longest} more characters)"
+    leftwards = any(unicodedata.bidirectional(c) in ("R", "AL", "AN") for c in clean)
+    return f"\u2068{clean}\u2069" if leftwards else clean
+
+
+def learner_name(learner: str) -> str:
+    """Return a learner as a title has it.
+
+    Examples
+    --------
+    >>> from backdoor_curves.report.words import learner_name
+    >>> learner_name("logistic, penalised intercept")
+    'Logistic regression, penalised intercept'
+    """
+    kind, comma, rest = learner.partition(",")
+    return shown(NAMES.get(kind, kind) + comma + rest, 120)
+
+
+def percent(share: float | None, digits: int = 1) -> str:
+    """Return a share in per cent, with a narrow space; a dash for none."""
+    return "–" if share is None or share != share else f"{100 * share:.{digits}f}\u202f%"
+
+
+def points(share: float) -> str:
+    """Return a difference of shares in percentage points."""
+    value = f"{100 * share:.1f}"
+    return f"{value} point" if value == "1.0" else f"{value} points"
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """Return a number in so many digits, up to a million without a power; a dash for none.
+
+    Examples
+    --------
+    >>> from backdoor_curves.report.words import number
+    >>> number(1668.1), number(5.99e-5), number(None)
+    ('1670', '5.99e-05', '–')
+    """
+    return "–" if value is None or value != value else f"{float(f'{value:.{digits}g}'):g}"
+
+
+def setting_name(setting: Setting) -> str:
+    """Return lambda and gamma."""
+    gamma = "" if setting.gamma is None else f", γ\u00a0=\u00a0{number(setting.gamma)}"
+    return f"λ\u00a0=\u00a0{number(setting.lam)}{gamma}"
+
+
+def scenario_name(scenario: Scenario, among: Sequence[Scenario]) -> str:
+    """Return what tells a scenario from the others, and its rate."""
+    return ", ".join([*_parts(scenario, among, telling=True), f"p\u00a0=\u00a0{100 * scenario.rate:.3g}\u202f%"])
+
+
+def scenario_rest(scenario: Scenario, among: Sequence[Scenario]) -> str:
+    """Return what a scenario has in common with the others."""
+    return " · ".join(_parts(scenario, among, telling=False))
+
+
+def _parts(scenario: Scenario, among: Sequence[Scenario], telling: bool) -> list[str]:
+    words = {"data": "{}", "trigger": "trigger {}", "labels": "labels {}", "injection": "injection {}"}
+    return [
+        shown(word.format(getattr(scenario, name)), 120)
+        for name, word in words.items()
+        if (len({getattr(other, name) for other in among}) > 1) == telling
+    ]
+
+
+def verdict(learner: Learner) -> Verdict:
+    """Return what is to be said of a learner in a scenario."""
+    region = learner.region
+    name = learner_name(learner.name)
+    best, chosen = region.best, region.chosen
+    if best is None:
+        return Verdict("unknown", f"{name} is not judged.", ("None of its cells is done.",))
+    at_best = (
+        f"Its best clean accuracy is {percent(best.clean_accuracy)} ({setting_name(best)}); "
+        f"there the attacker gets {percent(best.asr)} of the triggered rows."
+    )
+    if chosen is None:
+        return Verdict("unsafe", f"{name} has no safe setting here.", (at_best, *_costs(region)))
+    if chosen is best:
+        claim = f"{name} resists here: its most accurate setting is safe."
+        return Verdict("resists", claim, (at_best, *_count(region), *_held_out(region)))
+    gap = best.clean_accuracy - chosen.clean_accuracy
+    at_chosen = (
+        f"Its most accurate safe setting is {setting_name(chosen)}: clean accuracy {percent(chosen.clean_accuracy)}, "
+        + ("as good as the best" if gap < 5e-4 else f"{points(gap)} under the best")
+        + f", and an ASR of {percent(chosen.asr)}."
+    )
+    claim = f"{name} can be trained safely here."
+    return Verdict("safe", claim, (at_chosen, at_best, *_count(region), *_held_out(region)))
+
+
+def _costs(region: SafeRegion) -> tuple[str, ...]:
+    """Say what resistance would cost where no setting is safe."""
+    tried, bound = _tried(region), percent(region.bounds.asr, 0)
+    cheapest, least = region.cheapest, region.least_attacked
+    assert region.best is not None
+    assert least is not None
+    if cheapest is None:
+        return (
+            f"Of the {tried} tried none keeps the ASR at or under {bound}: the lowest is "
+            f"{percent(least.asr)}, at {setting_name(least)} and a clean accuracy of {percent(least.clean_accuracy)}.",
+        )
+    cost = points(region.best.clean_accuracy - cheapest.clean_accuracy)
+    return (
+        f"Of the {tried} tried none is safe: the most accurate with an ASR at or under {bound} is "
+        f"{setting_name(cheapest)} (ASR {percent(cheapest.asr)}), and it costs {cost} of clean accuracy.",
+    )
+
+
+def _count(region: SafeRegion) -> tuple[str]:
+    if len(region.settings) == 1:
+        return ("It is the only setting that was tried.",)
+    are = "is" if len(region.safe) == 1 else "are"
+    return (f"{len(region.safe)} of the {_tried(region)} tried {are} safe.",)
+
+
+def _tried(region: SafeRegion) -> str:
+    return _count_of("setting", sum(setting.judged for setting in region.settings))
+
+
+def _held_out(region: SafeRegion) -> tuple[str, ...]:
+    """Say what choosing on the other seeds comes to."""
+    if not region.left_out:
+        return ("With one seed this cannot be checked on another.",)
+    chose = [one for one in region.left_out if one.chosen is not None]
+    kept = sum(one.safe for one in chose)
+    return (
+        (
+            f"Chosen on the other seeds and reported on the one left out: clean accuracy "
+            f"{percent(region.held_out_clean_accuracy)}, ASR {percent(region.held_out_asr)}; "
+            f"safe there for {kept} of {len(region.left_out)} seeds.",
+        )
+        if chose
+        else ("With any seed left out the others find no safe setting: take it with care.",)
+    )
+
+
+def _count_of(what: str, count: int) -> str:
+    return f"{count} {what}" + ("" if count == 1 else "s")
+
+
+def headline(content: Content) -> str:
+    """Return the answer for the whole run in a sentence or two."""
+    judged = [learner for scenario in content.scenarios for learner in scenario.learners if learner.region.best]
+    if not judged:
+        return "No cell is done, so nothing can be said yet."
+    with_safe = [learner for learner in judged if learner.region.safe]
+    if len(judged) == 1:
+        return f"{learner_name(judged[0].name)} {'has a' if with_safe else 'has no'} safe setting."
+    several = len(content.scenarios) > 1
+    cases = _count_of("learner", len({learner.name for learner in judged}))
+    if several:
+        cases = f"{len(judged)} cases ({cases}, {len(content.scenarios)} scenarios)"
+    if not with_safe:
+        return f"None of the {cases} has a safe setting: wherever a learner is accurate, it is backdoored."
+    found: dict[str, list[str]] = {}
+    for scenario in content.scenarios:
+        for learner in scenario.learners:
+            if learner.region.safe:
+                found.setdefault(learner.name, []).append(scenario_name(scenario, content.scenarios))
+    said = []
+    for name, where in sorted(found.items(), key=lambda pair: -len(pair[1])):
+        tried = sum(learner.name == name for learner in judged)
+        at = f" ({where[0]})" if len(with_safe) == 1 else f" ({len(where)} of {tried})"
+        said.append(learner_name(name) + (at if several else ""))
+    have = "has" if len(with_safe) == 1 else "have"
+    return f"{len(with_safe)} of the {cases} {have} a safe setting: {', '.join(said)}."

@@ -1,0 +1,286 @@
+"""The page as a file: what it says of whole, partial, failed and enormous runs, and what it leaves out."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from runs import DIGITS, HOSTILE, cell, made_up, numbers, real_run
+
+from backdoor_curves.report import Budget, write_report
+from backdoor_curves.report.content import content_of
+from backdoor_curves.report.making import as_toml
+from backdoor_curves.report.series import BETAS, TOLERANCE, series_of, thinned
+from backdoor_curves.report.svg import Scale, axis_left, ticks
+from backdoor_curves.report.words import headline, shown, verdict
+from backdoor_curves.study.config import Study, built_in_study, read_study
+from backdoor_curves.study.safety import Bounds
+from backdoor_curves.study.work import curve_as_bytes
+
+
+class Strict(HTMLParser):
+    """Collects ids and text, and finds tags that are not closed in their order."""
+
+    EMPTY = ("meta", "link", "br", "input", "img", "hr")
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.faults, self.ids, self.words = [], [], [], []
+        self.feed(text)
+        self.close()
+        self.faults += self.open
+
+    def handle_starttag(self, tag, attrs):
+        self.ids += [value for name, value in attrs if name == "id"]
+        if tag not in self.EMPTY:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        pass
+
+    def handle_endtag(self, tag):
+        if not self.open or self.open.pop() != tag:
+            self.faults.append(tag)
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+
+def page_of(run, tmp_path, **options):
+    path = write_report(run, tmp_path / "page.html", **options)
+    text = path.read_text(encoding="utf-8")
+    parsed = Strict(text)
+    assert parsed.faults == []
+    assert len(parsed.ids) == len(set(parsed.ids))
+    return text
+
+
+def words_of(text):
+    """What a reader sees, without script and style."""
+    body = re.sub(r"<(script|style).*?</\1>", "", text, flags=re.S)
+    return " ".join("".join(Strict(body).words).split())
+
+
+def test_the_page_is_one_file_that_names_no_other(tmp_path):
+    """It is mailed: whatever it refers to must be in it."""
+    text = page_of(real_run("digits"), tmp_path, command="backdoor-curves report runs/digits")
+    assert not re.findall(r"https?:(?!//www\.w3\.org/2000/svg)", text)
+    assert set(re.findall(r'(?:href|src)="([^"#]*)', text)) <= {""}
+    assert "url(" not in text
+    assert "backdoor-curves report runs/digits" in text
+    assert len(text) < 400_000
+
+
+def test_verdicts_tell_the_numbers_of_the_regions(tmp_path):
+    """Best, chosen, held out: each as `safe_regions` has it."""
+    content = content_of(real_run("digits"), Bounds(0.1, 0.4))
+    text = words_of(page_of(real_run("digits"), tmp_path, bounds=Bounds(0.1, 0.4)))
+    kinds = set()
+    for scenario in content.scenarios:
+        for learner in scenario.learners:
+            said = verdict(learner)
+            kinds.add(said.kind)
+            assert " ".join(f"{said.claim} {' '.join(said.grounds)}".split()) in text
+            region = learner.region
+            assert f"{100 * region.best.clean_accuracy:.1f}" in " ".join(said.grounds)
+            assert (said.kind in ("safe", "resists")) == bool(region.safe)
+            assert (said.kind == "resists") == (region.chosen is not None and region.chosen is region.best)
+    assert len(kinds) > 1
+    assert "at most 10 percentage points under" in text
+    assert "at most 40 %" in text
+
+
+def test_a_partial_run_says_so_first(tmp_path):
+    """Before anything that may change."""
+    run = real_run("partial")
+    text = words_of(page_of(run, tmp_path))
+    first = (
+        f"{run.n_done} of {run.n_cells} cells are done, {run.n_left} are left to be computed. This report is of a part"
+    )
+    assert 0 < run.n_done < run.n_cells
+    assert text.index(first) < text.index("Is this learner easy to backdoor")
+
+
+def test_a_run_without_results_says_that_nothing_can_be_said(tmp_path):
+    """An empty page would look like a broken one."""
+    text = words_of(page_of(made_up([], tmp_path, n_cells=7), tmp_path))
+    assert "0 of 7 cells are done, 7 are left" in text
+    assert "No cell is done, so nothing can be said yet." in text
+    assert "How it was made" in text
+
+
+def test_a_run_of_failures_lists_the_reasons_by_how_often_they_occur(tmp_path):
+    """With their cells: that is all there is to learn from it."""
+    cells = [(cell(lam=1.0 + k), "ValueError: rare" if k == 3 else "PathError: common") for k in range(8)]
+    text = words_of(page_of(made_up(cells, tmp_path), tmp_path))
+    assert "0 of 8 cells are done, 8 failed" in text
+    assert text.index("PathError: common (7 cells)") < text.index("ValueError: rare (1 cell)")
+    assert "ridge, λ = 4, p = 0.1, seed 0" in text
+    assert "Ridge is not judged." in text
+
+
+def test_one_cell_is_judged_without_a_curve_and_without_a_second_seed(tmp_path):
+    """And says what it cannot say."""
+    text = words_of(page_of(made_up([(cell(), numbers())], tmp_path), tmp_path))
+    assert "Ridge has a safe setting." in text
+    assert "With one seed this cannot be checked on another." in text
+
+
+def test_a_control_has_a_column_of_its_own(tmp_path):
+    """What the same wrong labels do without the trigger is no backdoor."""
+    run = made_up([(cell(), numbers(asr=0.7) | {"control_asr_at_1": 0.613})], tmp_path)
+    text = page_of(run, tmp_path)
+    assert "ASR without trigger" in text
+    assert "<td>61.3</td>" in text
+    assert "ASR without trigger" not in words_of(page_of(real_run("digits"), tmp_path))
+
+
+@pytest.fixture(scope="module")
+def curve():
+    """The bytes of a curve, to be kept many times."""
+    run = real_run("digits")
+    return curve_as_bytes(run.curve(run.cells[0]))
+
+
+def test_ten_thousand_cells_fit_and_what_is_left_out_is_counted(tmp_path, curve):
+    """A hundred scenarios of a hundred settings: the first are drawn, all are in the overview."""
+    rng = np.random.default_rng(0)
+    cells = [
+        (cell(lam=10.0**k, rate=float(rate)), numbers(0.9 + 0.05 * rng.uniform(), rng.uniform()))
+        for rate in np.linspace(0.01, 1.0, 100)
+        for k in np.linspace(-3, 3, 100)
+    ]
+    budget = Budget(settings=220)  # the usual 710 take their time
+    text = page_of(made_up(cells, tmp_path, curve=curve), tmp_path, budget=budget)
+    words = words_of(text)
+    assert len(text) < 1_000_000
+    assert words.count("✓ safe:") + words.count("✗ none safe:") == 100
+    assert "The figures of 98 of 100 scenarios; these have a row in the overview." in words
+    assert text.count('class="scenario"') == 2
+
+
+def test_one_learner_with_ten_thousand_settings_is_thinned_and_judged_whole(tmp_path):
+    """A grid of a hundred by a hundred: the best setting is named though most are not drawn."""
+    cells = [
+        (cell(lam=1.0 + i, gamma=1.0 + j, learner="rbf-svm"), numbers(0.9, 0.5)) for i in range(100) for j in range(100)
+    ]
+    cells[5150] = (cells[5150][0], numbers(0.95, 0.01))
+    content = content_of(made_up(cells, tmp_path), Bounds())
+    (learner,) = content.scenarios[0].learners
+    assert len(learner.shown) < 700
+    assert learner.of(learner.region.best) is not None
+    assert re.match(r"9\d{3} of 10000 settings of rbf-svm: its grid is drawn evenly thinned", content.left_out[0])
+    assert "resists" in verdict(learner).claim
+
+
+def test_many_seeds_share_the_room_for_curves(tmp_path, curve):
+    """Numbers are of all seeds, bands of the first."""
+    cells = [(cell(lam=float(lam), seed=seed), numbers()) for lam in (1, 2) for seed in range(30)]
+    content = content_of(made_up(cells, tmp_path, curve=curve), Bounds(), Budget(cells=20))
+    one = content.scenarios[0].shown[0]
+    assert (one.series.n_seeds, one.numbers["asr_at_1"].n) == (10, 30)
+    assert content.left_out == (
+        "The curves of 40 cells, and links to them: of each setting the first 10 seeds are here; "
+        "all other numbers are of all seeds.",
+    )
+
+
+@pytest.mark.parametrize("k", range(len(HOSTILE)))
+def test_texts_from_outside_are_escaped_and_cut(tmp_path, k):
+    """Wherever a run can bring them in: learner, study, reason, command."""
+    words = HOSTILE[k]
+    cells = [(cell(learner=words), numbers()), (cell(lam=2.0), words)]
+    text = page_of(made_up(cells, tmp_path, name=words), tmp_path, command=words)
+    body = re.sub(r"<script>.*?</script>\s*</body>", "", text, flags=re.S)
+    assert "<script>alert" not in body
+    assert "<img" not in body
+    assert "\x00" not in text
+    assert len(text) < 200_000
+
+
+def test_what_is_written_from_right_to_left_turns_nothing_beside_it_round(tmp_path):
+    """Marks that turn the direction are shown as unknown characters, letters are isolated."""
+    assert shown("\u202eabc\u202c") == "�abc�"
+    assert shown("אב 12") == "\u2068אב 12\u2069"
+    text = page_of(made_up([(cell(learner="אב"), numbers())], tmp_path), tmp_path)
+    assert len(re.findall("אב", text)) == len(re.findall("\u2068אב\u2069", text)) > 5
+
+
+def test_ticks_are_written_as_they_are():
+    """97.5 is not 98: a tick stands where it says."""
+    for low, high in ((89.5, 90.5), (92.1, 99.3), (0.0, 0.013), (0.0, 22.3)):
+        axis = axis_left(Scale(low, high, 100.0, 0.0), 0.0, ticks(low, high), "", 1.0)
+        places = re.findall(r'<text x="-6" y="([\d.-]+)"[^>]*>([\d.-]+)<', axis)
+        assert len(places) >= 3
+        for y, words in places:
+            assert 100.0 * (1.0 - (float(words) - low) / (high - low)) + 3.5 == pytest.approx(float(y), abs=0.06)
+
+
+def test_lines_of_the_page_stay_within_a_pixel_of_the_curves():
+    """Against the exact curve at betas that the page does not keep; exact but for what its grid cannot see."""
+    run = real_run("digits")
+    for one in (run.cells[0], run.cells[-5]):
+        series = series_of(run, [one])
+        curve = run.curve(one)
+        betas = BETAS if curve.exact else curve.betas
+        for name, exact in (("triggered_loss", curve.loss("triggered", betas)), ("asr", curve.accuracy(betas=betas))):
+            height = max(exact.max(), curve.loss("clean", betas).max()) if name == "triggered_loss" else 1.0
+            drawn = np.interp(betas, series.betas, series.lines[name])
+            assert np.abs(drawn - exact).max() <= TOLERANCE * height * (1 + 1e-9)
+    assert len(series_of(run, [run.cells[0]]).betas) < len(BETAS)
+
+
+def test_bands_are_the_range_of_the_seeds():
+    """Mean, lowest and highest at each beta, from the curves themselves."""
+    run = real_run("digits")
+    pair = [c for c in run.cells if {**c.coordinates, "seed": 0} == {**run.cells[0].coordinates, "seed": 0}]
+    series = series_of(run, pair)
+    values = np.stack([run.curve(c).loss("triggered", series.betas) for c in pair])
+    assert series.n_seeds == 2
+    for name, expected in (("", values.mean(0)), (" low", values.min(0)), (" high", values.max(0))):
+        np.testing.assert_allclose(series.lines[f"triggered_loss{name}"], expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_thinning_keeps_every_line_within_the_tolerance(seed):
+    """For random walks, by interpolation; and a tighter tolerance keeps more."""
+    x = np.linspace(0, 1, 80)
+    walks = np.random.default_rng(seed).normal(size=(3, 80)).cumsum(axis=1) / 30
+    counts = []
+    for tolerance in (0.1, 0.01):
+        kept = thinned(x, walks, tolerance)
+        counts.append(len(kept))
+        off = [np.abs(np.interp(x, x[kept], walk[kept]) - walk).max() for walk in walks]
+        assert max(off) <= tolerance
+    assert counts[0] < counts[1]
+
+
+@pytest.mark.parametrize(
+    "study", [built_in_study(), Study("two", (DIGITS, DIGITS), report=False)], ids=["digits", "two"]
+)
+def test_the_study_on_the_page_is_the_study_that_ran(tmp_path, study):
+    """Saved and read back it is the same record."""
+    path = tmp_path / "study.toml"
+    path.write_text(as_toml(study), encoding="utf-8")
+    assert read_study(path) == study
+
+
+def test_the_headline_counts_cases_with_a_safe_setting(tmp_path):
+    """All, some and none, in words."""
+    cells = [(cell(rate=rate), numbers(asr=asr)) for rate, asr in ((0.1, 0.1), (0.2, 0.9))]
+    assert headline(content_of(made_up(cells, tmp_path), Bounds())) == (
+        "1 of the 2 cases (1 learner, 2 scenarios) has a safe setting: Ridge (p\u00a0=\u00a010\u202f%)."
+    )
+
+
+def test_a_page_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
+    """The old page stays where the new one cannot be written."""
+    path = tmp_path / "page.html"
+    path.write_text("old")
+    monkeypatch.setattr("pathlib.Path.replace", lambda *_: (_ for _ in ()).throw(OSError("full")))
+    with pytest.raises(OSError, match="full"):
+        write_report(made_up([], tmp_path), path)
+    assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".page")] == []
