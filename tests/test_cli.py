@@ -275,6 +275,7 @@ def test_help_names_every_command(call):
         "check",
         "data",
         "export",
+        "figures",
         "report",
         "reproduce",
         "run",

@@ -207,7 +207,7 @@ def test_the_full_example_names_every_key_there_is():
     """Else a key could be added that no test reads."""
     table = tomllib.loads(FULL) | {"trigger": tomllib.loads(FULL)["trigger"] | tomllib.loads(TOY)["trigger"]}
     table |= {"figures": True, "report": True, "experiments": []}
-    table["data"]["sampling"] = table["learners"][0]["intercept"] = ""
+    table["data"]["sampling"] = table["data"]["features"] = table["learners"][0]["intercept"] = ""
     for record, keys in (
         (File, table),
         (Block, table.keys() - {"name", "figures", "report", "experiments"}),
@@ -255,7 +255,7 @@ def test_an_unknown_key_gets_its_place_and_the_nearest_right_one(file, was, put,
 @pytest.mark.parametrize(
     ("was", "put", "message"),
     [
-        ('"mnist"', '"mnst"', "data.name: one of digits, mnist, toy was expected, 'mnst' came; did you mean 'mnist'?"),
+        ('"mnist"', '"mnst"', "data.name: one of digits, mnist, cifar10, toy was expected, 'mnst' came; did you mean 'mnist'?"),
         ('"patch"', '"pach"', "trigger.kind: one of patch, feature was expected, 'pach' came; did you mean 'patch'?"),
         ('"ones"', '"one"', "trigger.pattern: one of random, ones was expected, 'one' came; did you mean 'ones'?"),
         ('"append"', '"apend"', "poison.injection: .* did you mean 'append'\\?"),
@@ -302,7 +302,7 @@ def test_a_misspelt_word_gets_the_right_ones(file, was, put, message):
         ("betas = [0, 0.5, 1]", "betas = [0, 1, 0.5]", "keep.betas", "ascending numbers"),
         ("betas = [0, 0.5, 1]", "betas = [0, 2]", "keep.betas[1]", "2 came"),
         ('method = "refit"', 'intercept = "penalised"', "learners[0].intercept", "'free' was expected for rbf-svm"),
-        ("n_train = 500", 'sampling = "paper"', "data.sampling", "a pair of MNIST digits"),
+        ("n_train = 500", 'sampling = "paper"', "data.sampling", "1500 and 500 rows of a pair"),
         ("[10, 0.1]", "[inf]", "learners[0].lambda", "[inf] came"),
         ("[10, 0.1]", "[10, 10.0]", "learners[0].lambda", "10.0 came twice"),
         ("gamma = [0.05]", "gamma = [inf]", "learners[0].gamma", "[inf] came"),
