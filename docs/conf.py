@@ -26,8 +26,6 @@ extensions = [
 templates_path = ["templates"]
 exclude_patterns = ["build", "extensions", "gallery/*.ipynb", "gallery/*.py", "gallery/**/*.ipynb"]
 nitpicky = True
-# A later page of features joins the how-to pages where there is one.
-suppress_warnings = ["toc.empty_glob"]
 
 myst_enable_extensions = ["dollarmath", "amsmath", "deflist", "colon_fence"]
 myst_heading_anchors = 3
