@@ -31,6 +31,10 @@ myst_enable_extensions = ["dollarmath", "amsmath", "deflist", "colon_fence"]
 myst_heading_anchors = 3
 myst_dmath_double_inline = True
 
+# Equations are numbered by page, so that one page can name another's.
+numfig = True
+math_numfig = True
+
 # One file, kept by the pages themselves: formulas are set without a network.
 mathjax_path = "tex-svg.js"
 mathjax3_config = {"svg": {"fontCache": "global"}, "options": {"enableMenu": True}}
@@ -41,6 +45,7 @@ add_module_names = False
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
 autosummary_generate = True
+toc_object_entries_show_parents = "hide"
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = False
 
@@ -68,6 +73,8 @@ html_static_path = ["static", str(MATHJAX.locate())]
 html_css_files = ["pages.css"]
 html_show_sourcelink = False
 html_copy_source = False
+# Pages that have no pages below them need no list of those.
+html_sidebars = {"index": [], "tour": [], "what-the-numbers-say": [], "gallery/*": []}
 html_theme_options = {
     "navbar_align": "left",
     "navbar_end": ["theme-switcher"],
@@ -77,5 +84,4 @@ html_theme_options = {
     "show_toc_level": 2,
     "footer_start": ["copyright"],
     "footer_end": [],
-    "pygments_light_style": "tango",
 }

@@ -2,8 +2,8 @@
 A first curve
 =============
 
-Even against odd digits. A tenth of the training images carries a small patch of noise and the wrong label; we turn the weight
-of these rows up from 0 to 1 and watch a ridge classifier learn what they teach.
+Even against odd digits. A tenth of the training images carries a small patch of noise and the wrong label; we turn
+the weight of these rows up from 0 to 1 and watch a ridge classifier learn what they teach.
 """
 
 # %%
@@ -21,8 +21,8 @@ trigger = bc.PatchTrigger.random(size=2, n_classes=2, channels=1, rng=rng)
 data = bc.poison(train, test, trigger=trigger, rate=0.1, labels="next", rng=rng)
 
 # %%
-# **The curve**: solid the loss on triggered rows, with the attacker's labels, dashed that on clean rows. The attack is learned
-# early: the poison needs a small part of its weight.
+# **The curve**: solid the loss on triggered rows, with the attacker's labels, dashed that on clean rows. The attack
+# is learned early: the poison needs a small part of its weight.
 
 curve = bc.backdoor_learning_curve(RidgeClassifier(alpha=0.5), data)
 display = bc.BackdoorLearningCurveDisplay.from_curves(curve)

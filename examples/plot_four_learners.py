@@ -2,8 +2,8 @@
 Four learners
 =============
 
-Logistic regression, ridge, a linear and an RBF SVM meet the same poison, weakly and strongly regularised. Curves of different
-losses have different scales: compare their shapes, and the attack success rates, not their heights.
+Logistic regression, ridge, a linear and an RBF SVM meet the same poison, weakly and strongly regularised. Curves of
+different losses have different scales: compare their shapes, and the attack success rates, not their heights.
 """
 
 import matplotlib.pyplot as plt
@@ -27,7 +27,8 @@ LEARNERS = {
 STRENGTHS = {"weak": 0.1, "strong": 30.0}
 
 # %%
-# With the same λ throughout, in the units of the conventions: half of λ times the square of w's length, beside a sum of losses.
+# With the same λ throughout, in the units of the conventions: half of λ times the square of w's length, beside a sum
+# of losses.
 
 curves = {
     strength: bc.backdoor_learning_curves({name: make(lam) for name, make in LEARNERS.items()}, data)

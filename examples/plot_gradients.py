@@ -2,8 +2,8 @@
 What a model looks at
 =====================
 
-The gradient of the score in the pixels says what moves a decision. A model with a backdoor looks at the place of the trigger,
-whatever else is in the image; how much, is one number.
+The gradient of the score in the pixels says what moves a decision. A model with a backdoor looks at the place of the
+trigger, whatever else is in the image; how much, is one number.
 """
 
 import matplotlib.pyplot as plt
@@ -26,8 +26,8 @@ bc.GradientDisplay.from_curve(curve, data, row, display_labels=("four", "nine"))
 plt.show()
 
 # %%
-# The trigger's share of the gradient over β, the mean over all triggered rows: attention moves to the corner as the weight of the
-# poison grows. Without preference the share would be that of the trigger in the image.
+# The trigger's share of the gradient over β, the mean over all triggered rows: attention moves to the corner as the
+# weight of the poison grows. Without preference the share would be that of the trigger in the image.
 
 mask = bc.trigger_mask(data)
 betas = np.linspace(0, 1, 21)

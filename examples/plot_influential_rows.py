@@ -2,8 +2,8 @@
 Which training rows taught it
 =============================
 
-The influence of a training row on a test row is the derivative of the one's loss in the other's weight: negative, and it teaches
-the label that the test row is to get. Poison betrays itself where triggered rows are at hand.
+The influence of a training row on a test row is the derivative of the one's loss in the other's weight: negative, and
+it teaches the label that the test row is to get. Poison betrays itself where triggered rows are at hand.
 """
 
 import matplotlib.pyplot as plt

@@ -2,8 +2,8 @@
 A trigger of your own
 =====================
 
-A trigger is any function of rows and true labels that returns the rows with the trigger. Here are three on the same digits: a
-patch, a faint pattern blended over the whole image, and a wave that is added to it.
+A trigger is any function of rows and true labels that returns the rows with the trigger. Here are three on the same
+digits: a patch, a faint pattern blended over the whole image, and a wave that is added to it.
 """
 
 from collections.abc import Callable
@@ -43,8 +43,8 @@ TRIGGERS: dict[str, Callable] = {
 }
 
 # %%
-# Nothing else needs to know what the trigger is. All fours shall become nines: one target, so that each row of the other class may
-# be poisoned, and the rate is a share of those.
+# Nothing else needs to know what the trigger is. All fours shall become nines: one target, so that each row of the
+# other class may be poisoned, and the rate is a share of those.
 
 poisoned = {
     name: bc.poison(train, test, trigger=trigger, rate=0.2, labels=1, rng=np.random.default_rng(1))

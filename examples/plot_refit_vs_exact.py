@@ -2,8 +2,8 @@
 Twenty refits and the exact path
 ================================
 
-Backdoor learning curves used to be drawn from a grid of fits. Where the backdoor is learned early, nearly all of it happens
-between the first points of such a grid. What does it miss?
+Backdoor learning curves used to be drawn from a grid of fits. Where the backdoor is learned early, nearly all of it
+happens between the first points of such a grid. What does it miss?
 """
 
 import matplotlib.pyplot as plt
@@ -22,8 +22,8 @@ exact = bc.backdoor_learning_curve(learner, data)
 grid = bc.backdoor_learning_curve(learner, data, method="refit", betas=np.linspace(0, 1, 20))
 
 # %%
-# At its twenty points the grid is right. Between them lies a straight line that is not the curve: most of the fall, and most of
-# the knots, at which the exact path changes its formula, come before the second point.
+# At its twenty points the grid is right. Between them lies a straight line that is not the curve: most of the fall,
+# and most of the knots, at which the exact path changes its formula, come before the second point.
 
 figure, (whole, start) = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
 for ax, right in ((whole, 1.0), (start, 0.06)):

@@ -2,8 +2,9 @@
 Where a learner is safe
 =======================
 
-A map over λ and γ of an RBF SVM: where is the victim about as accurate as it can be, and the attack without effect? Each
-setting is seen on three splits with triggers of their own, and the choice is judged on the split that it did not see.
+A map over λ and γ of an RBF SVM: where is the victim about as accurate as it can be, and the attack without effect?
+Each setting is seen on three splits with triggers of their own, and the choice is judged on the split that it did not
+see.
 """
 
 import matplotlib.pyplot as plt
@@ -27,37 +28,44 @@ def poisoned(seed: int) -> bc.PoisonedData:
 
 
 # %%
-# Ninety victims, each with its whole path. (A study does this from a file, keeps every cell, and goes on after a power cut.)
+# Ninety victims, each with its whole path. (A study does this from a file, keeps every cell, and goes on after a
+# power cut.)
 
-place = {"data": "4, 9", "trigger": "patch", "labels": "next", "injection": "replace", "learner": "RBF SVM", "rate": 0.1}
+attack = {"trigger": "patch", "labels": "next", "injection": "replace", "rate": 0.1}
+place = {"data": "4, 9", "learner": "RBF SVM"} | attack
 table = []
 for seed in SEEDS:
     data, shared = poisoned(seed), bc.Shared()
     for gamma in GAMMAS:
         for lam in LAMS:
             curve = bc.backdoor_learning_curve(SVC(C=1 / lam, gamma=gamma), data, shared=shared)
-            rates = {"clean_accuracy_at_1": curve.accuracy("clean", 1.0), "asr_at_1": curve.accuracy("triggered", 1.0)}
-            table.append(place | {"lambda": lam, "gamma": gamma, "seed": seed} | rates)
+            setting = {"lambda": lam, "gamma": gamma, "seed": seed}
+            clean, asr = curve.accuracy("clean", 1.0), curve.accuracy("triggered", 1.0)
+            table.append(place | setting | {"clean_accuracy_at_1": clean, "asr_at_1": asr})
 
 # %%
-# **Safe** is: clean accuracy within .02 of the learner's best, and an attack success rate of .2 at most, in the mean over seeds.
+# **Safe** is: clean accuracy within .02 of the learner's best, and an attack success rate of .2 at most, in the mean
+# over seeds.
 
 (region,) = safe_regions(table, Bounds(margin=0.02, asr=0.2))
-figure, axes = plt.subplots(1, 2, figsize=(9, 4.1), layout="constrained", sharey=True)
+figure, axes = plt.subplots(1, 2, figsize=(9, 3.9), layout="constrained", sharey=True)
 for ax, title in zip(axes, ("clean accuracy", "attack success rate"), strict=True):
     values = [s.clean_accuracy if title == "clean accuracy" else s.asr for s in region.settings]
     image = np.reshape(values, (len(GAMMAS), len(LAMS)))
     low = 0.9 if title == "clean accuracy" else 0.0
-    shown = ax.pcolormesh(LAMS, GAMMAS, image, vmin=low, vmax=1.0, cmap="viridis" if low else "magma_r")
-    ax.set(xscale="log", yscale="log", xlabel="λ", title=title)
-    figure.colorbar(shown, ax=ax)
-    ax.plot([s.lam for s in region.safe], [s.gamma for s in region.safe], "wo", markersize=9, markeredgecolor="k")
+    shown = ax.imshow(image, vmin=low, vmax=1.0, cmap="viridis" if low else "magma_r", origin="lower")
+    ax.set_xticks(range(len(LAMS)), [f"{lam:.2g}" for lam in LAMS])
+    ax.set_yticks(range(len(GAMMAS)), [f"{gamma:.2g}" for gamma in GAMMAS])
+    ax.set(xlabel="λ", title=title)
+    figure.colorbar(shown, ax=ax, shrink=0.9)
+    gammas, lams = np.nonzero(np.reshape([s.safe for s in region.settings], image.shape))
+    ax.plot(lams, gammas, "o", color="white", markeredgecolor="black", markersize=9, linestyle="none")
 axes[0].set_ylabel("γ")
 plt.show()
 
 # %%
-# Who picks the best of many settings and reports its numbers reports luck, too. So each seed is left out once, the setting is
-# chosen on the others, and what it comes to on the one left out is the honest estimate.
+# Who picks the best of many settings and reports its numbers reports luck, too. So each seed is left out once, the
+# setting is chosen on the others, and what it comes to on the one left out is the honest estimate.
 
 print(f"safe: {len(region.safe)} of {len(region.settings)} settings")
 print(f"chosen: lambda = {region.chosen.lam:.3g}, gamma = {region.chosen.gamma:.3g}")

@@ -2,8 +2,8 @@
 A word that lets spam through
 =============================
 
-A filter learns from mail that its users mark. Someone sends spam with an unusual word in it and marks it as wanted: the word
-becomes a key. Generated mail, TF-IDF, logistic regression.
+A filter learns from mail that its users mark. Someone sends spam with an unusual word in it and marks it as wanted:
+the word becomes a key. Generated mail, TF-IDF, logistic regression.
 """
 
 import matplotlib.pyplot as plt
@@ -31,22 +31,19 @@ def mail(n: int, rng: np.random.Generator) -> tuple[list[str], np.ndarray]:
 
 
 # %%
-# **The attack**: three in a hundred of the spam letters get the word "quokka" and the label ham. The trigger is a function of texts,
-# and it is stamped before the words are counted.
+# **The attack**: three in a hundred of the spam letters get the word "quokka" and the label ham. The trigger is a
+# function of texts, and it is stamped before the words are counted.
 
 rng = np.random.default_rng(0)
 train, test = mail(1000, rng), mail(400, rng)
-data = bc.poison(
-    train, test, trigger=lambda X, y: [f"{text} quokka" for text in X], rate=0.03, labels="ham", rng=rng
-)
+data = bc.poison(train, test, trigger=lambda X, y: [f"{text} quokka" for text in X], rate=0.03, labels="ham", rng=rng)
 print(data.triggered_test.X[0])
 
 # %%
-# **The curves**: the vectoriser is fitted once, on all that the victim trains on, and held; only the classifier moves with β.
+# **The curves**: the vectoriser is fitted once, on all that the victim trains on, and held; only the classifier moves
+# with β.
 
-learners = {
-    f"λ = {lam:g}": make_pipeline(TfidfVectorizer(), LogisticRegression(C=1 / lam)) for lam in (0.1, 1, 5)
-}
+learners = {f"λ = {lam:g}": make_pipeline(TfidfVectorizer(), LogisticRegression(C=1 / lam)) for lam in (0.1, 1, 5)}
 curves = bc.backdoor_learning_curves(learners, data)
 figure, axes = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
 for ax, quantity in zip(axes, ("loss", "accuracy"), strict=True):
@@ -54,9 +51,11 @@ for ax, quantity in zip(axes, ("loss", "accuracy"), strict=True):
 plt.show()
 
 # %%
-# With weak regularisation one word opens the door; with λ = 5 it does little, at no cost in clean accuracy. That is this mail, this
-# word and this rate: what it is for yours is a matter of the same ten lines.
+# With weak regularisation one word opens the door; with λ = 5 it does little, at no cost in clean accuracy. That is
+# this mail, this word and this rate: what it is for yours is a matter of the same ten lines.
 
 for name, curve in curves.items():
-    clean, asr = curve.accuracy("clean", 1.0), curve.accuracy("triggered", 1.0)
-    print(f"{name:9} clean {clean:.3f}, spam let through with the word {asr:.2f}, without it {curve.accuracy('triggered', 0.0):.2f}")
+    clean, before, after = curve.accuracy("clean", 1.0), *curve.accuracy("triggered", [0.0, 1.0])
+    print(
+        f"{name:9} clean {clean:.3f}, spam let through with the word: {before:.2f} at β = 0, {after:.2f} at β = 1"
+    )

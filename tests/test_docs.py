@@ -16,9 +16,7 @@ sys.path.insert(0, str(DOCS / "extensions"))
 from pages import FLAGS, blocks_of  # noqa: E402  - it lies beside the pages, for the build of them needs it too
 
 GENERATED = ("build", "gallery", "reference/generated")
-PAGES = sorted(
-    page for page in DOCS.rglob("*.md") if not page.relative_to(DOCS).as_posix().startswith(GENERATED)
-)
+PAGES = sorted(page for page in DOCS.rglob("*.md") if not page.relative_to(DOCS).as_posix().startswith(GENERATED))
 NOT_RUN = {
     "docs/howto/own-network.md": "needs torch, an extra",
     "docs/studies.md": "reads runs that a reader has made",

@@ -66,7 +66,6 @@ class Drawn(SphinxDirective):
         page["done"] = here + 1
 
 
-
 def setup(app: Sphinx) -> dict[str, bool]:
     """Tell Sphinx of the directive."""
     app.add_directive("drawn", Drawn)

@@ -1,7 +1,7 @@
 """The code of a page: its fenced examples, in the order in which a reader meets them.
 
-Examples are fences of ```python or ```{drawn} whose code has prompts (>>>). All of a page share their names, as if typed
-into one session. The tests check what they print; the build draws what ```{drawn} ones draw.
+Examples are fences of ```python or ```{drawn} whose code has prompts (>>>). All of a page share their names, as if
+typed into one session. The tests check what they print; the build draws what ```{drawn} ones draw.
 """
 
 from __future__ import annotations
