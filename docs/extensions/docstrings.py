@@ -22,7 +22,7 @@ class NameRole(XRefRole):
     ) -> tuple[str, str]:
         """Note in which module and class the name was said, and that it need not be one."""
         refnode["py:module"], refnode["py:class"] = env.ref_context.get("py:module"), env.ref_context.get("py:class")
-        refnode["any_name"], refnode["refspecific"] = True, has_explicit_title
+        refnode["reftype"], refnode["any_name"] = "obj", True
         return title, target.removeprefix("bc.").removesuffix("(...)")
 
 
@@ -47,7 +47,6 @@ def _formulas_as_typed(app: Sphinx, what: str, name: str, obj: Any, options: Any
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Tell Sphinx of the role and of both events."""
-    app.add_role("name", NameRole(nodeclass=nodes.literal, innernodeclass=nodes.literal))
     app.add_role_to_domain("py", "name", NameRole(innernodeclass=nodes.literal))
     app.connect("missing-reference", _else_code)
     app.connect("autodoc-process-docstring", _formulas_as_typed, priority=400)
