@@ -56,6 +56,4 @@ plt.show()
 
 for name, curve in curves.items():
     clean, before, after = curve.accuracy("clean", 1.0), *curve.accuracy("triggered", [0.0, 1.0])
-    print(
-        f"{name:9} clean {clean:.3f}, spam let through with the word: {before:.2f} at β = 0, {after:.2f} at β = 1"
-    )
+    print(f"{name:9} clean {clean:.3f}, spam let through with the word: {before:.2f} at β = 0, {after:.2f} at β = 1")
