@@ -4,7 +4,7 @@ from pathlib import Path
 
 import nox
 
-nox.options.sessions = ["lint", "types", "imports", "tests"]
+nox.options.sessions = ["lint", "types", "imports", "tests", "docs"]
 nox.options.default_venv_backend = "venv"
 
 
@@ -35,6 +35,13 @@ def tests(session: nox.Session) -> None:
     """Tests and doctests."""
     session.install("-e", ".[test,torch]")
     session.run("pytest", "-n", "2", *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The documentation, strictly; its gallery is run."""
+    session.install(".[docs]")
+    session.run("python", "-m", "sphinx", "-W", "--keep-going", "docs", "docs/build", *session.posargs)
 
 
 @nox.session
