@@ -10,6 +10,7 @@ from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float, Int
+from scipy.linalg import cho_factor, cho_solve
 
 from backdoor_curves.rows import distinct_rows
 
@@ -53,12 +54,18 @@ class PrecomputedKernel:
             return self.values[np.ix_(numbered(A), numbered(B))] if _by_number(A) else _floats(A)[:, numbered(B)]
         if _by_number(A):
             return _floats(B)[:, numbered(A)].T
-        return np.asarray(_floats(A) @ self._inverse @ _floats(B).T)
+        return np.asarray(_floats(A) @ cho_solve(self._factor, _floats(B).T))
 
     @cached_property
-    def _inverse(self) -> Float[np.ndarray, "n n"]:
-        """The pseudo-inverse: what two rows have in common in the span of the training rows, all that these can see."""
-        return np.linalg.pinv(self.values, rcond=len(self.values) * np.finfo(float).eps, hermitian=True)
+    def _factor(self) -> tuple[Float[np.ndarray, "n n"], bool]:
+        """The Cholesky factor of the matrix, with a ridge of the size of its rounding.
+
+        A solution gives what two rows have in common in the span of the training rows: all that these can see of them.
+        """
+        n = len(self.values)
+        ridge = n * np.finfo(float).eps * float(np.abs(self.values).max()) * n
+        factor, lower = cho_factor(self.values + ridge * np.eye(n), lower=True)
+        return factor, lower
 
 
 def numbered(X: Float[np.ndarray, "r 1"]) -> Int[np.ndarray, " r"]:
