@@ -209,7 +209,7 @@ CALLS = {
     "freeze": (lambda: curve(freeze="join"), 'freeze: "joined" or "clean" was expected'),
     "on_miss": (lambda: curve(on_miss="warn"), 'on_miss: "raise" or "flag" was expected'),
     "tolerance": (lambda: curve(tolerance=0), "tolerance: a number > 0 was expected, 0 came"),
-    "precomputed kernel": (lambda: curve(SVC(kernel="precomputed")), "pass the kernel by name or as a function"),
+    "precomputed kernel": (lambda: curve(SVC(kernel="precomputed")), "was expected as its kernel with all"),
     "a pair in place of data": (lambda: curve(of=rows()), "make it with poison(...)"),
     "split": (lambda: curve().loss("trigered"), 'split: "triggered" or "clean" was expected'),
     "a list of estimators": (lambda: bc.backdoor_learning_curves([SVC()], data()), "a mapping {name: estimator}"),

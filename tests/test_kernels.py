@@ -85,6 +85,18 @@ def test_a_plain_product_need_not_have_equal_rows():
     assert np.array_equal(linear(A, A)[1499], linear(A, A)[3])
 
 
+@pytest.mark.parametrize("n", [40, 600], ids=["one block", "several"])
+def test_columns_that_are_almost_always_0_count_as_any_other(n):
+    """They are multiplied apart. Sums are the same but for their order, and symmetric to the last bit."""
+    rng = np.random.default_rng(0)
+    A, B = (rng.normal(size=(k, 90)) * (rng.random((k, 90)) < np.linspace(0.0, 0.3, 90) ** 2) for k in (n, 50))
+    K = linear(A, A)
+    np.testing.assert_allclose(K, np.einsum("id,jd->ij", A, A), atol=1e-13)
+    np.testing.assert_array_equal(K, K.T)
+    np.testing.assert_allclose(linear(A, B), np.einsum("id,jd->ij", A, B), atol=1e-13)
+    assert np.abs(linear(A[:, 45:], A[:, 45:]) - K).max() > 1e-3  # they do count
+
+
 def test_a_row_has_kernel_1_with_itself():
     """A distance of 0 does not round to another, however far from the origin."""
     A = 1e6 + rows(40)

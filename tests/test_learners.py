@@ -548,7 +548,7 @@ REFUSED = {
         TypeError,
         ["sample_weight", "KNeighborsClassifier"],
     ),
-    "precomputed": (SVC(kernel="precomputed"), ValueError, ["kernel", "precomputed", "by name or as a function"]),
+    "precomputed": (SVC(kernel="precomputed"), ValueError, ["kernel", "precomputed", "all", "training rows", "came"]),
     "alpha 0": (RidgeClassifier(alpha=0.0), ValueError, ["alpha: a number > 0", "0.0 came"]),
     "alpha -1": (RidgeClassifier(alpha=-1), ValueError, ["alpha: a number > 0", "-1 came"]),
     "alpha inf": (RidgeClassifier(alpha=np.inf), ValueError, ["alpha: a number > 0"]),

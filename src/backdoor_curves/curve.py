@@ -82,7 +82,8 @@ def backdoor_learning_curve(
         `RidgeClassifier` is followed exactly, and for two classes `SVC`, `LinearSVC` and `LogisticRegression` are
         (L2 penalty); any other classifier that takes `sample_weight` is refitted beta by beta.
     data : PoisonedData
-        From `poison`, or built from own rows.
+        From `poison`, or built from own rows. For `SVC(kernel="precomputed")` a row is its kernel with all training
+        rows, in the order of `data.is_poison`: the clean rows, then the poison, unless it replaced rows in between.
     method : {"auto", "exact", "refit"}
         "auto" takes the exact path where there is one, and never a refit in its place where that path fails. Which one
         served is `curve.method`.
@@ -112,7 +113,7 @@ def backdoor_learning_curve(
     ValueError
         If C or alpha is not positive, a feature is NaN or infinite, betas are empty, unsorted or outside [0, 1],
         "exact" is asked of a learner that has no exact path, or the kernel of an SVM is not positive semidefinite on
-        the training rows: sigmoid kernels seldom are.
+        the training rows: sigmoid kernels seldom are. If a precomputed kernel has not a column for each training row.
     MemoryError
         If the kernel matrix of an exact path would not fit; before anything is computed.
     PathError
@@ -141,6 +142,17 @@ def backdoor_learning_curve(
     >>> curve = bc.backdoor_learning_curve(RidgeClassifier(alpha=1.0), data)
     >>> curve.exact, curve.loss("triggered", 0.0) > curve.loss("triggered", 1.0)
     (True, True)
+
+    The matrix of a kernel of your own:
+
+    >>> from sklearn.metrics.pairwise import laplacian_kernel
+    >>> from sklearn.svm import SVC
+    >>> parts = [data.clean_train, data.poison_train, data.clean_test, data.triggered_test]
+    >>> rows = [part.X.reshape(len(part), -1) for part in parts]
+    >>> training = np.vstack(rows[:2])
+    >>> kernels = [(laplacian_kernel(X, training), part.y) for X, part in zip(rows, parts)]
+    >>> bc.backdoor_learning_curve(SVC(kernel="precomputed"), bc.PoisonedData(*kernels)).method
+    'svm'
     """
     if not isinstance(data, PoisonedData):
         raise TypeError(f"data: PoisonedData was expected, {type(data).__name__} came; make it with poison(...)")

@@ -33,6 +33,7 @@ from backdoor_curves.kernels import (
 )
 from backdoor_curves.losses import Loss
 from backdoor_curves.paths.refit import Model
+from backdoor_curves.precomputed import PrecomputedKernel, numbered
 from backdoor_curves.rows import Rows, n_rows
 
 
@@ -60,9 +61,9 @@ def _require_usable(last: Any) -> None:
             f"estimator: a classifier whose fit takes sample_weight was expected, {type(last).__name__}.fit has none; "
             "beta is the weight of the poison rows"
         )
-    if getattr(last, "kernel", None) == "precomputed":
+    if getattr(last, "kernel", None) == "precomputed" and not is_precomputed(last):
         raise ValueError(
-            'kernel: "precomputed" cannot follow rows in and out; pass the kernel by name or as a function'
+            f'kernel: with "precomputed" SVC or NuSVC was expected, {type(last).__name__} came; pass the kernel by name'
         )
     names = {"alpha"} if isinstance(last, RidgeClassifier) else {"C"} & last.get_params(deep=False).keys()
     for name in names:
@@ -81,6 +82,11 @@ def _require_usable(last: Any) -> None:
         )
     if getattr(last, "warm_start", False) is True and type(last).__module__.startswith("sklearn.ensemble"):
         raise ValueError("warm_start: an ensemble would keep the trees of the beta before; pass warm_start=False")
+
+
+def is_precomputed(estimator: Any) -> bool:
+    """Return whether a learner sees, in place of features, the kernel of a row with the training rows."""
+    return isinstance(estimator, SVC | NuSVC) and estimator.kernel == "precomputed"
 
 
 def is_number(value: Any) -> bool:
@@ -161,8 +167,10 @@ def kernel_gradient_of(estimator: Any) -> Callable[..., Float[np.ndarray, "n d"]
         "poly": partial(polynomial_gradient, gamma=gamma, coef0=coef0, degree=degree),
         "sigmoid": partial(sigmoid_gradient, gamma=gamma, coef0=coef0),
     }
-    if callable(estimator.kernel):
-        raise ValueError("a gradient in the input needs a kernel by name; that of a function is unknown here")
+    if callable(estimator.kernel) or is_precomputed(estimator):
+        raise ValueError(
+            "a gradient in the input needs a kernel by name; that of a function, or of a matrix, is unknown here"
+        )
     return own[estimator.kernel]
 
 
@@ -244,3 +252,44 @@ def fit_estimator(
         if not complaint:
             warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
     return FittedEstimator(estimator, converged=not any(complaints))
+
+
+@dataclass(frozen=True, eq=False)
+class FittedOnMatrix:
+    """A classifier that was fitted on the kernel matrix of some training rows, as a `Model`."""
+
+    fitted: FittedEstimator
+    columns: Int[np.ndarray, " f"]
+    """The training rows that it was fitted on."""
+
+    @property
+    def converged(self) -> bool:
+        """Whether its solver met its own stopping rule."""
+        return self.fitted.converged
+
+    def scores(self, X: Rows) -> Float[np.ndarray, "n columns"]:
+        """Return its scores of rows given by their kernel with all training rows."""
+        return self.fitted.scores(np.asarray(X)[:, self.columns])
+
+    def coef(self) -> None:
+        """Return None: its w is in the kernel's space."""
+
+    def duals(self, n: int) -> Float[np.ndarray, " n"]:
+        """Return the signed dual coefficients of the rows that it was fitted on."""
+        return self.fitted.duals(n)
+
+
+def fit_on_matrix(
+    estimator: Any,
+    n_classes: int,
+    kernel: PrecomputedKernel,
+    X: Float[np.ndarray, "n 1"],
+    y: Int[np.ndarray, " n"],
+    sample_weight: Float[np.ndarray, " n"],
+    start: Model | None,
+) -> FittedOnMatrix:
+    """Fit a clone on training rows that are known by number: on their part of the kernel matrix."""
+    assert start is None  # SVMs have no warm_start
+    columns = numbered(X)
+    K = kernel.values[np.ix_(columns, columns)]
+    return FittedOnMatrix(fit_estimator(estimator, n_classes, K, y, sample_weight, None), columns)

@@ -16,8 +16,8 @@ from sklearn.svm import SVC, LinearSVC
 
 from backdoor_curves.codes import encode
 from backdoor_curves.data import Samples, join
-from backdoor_curves.estimators import as_floats, fit_estimator, kernel_key, kernel_of
-from backdoor_curves.kernels import Kernel, negative_eigenvalue
+from backdoor_curves.estimators import as_floats, fit_estimator, fit_on_matrix, is_precomputed, kernel_key, kernel_of
+from backdoor_curves.kernels import negative_eigenvalue
 from backdoor_curves.learners import Learner
 from backdoor_curves.memory import require_room
 from backdoor_curves.paths.base import BetaPath, PathError
@@ -28,6 +28,7 @@ from backdoor_curves.paths.ridge import ridge_path
 from backdoor_curves.paths.shared import Shared
 from backdoor_curves.paths.squared_hinge import squared_hinge_path
 from backdoor_curves.paths.svm import svm_path
+from backdoor_curves.precomputed import PrecomputedKernel
 from backdoor_curves.rows import Rows, n_rows, stack_rows
 
 Method = Literal["auto", "exact", "refit"]
@@ -38,6 +39,9 @@ REFIT_BETAS = (
 """Where a learner without an exact path is refitted if nothing else is asked: dense near 0, where curves fall."""
 MARGIN = 0.3
 """Share of the tolerance on scores that a path is followed to: test rows may be farther out than training rows."""
+
+SYMMETRIC = 1e-9
+"""Share of its largest entry by which a kernel matrix may differ from its transpose: more is not double precision."""
 
 
 class ToleranceError(PathError):
@@ -137,11 +141,14 @@ def follow(
 
 def _refitted(learner: Learner, betas: Float[np.ndarray, " b"], n_jobs: int | None) -> BetaPath:
     joined = join(learner.clean, learner.poison, learner.is_poison)
-    warm = getattr(learner.estimator, "warm_start", False) is True
-    fit = cast(Fit, partial(fit_estimator, learner.estimator, len(learner.classes)))
-    between = kernel_of(learner.estimator) if len(learner.classes) == 2 else None
-    kernel = None if between is None else lambda X: between(X, X)
-    return refit_path(fit, joined.X, joined.y, learner.is_poison, betas, kernel=kernel, warm=warm, n_jobs=n_jobs)
+    estimator, n_classes = learner.estimator, len(learner.classes)
+    X, fit, between = joined.X, cast(Fit, partial(fit_estimator, estimator, n_classes)), kernel_of(estimator)
+    if is_precomputed(estimator):
+        between = matrix = PrecomputedKernel(as_floats(X))
+        X, fit = matrix.numbers, cast(Fit, partial(fit_on_matrix, estimator, n_classes, matrix))
+    kernel = None if between is None or n_classes > 2 else lambda X: between(X, X)
+    warm = getattr(estimator, "warm_start", False) is True
+    return refit_path(fit, X, joined.y, learner.is_poison, betas, kernel=kernel, warm=warm, n_jobs=n_jobs)
 
 
 def _exact_way(learner: Learner, tolerance: float, shared: Shared | None) -> Callable[[], BetaPath] | None:
@@ -152,7 +159,11 @@ def _exact_way(learner: Learner, tolerance: float, shared: Shared | None) -> Cal
     if len(learner.classes) != 2:
         return None
     if kind is SVC:
-        return partial(_follow_svm, learner, shared)
+        return (
+            partial(_follow_precomputed, learner)
+            if is_precomputed(estimator)
+            else partial(_follow_svm, learner, shared)
+        )
     if kind is LinearSVC and estimator.penalty == "l2" and estimator.multi_class == "ovr":
         return partial(_follow_svm if estimator.loss == "hinge" else _follow_squared_hinge, learner, shared)
     if kind is LogisticRegression and _has_l2_penalty(estimator):
@@ -235,10 +246,26 @@ def _follow_svm(learner: Learner, shared: Shared | None) -> BetaPath:
     if shared is not None:
         kernel = shared.kernel(kernel_key(estimator), kernel)
     if type(estimator) is SVC and (callable(estimator.kernel) or estimator.kernel == "sigmoid"):
-        _require_positive(kernel, rows.X)
+        _require_positive(kernel(rows.X, rows.X), n_rows(rows.X), "change gamma or coef0")
     scaling = _penalised_scaling(estimator) if type(estimator) is LinearSVC else None
     follow_svm = svm_path if shared is None else shared.svm_path
     return follow_svm(rows.X, rows.y, rows.u0, rows.du, kernel, scaling)
+
+
+def _follow_precomputed(learner: Learner) -> BetaPath:
+    """Follow an SVM whose rows are their kernel with all training rows, in the victim's order."""
+    require_room(len(learner.is_poison))
+    rows, K = _weighted(learner), as_floats(join(learner.clean, learner.poison, learner.is_poison).X)
+    if (off := np.abs(K - K.T).max()) > SYMMETRIC * np.abs(K).max():
+        raise ValueError(
+            f"kernel: a symmetric matrix was expected of the training rows, one that is off by {off:.1e} came; its "
+            "columns are the training rows in the order of data.is_poison (by default the clean rows, then the "
+            "poison), and what is rounding goes with (K + K.T) / 2"
+        )
+    _require_positive(K, len(K), "clip its eigenvalues or add that much to its diagonal")
+    kernel = PrecomputedKernel((K + K.T) / 2)
+    order = np.append(np.flatnonzero(~learner.is_poison), np.flatnonzero(learner.is_poison))
+    return svm_path(kernel.distinct_numbers[order], rows.y, rows.u0, rows.du, kernel)
 
 
 def _follow_squared_hinge(learner: Learner, shared: Shared | None) -> BetaPath:
@@ -262,9 +289,8 @@ def _space(X: Rows, shared: Shared | None) -> Features | GramFactor:
     return coordinates(X) if shared is None else shared.coordinates(X)
 
 
-def _require_positive(kernel: Kernel, X: Rows) -> None:
-    """Refuse a kernel of which the training rows show that it is none."""
-    K, n = kernel(X, X), n_rows(X)
+def _require_positive(K: Float[np.ndarray, "n n"], n: int, mend: str) -> None:
+    """Refuse a kernel of which the matrix of its n training rows shows that it is none; `mend` says what helps."""
     if K.shape != (n, n) or not np.isfinite(K).all() or not np.allclose(K, K.T, rtol=1e-9, atol=1e-12):
         raise ValueError(
             f"kernel: a symmetric matrix of shape ({n}, {n}) with finite entries was expected of the training rows, "
@@ -273,6 +299,6 @@ def _require_positive(kernel: Kernel, X: Rows) -> None:
     if negative := negative_eigenvalue(K):
         raise ValueError(
             f"kernel: one that is positive semidefinite on the training rows was expected, its matrix has the "
-            f"eigenvalue {negative:.3g}: the optimum need not be unique, and there is no path to it; change gamma or "
-            'coef0, or pass method="refit"'
+            f"eigenvalue {negative:.3g}, {negative / np.linalg.eigvalsh(K)[-1]:.1e} of the largest: the optimum need "
+            f'not be unique, and there is no path to it; {mend}, or pass method="refit"'
         )

@@ -13,7 +13,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.class_weight import compute_class_weight
 
 from backdoor_curves.data import Samples, join
-from backdoor_curves.estimators import is_number
+from backdoor_curves.estimators import is_number, is_precomputed
 from backdoor_curves.rows import Rows
 
 Freeze = Literal["joined", "clean"]
@@ -93,6 +93,7 @@ def freeze_parameters(
     """Return the estimator with gamma as a number, and class weights as numbers by class index."""
     gamma, class_weight = getattr(estimator, "gamma", None), getattr(estimator, "class_weight", None)
     scale, balanced = (isinstance(value, str) for value in (gamma, class_weight))
+    scale = scale and not is_precomputed(estimator)
     if balanced and class_weight not in ("balanced", "balanced_subsample"):
         raise ValueError(f'class_weight: None, "balanced" or {{label: weight}} was expected, {class_weight!r} came')
     if isinstance(class_weight, Mapping):
@@ -106,7 +107,7 @@ def freeze_parameters(
     if not (scale or balanced):
         return estimator
     rows = join(clean, poison, is_poison) if freeze == "joined" else clean
-    if gamma in ("scale", "auto"):
+    if scale and gamma in ("scale", "auto"):
         estimator.set_params(gamma=_numeric_gamma(gamma, rows.X))
     if class_weight == "balanced":
         weights = compute_class_weight("balanced", classes=np.arange(len(classes)), y=rows.y)

@@ -11,15 +11,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from jaxtyping import Bool, Int
 from sklearn.base import clone
 from sklearn.linear_model import RidgeClassifier
 
 from backdoor_curves.codes import Code
 from backdoor_curves.data import PoisonedData, Samples
-from backdoor_curves.estimators import is_number, loss_and_code, steps_and_last
+from backdoor_curves.estimators import is_number, is_precomputed, loss_and_code, steps_and_last
 from backdoor_curves.freezing import Freeze, checked, freeze_parameters, freeze_steps, through
 from backdoor_curves.losses import Loss
+from backdoor_curves.rows import Rows, row_shape
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +87,8 @@ def read_learner(estimator: Any, data: PoisonedData, freeze: Freeze = "joined") 
         If `estimator` is no classifier, or if its last step takes no `sample_weight`.
     ValueError
         If C or alpha is not a positive number, if class weights do not fit the classes, if a feature is NaN or
-        infinite where the estimator takes none, or if the kernel is precomputed.
+        infinite where the estimator takes none, or if with a precomputed kernel rows are not their kernel with all
+        training rows, or freeze="clean" would fit steps before it on the clean rows alone.
     """
     if freeze not in ("joined", "clean"):
         raise ValueError(f'freeze: "joined" or "clean" was expected, {freeze!r} came')
@@ -94,9 +97,28 @@ def read_learner(estimator: Any, data: PoisonedData, freeze: Freeze = "joined") 
     clean = Samples(data.clean_train.X, np.searchsorted(classes, data.clean_train.y))
     poison = Samples(data.poison_train.X, np.searchsorted(classes, data.poison_train.y))
     is_poison = data.is_poison
+    if is_precomputed(last) and steps and freeze == "clean":
+        raise ValueError(
+            'freeze: "joined" was expected with steps before a precomputed kernel, "clean" came: fitted on the clean '
+            "rows they would not know the kernel with the poison rows"
+        )
     fitted, clean, poison = freeze_steps(steps, clean, poison, is_poison, freeze)
     clean = Samples(checked(clean.X, last, "clean_train"), clean.y)
     poison = Samples(checked(poison.X, last, "poison_train"), poison.y)
+    if is_precomputed(last):
+        _require_columns(clean.X, len(is_poison))
     frozen = freeze_parameters(clone(last), classes, clean, poison, is_poison, freeze)
     loss, code = loss_and_code(frozen, len(classes))
     return Learner(frozen, fitted, classes, loss, code, freeze, clean, poison, is_poison)
+
+
+def _require_columns(X: Rows, n: int) -> None:
+    """Refuse rows that are not their kernel with n training rows."""
+    if sp.issparse(X):
+        raise TypeError('kernel: with "precomputed" arrays were expected, a sparse matrix came; pass its toarray()')
+    if row_shape(X) != (n,):
+        raise ValueError(
+            f'kernel: with "precomputed" every row, test rows too, was expected as its kernel with all {n} training '
+            f"rows, in the order of data.is_poison (by default the clean rows, then the poison); rows of shape "
+            f"{row_shape(X)} came"
+        )

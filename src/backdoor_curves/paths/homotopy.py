@@ -166,9 +166,11 @@ class Homotopy:
         """Return the residuals of all rows at the points of a stretch, from those at the first."""
         first, k = points[0], len(moved)
         D, R = (np.empty(shape, dtype=self.h.dtype) for shape in ((len(points), k + 2), (k + 2, len(self.h))))
+        D[:, k], D[:, k + 1] = [point.start for point in points], [point.b for point in points]
+        at_bound = np.array([point.status[moved] for point in points]) == BOUND
+        D[:, :k] = np.where(at_bound, motion.u[moved] + np.multiply.outer(D[:, k], motion.du[moved]), 0.0)
         for d, point in zip(D, points, strict=True):
-            d[:k] = point.duals(moved, motion.u + point.start * motion.du)
-            d[k:] = point.start, point.b
+            d[np.searchsorted(moved, point.margin)] = point.a
         D -= D[0].copy()
         # Rows that were at their bound are in the pull.
         D[:, :k] -= np.outer(D[:, k], np.where(first.status[moved] == BOUND, motion.du[moved], 0.0))
@@ -191,8 +193,8 @@ class Homotopy:
         point.e = e
         joined = (last.status[moved] == BOUND).astype(float) - (first.status[moved] == BOUND)
         rates = joined * self.problem.y[moved] * motion.du[moved]
-        if rates.any():
-            motion.pull += rates @ self.problem.gram[moved]
+        if (changed := rates.nonzero()[0]).size:
+            motion.pull += rates[changed] @ self.problem.gram[moved[changed]]
             motion.pull_balance += rates.sum()
         self.age += 1
         if self.age >= FRESH:

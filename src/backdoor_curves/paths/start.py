@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 from jaxtyping import Shaped
+from sklearn import config_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import SVC
 
@@ -52,7 +53,8 @@ def _libsvm(problem: Problem) -> tuple[Shaped[np.ndarray, " n"], float]:
     # Weights of size 1, since libsvm's own tolerances are absolute; all but 0 for the others, which saves a copy of K.
     scale = float(problem.u0.max())
     fit = SVC(C=scale, kernel="precomputed", tol=1e-4, max_iter=LIBSVM_STEPS)
-    with warnings.catch_warnings():
+    # Of a positive semidefinite matrix no entry exceeds the largest on the diagonal: it is looked at in its place.
+    with warnings.catch_warnings(), config_context(assume_finite=bool(np.isfinite(problem.scale))):
         warnings.simplefilter("ignore", ConvergenceWarning)
         fit.fit(problem.gram, problem.y, sample_weight=np.maximum(problem.u0 / scale, 1e-100))
     a = np.zeros_like(problem.y)
