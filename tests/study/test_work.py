@@ -144,6 +144,16 @@ def test_cells_on_a_plateau_share_the_path_of_the_smallest_lambda(monkeypatch):
                 assert ours[name] == pytest.approx(value, rel=1e-9, abs=1e-12), name
 
 
+def test_large_groups_share_no_path(monkeypatch):
+    """Its time would count as that of cells that do not need it."""
+    monkeypatch.setattr(work, "FEW", 10)
+    followed = []
+    real = shared_module.svm_path
+    monkeypatch.setattr(shared_module, "svm_path", lambda *given: followed.append(given[2].max()) or real(*given))
+    done_here(on_a_plateau(rates=(0.1,)))
+    assert sorted(followed) == [0.5, 10.0, 100.0]
+
+
 def test_a_reference_that_fails_costs_its_own_cell_alone(monkeypatch):
     """The others are then followed alone."""
     real = shared_module.svm_path

@@ -15,6 +15,9 @@ from backdoor_curves.kernels import Kernel
 from backdoor_curves.paths.shared import CHEAP, RememberedKernel
 from backdoor_curves.rows import Rows
 
+FEW = 5000
+"""Training rows up to which cells share the path at the smallest lambda of their group. Of more it might take so long
+that it cost cells of larger lambdas, which do not need it, their limit; and its kernel matrix would need its room."""
 _BLOCK = 64
 """Rows that stay in the cache while they are summed up."""
 

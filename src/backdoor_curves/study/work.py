@@ -34,7 +34,7 @@ from backdoor_curves.learners import read_learner
 from backdoor_curves.paths.base import BetaPath, PathError
 from backdoor_curves.paths.shared import Shared
 from backdoor_curves.paths.svm_record import SVMPath
-from backdoor_curves.study.group_kernel import GroupKernel
+from backdoor_curves.study.group_kernel import FEW, GroupKernel
 from backdoor_curves.study.plan import Cell, Group
 from backdoor_curves.study.quantities import Number, numbers
 from backdoor_curves.study.sources import poisoned
@@ -88,6 +88,8 @@ class Bench:
         """Return what a cell may use, and leave something in that no other sees."""
         if not self.shared.kernels:
             return self.shared
+        if len(self.data[cell.rate].clean_train) > FEW:
+            return self.shared.copy()
         place = cell.rate, is_control
         if place not in self.plateaus:
             first = self.plateaus[place] = self.shared.copy()
