@@ -17,6 +17,8 @@ import numpy as np
 import scipy.sparse as sp
 
 T = TypeVar("T")
+MANY = 2**16
+"""Bytes of floats from which on they are scores, of digits without a pattern: those shrink by a tenth at most."""
 
 
 def write_record(to: Path | BinaryIO, kind: str, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
@@ -36,11 +38,12 @@ def write_record(to: Path | BinaryIO, kind: str, header: Mapping[str, Any], arra
 
 
 def _write_arrays(file: BinaryIO, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write an .npz as numpy does, but with floats as they are: to deflate their digits takes long, for little."""
+    """Write an .npz as numpy does, but for many floats, which are left as they are: to deflate them takes long."""
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for name, array in arrays.items():
             entry = zipfile.ZipInfo(f"{name}.npy")
-            entry.compress_type = zipfile.ZIP_STORED if array.dtype.kind == "f" else zipfile.ZIP_DEFLATED
+            is_digits = array.dtype.kind == "f" and array.nbytes > MANY
+            entry.compress_type = zipfile.ZIP_STORED if is_digits else zipfile.ZIP_DEFLATED
             with archive.open(entry, "w", force_zip64=True) as stream:
                 np.lib.format.write_array(stream, array, allow_pickle=False)
 
