@@ -2,14 +2,17 @@
 
     python benchmarks/study.py --data-dir DIR [--share 0.1] [--jobs 2]
 
-The study is `studies/paper-mnist.toml`: 1690 cells, each with its whole path. Two protocols are measured beside it, on
-a tenth of the cells drawn at random (`--share`), and scaled to all, as is said with each number:
+The study is `studies/paper-mnist.toml`: 1690 cells, each with its whole path. Beside it, in the same run and with as
+many processes, the paper's protocol is measured on a share of the cells, a tenth unless asked otherwise, and scaled to
+all, as is said with each number. The share is of each learner at each lambda and gamma alike, since these differ by a
+factor of 50. One half of it is measured before the study and one after it.
 
     curves    20 fits at the paper's betas, with losses and accuracies on both test sets: a path as the paper has it
     slopes    the published slope of a cell: three fits and the influence formula (`paper.published`)
 
-All are counted in processor time of one BLAS thread each, which other users of the machine change least, and over the
-number of processes; the wall time of the study is printed too. A ratio is of numbers of one run.
+The estimators are those of the paper, at scikit-learn's tolerances. Of the protocol only fits and scores are counted,
+of the study all that its processes do. Ratios are given in processor time, with one BLAS thread a process, and in wall
+time; other users of the machine change the former least.
 """
 
 from __future__ import annotations
@@ -23,7 +26,9 @@ import os
 import tempfile
 import time
 import warnings
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from resource import RUSAGE_CHILDREN, getrusage
 from typing import Any
@@ -54,12 +59,30 @@ learners = [
 _rows: dict[DataConfig, Any] = {}
 
 
-def by_scikit_learn(cell: Cell, data_dir: Path) -> tuple[float, float]:
-    """Return the seconds of processor time of a cell's curve and of its published slope; nothing is shared."""
+@dataclass(frozen=True)
+class Spent:
+    """Seconds of processor time, and of wall time on all processes together."""
+
+    cpu: float
+    wall: float
+
+    def __add__(self, other: Spent) -> Spent:
+        return Spent(self.cpu + other.cpu, self.wall + other.wall)
+
+
+def by_scikit_learn(cell: Cell, data_dir: Path) -> tuple[Spent, Spent]:
+    """Return what a cell's curve and its published slope take; nothing is shared between cells but their rows."""
     if cell.data not in _rows:
         _rows[cell.data] = draw(cell.data, cell.seed, data_dir, True)
     data = protocol.badnet(*_rows[cell.data], rate=cell.rate, size=cell.trigger.size, seed=cell.seed)
-    return measure.seconds(lambda: refits(cell, data)), measure.seconds(lambda: published_slope(cell, data))
+    return spent(lambda: refits(cell, data)), spent(lambda: published_slope(cell, data))
+
+
+def spent(work: Callable[[], object]) -> Spent:
+    """Return what some work takes in this process."""
+    cpu, wall = time.process_time(), time.perf_counter()
+    work()
+    return Spent(time.process_time() - cpu, time.perf_counter() - wall)
 
 
 def refits(cell: Cell, data: Any) -> list[tuple[float, ...]]:
@@ -90,40 +113,61 @@ def published_slope(cell: Cell, data: Any) -> None:
         published.published_row(learner, data, C=1.0 / cell.lam, gamma=cell.gamma)
 
 
-def measure_study(data_dir: Path, jobs: int, folder: Path) -> float:
-    """Run the study, print what it took, and return its processor time."""
-    before, start = getrusage(RUSAGE_CHILDREN), time.perf_counter()
-    own = time.process_time()
+def measure_study(data_dir: Path, jobs: int, folder: Path) -> Spent:
+    """Run the study, print what it took, and return it."""
+    before, start, own = getrusage(RUSAGE_CHILDREN), time.perf_counter(), time.process_time()
     *_, last = run_study(read_study(STUDY), folder, Wishes(jobs, 2.0**33), data_dir=data_dir, offline=True)
     wall, own = time.perf_counter() - start, time.process_time() - own
     after = getrusage(RUSAGE_CHILDREN)
-    spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     size = sum(path.stat().st_size for path in folder.glob("*.sqlite"))
+    run = load_run(folder)
     print(
-        f"study: {last}; {wall:.0f} s on {jobs} processes, {spent:.0f} s of processor time in them "
-        f"({spent / jobs:.0f} s each), {own:.1f} s in the coordinator; {size / 1e6:.0f} MB; "
-        f"{len(load_run(folder).failed)} failed",
+        f"study: {last}; {wall:.0f} s on {jobs} processes, {cpu:.0f} s of processor time in them, {own:.1f} s in the "
+        f"coordinator; {size / 1e6:.0f} MB; {len(run.failed)} failed; {loads()}",
         flush=True,
     )
-    return spent + own
+    cells = run.to_frame()
+    for (learner, gamma), some in cells.groupby(["learner", "gamma"], dropna=False):
+        print(f"    {learner}, gamma {gamma:g}: {len(some)} cells, {some.seconds.mean():.3f} s each", flush=True)
+    return Spent(cpu + own, wall)
 
 
-def measure_protocols(data_dir: Path, jobs: int, share: float, ours: float) -> None:
-    """Measure a share of the cells with scikit-learn, and print what all would take."""
-    cells = [planned.cell for planned in make_plan(read_study(STUDY), data_dir, True).cells]
-    chosen = np.random.default_rng(0).choice(len(cells), round(share * len(cells)), replace=False)
-    some = [cells[place] for place in sorted(chosen)]  # a fixed step would meet one lambda again and again
+def share_of(cells: list[Cell], share: float) -> list[Cell]:
+    """Return every k-th cell of each learner at each lambda and gamma, beginning with another one for each."""
+    settings: dict[tuple[Any, ...], list[Cell]] = {}
+    for cell in cells:
+        kind = cell.learner, cell.intercept, cell.lam, cell.gamma, len(cell.keep.betas or ())
+        settings.setdefault(kind, []).append(cell)
+    k = round(1.0 / share)
+    return [cell for first, some in enumerate(settings.values()) for cell in some[first % min(k, len(some)) :: k]]
+
+
+def measure_protocols(cells: list[Cell], data_dir: Path, jobs: int) -> tuple[Spent, Spent]:
+    """Return what curves and slopes of some cells take with scikit-learn, in processes of their own."""
+    none = Spent(0.0, 0.0)
+    if not cells:
+        return none, none
     with ProcessPoolExecutor(jobs) as pool:
-        times = np.array(list(pool.map(by_scikit_learn, some, [data_dir] * len(some))))
-    for name, spent in zip(
-        ("curves, 20 fits a cell", "slopes, 3 fits and the formula"), times.sum(axis=0), strict=True
-    ):
-        whole = spent * len(cells) / len(some)
+        curves, slopes = zip(*pool.map(by_scikit_learn, cells, [data_dir] * len(cells)), strict=True)
+    print(f"scikit-learn on {len(cells)} cells, {jobs} processes; {loads()}", flush=True)
+    return sum(curves, none), sum(slopes, none)
+
+
+def compare(protocols: tuple[Spent, Spent], study: Spent, scale: float, jobs: int) -> None:
+    """Print what the protocols would take on all cells, and how many times the study that is."""
+    for name, took in zip(("curves, 20 fits a cell", "slopes, 3 fits and the formula"), protocols, strict=True):
+        cpu, wall = scale * took.cpu, scale * took.wall / jobs
         print(
-            f"{name}: {spent:.0f} s of processor time for {len(some)} cells, scaled to {len(cells)}: {whole:.0f} s, "
-            f"{whole / ours:.1f} times the study",
+            f"{name}: {took.cpu:.0f} s of processor time, scaled by {scale:.2f}: {cpu:.0f} s, and {wall:.0f} s of "
+            f"wall time. {cpu / study.cpu:.1f} times the study in processor time, {wall / study.wall:.1f} in wall time",
             flush=True,
         )
+
+
+def loads() -> str:
+    """Return how busy the machine is."""
+    return f"load {os.getloadavg()[0]:.1f}"
 
 
 def measure_store(folder: Path) -> None:
@@ -181,9 +225,14 @@ def main() -> None:
         measure_plan(Path(name))
         if asked.no_study:
             return
-        ours = measure_study(asked.data_dir, asked.jobs, Path(name) / "study")
-        if asked.share:
-            measure_protocols(asked.data_dir, asked.jobs, asked.share, ours)
+        cells = [planned.cell for planned in make_plan(read_study(STUDY), asked.data_dir, True).cells]
+        some = share_of(cells, asked.share) if asked.share else []
+        before = measure_protocols(some[::2], asked.data_dir, asked.jobs)
+        study = measure_study(asked.data_dir, asked.jobs, Path(name) / "study")
+        after = measure_protocols(some[1::2], asked.data_dir, asked.jobs)
+        if some:
+            both = before[0] + after[0], before[1] + after[1]
+            compare(both, study, len(cells) / len(some), asked.jobs)
     print(f"load after {os.getloadavg()[0]:.1f}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 import zipfile
@@ -24,6 +25,7 @@ from backdoor_curves import curve as curve_module
 from backdoor_curves import scored
 from backdoor_curves.data import join
 from backdoor_curves.files import as_arrays, record_of, value_of, write_record
+from backdoor_curves.following import betas_to_check
 from backdoor_curves.paths.svm_record import SVMPath
 
 REFITTED = [0.0, 0.2, 0.5, 1.0]
@@ -405,6 +407,24 @@ def test_missed_betas_are_kept_where_asked():
     assert (curve.certificate(curve.missed).score_bound > 1e-6).all()
 
 
+def test_a_path_is_held_to_its_tolerance_where_it_is_asked_and_in_the_middle():
+    """Few betas all, and both ends; of many, which would cost, five of the nodes."""
+    nodes = np.array([0.0, 0.01, 0.03, 0.2, 1.0])
+    np.testing.assert_allclose(betas_to_check(nodes, np.array([0.1, 0.5])), [0.0, 0.02, 0.1, 0.5, 1.0])
+    np.testing.assert_array_equal(betas_to_check(nodes, np.linspace(0, 1, 101)), nodes)
+    np.testing.assert_allclose(betas_to_check(nodes[[0, 4]], np.array([0.0, 1.0])), [0.0, 0.5, 1.0])
+
+
+def test_a_miss_at_a_beta_asked_for_is_seen():
+    """Of few betas asked for each is looked at."""
+    curve = bc.backdoor_learning_curve(
+        RidgeClassifier(alpha=1e-7), poisoned(**ILL), on_miss="flag", betas=[0.0, 0.123, 1.0]
+    )
+    assert 0.123 in curve.missed
+    fresh = curve.path.certificate(np.array([0.123]), curve.live.tests)
+    assert curve.certificate(0.123).score_bound == pytest.approx(fresh.score_bound, rel=1e-6)
+
+
 def test_a_looser_tolerance_is_met():
     """The tolerance is in the units of the scores, and the caller's to choose."""
     assert bc.backdoor_learning_curve(RidgeClassifier(alpha=1e-7), poisoned(**ILL), tolerance=1e12).missed.size == 0
@@ -627,15 +647,25 @@ def test_a_save_that_fails_leaves_nothing_behind(ridge, tmp_path, monkeypatch):
     ridge.save(target)
     before = target.read_bytes()
 
-    def full(file, **_):
+    def full(file, *_, **__):
         file.write(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(np, "savez_compressed", full)
+    monkeypatch.setattr(np.lib.format, "write_array", full)
     with pytest.raises(OSError, match="No space left"):
         ridge.save(target)
     assert [path.name for path in tmp_path.iterdir()] == ["curve.npz"]
     assert target.read_bytes() == before
+
+
+def test_a_curve_goes_to_an_open_file_and_comes_back(svm):
+    """In memory, for one; the bytes are those of a file."""
+    stream = io.BytesIO()
+    svm.save(stream)
+    again = bc.BackdoorLearningCurve.load(io.BytesIO(stream.getvalue()))
+    np.testing.assert_array_equal(again.loss(), svm.loss())
+    with pytest.raises(ValueError, match=r"record: a file of format .* was expected"):
+        bc.BackdoorLearningCurve.load(io.BytesIO(b"nothing"))
 
 
 def test_an_unwritable_target_leaves_nothing(ridge, tmp_path):

@@ -26,7 +26,7 @@ from backdoor_curves.data import PoisonedData, Samples
 from backdoor_curves.deviation import angles, cosines, norms
 from backdoor_curves.files import as_arrays, read_record, record_of, value_of, write_record
 from backdoor_curves.flips import Flips
-from backdoor_curves.following import REFIT_BETAS, Method, check_tolerance, follow, missed_betas
+from backdoor_curves.following import REFIT_BETAS, Method, betas_to_check, check_tolerance, follow, missed_betas
 from backdoor_curves.freezing import Freeze
 from backdoor_curves.influences import (
     Influence,
@@ -168,7 +168,8 @@ def backdoor_learning_curve(
         grid = np.linspace(0.0, 1.0, 101) if path.exact else REFIT_BETAS
     triggered = learner.test_rows(data.triggered_test, "triggered_test")
     clean = learner.test_rows(data.clean_test, "clean_test")
-    live = _Live(path, learner, data, (triggered.X, clean.X))
+    tests = triggered.X, clean.X
+    certificate = path.certificate(betas_to_check(path.interpolant.nodes, grid), tests)
 
     def scored(rows: Samples) -> ScoredRows:
         nodal = path.nodal_scores(rows.X)
@@ -182,8 +183,8 @@ def backdoor_learning_curve(
         triggered=scored(triggered),
         clean=scored(clean),
         triggered_true=None if data.triggered_true is None else learner.index(data.triggered_true),
-        missed=missed_betas(path, live.tests, tolerance, on_miss),
-        live=live,
+        missed=missed_betas(path, certificate, tolerance, on_miss),
+        live=_Live(path, learner, data, tests, certificate),
     )
 
 
@@ -326,9 +327,12 @@ class _Live:
     learner: Learner
     data: PoisonedData
     tests: tuple[Rows, Rows]
+    checked: Certificate | None
 
     def certificate(self, betas: Float[np.ndarray, " b"]) -> Certificate | None:
-        return self.path.certificate(betas, self.tests)
+        if self.checked is None or not np.isin(betas, self.checked.betas).all():
+            return self.path.certificate(betas, self.tests)
+        return self.checked.at(betas)
 
     def slope(self, rows: ScoredRows, X: Rows, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, " b"]:
         """Return the slopes of the mean loss of some rows, a few betas at a time."""
@@ -553,9 +557,11 @@ class BackdoorLearningCurve:
         rows, betas = self._rows(split), check_betas(beta)
         if self.live is not None and isinstance(rows, ScoredRows):
             return _as_asked(beta, self.live.slope(rows, self.live.tests[split == "clean"], betas))
-        slopes = rows.mean_loss_derivative(betas)
-        if self.stored_slopes is not None:
-            slopes = np.where(betas == 0.0, self.stored_slopes[int(split == "clean")], slopes)
+        if self.stored_slopes is None:
+            return _as_asked(beta, rows.mean_loss_derivative(betas))
+        slopes, beyond = np.full(len(betas), self.stored_slopes[int(split == "clean")]), betas > 0.0
+        if beyond.any():
+            slopes[beyond] = rows.mean_loss_derivative(betas[beyond])
         return _as_asked(beta, slopes)
 
     @property
@@ -743,10 +749,11 @@ class BackdoorLearningCurve:
             }
         )
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: str | os.PathLike[str] | BinaryIO) -> None:
         """Write the curve to one .npz file, whole or not at all; `load` gives the same curve back.
 
-        The file holds the scores of the test rows at the path's nodes, not the training data.
+        The file holds the scores of the test rows at the path's nodes, not the training data. A binary file that is
+        open, or an `io.BytesIO`, will do in place of a path.
 
         Examples
         --------
@@ -779,7 +786,7 @@ class BackdoorLearningCurve:
         for name, value in optional.items():
             arrays |= {} if value is None else as_arrays(name, value)
         header = {"info": asdict(self.info), "interpolant": type(self.interpolant).__name__}
-        write_record(Path(path), FILE_FORMAT, header, arrays)
+        write_record(_place(path), FILE_FORMAT, header, arrays)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str] | BinaryIO) -> BackdoorLearningCurve:
@@ -790,8 +797,7 @@ class BackdoorLearningCurve:
         ValueError
             If the file is no curve, or one of a later version.
         """
-        file = Path(path) if isinstance(path, str | os.PathLike) else path
-        header, stored = read_record(file, FILE_FORMAT, FIRST_FORMAT)
+        header, stored = read_record(_place(path), FILE_FORMAT, FIRST_FORMAT)
         try:
             return cls._from_record(header, stored)
         except (KeyError, TypeError, ValueError):
@@ -833,6 +839,8 @@ class BackdoorLearningCurve:
 
     def _start_slopes(self) -> Float[np.ndarray, " 2"] | None:
         """Return the slopes at beta = 0 of the triggered and the clean loss; None for refits."""
+        if self.live is None:
+            return self.stored_slopes
         return np.array([self.slope(0.0, "triggered"), self.slope(0.0, "clean")]) if self.exact else None
 
     def _live(self, what: str) -> _Live:
@@ -868,6 +876,10 @@ def _stored(split: Split, rows: ScoredRows | CondensedRows) -> dict[str, np.ndar
     else:
         parts["nodal"] = rows.nodal
     return {f"{split}_{name}": array for name, array in parts.items()}
+
+
+def _place(path: str | os.PathLike[str] | BinaryIO) -> Path | BinaryIO:
+    return Path(path) if isinstance(path, str | os.PathLike) else path
 
 
 def _as_asked(betas: Any, values: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from numbers import Real
@@ -20,7 +20,7 @@ from backdoor_curves.estimators import as_floats, fit_estimator, fit_on_matrix, 
 from backdoor_curves.kernels import negative_eigenvalue
 from backdoor_curves.learners import Learner
 from backdoor_curves.memory import require_room
-from backdoor_curves.paths.base import BetaPath, PathError
+from backdoor_curves.paths.base import BetaPath, Certificate, PathError
 from backdoor_curves.paths.coordinates import Features, GramFactor, coordinates
 from backdoor_curves.paths.logistic import logistic_path
 from backdoor_curves.paths.refit import Fit, refit_path
@@ -39,6 +39,8 @@ REFIT_BETAS = (
 """Where a learner without an exact path is refitted if nothing else is asked: dense near 0, where curves fall."""
 MARGIN = 0.3
 """Share of the tolerance on scores that a path is followed to: test rows may be farther out than training rows."""
+MOST_CHECKED = 21
+"""Betas asked for that are all checked; as many as refits have."""
 
 SYMMETRIC = 1e-9
 """Share of its largest entry by which a kernel matrix may differ from its transpose: more is not double precision."""
@@ -54,25 +56,22 @@ def check_tolerance(tolerance: Any) -> None:
         raise ValueError(f"tolerance: a number > 0 was expected, {tolerance!r} came")
 
 
-def missed_betas(
-    path: BetaPath,
-    rows: Sequence[Rows],
-    tolerance: float,
-    on_miss: str = "raise",
-    betas: Float[np.ndarray, " b"] | None = None,
-) -> Float[np.ndarray, " f"]:
-    """Return the betas where a path misses its tolerance for the scores of some rows, or raise; of refits the
-    unconverged ones.
+def betas_to_check(nodes: Float[np.ndarray, " k"], asked: Float[np.ndarray, " b"]) -> Float[np.ndarray, " c"]:
+    """Return where a path is held to its tolerance; `certificate` answers for any other beta.
 
-    Parameters
-    ----------
-    betas : array of shape (b,), optional
-        By default five of the path's nodes, from the first to the last; `certificate` answers for any other beta.
+    At the betas asked for, at both ends, and in the middle of the path, between two of its nodes; of many betas asked
+    for, at five of the nodes instead.
     """
-    nodes = path.interpolant.nodes
-    if betas is None:
-        betas = nodes[np.unique(np.linspace(0, len(nodes) - 1, 5).round().astype(int))]
-    certificate = path.certificate(betas, rows)
+    if len(asked) > MOST_CHECKED:
+        return nodes[np.unique(np.linspace(0, len(nodes) - 1, 5).round().astype(int))]
+    half = len(nodes) // 2
+    return np.union1d(asked, [nodes[0], nodes[half - 1 : half + 1].mean(), nodes[-1]])
+
+
+def missed_betas(
+    path: BetaPath, certificate: Certificate | None, tolerance: float, on_miss: str = "raise"
+) -> Float[np.ndarray, " f"]:
+    """Return the betas where a certificate exceeds the tolerance, or raise; of refits the unconverged ones."""
     if certificate is None:
         return path.unconverged
     missed = certificate.betas[~(certificate.score_bound <= tolerance)]

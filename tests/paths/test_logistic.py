@@ -1,5 +1,7 @@
 """The path of logistic regression against Newton's method in extended precision, scikit-learn and differences."""
 
+from math import factorial
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -12,7 +14,8 @@ from backdoor_curves.paths.base import PathError
 from backdoor_curves.paths.coordinates import coordinates
 from backdoor_curves.paths.logistic import anchors, logistic_path
 from backdoor_curves.paths.logistic import path as path_module
-from backdoor_curves.paths.logistic.problem import Problem, newton
+from backdoor_curves.paths.logistic.anchors import Anchor, hermite
+from backdoor_curves.paths.logistic.problem import Factor, Problem, newton
 from reference.logistic_newton import objective, optimum, penalty, score_derivatives, with_column
 
 BETAS = np.array([0.0, 1e-6, 1e-3, 0.04, 0.3, 0.77, 1.0])
@@ -548,3 +551,25 @@ def test_broken_formulas_are_noticed(break_it, tolerance, monkeypatch):
     path = logistic_path(X, y, u0, du, tolerance=tolerance)
     with pytest.raises(AssertionError):
         check(path, X, y, u0, du, None, tolerance)
+
+
+def anchor_of(polynomial, tau, order=8):
+    """An anchor of a polynomial in tau, by the series of log(1 + t)."""
+    k = np.arange(1, order + 1)
+    log = np.append(0.0, (-1.0) ** (k + 1) / k)
+    series, power = np.zeros(order + 1), np.append(1.0, np.zeros(order))
+    for derivative in range(order + 1):
+        here = polynomial.deriv(derivative)(tau) if derivative else polynomial(tau)
+        series += here / factorial(derivative) * power
+        power = np.convolve(power, log)[: order + 1]
+    return Anchor(np.expm1(tau), tau, series[:1], series[np.newaxis, 1:], Factor(np.eye(1)))
+
+
+def test_between_two_anchors_hermites_polynomial_is_exact_up_to_its_degree():
+    """With eight derivatives and the value at both ends it has degree 17; a power more it misses."""
+    tau = np.linspace(0.3, 1.5, 9)
+    for degree, misses in ((17, False), (18, True)):
+        polynomial = np.polynomial.Polynomial(np.random.default_rng(0).normal(size=degree + 1))
+        found = hermite(anchor_of(polynomial, 0.3), anchor_of(polynomial, 1.5), tau)[0]
+        error = np.abs(found - polynomial(tau)).max() / np.abs(polynomial(tau)).max()
+        assert (error > 1e-9) == misses

@@ -255,7 +255,11 @@ def test_an_unknown_key_gets_its_place_and_the_nearest_right_one(file, was, put,
 @pytest.mark.parametrize(
     ("was", "put", "message"),
     [
-        ('"mnist"', '"mnst"', "data.name: one of digits, mnist, cifar10, toy was expected, 'mnst' came; did you mean 'mnist'?"),
+        (
+            '"mnist"',
+            '"mnst"',
+            "data.name: one of digits, mnist, cifar10, toy was expected, 'mnst' came; did you mean 'mnist'?",
+        ),
         ('"patch"', '"pach"', "trigger.kind: one of patch, feature was expected, 'pach' came; did you mean 'patch'?"),
         ('"ones"', '"one"', "trigger.pattern: one of random, ones was expected, 'one' came; did you mean 'ones'?"),
         ('"append"', '"apend"', "poison.injection: .* did you mean 'append'\\?"),

@@ -52,6 +52,18 @@ def test_the_answer_is_an_array_of_the_callers_own(rows):
     assert (group(*rows) >= 0.0).all()
 
 
+def test_training_rows_among_themselves_are_looked_up_once_and_read_only(rows):
+    """Every lambda asks for the same again; other rows get their own."""
+    learned, tested = rows
+    group = GroupKernel(linear, learned, tested)
+    first = group(some := learned[:150], some)
+    assert group(again := some.copy(), again) is first
+    with pytest.raises(ValueError, match="read-only"):
+        first[0, 0] = 1.0
+    other = learned[20:170]
+    np.testing.assert_array_equal(group(other, other), linear(learned, learned)[20:170, 20:170])
+
+
 def test_rows_of_few_levels_are_told_apart():
     """All 4096 rows of zeros and ones: their words differ in the high bits alone, and -0 is 0."""
     X = (np.arange(4096)[:, None] >> np.arange(12)) % 2 * 1.0

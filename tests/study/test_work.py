@@ -13,8 +13,11 @@ from small_study import cell_of, done_here, four_learners, small
 
 import backdoor_curves as bc
 from backdoor_curves.following import ToleranceError
+from backdoor_curves.paths import shared as shared_module
+from backdoor_curves.paths.logistic import LogisticPath
+from backdoor_curves.paths.svm_record import NotOptimalError, SVMPath
 from backdoor_curves.study import work
-from backdoor_curves.study.config import KeepConfig, LearnerConfig, PoisonConfig
+from backdoor_curves.study.config import DataConfig, KeepConfig, LearnerConfig, PoisonConfig
 from backdoor_curves.study.plan import make_plan
 from backdoor_curves.study.sources import draw, poisoned
 from backdoor_curves.study.work import compute, curve_from_bytes, estimator, prepare
@@ -117,6 +120,68 @@ def test_cells_add_nothing_to_the_shared_kernel():
                 compute(planned.key, planned.cell, bench)
         assert {key: kernel.kept for key, kernel in bench.shared.kernels.items()} == before
         assert bool(before) == (group.first.learner in ("linear-svm", "rbf-svm") and group.first.method != "refit")
+
+
+def on_a_plateau(**changes):
+    """An RBF SVM that all but interpolates: from C = 10 on no clean row is at its bound, at C = 0.5 some are."""
+    learner = LearnerConfig("rbf-svm", (0.01, 0.1, 2.0), (1.0,))
+    parts = {"learners": (learner,), "poison": (PoisonConfig(),), "data": (DataConfig(n_train=90, n_test=40),)}
+    return small(**parts | {"rates": (0.1, 0.3), "seeds": (0,)} | changes)
+
+
+def test_cells_on_a_plateau_share_the_path_of_the_smallest_lambda(monkeypatch):
+    """It is followed once for each rate, and what they say of themselves is what they say alone."""
+    followed = []
+    real = shared_module.svm_path
+    monkeypatch.setattr(shared_module, "svm_path", lambda *given: followed.append(given[2].max()) or real(*given))
+    plan, outcomes = done_here(on_a_plateau())
+    assert sorted(followed) == [0.5, 0.5, 100.0, 100.0]  # C = 10 is served by C = 100
+    for planned in plan.cells:
+        _, alone = done_here(on_a_plateau(learners=(LearnerConfig("rbf-svm", (planned.cell.lam,), (1.0,)),)))
+        ours, theirs = outcomes[planned.key].numbers, alone[planned.key].numbers
+        for name, value in theirs.items():
+            if name not in ("method", "score_bound") and value is not None:  # the latter is of rounding errors
+                assert ours[name] == pytest.approx(value, rel=1e-9, abs=1e-12), name
+
+
+def test_large_groups_share_no_path(monkeypatch):
+    """Its time would count as that of cells that do not need it."""
+    monkeypatch.setattr(work, "FEW", 10)
+    followed = []
+    real = shared_module.svm_path
+    monkeypatch.setattr(shared_module, "svm_path", lambda *given: followed.append(given[2].max()) or real(*given))
+    done_here(on_a_plateau(rates=(0.1,)))
+    assert sorted(followed) == [0.5, 10.0, 100.0]
+
+
+def test_a_reference_that_fails_costs_its_own_cell_alone(monkeypatch):
+    """The others are then followed alone."""
+    real = shared_module.svm_path
+
+    def fails_at_large_c(X, y, u0, *rest):
+        if u0.max() > 50.0:
+            raise NotOptimalError("too large")
+        return real(X, y, u0, *rest)
+
+    monkeypatch.setattr(shared_module, "svm_path", fails_at_large_c)
+    plan, outcomes = done_here(on_a_plateau(rates=(0.1,)))
+    assert [bool(outcomes[p.key].reason) for p in plan.cells] == [True, False, False]
+
+
+@pytest.mark.parametrize("learner", ["rbf-svm", "logistic"])
+def test_a_cell_computes_one_certificate(monkeypatch, learner):
+    """At the betas that it reports and in the middle of its path; it takes as long as some of the path."""
+    kind = SVMPath if learner == "rbf-svm" else LogisticPath
+    asked = []
+    real = kind.certificate
+    monkeypatch.setattr(kind, "certificate", lambda path, betas, rows: asked.append(betas) or real(path, betas, rows))
+    settings = LearnerConfig(learner, (1.0,), (0.05,) if learner == "rbf-svm" else ())
+    parts = {"learners": (settings,), "poison": (PoisonConfig(),), "rates": (0.1,), "seeds": (0,)}
+    _, outcomes = done_here(small(**parts, keep=KeepConfig("condensed", (0.0, 0.1, 1.0))))
+    (betas,), (outcome,) = asked, outcomes.values()
+    assert {0.0, 0.1, 1.0} < set(betas)
+    assert len(betas) == 4
+    assert outcome.numbers["score_bound"] == curve_from_bytes(outcome.records["curve"]).certificate().score_bound.max()
 
 
 def test_a_cell_is_the_curve_of_its_seed_and_rate():

@@ -79,6 +79,11 @@ class Certificate:
     objective_gap: Float[np.ndarray, " b"]
     score_bound: Float[np.ndarray, " b"]
 
+    def at(self, betas: Float[np.ndarray, " c"]) -> Certificate:
+        """Return the bounds at some of its betas."""
+        places = [int(np.flatnonzero(self.betas == beta)[0]) for beta in betas]
+        return Certificate(betas, self.objective_gap[places], self.score_bound[places])
+
 
 @dataclass(frozen=True, eq=False)
 class Response:

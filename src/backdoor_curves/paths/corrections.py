@@ -9,7 +9,8 @@ from jaxtyping import Bool, Float, Int, Int8
 from scipy.linalg import LinAlgError
 
 from backdoor_curves.paths.dual import BOUND, MARGIN, ZERO, Problem
-from backdoor_curves.paths.margin import border_of, inverse_for
+from backdoor_curves.paths.margin import border_of
+from backdoor_curves.paths.margin_system import MarginSystem
 from backdoor_curves.paths.optimality import Family
 from backdoor_curves.paths.refined import Refined
 
@@ -36,8 +37,8 @@ class Corrections:
     wrong : array of shape (k,)
         By how much the conditions of the optimum fail after the correction.
     length : array of shape (k,)
-        Square root of the trace of the margin's inverse, with the rows whose condition fails: how long a correction a
-        residual of 1 may ask for.
+        Where a condition fails, the square root of the trace of the inverse of the margin's system and those rows: how
+        long a correction a residual of 1 may ask for.
     """
 
     c: Float[np.ndarray, "k n"]
@@ -78,38 +79,37 @@ def corrections(family: Family, status: Int8[np.ndarray, "k n"]) -> Corrections:
     changes = np.flatnonzero((status[1:] != status[:-1]).any(axis=1)) + 1
     for group in np.split(np.arange(len(status)), changes):
         M = np.flatnonzero(status[group[0]] == MARGIN)
-        border = border_of(problem, M)
         try:
-            B = inverse_for(problem, M)
+            system = MarginSystem.of(problem, M)
         except LinAlgError:
             rest[group] = np.inf
             continue
-        v, left = _twice(problem, after[group], family.b[group], M, B, border)
+        border = system.border
+        v, left = _twice(problem, after[group], family.b[group], M, system)
         after[np.ix_(group, M)] += problem.y[M] * v[:, border:]
         b[group] = v[:, :border].sum(axis=1)
         rest[group] = np.where(left <= 0.5 * np.abs(v).sum(axis=1), 2.0 * left, np.inf)
-        length[group] = np.sqrt(np.trace(B[border:, border:]))
     used = np.flatnonzero(after.any(axis=0))
     right = Family(problem, family.betas, family.b + b, used, after[:, used], np.zeros(len(problem.y), dtype=bool))
     wrong, failing = _wrong(right, status, after, u)
     for k in np.flatnonzero(wrong):
-        length[k] = max(length[k], _length(problem, (status[k] == MARGIN) | failing[k]))
+        length[k] = _length(problem, status[k] == MARGIN, failing[k])
     return Corrections(problem.y * (after - before), b, rest, wrong, length)
 
 
-def _length(problem: Problem, rows: Bool[np.ndarray, " n"]) -> float:
-    """Return the square root of the trace of the inverse of the system of some rows.
+def _length(problem: Problem, margin: Bool[np.ndarray, " n"], failing: Bool[np.ndarray, " n"]) -> float:
+    """Return the square root of the trace of the inverse of the system of the margin and the rows that fail.
 
     A row that depends on the others asks for nothing that they do not: then the inverse is that of their span.
     """
-    M = np.flatnonzero(rows)
-    border = border_of(problem, M)
+    M = np.flatnonzero(margin | failing)
     try:
-        B = inverse_for(problem, M)
+        return float(np.sqrt(MarginSystem.of(problem, M).trace()))
     except LinAlgError:
+        border = border_of(problem, M)
         values = np.linalg.eigvalsh(problem.gram[np.ix_(M, M)] + (problem.kappa if border else 0.0))
-        return float(np.sqrt((1.0 / values[values > DEPENDENT * values[-1]]).sum()))
-    return float(np.sqrt(max(np.trace(B[border:, border:]), 0.0)))
+        length = float(np.sqrt((1.0 / values[values > DEPENDENT * values[-1]]).sum()))
+        return max(length, _length(problem, margin, np.zeros_like(margin))) if (failing & ~margin).any() else length
 
 
 def _twice(
@@ -117,25 +117,32 @@ def _twice(
     A: Float[np.ndarray, "g n"],
     b: Float[np.ndarray, " g"],
     M: Int[np.ndarray, " m"],
-    B: Float[np.ndarray, "w w"],
-    border: int,
+    system: MarginSystem,
 ) -> tuple[Float[np.ndarray, "g w"], Float[np.ndarray, " g"]]:
-    """Return the first correction, and the sum of the absolute values of the second."""
-    exact = np.longdouble
-    columns = np.union1d(np.flatnonzero(A.any(axis=0)), M)
-    place = np.searchsorted(columns, M)
-    K, h = problem.gram[np.ix_(M, columns)].astype(exact).T, problem.y[M]
+    """Return the correction, and the sum of the absolute values of the one that would follow.
+
+    What a correction leaves over is what it was made for less S times itself: as small, so that doubles will do.
+    """
+    exact, border = np.longdouble, system.border
+    columns = np.flatnonzero(A.any(axis=0))
+    K = problem.gram[np.ix_(columns, M)].astype(exact)
     c, b = A[:, columns].astype(exact) * problem.y[columns], b.astype(exact)
-    first = second = np.zeros((len(A), len(M) + border))
-    for _ in range(2):
-        first = first + second
-        residual = np.empty(first.shape, dtype=exact)
-        residual[:, border:] = c @ K + b[:, np.newaxis] - h
-        residual[:, :border] = (c.sum(axis=1) + problem.corner * b)[:, np.newaxis]
-        second = -(residual.astype(float) @ B)
-        c[:, place] += second[:, border:]
-        b += second[:, :border].sum(axis=1)
-    return first, np.abs(second).sum(axis=1)
+    residual = np.empty((len(A), len(M) + border), dtype=exact)
+    residual[:, border:] = c @ K + b[:, np.newaxis] - problem.y[M]
+    residual[:, :border] = (c.sum(axis=1) + problem.corner * b)[:, np.newaxis]
+    residual = residual.astype(float)
+    first = -system.solve(residual)
+    left = residual + _product(problem, M, border, first)
+    return first, np.abs(system.solve(left)).sum(axis=1)
+
+
+def _product(
+    problem: Problem, M: Int[np.ndarray, " m"], border: int, V: Float[np.ndarray, "g w"]
+) -> Float[np.ndarray, "g w"]:
+    """Return S v for each row v."""
+    b, c = V[:, :border].sum(axis=1, keepdims=True), V[:, border:]
+    own = c.sum(axis=1, keepdims=True) + problem.corner * b
+    return np.hstack([own[:, :border], c @ problem.gram[np.ix_(M, M)] + b])
 
 
 def _wrong(

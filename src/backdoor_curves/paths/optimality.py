@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -13,10 +14,36 @@ from backdoor_curves.paths.dual import Problem
 CELLS = 400_000
 """Scores that are looked at together: enough for fast products, few enough for the cache."""
 
+FEW = 8
+"""Solutions that are looked at without a copy of the kernel matrix."""
 CLOSED = 1e-10
 """A relative duality gap that needs no second look."""
 SHORT = 1e-6
 """Rows that miss the margin by no more than this are taken to be on it, but for rounding."""
+
+
+@dataclass(frozen=True, eq=False)
+class Inner:
+    """Inner products of the w of k solutions.
+
+    Parameters
+    ----------
+    squares : array of shape (k,)
+    beside : array of shape (k - 1,)
+        Of each with the next.
+    first : array of shape (k,)
+        Of each with the first.
+    """
+
+    squares: Float[np.ndarray, " k"]
+    beside: Float[np.ndarray, " k_less_1"]
+    first: Float[np.ndarray, " k"]
+
+    def add(self, family: Family, rows: Int[np.ndarray, " r"], G: Float[np.ndarray, "k r"]) -> None:
+        """Add what some rows have to them, given y K c there."""
+        self.squares[:] += family.along(rows, G)
+        self.beside[:] += family.along(rows, G[1:], slice(max(len(G) - 1, 0)))
+        self.first[:] += family.along(rows, np.broadcast_to(G[:1], G.shape))
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +90,13 @@ class Family:
     ) -> Iterator[tuple[Int[np.ndarray, " r"], Float[np.ndarray, "k r"]]]:
         """Yield y (K c + b) - q of all rows, some at a time."""
         problem, n, m = self.problem, len(self.at_bound), len(self.moving)
+        if len(self.betas) <= FEW:  # the kernel matrix as it is, without copies
+            G = (self.duals() * problem.y) @ problem.gram
+            G += b[:, np.newaxis]
+            G *= problem.y
+            G -= q
+            yield np.arange(n), G
+            return
         steady = np.where(self.at_bound, problem.y, 0.0)
         growing, fixed = (problem.expansion(steady * u) for u in (problem.du, problem.u0))
         C = np.column_stack([self.A * problem.y[self.moving], self.betas, b, np.ones(len(b))])
@@ -73,34 +107,48 @@ class Family:
             R *= problem.y[rows]
             yield rows, C @ R
 
+    @cached_property
+    def inner(self) -> Inner:
+        """The inner products of w that a path keeps; in the pass over all rows that the gaps take too."""
+        return self._seen[2]
+
     def gap(self) -> Float[np.ndarray, " k"]:
         """Return the relative duality gaps: the least that is found."""
-        gap, short = self._gap(np.zeros(len(self.betas)))
+        gap, short, _ = self._seen
         open_ = np.flatnonzero(gap > CLOSED)
         if open_.size:
             some = Family(self.problem, self.betas[open_], self.b[open_], self.moving, self.A[open_], self.at_bound)
-            gap[open_] = np.minimum(gap[open_], some._gap(short[open_])[0])
+            gap = gap.copy()
+            gap[open_] = np.minimum(gap[open_], some._look(short[open_])[0])
         return gap
 
-    def _gap(self, stretch: Float[np.ndarray, " k"]) -> tuple[Float[np.ndarray, " k"], Float[np.ndarray, " k"]]:
+    @cached_property
+    def _seen(self) -> tuple[Float[np.ndarray, " k"], Float[np.ndarray, " k"], Inner]:
+        return self._look(np.zeros(len(self.betas)))
+
+    def _look(self, stretch: Float[np.ndarray, " k"]) -> tuple[Float[np.ndarray, " k"], Float[np.ndarray, " k"], Inner]:
         """Return the duality gaps to the primal points (1 + d) (w, b), and what rows on the margin are short of it.
 
         With g = (1 + d) y f - 1 and slacks xi = max(0, -g) the gap is, at d = 0, u'xi + a'g: no share is < 0 and
         vanishes where its conditions hold, so that nothing cancels. What the balance r misses adds b r, or s^2 r^2 / 2.
         A row on the margin that rounding leaves short of it adds u times that; a little longer w takes it over.
         """
-        problem, r = self.problem, self.balance()
-        slack, ag, short = (np.zeros(len(self.betas)) for _ in range(3))
-        for rows, G in self.gradients(self.b, 1.0):
+        problem, r, k = self.problem, self.balance(), len(self.betas)
+        slack, ag, short = (np.zeros(k) for _ in range(3))
+        inner = Inner(np.zeros(k), np.zeros(max(k - 1, 0)), np.zeros(k))
+        for rows, G in self.gradients(np.zeros(k), 0.0):
+            inner.add(self, rows, G)
+            G += np.outer(self.b, problem.y[rows]) - 1.0
             ag += self.along(rows, G)
-            G += stretch[:, np.newaxis] * (G + 1.0)
+            if stretch.any():
+                G += stretch[:, np.newaxis] * (G + 1.0)
             np.minimum(G, 0.0, out=G)
-            short = np.maximum(short, -np.where(G > -SHORT, G, 0.0).min(axis=1))
+            short = np.maximum(short, -np.where(G > -SHORT, G, 0.0).min(axis=1, initial=0.0))
             slack -= G @ problem.u0[rows] + self.betas * (G @ problem.du[rows])
         square = ag + self.total() - self.b * r
         off = np.abs(self.b * r) if problem.free else 0.5 * problem.shift * r**2
         gap = ag + slack + off + (stretch + 0.5 * stretch**2) * square
-        return np.maximum(gap, 0.0) / np.maximum(0.5 * square + slack, np.finfo(float).tiny), short
+        return np.maximum(gap, 0.0) / np.maximum(0.5 * square + slack, np.finfo(float).tiny), short, inner
 
     def along(
         self, rows: Int[np.ndarray, " r"], G: Float[np.ndarray, "j r"], which: slice = slice(None)

@@ -130,8 +130,12 @@ class Shared:
 
     room: float = 2 * GIB
     kernels: dict[Hashable, RememberedKernel] = field(default_factory=dict, repr=False)
-    _spaces: dict[bytes, Features | GramFactor] = field(default_factory=dict, repr=False)
+    _spaces: list[tuple[Rows, Features | GramFactor]] = field(default_factory=list, repr=False)
     _plateaus: list[_Kept] = field(default_factory=list, repr=False)
+
+    def copy(self) -> Shared:
+        """Return one that has all this one has; what is added to it later, this one does not see, but for kernels."""
+        return Shared(self.room, self.kernels, list(self._spaces), list(self._plateaus))
 
     def kernel(self, key: Hashable, kernel: Kernel) -> RememberedKernel:
         """Return the kernel that remembers, one for each key: its name and parameters, or the function itself."""
@@ -141,10 +145,11 @@ class Shared:
 
     def coordinates(self, X: Rows) -> Features | GramFactor:
         """Return the coordinates of rows, see `paths.coordinates`."""
-        key = _digest(X)
-        if key not in self._spaces:
-            self._spaces[key] = coordinates(X)
-        return self._spaces[key]
+        for known, space in self._spaces:
+            if equal_rows(known, X):
+                return space
+        self._spaces.append((X, coordinates(X)))
+        return self._spaces[-1][1]
 
     def svm_path(
         self,
@@ -178,11 +183,3 @@ class _Kept:
         """Return whether the path is of these rows."""
         same = self.kernel is kernel and self.scaling == scaling and np.array_equal(self.y, y)
         return same and equal_rows(self.X, X)
-
-
-def _digest(X: Rows) -> bytes:
-    """Return a digest of rows."""
-    digest = blake2b(digest_size=16)
-    for content in contents(X):
-        digest.update(content)
-    return digest.digest()

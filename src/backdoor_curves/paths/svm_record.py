@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import ClassVar
 
@@ -31,6 +31,8 @@ LARGEST = 3000
 """Rows up to which single solutions are refined: extended precision takes some copies of the kernel matrix, doubled."""
 FEW_NODES = 32
 """Of more rows only so many solutions are refined: each costs what many steps of a path do."""
+KEPT = 2**22
+"""Kernel values between training rows and others that are kept: 32 MiB."""
 SAME = 1e-12
 """Bounds that differ by no more than this share are the same."""
 TIED = 1e-9
@@ -83,6 +85,7 @@ class SVMPath(BetaPath):
     problem: Problem
     at: Nodes
     perturbation: float
+    _kernels: list[tuple[np.ndarray, Float[np.ndarray, "n x"]]] = field(default_factory=list, init=False, repr=False)
 
     @cached_property
     def interpolant(self) -> PiecewiseLinear:  # type: ignore[override]
@@ -153,11 +156,19 @@ class SVMPath(BetaPath):
     ) -> tuple[Float[np.ndarray, "b n 1"], Float[np.ndarray, "b n 1"]]:
         """Return the scores of the rows X and their derivatives from the right, at beta = 1 from the left."""
         pieces, place = np.unique(self.interpolant.pieces(betas), return_inverse=True)
-        C, db = zip(*(HeldMargin.of(self.problem, self.at.status[piece]).direction() for piece in pieces), strict=True)
+        C, db = zip(*(self._direction(int(piece)) for piece in pieces), strict=True)
         both, b = np.vstack([self.duals(betas) * self.problem.y, *C]), np.append(self.intercepts(betas), db)
         found = self._expanded(both, b, X)
         scores, rates = found[: len(betas)], found[len(betas) :][place]
         return scores[..., np.newaxis], rates[..., np.newaxis]
+
+    def _direction(self, piece: int) -> tuple[Float[np.ndarray, " n"], float]:
+        return self._start if piece == 0 else HeldMargin.of(self.problem, self.at.status[piece]).direction()
+
+    @cached_property
+    def _start(self) -> tuple[Float[np.ndarray, " n"], float]:
+        """Where the path goes from its first node: what most is asked for."""
+        return HeldMargin.of(self.problem, self.at.status[0]).direction()
 
     def response(self, beta: float) -> Response:
         """Return how the optimum at beta answers to the weights of its training rows."""
@@ -206,19 +217,26 @@ class SVMPath(BetaPath):
         """Return sum_i c_i k(x_i, x) over some training rows."""
         if not rows.size:
             return np.zeros((len(C), n_rows(X)))
-        support = take_rows(self.X, rows)
-        return np.asarray((C @ support) @ X.T) if self.kernel is linear else C @ self.kernel(support, X)
+        if self.kernel is linear:
+            return np.asarray((C @ take_rows(self.X, rows)) @ X.T)
+        return C @ self._kernel_with(rows, X)
+
+    def _kernel_with(self, rows: Int[np.ndarray, " s"], X: Rows) -> Float[np.ndarray, "s x"]:
+        """Return the kernel between some training rows and X; of the last X it is kept for all of them, if small."""
+        if not isinstance(X, np.ndarray) or len(self.problem.y) * len(X) > KEPT:
+            return self.kernel(take_rows(self.X, rows), X)
+        found = [K for known, K in self._kernels if np.array_equal(known, X)]
+        if not found:
+            found = [self.kernel(self.X, X)]
+            self._kernels.append((X.copy(), found[0]))
+            del self._kernels[:-2]
+        return found[0][rows]
 
     @cached_property
     def _gram(self) -> sp.csr_array:
-        family, k = self._all, len(self.at.betas)
-        squares, beside, along = np.zeros(k), np.zeros(k - 1), np.zeros(k)
-        for rows, G in family.gradients(np.zeros(k), 0.0):
-            squares += family.along(rows, G)
-            beside += family.along(rows, G[1:], slice(k - 1))
-            along += family.along(rows, np.broadcast_to(G[0], G.shape))
+        inner, k = self._all.inner, len(self.at.betas)
         # Of a w that is 0 rounding leaves as good as 0 of either sign.
-        squares = np.maximum(squares, 0.0)
+        squares, beside, along = np.maximum(inner.squares, 0.0), inner.beside, inner.first
         i, later = np.arange(k), np.arange(2, k)
         first = np.zeros_like(later)
         values = np.concatenate([squares, beside, beside, along[2:], along[2:]])
@@ -314,7 +332,7 @@ class SVMPath(BetaPath):
         self, X: Rows, A: Float[np.ndarray, "b n"], intercepts: Float[np.ndarray, " b"], lacking: Corrections
     ) -> Float[np.ndarray, " b"]:
         used = np.flatnonzero(A.any(axis=0) | lacking.c.any(axis=0))
-        K = self.kernel(take_rows(self.X, used), X)
+        K = self._kernel_with(used, X)
         error = np.abs(lacking.c[:, used] @ K + lacking.b[:, np.newaxis]).max(axis=1)
         size = np.abs(K)
         # The sum of s terms in floating point is off by sqrt(s) units in the last place and rarely by more.

@@ -181,7 +181,7 @@ class _Kept:
 
     def __init__(self, group: Group, rows: Rows) -> None:
         self.group, self.rows = group, rows
-        self.name = (group.first, group.rates, group.source.hash)
+        self.name = (group.first, group.lams, group.rates, group.source.hash)
 
     def __hash__(self) -> int:
         return hash(self.name)

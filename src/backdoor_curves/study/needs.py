@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterable
 
 from backdoor_curves.memory import GIB, available_memory, limit_of_container
+from backdoor_curves.paths.svm_record import KEPT
+from backdoor_curves.study.group_kernel import FEW
 from backdoor_curves.study.plan import Cell, Group, Plan, Planned
 
 BASE = 0.3 * GIB
@@ -46,7 +48,12 @@ def memory_of(group: Group) -> float:
         return needed + 8.0 * (min(source.n_train, source.width) ** 2 * 4 + 200.0 * tests)
     nodes = NODES * source.n_train
     kernel = 2 * 8.0 * (source.n_train + poison) * rows  # and once more while its parts are put together
-    return needed + kernel + 8.0 * (3.0 * source.n_train**2 + 2.0 * nodes * tests) + nodes * source.n_train
+    beside = 2 * 8.0 * min(float(KEPT), source.n_train * tests / 2)
+    if source.n_train <= FEW:  # the paths that others share
+        beside += (
+            len(group.rates) * (1 + cell.poison.control) * (8.0 * source.n_train**2 + 9.0 * nodes * source.n_train)
+        )
+    return needed + kernel + beside + 8.0 * (3.0 * source.n_train**2 + 2.0 * nodes * tests) + nodes * source.n_train
 
 
 def seconds_of(cell: Cell, group: Group) -> float:

@@ -28,7 +28,7 @@ from backdoor_curves.study.config import (
 )
 from backdoor_curves.study.sources import WIDTHS, content_hash, draw, frozen_network, poisoned, write_rows
 
-ALGORITHM = 1
+ALGORITHM = 2
 """Part of every key; raised when the numbers of a cell change by more than rounding."""
 
 
@@ -126,10 +126,11 @@ class Source:
 
 @dataclass(frozen=True)
 class Group:
-    """What cells share: all their coordinates but lambda and rate, the rates that occur, and the rows."""
+    """What cells share: all their coordinates but lambda and rate, those that occur, and the rows."""
 
     number: int
     first: Cell
+    lams: tuple[float, ...]
     rates: tuple[float, ...]
     source: Source
 
@@ -205,7 +206,7 @@ def make_plan(
             shared = (cell.data, cell.trigger, cell.poison, cell.learner, cell.intercept, cell.method, cell.gamma)
             number = numbers.setdefault((*shared, cell.seed), len(groups))
             if number == len(groups):
-                groups.append(Group(number, cell, experiment.rates, source))
+                groups.append(Group(number, cell, _lams_beside(cell, experiment), experiment.rates, source))
             cells.append(Planned(key, cell, number))
     return Plan(study, cells, groups)
 
@@ -260,6 +261,13 @@ def _cells(experiment: Experiment) -> Iterator[Cell]:
                                 seed,
                                 experiment.keep,
                             )
+
+
+def _lams_beside(cell: Cell, experiment: Experiment) -> tuple[float, ...]:
+    """Return all lambdas at which an experiment has the learner of a cell, ascending."""
+    kind = cell.learner, cell.intercept, cell.method, cell.gamma
+    settings = _settings(experiment.learners)
+    return tuple(sorted({lam for of, lam, gamma in settings if (of.kind, of.intercept, of.method, gamma) == kind}))
 
 
 def _settings(learners: tuple[LearnerConfig, ...]) -> Iterator[tuple[LearnerConfig, float, float | None]]:

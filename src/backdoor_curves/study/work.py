@@ -8,12 +8,13 @@ reaches the next one but the coordinates of rows, which are a function of the ro
 from __future__ import annotations
 
 import io
-import tempfile
 import time
 import traceback
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -23,16 +24,18 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.svm import SVC, LinearSVC
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from backdoor_curves.curve import BackdoorLearningCurve, backdoor_learning_curve
 from backdoor_curves.data import PoisonedData, Samples
 from backdoor_curves.estimators import kernel_key, kernel_of
+from backdoor_curves.following import follow
+from backdoor_curves.learners import read_learner
 from backdoor_curves.paths.base import BetaPath, PathError
 from backdoor_curves.paths.shared import Shared
 from backdoor_curves.paths.svm_record import SVMPath
 from backdoor_curves.study.featured import FeatureTable
-from backdoor_curves.study.group_kernel import GroupKernel
+from backdoor_curves.study.group_kernel import FEW, GroupKernel
 from backdoor_curves.study.plan import Cell, Group
 from backdoor_curves.study.quantities import Number, numbers
 from backdoor_curves.study.sources import poisoned
@@ -62,10 +65,40 @@ class Outcome:
 
 @dataclass(frozen=True, eq=False)
 class Bench:
-    """What the cells of a group share: poisoned data by rate, and kernels and coordinates of their rows."""
+    """What the cells of a group share: poisoned data by rate, kernels and coordinates of their rows, and plateaus.
+
+    Parameters
+    ----------
+    data : mapping of float to PoisonedData
+        By rate.
+    shared : Shared
+        Kernels and coordinates.
+    lams : tuple of float
+        All lambdas of the group, ascending.
+    plateaus : dict
+        By rate, and whether it is the control: the path of an SVM at the smallest lambda. While no clean row is at its
+        bound it is that of the others, too.
+    """
 
     data: Mapping[float, PoisonedData]
     shared: Shared
+    lams: tuple[float, ...]
+    plateaus: dict[tuple[float, bool], Shared] = field(default_factory=dict)
+
+    def shared_by(self, cell: Cell, is_control: bool) -> Shared:
+        """Return what a cell may use, and leave something in that no other sees."""
+        if not self.shared.kernels:
+            return self.shared
+        if len(self.data[cell.rate].clean_train) > FEW:
+            return self.shared.copy()
+        place = cell.rate, is_control
+        if place not in self.plateaus:
+            first = self.plateaus[place] = self.shared.copy()
+            reference = estimator(msgspec.structs.replace(cell, lam=self.lams[0]))
+            data = self.data[cell.rate].control() if is_control else self.data[cell.rate]
+            with suppress(PathError):  # of which its own cell will tell
+                follow(read_learner(reference, data), "exact", shared=first)
+        return self.plateaus[place].copy()
 
 
 def estimator(cell: Cell) -> Any:
@@ -118,9 +151,15 @@ def prepare(group: Group, train: Samples, test: Samples, table: FeatureTable | N
         assert kernel is not None  # these two have one
         learned = _rows([train.X, *(one.poison_train.X for one in data.values())])
         tested = _rows([test.X, next(iter(data.values())).triggered_test.X])
-        with threadpool_limits(1):  # more threads add up in another order
+        with _threads().limit(limits=1):  # more threads add up in another order
             shared.kernels[kernel_key(last)] = GroupKernel(kernel, learned, tested)
-    return Bench(data, shared)
+    return Bench(data, shared, group.lams)
+
+
+@cache
+def _threads() -> ThreadpoolController:
+    """Found once: to look through all libraries that are loaded takes some milliseconds."""
+    return ThreadpoolController()
 
 
 def _rows(parts: list[np.ndarray]) -> np.ndarray:
@@ -131,19 +170,18 @@ def _rows(parts: list[np.ndarray]) -> np.ndarray:
 def compute(key: str, cell: Cell, bench: Bench) -> Outcome:
     """Return what comes of a cell; one that cannot be had is an outcome too, with its reason in one line."""
     start = time.perf_counter()
-    # A path that serves another lambda is left out: which one that is would depend on who came first.
-    shared = Shared(kernels=bench.shared.kernels) if bench.shared.kernels else bench.shared
 
-    def curve(data: PoisonedData) -> BackdoorLearningCurve:
+    def curve(data: PoisonedData, is_control: bool = False) -> BackdoorLearningCurve:
         betas = cell.keep.betas or None
         method: Any = cell.method
+        shared = bench.shared_by(cell, is_control)
         return backdoor_learning_curve(estimator(cell), data, method=method, betas=betas, shared=shared)
 
     try:
-        with warnings.catch_warnings(), threadpool_limits(1):
+        with warnings.catch_warnings(), _threads().limit(limits=1):
             warnings.simplefilter("ignore", ConvergenceWarning)  # the curve keeps the betas in `missed`
             data = bench.data[cell.rate]
-            found, control = curve(data), curve(data.control()) if cell.poison.control else None
+            found, control = curve(data), curve(data.control(), True) if cell.poison.control else None
             small = found.condensed()
             small_control = None if control is None else control.condensed()
             records = _records(cell, found, small, small_control)
@@ -207,10 +245,9 @@ def _coefficients(path: BetaPath, betas: np.ndarray) -> dict[str, np.ndarray]:
 
 def curve_as_bytes(curve: BackdoorLearningCurve) -> bytes:
     """Return the bytes of the file that `save` writes."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "curve.npz"
-        curve.save(path)
-        return path.read_bytes()
+    stream = io.BytesIO()
+    curve.save(stream)
+    return stream.getvalue()
 
 
 def curve_from_bytes(content: bytes) -> BackdoorLearningCurve:

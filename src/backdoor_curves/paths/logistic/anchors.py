@@ -11,10 +11,11 @@ All of it in tau = log(1 + beta / scale), see `panels`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from jaxtyping import Float
-from scipy.special import expit
+from scipy.special import comb, expit, factorial
 
 from backdoor_curves.paths.base import PathError
 from backdoor_curves.paths.logistic.problem import Factor, Problem, newton
@@ -134,7 +135,7 @@ def _between(
     at = panel_points(np.array([left.tau, right.tau]), DEGREE)
     betas = betas_of(at, scale)
     span = span_of(problem, np.column_stack([left.w, left.series, right.w, right.series]))
-    C, F = solve_in_span(problem, span, span.Q.T @ _cubic(left, right, at), betas, 0.1 * tolerance)
+    C, F = solve_in_span(problem, span, span.Q.T @ hermite(left, right, at), betas, 0.1 * tolerance)
     W, F, sizes = _corrected(problem, left, right, span.Q @ C, F, betas, tolerance)
     rough = TAIL * tail(F.T)
     longer = (AIM * tolerance / max(sizes[0], TINY)) ** (1.0 / ORDER)
@@ -142,12 +143,34 @@ def _between(
     return W, max(sizes[-1], rough), min(longer, smoother)
 
 
-def _cubic(left: Anchor, right: Anchor, tau: Float[np.ndarray, " b"]) -> Float[np.ndarray, "p b"]:
-    """Return the cubic through w and dw/dtau at two anchors."""
-    h = right.tau - left.tau
-    t = (tau - left.tau) / h
-    ends = np.column_stack([left.w, h * left.series[:, 0], right.w, h * right.series[:, 0]])
-    return ends @ np.array([(1 + 2 * t) * (1 - t) ** 2, t * (1 - t) ** 2, t**2 * (3 - 2 * t), t**2 * (t - 1)])
+def hermite(left: Anchor, right: Anchor, tau: Float[np.ndarray, " b"]) -> Float[np.ndarray, "p b"]:
+    """Return the polynomial in tau with the w and all derivatives of two anchors, of degree 2 order + 1.
+
+    Source: Hermite's formula for two points, where the polynomials of the values and derivatives at 0 are
+
+        x^k (1 - x)^m sum_{j < m - k} binomial(m - 1 + j, j) x^j,     m = order + 1.
+    """
+    h, (order, m) = right.tau - left.tau, (left.series.shape[1], left.series.shape[1] + 1)
+    k, powers = np.arange(m), _powers_of_t(order)
+    many = comb(order + k, k)
+    ends = [np.column_stack([end.w, end.series @ powers]) for end in (left, right)]
+    x = (tau - left.tau) / h
+
+    def basis(x: Float[np.ndarray, " b"]) -> Float[np.ndarray, "m b"]:
+        partial = np.cumsum(many[:, np.newaxis] * x ** k[:, np.newaxis], axis=0)
+        return x ** k[:, np.newaxis] * (1.0 - x) ** m * partial[::-1]
+
+    return (ends[0] * h**k) @ basis(x) + (ends[1] * (-h) ** k) @ basis(1.0 - x)
+
+
+@cache
+def _powers_of_t(order: int) -> Float[np.ndarray, "order order"]:
+    """Return the Taylor coefficients 1, ..., order in tau of t, ..., t^order, with t = exp(tau) - 1: a row each."""
+    t = np.append(0.0, 1.0 / factorial(np.arange(1, order + 1)))
+    rows = [np.append(1.0, np.zeros(order))]
+    for _ in range(order):
+        rows.append(np.convolve(rows[-1], t)[: order + 1])
+    return np.array(rows)[1:, 1:]
 
 
 def _corrected(

@@ -181,8 +181,16 @@ class LogisticPath(BetaPath):
         """
         W, rates = np.empty((2, len(self.nodal), len(betas)))
         for group in neighbours(np.log1p(betas / self.interpolant.scale)):
-            W[:, group], rates[:, group] = optimum_and_rate(self.problem, self._at(betas[group]), betas[group])
+            at = betas[group]
+            found = self._start if not at.any() else optimum_and_rate(self.problem, self._at(at), at)
+            W[:, group], rates[:, group] = found
         return self._scores(W, X).T[..., np.newaxis], self._scores(rates, X).T[..., np.newaxis]
+
+    @cached_property
+    def _start(self) -> tuple[Float[np.ndarray, "p 1"], Float[np.ndarray, "p 1"]]:
+        """The optimum at beta = 0 and its derivative: those that most are asked for."""
+        zero = np.zeros(1)
+        return optimum_and_rate(self.problem, self._at(zero), zero)
 
     def response(self, beta: float) -> Response:
         """Return how the optimum at beta answers to the weights of its training rows."""

@@ -135,8 +135,9 @@ def newton(
 ) -> tuple[Float[np.ndarray, " p"], Float[np.ndarray, " n"], Factor]:
     """Return the optimum at one beta, its scores there, and a factor of the Hessian from nearby.
 
-    Newton's method stops where a step moves no score by more than `accuracy`, or where rounding keeps it from getting
-    nearer. The factor is kept for as long as it makes steps shrink fast.
+    Newton's method stops where a step moves no score by more than `accuracy`, or the next one would not if it shrinks
+    as this one did, or where rounding keeps it from getting nearer. The factor is kept while it makes steps shrink
+    fast.
     """
     betas, W = np.array([beta]), w[:, np.newaxis].copy()
     F = problem.Z @ W
@@ -152,7 +153,8 @@ def newton(
             share = _damped(problem, W, F, step, along, float((g * step).sum()), betas)
             step, along = share * step, share * along
         W, F = W + step, F + along
-        if size <= accuracy or (size > 0.5 * before and size < STALLED * (1.0 + float(np.abs(F).max()))):
+        coming = size * size / before if np.isfinite(before) and size < before else size
+        if coming <= accuracy or (size > 0.5 * before and size < STALLED * (1.0 + float(np.abs(F).max()))):
             return W[:, 0], F[:, 0], factor
         if size > 0.1 * before:
             factor = None
