@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatterSciNotation, LogLocator
 
 from backdoor_curves.curve import BackdoorLearningCurve
 from backdoor_curves.display import BackdoorLearningCurveDisplay, SlopeDisplay
@@ -131,6 +132,8 @@ def draw_slopes(
                 theta, asr = published[name]
                 ax.scatter(theta, asr, marker="x", s=16, color="0.6", linewidths=0.8, zorder=1)
                 ax.set_xlim(min(ax.get_xlim()[0], theta.min() / 1.5), ax.get_xlim()[1])
+                ax.xaxis.set_major_locator(LogLocator(numticks=5))  # the display's own may be for a shorter axis
+                ax.xaxis.set_major_formatter(LogFormatterSciNotation())
             if j:
                 ax.set_ylabel("")
     figure.suptitle(title)
