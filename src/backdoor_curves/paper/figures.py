@@ -51,6 +51,11 @@ def figure_1() -> Figure:
 
     The published points are not to be had; these are a design of this package's own that shows the same.
     """
+    return toy_figure("Figure 1, points of our own: strong and weak regularisation on a toy")
+
+
+def toy_figure(title: str) -> Figure:
+    """Return the toy's points and decision lines beside its curves, at strong and at weak regularisation."""
     figure = Figure(figsize=(12.5, 3.6), layout="constrained")
     axes = figure.subplots(1, 4, width_ratios=(1.0, 1.1, 1.0, 1.1))
     data = toy_data()
@@ -61,7 +66,7 @@ def figure_1() -> Figure:
         beside.set_title(f"half of the loss is gone at β = {curve.half_loss_beta:.2g}", fontsize="small")
         beside.set_ylim(0.0, 1.5)
     figure.legend(handles=keys, loc="outside lower center", ncols=len(keys), frameon=False, fontsize="small")
-    figure.suptitle("Figure 1, points of our own: strong and weak regularisation on a toy")
+    figure.suptitle(title)
     return figure
 
 
