@@ -99,7 +99,8 @@ def follow(
             )
         W, error, growth = _between(problem, left, right, scale, tolerance)
         if error > tolerance:
-            guess, tau = W[:, DEGREE // 2], (left.tau + right.tau) / 2.0
+            tau = (left.tau + right.tau) / 2.0
+            guess = _best(problem, np.column_stack([W[:, DEGREE // 2], left.w, right.w]), tau, scale)
             ahead.append(_anchor(problem, guess, tau, scale, tolerance))
             anchors += 1
             continue
@@ -115,6 +116,13 @@ def _anchor(problem: Problem, guess: Float[np.ndarray, " p"], tau: float, scale:
     beta = float(betas_of(np.array([tau]), scale)[0])
     w, f, factor = newton(problem, guess, beta, SHARP * tolerance)
     return Anchor(beta, tau, w, taylor(problem, f, beta, scale + beta, factor, ORDER), factor)
+
+
+def _best(problem: Problem, W: Float[np.ndarray, "p c"], tau: float, scale: float) -> Float[np.ndarray, " p"]:
+    """Return the column with the lowest objective: over too long a stretch the polynomial is worse than either end."""
+    F = problem.Z @ W
+    values = problem.value(W, F, np.repeat(betas_of(np.array([tau]), scale), W.shape[1]))
+    return W[:, int(np.nanargmin(values))]
 
 
 def _extrapolated(problem: Problem, left: Anchor, tau: float, scale: float) -> Float[np.ndarray, " p"]:
