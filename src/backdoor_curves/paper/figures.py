@@ -199,7 +199,7 @@ def figure_14(blocks: Mapping[str, tuple[Explanation, Sequence[str]]]) -> Figure
     ----------
     blocks : mapping of a title to an explanation and the names of its two classes
     """
-    figure = Figure(figsize=(7.5, 3.6 * len(blocks) + 0.3), layout="compressed")
+    figure = Figure(figsize=(7.5, 3.8 * len(blocks) + 0.3), layout="constrained")
     parts = figure.subfigures(len(blocks), 1, squeeze=False)[:, 0]
     for part, (title, (found, names)) in zip(parts, blocks.items(), strict=True):
         predicted = [names[label] for label in found.predicted]
