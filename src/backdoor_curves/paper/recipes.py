@@ -67,7 +67,14 @@ def safe_regions_figure(run: Run, title: str) -> Figure:
     rows: dict[str, list[tuple[str, Any]]] = {}
     for region in safe_regions([row for row in slopes if row["trigger"] == smallest]):
         rows.setdefault(region.data, []).append((LEARNERS[region.learner.split(",")[0]], region))
-    return draw_safe_maps([[(f"{data}, {name}", region) for name, region in row] for data, row in rows.items()], title)
+    return draw_safe_maps([[(f"{_pair(data)}, {name}", of) for name, of in row] for data, row in rows.items()], title)
+
+
+def _pair(data: str) -> str:
+    """Return the pair of a data set in words: "mnist 7-1" as 7-1, "cifar10 0-6, squeezenet" as airplane vs frog."""
+    digits = data.split(",")[0].split()[-1]
+    names = {f"{a}-{b}": name for (a, b), name in figures.CIFAR10_NAMES.items()}
+    return names.get(digits, digits) if data.startswith("cifar10") else digits
 
 
 def _samples(results: Results) -> Figure:
