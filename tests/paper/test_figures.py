@@ -12,7 +12,7 @@ import backdoor_curves as bc
 from backdoor_curves.display.saving import save_figure
 from backdoor_curves.paper import figures, recipes, reproduce
 from backdoor_curves.paper.explanations import Explanation, explain_linear_svm
-from backdoor_curves.paper.panels import chosen, curve_columns, draw_curves, draw_slopes
+from backdoor_curves.paper.panels import chosen, curve_columns, draw_curves, draw_slopes, smallest_trigger
 from backdoor_curves.paper.results import STUDIES as FILES
 from backdoor_curves.paper.results import Asked, part_of
 from backdoor_curves.study.config import (
@@ -160,6 +160,11 @@ def test_samples_are_shown_without_and_with_the_trigger(data):
     above, below = (figure.axes[i].images[0].get_array() for i in (0, 3))
     assert (above != below).any()
     assert (above[:5, :5] == below[:5, :5]).all()
+
+
+def test_the_smallest_trigger_is_that_of_the_fewest_pixels():
+    """Not that of the first letter."""
+    assert smallest_trigger(["random 12 x 12", "random 3 x 3"]) == "random 3 x 3"
 
 
 @pytest.mark.parametrize("kind", ["png", "pdf", "svg"])

@@ -65,12 +65,25 @@ def test_a_fault_in_what_is_asked_costs_nothing(words, said, tmp_path):
     assert not (tmp_path / "out" / "figures").exists()
 
 
+def test_an_earlier_figure_stays_on_the_page(tmp_path):
+    """A second call for another figure, which cannot be had, takes nothing away."""
+    command(1, "--out", tmp_path / "out")
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    code, _ = command(4, "--out", tmp_path / "out", "--data-dir", empty, "--offline")
+    html = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    assert code == 3
+    assert html.count("data:image/png;base64,") == 1
+    assert "Figure 4" in html[html.index("Left out") :]
+
+
 def test_nothing_more_is_begun_when_asked_to_stop(tmp_path):
-    """After the first figure: the second is not drawn, and what is there has its page."""
+    """After the first figure: the second is not drawn, and no page of a part replaces that of the whole."""
     made = []
     asked = Asked(("1", "samples"), tmp_path, WISHES, data_dir=tmp_path, offline=True)
     found = reproduce(asked, list, stopping=lambda: bool(made), say=made.append)
     assert [drawn.recipe.name for drawn in found.figures] == ["1"]
+    assert not found.page.exists()
 
 
 def test_texts_are_shown_as_texts(tmp_path):
@@ -101,10 +114,10 @@ def test_a_published_curve_stands_beside_ours(tmp_path, monkeypatch):
 
 
 def _of_7_1(file, kind):
-    """The curves of 7-1 alone: a third of the cells."""
+    """Of 7-1 alone: a third of the cells."""
     study = part_of(file, kind)
-    (curves,) = study.experiments
-    return Study(study.name, (msgspec.structs.replace(curves, data=curves.data[:1]),), False)
+    parts = tuple(msgspec.structs.replace(part, data=part.data[:1]) for part in study.experiments)
+    return Study(study.name, parts, False)
 
 
 def _only_recorded(published, *_, **__):

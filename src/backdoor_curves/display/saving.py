@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ HASHED = re.compile(r"(?<=[\"#])[a-zA-Z][0-9a-f]{10}(?=[\")])")
 
 
 def save_figure(figure: Figure, path: Path) -> Path:
-    """Write a figure as .png, .pdf or .svg, by the ending of its path; return the path.
+    """Write a figure as .png, .pdf or .svg, by the ending of its path, whole or not at all; return the path.
 
     Text stays text in .pdf and .svg. The same figure gives the same bytes with the same version of matplotlib.
 
@@ -30,10 +31,15 @@ def save_figure(figure: Figure, path: Path) -> Path:
     kind = path.suffix.lstrip(".")
     if kind not in TIMELESS:
         raise ValueError(f"{path.name}: a name that ends in .png, .pdf or .svg was expected")
-    with mpl.rc_context({"svg.hashsalt": "backdoor-curves", "svg.fonttype": "none", "pdf.fonttype": 42}):
-        figure.savefig(path, dpi=PIXELS, metadata=TIMELESS[kind])
-    if kind == "svg":
-        path.write_text(_with_plain_ids(path.read_text(encoding="utf-8")), encoding="utf-8")
+    draft = path.with_name(f".{os.getpid()}.{path.name}")
+    try:
+        with mpl.rc_context({"svg.hashsalt": "backdoor-curves", "svg.fonttype": "none", "pdf.fonttype": 42}):
+            figure.savefig(draft, dpi=PIXELS, metadata=TIMELESS[kind])
+        if kind == "svg":
+            draft.write_text(_with_plain_ids(draft.read_text(encoding="utf-8")), encoding="utf-8")
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
     return path
 
 

@@ -25,9 +25,9 @@ from backdoor_curves.paper.panels import (
     Pair,
     chosen,
     curve_columns,
-    data_of,
     draw_curves,
     draw_slopes,
+    smallest_trigger,
 )
 from backdoor_curves.paper.published import PublishedRow
 from backdoor_curves.poisoning import poison
@@ -111,7 +111,7 @@ def figure_2(cifar10: Run) -> Figure:
 def figure_3(cifar10: Run) -> Figure:
     """Return Figure 3: slope against attack success and clean accuracy, RBF SVM on airplane against frog, p = 10 %."""
     panel = _slope_panel(cifar10, AIRPLANE_FROG, "rbf-svm", CIFAR10_GAMMAS, CIFAR10_NAMES[AIRPLANE_FROG])
-    return draw_slopes([[panel]], "Figure 3")
+    return draw_slopes([[panel]], f"Figure 3{_network(cifar10)}")
 
 
 def figure_4(mnist: Run) -> Figure:
@@ -172,7 +172,7 @@ def figure_11(cifar10: Run) -> Figure:
     """Return Figure 11: slopes and accuracies on CIFAR-10, at the gammas of Figure 3: those named are on no grid."""
     rows = [
         [_slope_panel(cifar10, pair, learner, CIFAR10_GAMMAS, name) for learner in LEARNERS]
-        for pair, name in _in_order(AIRPLANE_FROG, AIRPLANE_TRUCK, BIRD_DOG)
+        for pair, name in _named(AIRPLANE_FROG, AIRPLANE_TRUCK, BIRD_DOG)
     ]
     return draw_slopes(rows, f"Figure 11: CIFAR-10{_network(cifar10)}, θ of the true derivative at β = 0, p = 0.1")
 
@@ -187,7 +187,7 @@ def figure_13(cifar10: Run) -> Figure:
     """Return Figure 13: size and angle of the weights on CIFAR-10, p = 10 %."""
     rows = [
         [_deviation_panel(cifar10, pair, learner, name) for learner in LEARNERS]
-        for pair, name in _in_order(AIRPLANE_FROG, AIRPLANE_TRUCK, BIRD_DOG)
+        for pair, name in _named(AIRPLANE_FROG, AIRPLANE_TRUCK, BIRD_DOG)
     ]
     return draw_deviations(rows, f"Figure 13: CIFAR-10{_network(cifar10)}, p = 0.1; ASR at β = 1")
 
@@ -271,8 +271,7 @@ def samples_figure(blocks: Mapping[str, tuple[PoisonedData, Sequence[str]]], cou
 
 def _slope_panel(run: Run, pair: Pair, learner: str, gammas: Sequence[float], name: str) -> tuple[str, Any]:
     cells = chosen(run, pair, learner, rate=0.1)
-    sizes = {cell.coordinates["trigger"] for cell in cells}
-    smallest = min(sizes, default="")  # "random 3 x 3": the larger trigger is in the store too
+    smallest = smallest_trigger(cell.coordinates["trigger"] for cell in cells)  # the larger is in the store too
     shown = [
         cell
         for cell in cells
@@ -292,7 +291,7 @@ def _deviation_panel(run: Run, pair: Pair, learner: str, name: str) -> tuple[str
     return f"{LEARNERS[learner]}, {name}", [run.curve(cell) for cell in cells]
 
 
-def _in_order(*pairs: Pair) -> list[tuple[Pair, str]]:
+def _named(*pairs: Pair) -> list[tuple[Pair, str]]:
     return [(pair, CIFAR10_NAMES[pair]) for pair in pairs]
 
 
@@ -302,5 +301,4 @@ def _network(run: Run) -> str:
 
 
 def _on(run: Run, pair: Pair, title: str) -> str:
-    data_of(run, pair)
     return f"{title}: CIFAR-10 {CIFAR10_NAMES[pair]}{_network(run)}"

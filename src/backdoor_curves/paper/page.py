@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import os
+import shlex
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -55,10 +57,16 @@ def write_page(
         runs=runs,
         bounds={run.study.name: _largest_bound(run) for run in runs},
         version=__version__,
-        command=" ".join(["backdoor-curves", *sys.argv[1:]]),
+        command=shlex.join(["backdoor-curves", *sys.argv[1:]]),
     )
-    path.write_text(html, encoding="utf-8")
-    return path
+    return write_whole(path, html)
+
+
+def write_whole(path: Path, text: str) -> Path:
+    """Write a text file under another name first: a file that can be seen is whole; return its path."""
+    draft = path.with_name(f".{os.getpid()}.{path.name}")
+    draft.write_text(text, encoding="utf-8")
+    return draft.replace(path)
 
 
 def _name(drawn: Drawn) -> str:

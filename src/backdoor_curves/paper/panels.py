@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -60,6 +60,11 @@ def chosen(run: Run, pair: Pair, learner: str, **where: Any) -> list[StoredCell]
         and learner_of(cell) == learner
         and all(cell.coordinates[name] == value for name, value in where.items())
     ]
+
+
+def smallest_trigger(names: Iterable[str]) -> str:
+    """Return the name of the smallest patch, "random 3 x 3" before "random 12 x 12"; "" of none."""
+    return min(names, key=lambda name: int(name.split()[1]), default="")
 
 
 def spelled_setting(gamma: float | None, lam: float) -> str:

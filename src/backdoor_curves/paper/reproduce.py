@@ -16,9 +16,9 @@ from backdoor_curves.display.saving import save_figure
 from backdoor_curves.paper.claim import Claim
 from backdoor_curves.paper.claims import claims_of
 from backdoor_curves.paper.comparison import CURVE_FIGURES, DEVIATION_FIGURE, SLOPE_FIGURE, Compared, as_csv, compare
-from backdoor_curves.paper.page import write_page
+from backdoor_curves.paper.page import write_page, write_whole
 from backdoor_curves.paper.published_files import PublishedNumbers, read_published
-from backdoor_curves.paper.recipes import Drawn, Recipe, chosen_recipes
+from backdoor_curves.paper.recipes import RECIPES, Drawn, Recipe, chosen_recipes
 from backdoor_curves.paper.repeated import repeat
 from backdoor_curves.paper.results import CANNOT, Asked, Results
 from backdoor_curves.study.running import Progress
@@ -31,13 +31,13 @@ class Reproduction:
     Parameters
     ----------
     figures : tuple of Drawn
-        In the order of the paper.
+        In the order of the paper, those of earlier calls among them.
     rows : tuple of Compared
         Every published number beside ours; empty where no published files were named.
     claims : tuple of Claim
         What the paper concludes, tested on the runs behind the figures.
     page : path
-        The page that shows all.
+        The page that shows all; not written if it was asked to stop.
     """
 
     figures: tuple[Drawn, ...]
@@ -79,31 +79,48 @@ def reproduce(
     """
     recipes = chosen_recipes(asked.figures)
     # Read before anything is computed: a wrong folder should not cost an hour.
-    published = None if asked.published is None else _needed(read_published(asked.published), recipes)
-    results = Results(asked, progress, stopping)
+    published = None if asked.published is None else read_published(asked.published)
+    results = Results(asked, progress, stopping, published, say)
     (asked.out / "figures").mkdir(parents=True, exist_ok=True)
-    drawn = tuple(_drawn(recipe, results, say) for recipe in recipes if not stopping())
-    runs = list(results.runs.values())
+    drawn = [_drawn(recipe, results, say) for recipe in recipes if not stopping()]
+    page = asked.out / "index.html"
+    if stopping():
+        return Reproduction(tuple(drawn), (), (), page)
+    drawn = _with_earlier(drawn, asked)
+    runs = results.all_runs()
     rows: list[Compared] = []
-    if published is not None and not stopping():
+    if published is not None:
         say("the published numbers, by the paper's recipe")
+        needed = _needed(published, {one.recipe.name for one in drawn if one.file is not None})
         again = repeat(
-            published,
+            needed,
             asked.out / "runs" / "repeated",
             data_dir=asked.data_dir,
             offline=asked.offline,
             n_jobs=asked.wishes.n_jobs,
         )
-        rows = compare(published, again, *runs)
-        (asked.out / "comparison.csv").write_text(as_csv(rows), encoding="utf-8")
+        rows = compare(needed, again, *runs)
+        write_whole(asked.out / "comparison.csv", as_csv(rows))
     claims = claims_of(runs, () if published is None else published.slopes, results.trigger_shares())
-    page = write_page(asked.out / "index.html", drawn, rows, claims, runs)
-    return Reproduction(drawn, tuple(rows), tuple(claims), page)
+    write_page(page, drawn, rows, claims, runs)
+    return Reproduction(tuple(drawn), tuple(rows), tuple(claims), page)
 
 
-def _needed(published: PublishedNumbers, recipes: Sequence[Recipe]) -> PublishedNumbers:
-    """Return the published numbers of the figures that are drawn."""
-    names = {recipe.name for recipe in recipes}
+def _with_earlier(drawn: Sequence[Drawn], asked: Asked) -> list[Drawn]:
+    """Return what was drawn now and what an earlier call has left in the folder, in the order of the paper."""
+    now = {one.recipe.name: one for one in drawn}
+    found = []
+    for recipe in RECIPES:
+        file = asked.out / "figures" / f"{recipe.file}.{asked.kind}"
+        if recipe.name in now:
+            found.append(now[recipe.name])
+        elif file.is_file():
+            found.append(Drawn(recipe, file))
+    return found
+
+
+def _needed(published: PublishedNumbers, names: set[str]) -> PublishedNumbers:
+    """Return the published numbers of figures by their names."""
     return PublishedNumbers(
         slopes=tuple(file for file in published.slopes if SLOPE_FIGURE in names),
         curves=tuple(file for file in published.curves if CURVE_FIGURES.get(file.pair) in names),

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar, get_args
 
 from backdoor_curves.data import PoisonedData
 from backdoor_curves.paper import figures, protocol
 from backdoor_curves.paper.claims import TriggerShare
 from backdoor_curves.paper.explanations import Explanation, explain_linear_svm
-from backdoor_curves.paper.published import PublishedRow, read_rows
+from backdoor_curves.paper.published import PublishedRow
+from backdoor_curves.paper.published_files import PublishedNumbers
 from backdoor_curves.study.config import FeaturesConfig, Study, read_study
-from backdoor_curves.study.run import Run, load_run
+from backdoor_curves.study.run import Run, load_run, stores_of
 from backdoor_curves.study.running import Progress, Wishes, run_study
 from backdoor_curves.study.sources import frozen_network
 
 Network = Literal["alexnet", "squeezenet"]
 DataSet = Literal["mnist", "cifar10"]
 Kind = Literal["curves", "slopes"]
+DATA_SETS: tuple[DataSet, ...] = get_args(DataSet)
+KINDS: tuple[Kind, ...] = get_args(Kind)
+T = TypeVar("T")
+U = TypeVar("U")
 STUDIES = Path(__file__).parent / "studies"
 PUBLISHED_NAMES = {"linear-svm": "svm", "logistic": "logistic", "ridge": "ridge", "rbf-svm": "svm-rbf"}
 """What the published slope files call our learners."""
@@ -70,16 +75,25 @@ class Results:
         Runs an iterator over `Progress` to its end, and shows it.
     stopping : callable
         Whether to begin nothing more.
+    published : PublishedNumbers, optional
+    say : callable
+        Takes a line on what is left out.
     """
 
     def __init__(
-        self, asked: Asked, progress: Callable[[Iterator[Progress]], Any], stopping: Callable[[], bool]
+        self,
+        asked: Asked,
+        progress: Callable[[Iterator[Progress]], Any],
+        stopping: Callable[[], bool],
+        published: PublishedNumbers | None,
+        say: Callable[[str], None],
     ) -> None:
         self.asked = asked
         self.stopping = stopping
+        self.published = published
+        self.say = say
         self._progress = progress
         self._runs: dict[tuple[DataSet, Kind], Run] = {}
-        self._blocks: dict[str, tuple[Explanation, Sequence[str]]] = {}
 
     def run(self, data: DataSet, kind: Kind) -> Run:
         """Return a run of the paper, complete."""
@@ -102,34 +116,27 @@ class Results:
             self._runs[data, kind] = found
         return self._runs[data, kind]
 
-    @property
-    def runs(self) -> Mapping[tuple[DataSet, Kind], Run]:
-        """Those that were needed so far."""
-        return self._runs
+    def all_runs(self) -> list[Run]:
+        """Return the runs that were needed now, and those that an earlier call has left whole."""
+        for data in DATA_SETS:
+            for kind in KINDS:
+                folder = self.asked.out / "runs" / part_of(self._study_file(data), kind).name
+                if (data, kind) not in self._runs and stores_of(folder):
+                    found = load_run(folder)
+                    if not found.n_left:
+                        self._runs[data, kind] = found
+        return list(self._runs.values())
 
     def _study_file(self, data: DataSet) -> Path:
         network = "-squeezenet" if data == "cifar10" and self.asked.network == "squeezenet" else ""
         return STUDIES / f"paper-{data}{network}.toml"
 
     @cached_property
-    def published_slopes(self) -> dict[str, list[PublishedRow]] | None:
-        """The published slope rows of MNIST 7-1 by learner, if a folder with them was named."""
-        if self.asked.published is None:
-            return None
-        files = {
-            learner: self.asked.published / f"{name}_pair7-1_ttypebadnet_tsize3.csv"
-            for learner, name in PUBLISHED_NAMES.items()
-        }
-        return {learner: list(read_rows(file).values()) for learner, file in files.items() if file.is_file()}
-
-    @cached_property
-    def has_cifar10(self) -> bool:
-        """Whether CIFAR-10 images are at hand."""
-        try:
-            self.cifar10_images  # noqa: B018 - kept for who asks next
-        except CANNOT:
-            return False
-        return True
+    def published_slopes(self) -> dict[str, list[PublishedRow]]:
+        """The published slope rows of MNIST 7-1, trigger of 3 x 3 pixels, by learner; empty if no folder was named."""
+        files = () if self.published is None else self.published.slopes
+        ours = {theirs: name for name, theirs in PUBLISHED_NAMES.items()}
+        return {ours[f.learner]: list(f.rows.values()) for f in files if f.pair == (7, 1) and f.size == 3}
 
     @cached_property
     def mnist_images(self) -> PoisonedData:
@@ -145,10 +152,60 @@ class Results:
         rows = protocol.cifar10_pair(*where, n_train=min(5000, n_train), n_test=min(1000, n_test))
         return protocol.badnet(*rows, rate=0.15, size=16)
 
-    def explanation(self, data: DataSet) -> Explanation:
-        """Return the arrays of Figures 14 and 15; computed once, then kept in a file."""
+    def samples(self) -> dict[str, tuple[PoisonedData, Sequence[str]]]:
+        """Return poisoned images of each data set at hand, with the names of their classes."""
+        makers = {
+            "MNIST 7-1, 6 x 6 pixels": lambda: (self.mnist_images, figures.MNIST_NAMES),
+            "CIFAR-10 airplane vs frog, 16 x 16 pixels": lambda: (self.cifar10_images, figures.FROG_NAMES),
+        }
+        return self._at_hand("samples", makers)
+
+    def explanations(self) -> dict[str, tuple[Explanation, Sequence[str]]]:
+        """Return the blocks of Figures 14 and 15, of each data set at hand."""
+        names: dict[DataSet, Sequence[str]] = {"mnist": figures.MNIST_NAMES, "cifar10": figures.FROG_NAMES}
+        makers = {data: partial(self._explanation, data) for data in names}
+        found = self._at_hand("Figures 14 and 15", makers)
+        return {self._title(data, one): (one, names[data]) for data, one in found.items()}
+
+    def trigger_shares(self) -> list[TriggerShare]:
+        """Return how much of their gradients the models of Figure 14 have inside the trigger, of what is kept."""
+        shares = []
+        for data in DATA_SETS:
+            if self._explanation_file(data).is_file():
+                found = Explanation.load(self._explanation_file(data))
+                clean, poisoned = found.shares.tolist()
+                about = f"linear SVM, C = {found.C:g}, {self._title(data, found)}"
+                shares.append(TriggerShare(about, clean, poisoned, area=float(found.mask.mean()), n=1))
+        return shares
+
+    def _at_hand(self, figure: str, makers: Mapping[T, Callable[[], U]]) -> dict[T, U]:
+        """Return what can be made; say what cannot, and fail if nothing can."""
+        made: dict[T, U] = {}
+        reasons = []
+        for name, make in makers.items():
+            try:
+                made[name] = make()
+            except CANNOT as error:
+                reasons.append(f"{name}: {' '.join(str(error).split())}")
+        if not made:
+            raise ValueError("; ".join(reasons))
+        for reason in reasons:
+            self.say(f"left out of {figure}: {reason}")
+        return made
+
+    def _explanation_file(self, data: DataSet) -> Path:
         network = f"-{self.asked.network}" if data == "cifar10" else ""
-        path = self.asked.out / "runs" / f"explanation-{data}{network}.npz"
+        return self.asked.out / "runs" / f"explanation-{data}{network}.npz"
+
+    def _title(self, data: DataSet, found: Explanation) -> str:
+        if data == "mnist":
+            return "MNIST 7-1"
+        rows = f"{found.n_train} training and {found.n_test} test rows"
+        return f"CIFAR-10 airplane vs frog, {self.asked.network}, {rows}"
+
+    def _explanation(self, data: DataSet) -> Explanation:
+        """Return the arrays of Figures 14 and 15; computed once, then kept in a file."""
+        path = self._explanation_file(data)
         if not path.is_file():
             path.parent.mkdir(parents=True, exist_ok=True)
             self._explain(data).save(path)
@@ -159,27 +216,6 @@ class Results:
             return explain_linear_svm(self.mnist_images, C=10.0, row=8)
         features = frozen_network(FeaturesConfig(self.asked.network), self.asked.data_dir, self.asked.offline)
         return explain_linear_svm(self.cifar10_images, C=100.0, row=4, features=features)
-
-    def explanations(self) -> dict[str, tuple[Explanation, Sequence[str]]]:
-        """Return the blocks of Figures 14 and 15; CIFAR-10's is left out where it cannot be had, MNIST's never."""
-        blocks = self._blocks
-        blocks["MNIST 7-1"] = self.explanation("mnist"), figures.MNIST_NAMES
-        try:
-            found = self.explanation("cifar10")
-        except CANNOT:
-            return blocks
-        rows = f"{found.n_train} training and {found.n_test} test rows"
-        blocks[f"CIFAR-10 airplane vs frog, {self.asked.network}, {rows}"] = found, figures.FROG_NAMES
-        return blocks
-
-    def trigger_shares(self) -> list[TriggerShare]:
-        """Return how much of their gradient the models of Figure 14 have inside the trigger, as far as it was drawn."""
-        shares = []
-        for title, (found, _) in self._blocks.items():
-            clean, poisoned = found.shares.tolist()
-            about = f"linear SVM, C = {found.C:g}, {title}"
-            shares.append(TriggerShare(about, clean, poisoned, area=float(found.mask.mean()), n=1))
-        return shares
 
 
 def part_of(file: Path, kind: Kind) -> Study:
