@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -73,15 +74,13 @@ class FeatureTable:
         def mapped(rows: Samples) -> Samples:
             return Samples(self(rows.X), rows.y)
 
-        return PoisonedData(
-            mapped(images.clean_train),
-            mapped(images.poison_train),
-            mapped(images.clean_test),
-            mapped(images.triggered_test),
-            images.triggered_true,
-            None if images.original_train is None else mapped(images.original_train),
-            images.poison_rows,
-            images.poisoning,
+        return replace(
+            images,
+            clean_train=mapped(images.clean_train),
+            poison_train=mapped(images.poison_train),
+            clean_test=mapped(images.clean_test),
+            triggered_test=mapped(images.triggered_test),
+            original_train=None if images.original_train is None else mapped(images.original_train),
         )
 
     def write(self, folder: Path) -> None:
