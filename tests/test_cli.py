@@ -7,12 +7,15 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 
 import pytest
 
 import backdoor_curves as bc
 from backdoor_curves import cli
+from backdoor_curves.datasets import IncompleteDataWarning
 from backdoor_curves.study import pool, running
+from backdoor_curves.study.run import Run
 
 TINY = """
 name = "tiny"
@@ -183,6 +186,68 @@ def test_open_shows_the_report_and_says_so_where_there_is_no_browser(call, monke
     assert asked[0].startswith("file://")
     assert asked[0].endswith("runs/tiny/report.html")
     assert "no browser was found; open runs/tiny/report.html yourself" in err
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("report", "runs/tiny", "--out", "runs"), "runs: a file to write to was expected, a folder came"),
+        (("report", "runs/tiny", "--out", "no/x.html"), "no/x.html: a file in an existing folder was expected, no is"),
+        (("export", "runs/tiny", "-o", "runs"), "such as runs/tiny.csv"),
+        (("figures", "runs/tiny", "--out", "tiny.toml"), "tiny.toml: a folder to write to was expected, the file"),
+        (("reproduce", "--out", "tiny.toml"), "tiny.toml: a folder to write to was expected, the file tiny.toml came"),
+        (("reproduce", "--out", "tiny.toml/a"), "tiny.toml/a: a folder to write to was expected, the file tiny.toml"),
+        (("status", "tiny.toml"), "tiny.toml: the .sqlite store of a run was expected, this file is none"),
+        (("run", "tiny.toml", "--scheduler", "foo"), "an address such as tcp://HOST:8786 was expected, 'foo' came"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_places_that_are_none_are_told_in_one_line(call, monkeypatch, tmp_path, args, said):
+    """What was expected, what came, what to do; nothing is computed for it, and nothing left behind."""
+    call("run", "tiny.toml", "-j", "1")
+    monkeypatch.setattr("backdoor_curves.paper.reproduce.reproduce", lambda *_, **__: pytest.fail("it began"))
+    before = sorted(tmp_path.rglob("*"))
+    code, out, err = call(*args)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert said in err
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_figures_of_a_run_without_a_finished_cell_are_none_and_that_is_said(call, monkeypatch, tmp_path):
+    """With how many failed; no empty folder is left."""
+    monkeypatch.setattr(Run, "n_done", 0)
+    call("run", "tiny.toml", "-j", "1", "--shard", "1/2")
+    code, out, err = call("figures", "runs/tiny", "--out", "drawn")
+    assert (code, out) == (2, "")
+    assert "runs/tiny: a run with finished cells was expected, none of its 4 is done; run its study first" in err
+    assert not (tmp_path / "work" / "drawn").exists()
+
+
+def test_one_cell_and_one_group_are_counted_as_one(call, tmp_path):
+    """As people count."""
+    (tmp_path / "work" / "one.toml").write_text(TINY.replace("[0, 1]", "[0]").replace("[0.1, 0.5]", "[0.1]"))
+    assert call("check", "one.toml")[1].splitlines()[0] == "tiny: 1 cell in 1 group that shares data and kernels"
+
+
+@pytest.mark.filterwarnings("always")
+def test_own_warnings_are_a_line_each_said_once_and_others_are_left_to_python(call, monkeypatch):
+    """As errors are: without a path and a line of code."""
+
+    def warning(*_, **__):
+        for _ in range(2):
+            warnings.warn("some files\nare missing", IncompleteDataWarning, stacklevel=1)
+        warnings.warn("another's", UserWarning, stacklevel=1)
+        raise ValueError("enough")
+
+    before = warnings.showwarning
+    monkeypatch.setattr("backdoor_curves.study.config.read_study", warning)
+    with pytest.warns(UserWarning, match="another's") as others:
+        code, _, err = call("check", "tiny.toml")
+    assert code == 2
+    assert err.splitlines()[0] == "backdoor-curves: some files are missing"
+    assert err.count("some files") == 1
+    assert len(others) == 1
+    assert warnings.showwarning is before
 
 
 def test_faults_in_what_was_asked_give_exit_code_2_before_anything_is_computed(call, monkeypatch):

@@ -195,6 +195,42 @@ def test_a_matrix_that_is_no_kernel_is_refused_with_its_eigenvalue():
     assert bc.backdoor_learning_curve(by_matrix(), bent(poisoned(), -1e-9)).exact
 
 
+def scaled(factor):
+    """Return kernels times a number."""
+    return as_kernels(poisoned(), lambda A, B: factor * rbf(A, B))
+
+
+def test_a_kernel_with_its_sign_turned_has_no_share_of_a_largest_eigenvalue():
+    """None is above 0; of -rbf the largest rounds to 0 or is below, and a share of it says nothing."""
+    with pytest.raises(ValueError, match=r"eigenvalue -[0-9.]+, and none above 0: .*turn its sign.*method=.refit."):
+        bc.backdoor_learning_curve(by_matrix(), scaled(-1.0))
+    distances = as_kernels(poisoned(), lambda A, B: -(A @ B.T))  # of rank 5: the others round to either side of 0
+    with pytest.raises(ValueError, match="and none above 0"):
+        bc.backdoor_learning_curve(by_matrix(), distances)
+
+
+@pytest.mark.parametrize("method", ["auto", "refit"])
+def test_values_beyond_single_precision_are_refused_and_their_curve_comes_by_rescaling(method):
+    """K / c with c C has the scores of K with C: what the message advises."""
+    with pytest.raises(ValueError, match=r"clean_train: kernel values up to 3.4e\+38 .* 1.0e\+200 came; divide"):
+        bc.backdoor_learning_curve(by_matrix(), scaled(1e200), method=method, betas=[0.0, 1.0])
+    curves = [
+        bc.backdoor_learning_curve(by_matrix(C, tol=1e-6), scaled(factor), method=method, betas=[0.0, 1.0])
+        for factor, C in ((1e3, 1.0), (1.0, 1e3))
+    ]
+    np.testing.assert_allclose(*[curve.loss("triggered", [0.0, 1.0]) for curve in curves], rtol=1e-3)
+
+
+def test_values_that_are_no_numbers_are_told_without_advice_that_breaks_the_square():
+    """An imputer, or dropping rows alone, would leave another matrix than the kernel's."""
+    kernels = as_kernels(poisoned(), rbf)
+    kernels.clean_train.X[3, 4] = np.nan
+    with pytest.raises(ValueError, match="clean_train: finite kernel values were expected, 1 are NaN") as caught:
+        bc.backdoor_learning_curve(by_matrix(), kernels)
+    assert "imputer" not in str(caught.value)
+    assert "takes its column along" in str(caught.value)
+
+
 def columns_missing(data):
     """Return kernels with the clean rows alone."""
     n = len(data.clean_train)

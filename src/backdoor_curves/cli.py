@@ -6,6 +6,9 @@ import io
 import os
 import shlex
 import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +31,8 @@ class _OneLineErrors(click.Group):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="replace")  # a code page without a beta is no reason to fail
         try:
-            return super().invoke(ctx)
+            with _warnings_in_a_line():
+                return super().invoke(ctx)
         except KeyboardInterrupt:
             click.echo("backdoor-curves: interrupted", err=True)
             ctx.exit(INTERRUPTED)
@@ -40,6 +44,24 @@ class _OneLineErrors(click.Group):
             for sentence in _sentences(error):
                 click.echo(f"backdoor-curves: {sentence}", err=True)
             ctx.exit(USAGE_ERROR)
+
+
+@contextmanager
+def _warnings_in_a_line() -> Iterator[None]:
+    """Show the package's own warnings as errors are, and each once; others as Python does."""
+    said: set[str] = set()
+
+    def show(message: Any, category: type[Warning], *where: Any, **more: Any) -> None:
+        text = " ".join(str(message).split())
+        if not category.__module__.startswith("backdoor_curves."):
+            others(message, category, *where, **more)
+        elif text not in said:
+            said.add(text)
+            click.echo(f"backdoor-curves: {text}", err=True)
+
+    with warnings.catch_warnings():
+        others, warnings.showwarning = warnings.showwarning, show
+        yield
 
 
 def _sentences(error: Exception) -> list[str]:
@@ -116,6 +138,10 @@ def run(
     from backdoor_curves.study.needs import as_bytes, memory_of_machine
     from backdoor_curves.study.running import Wishes, run_study
 
+    if scheduler is not None:
+        from backdoor_curves.study.cluster import require_address
+
+        require_address(scheduler)
     asked = built_in_study() if study is None else read_study(study)
     wishes = Wishes(
         n_jobs=jobs or os.cpu_count() or 1,
@@ -206,7 +232,9 @@ def check(study: Path | None, max_memory: str | None, data_dir: Path | None, off
     asked = built_in_study() if study is None else read_study(study)
     plan = make_plan(asked, data_dir, offline)
     require_sense(plan, lambda group: draw(group.first.data, group.first.seed, data_dir, offline))
-    click.echo(f"{asked.name}: {len(plan.cells)} cells in {len(plan.groups)} groups that share data and kernels")
+    groups = "1 group that shares" if len(plan.groups) == 1 else f"{len(plan.groups)} groups that share"
+    cells = "1 cell" if len(plan.cells) == 1 else f"{len(plan.cells)} cells"
+    click.echo(f"{asked.name}: {cells} in {groups} data and kernels")
     counts: dict[tuple[str, str, str], int] = {}
     for planned in plan.cells:
         row = planned.cell.coordinates()
@@ -286,7 +314,10 @@ def export(run: Path, kind: str, output: Path | None, statistics: bool) -> None:
     """Write the cells of RUN, as many as are done, as a table for other programs."""
     from backdoor_curves.study.export import as_csv, as_json_lines, write_parquet
     from backdoor_curves.study.run import load_run
+    from backdoor_curves.study.targets import require_file
 
+    if output is not None:
+        require_file(output, f"{run.stem}.{kind}")
     kept = load_run(run)
     table = kept.statistics() if statistics else kept.table()
     if kind == "parquet":
@@ -316,9 +347,17 @@ def figures(run: Path, kind: str, width: Any, out: Path | None) -> None:
     from backdoor_curves.display.saving import save_figure
     from backdoor_curves.study.figures import figures_for_print
     from backdoor_curves.study.run import load_run
+    from backdoor_curves.study.targets import require_folder
 
     kept = load_run(run)
     folder = out or (run if run.is_dir() else run.parent) / "figures"
+    require_folder(folder)
+    if not kept.n_done:
+        failed = f", {len(kept.failed)} failed" if kept.failed else ""
+        raise ValueError(
+            f"{run}: a run with finished cells was expected, none of its {kept.n_cells} is done{failed}; run its study "
+            "first, and see: backdoor-curves status"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     with print_style():
         for name, figure in figures_for_print(kept):
@@ -371,7 +410,9 @@ def reproduce(
     from backdoor_curves.paper.results import Asked
     from backdoor_curves.study.needs import as_bytes, memory_of_machine
     from backdoor_curves.study.running import Wishes
+    from backdoor_curves.study.targets import require_folder
 
+    require_folder(out)
     n_jobs = jobs or os.cpu_count() or 1
     wishes = Wishes(n_jobs=n_jobs, memory=as_bytes(max_memory) if max_memory else memory_of_machine())
     asked = Asked(figures, out, wishes, data_dir, offline, network, published, kind)

@@ -296,8 +296,13 @@ def _require_positive(K: Float[np.ndarray, "n n"], n: int, mend: str) -> None:
             f'another of shape {K.shape} came; mend it or pass method="refit"'
         )
     if negative := negative_eigenvalue(K):
+        largest = float(np.linalg.eigvalsh(K)[-1])
+        if largest > n * np.finfo(float).eps * -negative:
+            share = f"{negative / largest:.1e} of the largest"
+        else:
+            share, mend = "and none above 0", "larger values mean more alike: turn its sign if they do not"
         raise ValueError(
             f"kernel: one that is positive semidefinite on the training rows was expected, its matrix has the "
-            f"eigenvalue {negative:.3g}, {negative / np.linalg.eigvalsh(K)[-1]:.1e} of the largest: the optimum need "
-            f'not be unique, and there is no path to it; {mend}, or pass method="refit"'
+            f"eigenvalue {negative:.3g}, {share}: the optimum need not be unique, and there is no path to it; {mend}, "
+            'or pass method="refit"'
         )

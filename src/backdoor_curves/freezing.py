@@ -14,6 +14,7 @@ from sklearn.utils.class_weight import compute_class_weight
 
 from backdoor_curves.data import Samples, join
 from backdoor_curves.estimators import is_number, is_precomputed
+from backdoor_curves.precomputed import require_values
 from backdoor_curves.rows import Rows
 
 Freeze = Literal["joined", "clean"]
@@ -67,6 +68,8 @@ def checked(X: Rows, estimator: Any, name: str) -> Rows:
             "put the transformer that makes numbers of them before it in a Pipeline"
         )
     values = X.data if sp.issparse(X) else X.to_numpy() if hasattr(X, "to_numpy") else X
+    if isinstance(values, np.ndarray) and is_precomputed(estimator):
+        require_values(values, name)
     if isinstance(values, np.ndarray) and values.dtype.kind == "f" and not get_tags(estimator).input_tags.allow_nan:
         # A sum is finite unless a term is not, or it overflows; only then are the entries looked at.
         with np.errstate(over="ignore", invalid="ignore"):

@@ -14,6 +14,9 @@ from scipy.linalg import cho_factor, cho_solve
 
 from backdoor_curves.rows import distinct_rows
 
+LARGEST = float(np.finfo(np.float32).max)
+"""The largest value that libsvm, which keeps a kernel in single precision, can hold."""
+
 
 class PrecomputedKernel:
     """The kernel between training rows, by number, and any rows, by their kernel with all training rows.
@@ -66,6 +69,32 @@ class PrecomputedKernel:
         ridge = n * np.finfo(float).eps * float(np.abs(self.values).max()) * n
         factor, lower = cho_factor(self.values + ridge * np.eye(n), lower=True)
         return factor, lower
+
+
+def require_values(K: np.ndarray, name: str) -> None:
+    """Refuse values that are no kernel's, or that libsvm cannot hold; `name` is what the rows are called.
+
+    Raises
+    ------
+    ValueError
+        If one is NaN or infinite, or beyond single precision.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from backdoor_curves.precomputed import require_values
+    >>> require_values(np.eye(2), "clean_train")
+    """
+    if bad := int((~np.isfinite(K)).sum()):
+        raise ValueError(
+            f"{name}: finite kernel values were expected, {bad} are NaN or infinite; mend the kernel or the features "
+            "that it is taken of (a row that is dropped takes its column along, in test rows too)"
+        )
+    if (largest := float(np.abs(K).max(initial=0.0))) > LARGEST:
+        raise ValueError(
+            f"{name}: kernel values up to {LARGEST:.1e} were expected, for libsvm has them in single precision, "
+            f"{largest:.1e} came; divide all rows by a number, and multiply C by it"
+        )
 
 
 def numbered(X: Float[np.ndarray, "r 1"]) -> Int[np.ndarray, " r"]:

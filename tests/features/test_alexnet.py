@@ -17,7 +17,7 @@ from torch.nn.functional import conv2d, interpolate, linear, max_pool2d, relu  #
 
 import backdoor_curves as bc  # noqa: E402
 from backdoor_curves.features import weights  # noqa: E402
-from backdoor_curves.features.weights import Checkpoint, state_of  # noqa: E402
+from backdoor_curves.features.weights import Checkpoint, state_of, weights_of  # noqa: E402
 
 LAYOUT = {
     "features.0": (64, 3, 11, 11),
@@ -179,20 +179,36 @@ def published(folder) -> Checkpoint:
 def test_published_weights_are_downloaded_once_and_checked(web, tmp_path):
     """The second time they come from the cache, without the network."""
     checkpoint = published(web)
-    assert state_of(checkpoint, None, offline=False)["x"].tolist() == [0, 1, 2]
+    assert state_of("Net", weights_of(checkpoint))["x"].tolist() == [0, 1, 2]
     (web / checkpoint.file).unlink()
-    assert state_of(checkpoint, None, offline=True)["x"].tolist() == [0, 1, 2]
+    assert state_of("Net", weights_of(checkpoint, offline=True))["x"].tolist() == [0, 1, 2]
     assert (tmp_path / "xdg" / "backdoor-curves" / "networks" / checkpoint.file).is_file()
 
 
-@pytest.mark.parametrize("place", ["data", "data/networks", "torch/hub/checkpoints"])
+@pytest.mark.parametrize("place", ["data", "data/networks", "data/networks/net", "torch/hub/checkpoints"])
 def test_published_weights_are_found_where_they_may_be(web, tmp_path, monkeypatch, place):
     """In the folder of the environment, and where torch itself keeps them."""
     monkeypatch.setenv("BACKDOOR_CURVES_DATA", str(tmp_path / "data"))
     checkpoint = published(web)
     (tmp_path / place).mkdir(parents=True)
     (web / checkpoint.file).rename(tmp_path / place / checkpoint.file)
-    assert state_of(checkpoint, None, offline=True)["x"].tolist() == [0, 1, 2]
+    assert state_of("Net", weights_of(checkpoint, offline=True))["x"].tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("place", ["", "networks", "networks/net"])
+@pytest.mark.parametrize("name", ["net.pth", "original.npz"])
+def test_a_folder_serves_as_data_dir_and_by_the_environment_alike(web, tmp_path, monkeypatch, place, name):  # noqa: ARG001
+    """In each place, by each name; the folder that the caller names comes first."""
+    checkpoint = Checkpoint("Net", "net.pth", "1 kB", ("original.npz",))
+    found = []
+    for folder in (tmp_path / "a", tmp_path / "b"):
+        (folder / place).mkdir(parents=True)
+        (folder / place / name).touch()
+        found.append(folder / place / name)
+    assert weights_of(checkpoint, tmp_path / "a", offline=True) == found[0]
+    monkeypatch.setenv("BACKDOOR_CURVES_DATA", str(tmp_path / "b"))
+    assert weights_of(checkpoint, None, offline=True) == found[1]
+    assert weights_of(checkpoint, tmp_path / "a", offline=True) == found[0]
 
 
 def test_an_altered_download_is_refused_and_not_kept(web, tmp_path):
@@ -200,7 +216,7 @@ def test_an_altered_download_is_refused_and_not_kept(web, tmp_path):
     checkpoint = published(web)
     (web / checkpoint.file).write_bytes(b"<html>log in</html>")
     with pytest.raises(FileNotFoundError, match=r"no mirror served .*content of sha256 .* was expected"):
-        state_of(checkpoint, None, offline=False)
+        weights_of(checkpoint)
     assert not [path for path in (tmp_path / "xdg").rglob("*") if path.is_file()]
 
 

@@ -275,6 +275,23 @@ def test_the_headline_counts_cases_with_a_safe_setting(tmp_path):
     )
 
 
+def test_a_page_that_cannot_be_written_is_told_by_its_own_name(tmp_path, monkeypatch):
+    """The draft beside it is nobody's business."""
+    run = made_up([], tmp_path)
+    with pytest.raises(OSError, match=r"a file to write to was expected, a folder came; name a file in it, such as"):
+        write_report(run, tmp_path)
+    with pytest.raises(OSError, match=r"a file in an existing folder was expected, .*no/such is not there: make it"):
+        write_report(run, tmp_path / "no" / "such" / "page.html")
+
+    def full(path, *_, **__):
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr("pathlib.Path.write_text", full)
+    with pytest.raises(OSError, match="No space") as caught:
+        write_report(run, tmp_path / "page.html")
+    assert caught.value.filename == str(tmp_path / "page.html")
+
+
 def test_a_page_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
     """The old page stays where the new one cannot be written."""
     path = tmp_path / "page.html"

@@ -80,3 +80,25 @@ def test_a_scheduler_that_is_not_there_is_a_sentence(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=r"a dask scheduler was expected there, none answers .* dask scheduler"):
         finished(small(), tmp_path / "small", scheduler="tcp://127.0.0.1:1")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "tls://127.0.0.1:1", "inproc://a:1"])
+def test_no_client_is_made_where_no_scheduler_answers(monkeypatch, address):
+    """One whose making fails waits to close what it never opened, and ends in a traceback."""
+    monkeypatch.setattr(cluster, "PATIENCE", 0.5)
+    monkeypatch.setattr("distributed.Client", lambda *_, **__: pytest.fail("a client was made"))
+    with pytest.raises(ValueError, match="a dask scheduler was expected there, none answers"):
+        cluster._client(address)
+
+
+@pytest.mark.parametrize("text", ["foo", "foo:8786", "tcp://foo", "tcp://:8786", "tcp://foo:x", "tcp://a b:1", ""])
+def test_what_is_no_address_is_refused(text):
+    """With the form of one."""
+    with pytest.raises(ValueError, match=r"--scheduler: an address such as tcp://HOST:8786 was expected, .* came"):
+        cluster.require_address(text)
+
+
+@pytest.mark.parametrize("text", ["tcp://127.0.0.1:8786", "tls://node-3.cluster:1", "tcp://[::1]:8786"])
+def test_addresses_as_dask_prints_them_are_taken(text):
+    """IPv6 among them."""
+    cluster.require_address(text)

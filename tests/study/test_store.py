@@ -152,9 +152,9 @@ def test_a_store_that_another_program_holds_is_a_sentence(tmp_path, outcomes, mo
     [
         (
             b"this is no database, but long enough to be one" * 10,
-            "a run was expected, a damaged file or one of another",
+            "the .sqlite store of a run was expected, this file is none, or damaged",
         ),
-        (b"SQLite format 3\0" + b"\xff" * 2000, "what was done before is kept"),
+        (b"SQLite format 3\0" + b"\xff" * 2000, "or damaged; .*move it away and run again"),
     ],
 )
 def test_a_damaged_file_is_a_sentence_and_left_alone(tmp_path, content, message):
@@ -163,9 +163,19 @@ def test_a_damaged_file_is_a_sentence_and_left_alone(tmp_path, content, message)
     path.write_bytes(content)
     with pytest.raises(StoreError, match=message):
         Store(path)
-    with pytest.raises(StoreError, match=message):
+    with pytest.raises(StoreError, match=message) as caught:
         read_cells(path)
+    assert "is kept" not in str(caught.value)  # nothing of it may be
     assert path.read_bytes() == content
+
+
+def test_an_empty_file_is_no_store_of_an_older_version(tmp_path):
+    """Nor is it made one by looking."""
+    path = tmp_path / "run.sqlite"
+    path.touch()
+    with pytest.raises(StoreError, match=r"the \.sqlite store of a run was expected, .* it is empty"):
+        read_cells(path)
+    assert path.read_bytes() == b""
 
 
 def test_a_damaged_page_is_a_sentence(tmp_path, outcomes):
@@ -199,7 +209,7 @@ def test_a_store_of_a_later_version_is_refused_and_an_older_one_is_migrated(tmp_
     with Store(path) as store:
         store.add(*outcomes[0])
     monkeypatch.setattr(store_module, "STEPS", (*store_module.STEPS, "CREATE TABLE remarks (key TEXT, text TEXT);"))
-    with pytest.raises(StoreError, match="older version or an empty one; run its study once to migrate it"):
+    with pytest.raises(StoreError, match="a store of an older version; run its study once to migrate it"):
         read_cells(path)
     with Store(path) as store:
         assert store._connection.execute("SELECT count(*) FROM remarks").fetchone() == (0,)

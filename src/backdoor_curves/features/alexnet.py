@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from backdoor_curves.features.extra import torch_of
 from backdoor_curves.features.frozen import FrozenFeatures
-from backdoor_curves.features.weights import Checkpoint, load_state, state_of
+from backdoor_curves.features.weights import Checkpoint, load_state, state_of, weights_of
 
 if TYPE_CHECKING:
     import torch
@@ -51,8 +51,9 @@ def alexnet(weights: str | os.PathLike[str] | None = None, *, offline: bool = Fa
     >>> network = bc.features.alexnet("alexnet-owt-7be5be79.pth")  # doctest: +SKIP
     """
     # Before the network is made: nobody should wait for 61 million random numbers to learn of a misspelt name.
-    state = state_of(CHECKPOINT, weights, offline)
-    return load_state(_untrained(), state, str(weights or CHECKPOINT.file))
+    file = weights_of(CHECKPOINT, offline=offline) if weights is None else weights
+    state = state_of(CHECKPOINT.network, file)
+    return load_state(_untrained(), state, str(file))
 
 
 def alexnet_features(

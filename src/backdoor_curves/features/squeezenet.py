@@ -17,12 +17,12 @@ import numpy as np
 
 from backdoor_curves.features.extra import torch_of
 from backdoor_curves.features.frozen import FrozenFeatures
-from backdoor_curves.features.weights import Checkpoint, load_state, require_shapes, state_of
+from backdoor_curves.features.weights import Checkpoint, load_state, require_shapes, state_of, weights_of
 
 if TYPE_CHECKING:
     import torch
 
-CHECKPOINT = Checkpoint("SqueezeNet", "squeezenet1_0-b66bff10.pth", "5 MB")
+CHECKPOINT = Checkpoint("SqueezeNet", "squeezenet1_0-b66bff10.pth", "5 MB", ("squeezenet_v1.0_imagenet.npz",))
 """Trained on ImageNet; see the terms of torchvision and of ImageNet."""
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Mean and deviation of red, green and blue on ImageNet: what torchvision's networks were trained on."""
@@ -70,8 +70,8 @@ def squeezenet(weights: str | os.PathLike[str] | None = None, *, offline: bool =
     ----------
     weights : path, optional
         A .npz with the arrays `conv1.weight`, `fire2/conv1x1_1.weight` and so on of the original, which has blue first;
-        or a state dict with torchvision's names. None: squeezenet1_0-b66bff10.pth (5 MB), where it is found or from
-        the web.
+        or a state dict with torchvision's names. None: squeezenet1_0-b66bff10.pth (5 MB) or the original's
+        squeezenet_v1.0_imagenet.npz, where one is found, or the first from the web.
     offline : bool
         Never use the network.
 
@@ -140,13 +140,10 @@ def squeezenet_features(
 def _loaded(weights: str | os.PathLike[str] | None, offline: bool) -> tuple[Any, Any]:
     """Return the network, and the mean and deviation that it wants."""
     torch = torch_of("SqueezeNet")
-    source = str(weights or CHECKPOINT.file)
-    original = weights is not None and Path(weights).suffix == ".npz"
-    if original:
-        assert weights is not None
-        state, names = _arrays_in(Path(weights).expanduser()), ORIGINAL
-    else:
-        state, names = state_of(CHECKPOINT, weights, offline), TORCHVISION
+    file = weights_of(CHECKPOINT, offline=offline) if weights is None else Path(weights).expanduser()
+    source, original = str(file), file.suffix == ".npz"
+    state = _arrays_in(file) if original else state_of(CHECKPOINT.network, file)
+    names = ORIGINAL if original else TORCHVISION
     require_shapes(dict(_shapes(names)), state, source)
     network = load_state(_untrained(padding=1 if original else 0), _as_sequence(state, names), source)
     if original:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backdoor_curves.datasets.download import cache_folder
+from backdoor_curves.datasets.download import cache_folder, search_folders
 from backdoor_curves.datasets.remote import download_checked
 from backdoor_curves.features.extra import torch_of
 
@@ -32,6 +32,8 @@ class Checkpoint:
         Its name on the mirror; as all names there it ends with the beginning of the content's SHA-256.
     size : str
         Of the file, for people.
+    others : tuple of str
+        Names of files of other origin with the weights of this network.
 
     Examples
     --------
@@ -42,55 +44,38 @@ class Checkpoint:
     network: str
     file: str
     size: str
+    others: tuple[str, ...] = ()
 
 
-def state_of(checkpoint: Checkpoint, path: str | os.PathLike[str] | None, offline: bool) -> dict[str, torch.Tensor]:
-    """Return the tensors of a state dict by name; nothing but tensors is ever unpickled.
+def weights_of(checkpoint: Checkpoint, data_dir: str | os.PathLike[str] | None = None, offline: bool = False) -> Path:
+    """Return the file with the weights of a network, the published one or one of the others; downloaded if need be.
+
+    It is looked for in `data_dir`, in the folder that BACKDOOR_CURVES_DATA names and in the cache, in the subfolders
+    `networks` and `networks/NETWORK` of each, and in torch's own cache.
 
     Parameters
     ----------
     checkpoint : Checkpoint
-        What is read without a path.
-    path : path or None
-        A file of one's own. None: `checkpoint.file` in the folder that BACKDOOR_CURVES_DATA names, in the cache (in a
-        subfolder `networks` of either, too) or in torch's own cache; from the web if it is nowhere.
+    data_dir : path, optional
+        A folder to look in first.
     offline : bool
         Never use the network.
-
-    Returns
-    -------
-    dict of str to tensor
-        On the CPU.
 
     Raises
     ------
     FileNotFoundError
-        If the file is nowhere, and `offline` or no mirror serves it.
-    ValueError
-        If the file's name has a hash and its content another, or if it is no whole state dict.
+        If there is none, and `offline` or no mirror serves it.
     """
-    file = _found(checkpoint, offline) if path is None else Path(path).expanduser()
-    if not file.is_file():
-        raise FileNotFoundError(f"{file}: a file with the weights of {checkpoint.network} was expected, there is none")
-    try:
-        _require_hash(file.name, file.read_bytes())
-    except ValueError as error:
-        raise ValueError(f"{file}: {error}; delete it to have it downloaded again") from None
-    return _tensors_in(file)
-
-
-def _found(checkpoint: Checkpoint, offline: bool) -> Path:
-    """Return where the published file is, downloaded if need be."""
     torch = torch_of(checkpoint.network)
-    named = os.environ.get("BACKDOOR_CURVES_DATA")
-    roots = [*([Path(named).expanduser()] if named else []), cache_folder()]
-    folders = [place for root in roots for place in (root / "networks", root)]
+    names, below = (checkpoint.file, *checkpoint.others), Path("networks")
+    roots = search_folders(data_dir)
+    folders = [root / part for root in roots for part in ("", below, below / checkpoint.network.lower())]
     folders.append(Path(torch.hub.get_dir()) / "checkpoints")
-    for folder in folders:
-        if (folder / checkpoint.file).is_file():
-            return folder / checkpoint.file
-    missing = f"{checkpoint.file} was expected in {', '.join(map(str, folders))}, none came"
-    remedy = f"get it from {MIRRORS[0]}{checkpoint.file} ({checkpoint.size}) and name it"
+    for path in (folder / name for folder in folders for name in names):
+        if path.is_file():
+            return path
+    missing = f"{' or '.join(names)} was expected in {', '.join(map(str, folders))}, none came"
+    remedy = f"get {checkpoint.file} from {MIRRORS[0]}{checkpoint.file} ({checkpoint.size}) and put it in one of these"
     if offline:
         raise FileNotFoundError(f"{missing}, and offline=True forbids the network; {remedy}")
     try:
@@ -102,6 +87,38 @@ def _found(checkpoint: Checkpoint, offline: bool) -> Path:
         )
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{missing}, and {error}, or {remedy}") from None
+
+
+def state_of(network: str, path: str | os.PathLike[str]) -> dict[str, torch.Tensor]:
+    """Return the tensors of a state dict by name; nothing but tensors is ever unpickled.
+
+    Parameters
+    ----------
+    network : str
+        What users call the network.
+    path : path
+        The file.
+
+    Returns
+    -------
+    dict of str to tensor
+        On the CPU.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the file's name has a hash and its content another, or if it is no whole state dict.
+    """
+    file = Path(path).expanduser()
+    if not file.is_file():
+        raise FileNotFoundError(f"{file}: a file with the weights of {network} was expected, there is none")
+    try:
+        _require_hash(file.name, file.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}; delete it to have it downloaded again") from None
+    return _tensors_in(file)
 
 
 def _require_hash(name: str, content: bytes) -> None:

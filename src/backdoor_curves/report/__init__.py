@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from backdoor_curves.report.content import Budget, content_of
 from backdoor_curves.report.page import rendered
 from backdoor_curves.study.run import Run
 from backdoor_curves.study.safety import Bounds
+from backdoor_curves.study.targets import require_file
 
 
 def write_report(
@@ -51,12 +53,16 @@ def write_report(
     PosixPath('digits.html')
     """
     path = Path(path)
+    require_file(path, "report.html")
     page = rendered(content_of(run, bounds or Bounds(), budget), command)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         draft.write_text(page, encoding="utf-8", errors="replace", newline="\n")
         draft.replace(path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
+    except BaseException as error:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno:  # of the page: nobody knows the draft
+            raise OSError(error.errno, error.strerror, str(path)) from None
         raise
     return path

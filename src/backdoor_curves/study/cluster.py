@@ -5,6 +5,8 @@ Dask runs whatever it is sent, so a scheduler belongs on a closed network, or be
 
 from __future__ import annotations
 
+import asyncio
+import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -26,6 +28,7 @@ PATIENCE = 10.0
 AHEAD = 2
 """Cells that each thread of a worker has at hand, so that it never waits for the next."""
 TICK = 0.2
+ADDRESS = re.compile(r"[a-z]+://(\[[0-9A-Fa-f:.]+\]|[^\s/:\[\]]+):[0-9]{1,5}")
 
 
 def compute_there(
@@ -122,12 +125,41 @@ def _outcome(future: Any, planned: Planned) -> Outcome:
     return Outcome(planned.key, 0.0, reason=f"dask: {said}")
 
 
+def require_address(scheduler: str) -> None:
+    """Refuse what is no address, before anything is computed.
+
+    Raises
+    ------
+    ValueError
+        If it has not the form SCHEME://HOST:PORT.
+
+    Examples
+    --------
+    >>> from backdoor_curves.study.cluster import require_address
+    >>> require_address("tcp://127.0.0.1:8786")
+    """
+    if not ADDRESS.fullmatch(scheduler):
+        raise ValueError(
+            f"--scheduler: an address such as tcp://HOST:8786 was expected, {scheduler!r} came; dask scheduler prints "
+            "its own when it starts"
+        )
+
+
 def _client(scheduler: str) -> Any:
+    require_address(scheduler)
     try:
-        from distributed import Client
+        from distributed import Client, Security
+        from distributed.comm import connect
     except ImportError:
         raise ImportError('--scheduler needs dask; pip install "backdoor-curves[dask]"') from None
+
+    async def knock() -> None:
+        comm = await connect(scheduler, timeout=PATIENCE, **Security().get_connection_args("client"))
+        await comm.close()
+
     try:
+        # First: a client whose making fails waits 20 s to close what it never opened, and says so in a traceback.
+        asyncio.run(knock())
         return Client(scheduler, timeout=PATIENCE, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:
         said = " ".join(str(error).split())

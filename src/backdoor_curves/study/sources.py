@@ -19,11 +19,6 @@ from backdoor_curves.triggers import FeatureTrigger, PatchTrigger, Trigger
 
 WIDTHS = {"alexnet": 4096, "squeezenet": 512}
 """Features of each network."""
-WEIGHTS = {
-    "alexnet": ("alexnet-owt-7be5be79.pth",),
-    "squeezenet": ("squeezenet1_0-b66bff10.pth", "squeezenet_v1.0_imagenet.npz"),
-}
-"""Names of the files with their weights, in a data folder or its subfolder `networks`."""
 PARTS = ("train_X", "train_y", "test_X", "test_y")
 
 
@@ -94,26 +89,16 @@ def frozen_network(features: FeaturesConfig, data_dir: str | Path | None, offlin
     ValueError, OSError
         If the weights cannot be had.
     """
-    from backdoor_curves.features import alexnet_features, squeezenet_features
+    from backdoor_curves.features.alexnet import CHECKPOINT as ALEXNET
+    from backdoor_curves.features.alexnet import alexnet_features
+    from backdoor_curves.features.squeezenet import CHECKPOINT as SQUEEZENET
+    from backdoor_curves.features.squeezenet import squeezenet_features
+    from backdoor_curves.features.weights import weights_of
 
-    weights = _weights_in(data_dir, features.network)
     if features.network == "squeezenet":
-        return squeezenet_features(weights, offline=offline)
+        return squeezenet_features(weights_of(SQUEEZENET, data_dir, offline))
     half = 0.5 if features.normalised else None
-    return alexnet_features(weights, mean=half, std=half, offline=offline)
-
-
-def _weights_in(data_dir: str | Path | None, network: str) -> Path | None:
-    """Return the weights of a network in the folder of the data, if they are there."""
-    if data_dir is None:
-        return None
-    folder = Path(data_dir)
-    places = (
-        place / name
-        for place in (folder, folder / "networks", folder / "networks" / network)
-        for name in WEIGHTS[network]
-    )
-    return next((place for place in places if place.is_file()), None)
+    return alexnet_features(weights_of(ALEXNET, data_dir, offline), mean=half, std=half)
 
 
 def _streams(seed: int) -> list[np.random.SeedSequence]:

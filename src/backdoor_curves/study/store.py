@@ -193,7 +193,9 @@ def _format(connection: sqlite3.Connection, path: Path) -> int:
     (found,) = connection.execute("PRAGMA user_version").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if application != APPLICATION and tables:
-        raise StoreError(f"{path}: a run of backdoor-curves was expected, another database came; pass another --out")
+        raise StoreError(
+            f"{path}: the .sqlite store of a run was expected, another database came; name a run, or another --out"
+        )
     if found > len(STEPS):
         raise StoreError(f"{path}: format {len(STEPS)} or before was expected, {found} came; update backdoor-curves")
     return int(found)
@@ -225,25 +227,27 @@ def _lock(path: Path) -> sqlite3.Connection:
 
 @contextmanager
 def _worded(path: Path) -> Iterator[None]:
-    """Word SQLite's errors: what was done stays done, and what to do."""
+    """Word SQLite's errors: what to do, and whether what was done stays done."""
     try:
         yield
     except sqlite3.Error as error:
         said = str(error)
         for part, meaning in _MEANINGS.items():
             if part in said:
-                raise StoreError(f"{path}: {meaning}; what was done before is kept") from None
+                raise StoreError(f"{path}: {meaning}") from None
         raise StoreError(f"{path}: {said}; what was done before is kept") from None
 
 
+_KEPT = "; what was done before is kept"
 _MEANINGS = {
-    "disk is full": "the disk is full: make room and run again",
-    "readonly": "the file or its folder is read-only: make it writable, or pass another --out",
-    "unable to open": "it cannot be opened or made here: pass another --out",
-    "locked": f"another program has held it for {PATIENCE:g} s: close that and run again",
-    "not a database": "a run was expected, a damaged file or one of another kind came: move it away and run again",
+    "disk is full": f"the disk is full: make room and run again{_KEPT}",
+    "readonly": f"the file or its folder is read-only: make it writable, or pass another --out{_KEPT}",
+    "unable to open": f"it cannot be opened or made here: pass another --out{_KEPT}",
+    "locked": f"another program has held it for {PATIENCE:g} s: close that and run again{_KEPT}",
+    "not a database": "the .sqlite store of a run was expected, this file is none, or damaged; name the folder of a "
+    "run or the .sqlite file in it, and where this was one, move it away and run again",
     "malformed": "the file is damaged: move it away and run again, or restore a copy",
-    "disk I/O error": "the disk refuses to read or write: look at the disk and run again",
+    "disk I/O error": f"the disk refuses to read or write: look at the disk and run again{_KEPT}",
 }
 
 
@@ -262,10 +266,13 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
     with _worded(path):
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=PATIENCE)
         try:
-            if _format(connection, path) < len(STEPS):
+            if not (found := _format(connection, path)):
                 raise StoreError(
-                    f"{path}: a store of an older version or an empty one; run its study once to migrate it"
+                    f"{path}: the .sqlite store of a run was expected, this file is none yet: it is empty; run its "
+                    "study, or name the folder of a run"
                 )
+            if found < len(STEPS):
+                raise StoreError(f"{path}: a store of an older version; run its study once to migrate it")
             yield connection
         finally:
             connection.close()
