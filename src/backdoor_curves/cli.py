@@ -319,9 +319,9 @@ def figures(run: Path, kind: str, width: Any, out: Path | None) -> None:
 
     kept = load_run(run)
     folder = out or (run if run.is_dir() else run.parent) / "figures"
-    folder.mkdir(parents=True, exist_ok=True)
     with print_style():
         for name, figure in figures_for_print(kept):
+            folder.mkdir(parents=True, exist_ok=True)
             click.echo(save_figure(fit_width(figure, width), folder / f"{name}.{kind}"))
     click.echo(f"{kept.n_done} of {kept.n_cells} cells, {len(kept.failed)} failed, {kept.n_left} left", err=True)
 
