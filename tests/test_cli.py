@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -324,6 +326,18 @@ def test_help_and_version_load_neither_arrays_nor_figures():
         done = process(*args, code=code)
         assert done.returncode == 0
         assert done.stderr.decode().strip() == "loaded:"
+
+
+def test_figures_of_a_run_with_nothing_done_are_refused_with_a_sentence(call, tmp_path):
+    """And no empty folder is left."""
+    assert call("run", "tiny.toml", "-j", "1")[0] == 0
+    folder = tmp_path / "work" / "runs" / "tiny"
+    with contextlib.closing(sqlite3.connect(folder / "run.sqlite")) as connection, connection:
+        connection.execute("DELETE FROM cells")
+    code, out, err = call("figures", "runs/tiny", "--out", "drawn")
+    assert (code, out) == (2, "")
+    assert err.startswith("backdoor-curves: a run with finished cells was expected, none is done")
+    assert not (tmp_path / "work" / "drawn").exists()
 
 
 def test_version_is_the_packages(call):

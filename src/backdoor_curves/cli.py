@@ -358,9 +358,9 @@ def figures(run: Path, kind: str, width: Any, out: Path | None) -> None:
             f"{run}: a run with finished cells was expected, none of its {kept.n_cells} is done{failed}; run its study "
             "first, and see: backdoor-curves status"
         )
-    folder.mkdir(parents=True, exist_ok=True)
     with print_style():
         for name, figure in figures_for_print(kept):
+            folder.mkdir(parents=True, exist_ok=True)
             click.echo(save_figure(fit_width(figure, width), folder / f"{name}.{kind}"))
     click.echo(f"{kept.n_done} of {kept.n_cells} cells, {len(kept.failed)} failed, {kept.n_left} left", err=True)
 

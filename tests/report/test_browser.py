@@ -98,6 +98,27 @@ def test_pointing_at_a_cell_of_the_map_shows_its_curve_and_leaving_brings_the_ch
     assert other.get_dom_attribute("href").partition("#")[2] in browser.execute_script("return location.hash")
 
 
+def test_what_is_chosen_is_marked_otherwise_than_what_is_safe(browser, pages):
+    """A bar under the number, in both maps of the learner and nowhere else; the outline is the safe region's alone."""
+    opened(browser, pages("digits"))
+    chosen = browser.find_elements("css selector", f"{MAP}.now")
+    other = next(link for link in browser.find_elements("css selector", MAP) if link not in chosen)
+    for cells in (chosen, None):
+        if cells is None:
+            other.click()
+            browser.execute_script("document.activeElement.blur()")
+            cells = browser.find_elements("css selector", f"{MAP}.now")
+        assert len(cells) == len(browser.find_elements("css selector", ".bar")) == 2
+        assert all(len(one.find_elements("css selector", ".bar")) == 1 for one in cells)
+    strokes = browser.execute_script(
+        "return [...document.querySelectorAll('a.c:not(:hover) rect')].map(r => getComputedStyle(r).stroke)"
+    )
+    assert len(set(strokes)) == 1
+    key = next(text for text in texts(browser, ".scenario:not([hidden]) .key") if "outline" in text)
+    assert "green outline: safe" in key
+    assert "bar under the number: the setting whose curve is shown" in key
+
+
 def test_pointing_at_the_curve_reads_beta_loss_and_accuracy(browser, pages):
     """And the slider's own beta is back when the pointer leaves."""
     from selenium.webdriver import ActionChains

@@ -14,7 +14,7 @@ from backdoor_curves.report.content import content_of
 from backdoor_curves.report.making import as_toml
 from backdoor_curves.report.series import BETAS, TOLERANCE, series_of, thinned
 from backdoor_curves.report.svg import Scale, axis_left, ticks
-from backdoor_curves.report.words import headline, shown, verdict
+from backdoor_curves.report.words import headline, percent, points, shown, verdict
 from backdoor_curves.study.config import Study, built_in_study, read_study
 from backdoor_curves.study.safety import Bounds
 from backdoor_curves.study.work import curve_as_bytes
@@ -290,6 +290,48 @@ def test_a_page_that_cannot_be_written_is_told_by_its_own_name(tmp_path, monkeyp
     with pytest.raises(OSError, match="No space") as caught:
         write_report(run, tmp_path / "page.html")
     assert caught.value.filename == str(tmp_path / "page.html")
+
+
+@pytest.mark.parametrize(
+    ("asr", "opened"),
+    [
+        ({0.05: (0.9, 0.1), 0.1: (0.1, 0.1), 0.2: (0.1, 0.1)}, 1),  # most safe learners; the first of equals
+        ({0.05: (0.9, 0.1), 0.1: (0.9, 0.9), 0.2: (0.9, 0.9)}, 0),
+        ({0.05: (0.9, 0.9), 0.1: (0.9, 0.9), 0.2: (0.9, 0.9)}, 2),  # none: the highest rate
+    ],
+)
+def test_the_page_opens_where_the_headline_finds_safe_settings(tmp_path, asr, opened):
+    """Were it another scenario, the first thing seen would contradict the sentence above."""
+    learners = ("ridge", "logistic")
+    cells = [
+        (cell(rate=rate, learner=learner), numbers(asr=one))
+        for rate, both in asr.items()
+        for learner, one in zip(learners, both, strict=True)
+    ]
+    assert f'data-first="{opened}"' in page_of(made_up(cells, tmp_path), tmp_path)
+
+
+def test_rounding_hides_no_verdict(tmp_path):
+    """What is a hair over the margin or the bound is not shown at it."""
+    cells = [(cell(lam=1.0), numbers(0.92, 0.9)), (cell(lam=10.0), numbers(0.8998, 0.1))]
+    content = content_of(made_up(cells, tmp_path), Bounds())
+    said = verdict(content.scenarios[0].learners[0])
+    assert said.kind == "unsafe"
+    assert "it costs 2.02 points of clean accuracy" in said.grounds[-1]
+    (tmp_path / "attacked").mkdir()
+    content = content_of(made_up([(cell(), numbers(0.9, 0.2003))], tmp_path / "attacked"), Bounds())
+    assert "the lowest is 20.03\u202f%" in verdict(content.scenarios[0].learners[0]).grounds[-1]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_shown_numbers_are_on_the_side_of_the_bound_where_the_values_are(seed):
+    """For values as near to the bound as may be, on both sides; far from it one digit does."""
+    rng = np.random.default_rng(seed)
+    for bound in (0.02, 0.0196, 0.2, 1 / 3):
+        for value in bound + rng.choice([-1, 1], 50) * 10.0 ** rng.uniform(-8, -2, 50):
+            for words in (points(value, bound), percent(value, bound=bound)):
+                assert (float(re.match(r"[\d.]+", words)[0]) <= 100 * bound) == (value <= bound)
+    assert (points(0.05, 0.02), points(0.02, 0.02)) == ("5.0 points", "2.0 points")
 
 
 def test_a_page_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):

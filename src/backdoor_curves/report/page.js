@@ -198,8 +198,18 @@
     drawPlane(one);
     listCells(one);
     for (const old of document.querySelectorAll("[data-n].now")) old.classList.remove("now");
-    for (const mark of document.querySelectorAll(`[data-n="${n}"]`)) mark.classList.add("now");
+    for (const old of document.querySelectorAll(".c .bar")) old.remove();
+    for (const mark of document.querySelectorAll(`[data-n="${n}"]`)) {
+      mark.classList.add("now");
+      if (mark.matches("a.c")) underline(mark);
+    }
     markBeta(peek === null ? state.beta : shownBeta);
+  };
+  // A bar under the number of the cell whose curve is shown: an outline would look like that of the safe region.
+  const underline = (cell) => {
+    const [x, y, width, height] = ["x", "y", "width", "height"].map((name) => Number(cell.querySelector("rect").getAttribute(name)));
+    const wide = Math.min(24, width - 6);
+    make("path", { class: "corner bar", d: `M${x + (width - wide) / 2} ${y + height / 2 + 5.5}h${wide}v3h${-wide}z` }, cell);
   };
   const listCells = (one) => {
     const table = $("cells");

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from backdoor_curves.report.content import Content, Learner, Scenario
-from backdoor_curves.study.figures import NAMES
-from backdoor_curves.study.safety import SafeRegion, Setting
+from backdoor_curves.study import names
+from backdoor_curves.study.safety import ROUNDING, SafeRegion, Setting
 
 Kind = Literal["resists", "safe", "unsafe", "unknown"]
 LABELS: dict[Kind, str] = {
@@ -20,6 +20,8 @@ LABELS: dict[Kind, str] = {
 }
 REFUSED = ("Cc", "Cf", "Cs")
 """Controls, marks without a shape (those that turn the direction of writing among them), halves of characters."""
+MOST_DIGITS = 10
+"""Behind the point of a share in per cent, where fewer would round it across a bound."""
 LONGEST = 600
 """Characters of a text from outside that are shown."""
 
@@ -59,27 +61,44 @@ def shown(words: object, longest: int = LONGEST) -> str:
 
 
 def learner_name(learner: str) -> str:
-    """Return a learner as a title has it.
+    """Return a learner as a title has it, fit for a page."""
+    return shown(names.learner_name(learner), 120)
+
+
+def percent(share: float | None, digits: int = 1, bound: float | None = None) -> str:
+    """Return a share in per cent, with a narrow space; a dash for none.
+
+    With a bound that it is held against: in more digits where fewer would show it on the other side.
 
     Examples
     --------
-    >>> from backdoor_curves.report.words import learner_name
-    >>> learner_name("logistic, penalised intercept")
-    'Logistic regression, penalised intercept'
+    >>> from backdoor_curves.report.words import percent
+    >>> percent(0.2004), percent(0.2004, bound=0.2), percent(0.2, bound=0.2)
+    ('20.0\\u202f%', '20.04\\u202f%', '20.0\\u202f%')
     """
-    kind, comma, rest = learner.partition(",")
-    return shown(NAMES.get(kind, kind) + comma + rest, 120)
+    return "–" if share is None or share != share else f"{_rounded(share, digits, bound)}\u202f%"
 
 
-def percent(share: float | None, digits: int = 1) -> str:
-    """Return a share in per cent, with a narrow space; a dash for none."""
-    return "–" if share is None or share != share else f"{100 * share:.{digits}f}\u202f%"
+def points(share: float, bound: float) -> str:
+    """Return a difference of shares in percentage points, in as many digits as tell whether it is within a bound.
 
-
-def points(share: float) -> str:
-    """Return a difference of shares in percentage points."""
-    value = f"{100 * share:.1f}"
+    Examples
+    --------
+    >>> from backdoor_curves.report.words import points
+    >>> points(0.01, 0.02), points(0.02, 0.02), points(0.0200334, 0.02)
+    ('1.0 point', '2.0 points', '2.003 points')
+    """
+    value = _rounded(share, 1, bound)
     return f"{value} point" if value == "1.0" else f"{value} points"
+
+
+def _rounded(share: float, digits: int, bound: float | None) -> str:
+    """Return a share in hundredths, rounded, but not across the bound."""
+    if bound is not None:
+        within = share <= bound + ROUNDING
+        while digits < MOST_DIGITS and (round(100 * share, digits) <= 100 * (bound + ROUNDING)) != within:
+            digits += 1
+    return f"{100 * share:.{digits}f}"
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -128,7 +147,7 @@ def verdict(learner: Learner) -> Verdict:
         return Verdict("unknown", f"{name} is not judged.", ("None of its cells is done.",))
     at_best = (
         f"Its best clean accuracy is {percent(best.clean_accuracy)} ({setting_name(best)}); "
-        f"there the attacker gets {percent(best.asr)} of the triggered rows."
+        f"there the attacker gets {percent(best.asr, bound=region.bounds.asr)} of the triggered rows."
     )
     if chosen is None:
         return Verdict("unsafe", f"{name} has no safe setting here.", (at_best, *_costs(region)))
@@ -138,8 +157,8 @@ def verdict(learner: Learner) -> Verdict:
     gap = best.clean_accuracy - chosen.clean_accuracy
     at_chosen = (
         f"Its most accurate safe setting is {setting_name(chosen)}: clean accuracy {percent(chosen.clean_accuracy)}, "
-        + ("as good as the best" if gap < 5e-4 else f"{points(gap)} under the best")
-        + f", and an ASR of {percent(chosen.asr)}."
+        + ("as good as the best" if gap < 5e-4 else f"{points(gap, region.bounds.margin)} under the best")
+        + f", and an ASR of {percent(chosen.asr, bound=region.bounds.asr)}."
     )
     claim = f"{name} can be trained safely here."
     return Verdict("safe", claim, (at_chosen, at_best, *_count(region), *_held_out(region)))
@@ -147,19 +166,21 @@ def verdict(learner: Learner) -> Verdict:
 
 def _costs(region: SafeRegion) -> tuple[str, ...]:
     """Say what resistance would cost where no setting is safe."""
-    tried, bound = _tried(region), percent(region.bounds.asr, 0)
+    tried, bound = _tried(region), f"{100 * region.bounds.asr:g}\u202f%"
     cheapest, least = region.cheapest, region.least_attacked
     assert region.best is not None
     assert least is not None
     if cheapest is None:
+        lowest = percent(least.asr, bound=region.bounds.asr)
         return (
             f"Of the {tried} tried none keeps the ASR at or under {bound}: the lowest is "
-            f"{percent(least.asr)}, at {setting_name(least)} and a clean accuracy of {percent(least.clean_accuracy)}.",
+            f"{lowest}, at {setting_name(least)} and a clean accuracy of {percent(least.clean_accuracy)}.",
         )
-    cost = points(region.best.clean_accuracy - cheapest.clean_accuracy)
+    asr = percent(cheapest.asr, bound=region.bounds.asr)
+    cost = points(region.best.clean_accuracy - cheapest.clean_accuracy, region.bounds.margin)
     return (
         f"Of the {tried} tried none is safe: the most accurate with an ASR at or under {bound} is "
-        f"{setting_name(cheapest)} (ASR {percent(cheapest.asr)}), and it costs {cost} of clean accuracy.",
+        f"{setting_name(cheapest)} (ASR {asr}), and it costs {cost} of clean accuracy.",
     )
 
 

@@ -114,7 +114,7 @@ class Study(Struct, frozen=True):
     --------
     >>> from backdoor_curves.study.config import built_in_study
     >>> built_in_study().experiments[0].rates
-    (0.01, 0.1, 0.2)
+    (0.01, 0.1)
     """
 
     name: Name

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Literal
+from typing import TypeVar
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -13,14 +13,16 @@ from matplotlib.figure import Figure
 from backdoor_curves.curve import BackdoorLearningCurve
 from backdoor_curves.display import BackdoorLearningCurveDisplay, DeviationDisplay, Quantity, SlopeDisplay
 from backdoor_curves.display.slopes import SlopePoint
+from backdoor_curves.study.names import Place, as_file_name, learner_name
 from backdoor_curves.study.run import Run
 from backdoor_curves.study.safe_map import draw_safe_maps
 from backdoor_curves.study.safety import safe_regions
 from backdoor_curves.study.store import StoredCell
 from backdoor_curves.study.table import SOMETIMES
 
-NAMES = {"logistic": "Logistic regression", "ridge": "Ridge", "linear-svm": "Linear SVM", "rbf-svm": "RBF SVM"}
-MOST_COLUMNS = 6
+MOST_SETTINGS = 6
+"""Of a learner in a figure, but for maps."""
+Panel = TypeVar("Panel")
 Setting = tuple[float, float | None]
 QUANTITIES: tuple[Quantity, Quantity] = ("loss", "accuracy")
 
@@ -34,33 +36,40 @@ def figures(run: Run) -> Iterator[tuple[str, Figure]]:
             place = (*(cell.coordinates[name] for name in shown), cell.coordinates["learner"])
             pictures.setdefault(place, []).append(cell)
     for place, cells in pictures.items():
-        yield _as_name(place), learner_figure(run, cells)
+        yield as_file_name(place), learner_figure(run, cells, ", ".join(place[:-1]))
 
 
 def figures_for_print(run: Run) -> Iterator[tuple[str, Figure]]:
     """Yield all figures of a run with names for their files: curves, then slopes, deviations and safe regions.
 
     One of the last three is left out where the run has nothing to show in it: refits have no slope, a forest no norm.
+
+    Raises
+    ------
+    ValueError
+        If no cell is done.
     """
+    places = _by_place(run)
+    if not places:
+        raise ValueError("a run with finished cells was expected, none is done; compute some with backdoor-curves run")
     for name, figure in figures(run):
         yield f"curves_{name}", figure
-    for place, cells in _by_place(run).items():
-        names = _as_name(place)
+    for place, cells in places.items():
+        title = place.title(places)
         if exact := [cell for cell in cells if cell.numbers["theta"] is not None and cell.numbers["theta"] > 0]:
-            yield f"slopes_{names}", slope_figure(exact)
+            yield f"slopes_{place.file_name}", slope_figure(exact, title)
         with_norm = [cell for cell in cells if cell.numbers["norm_at_1"] is not None and run.keeps_curve(cell)]
         if with_norm:
-            yield f"deviation_{names}", deviation_figure(run, with_norm)
-        yield f"safe_{names}", safe_figure(run, place)
+            yield f"deviation_{place.file_name}", deviation_figure(run, with_norm, title)
+        yield f"safe_{place.file_name}", safe_figure(run, place, title)
 
 
-def _by_place(run: Run) -> dict[tuple[str, ...], list[StoredCell]]:
-    """Return the finished cells by data, trigger, label policy, injection and rate."""
-    places: dict[tuple[str, ...], list[StoredCell]] = {}
+def _by_place(run: Run) -> dict[Place, list[StoredCell]]:
+    """Return the finished cells by place."""
+    places: dict[Place, list[StoredCell]] = {}
     for cell in run.cells:
         if cell.status == "done":
-            at = cell.coordinates
-            places.setdefault((*(str(at[name]) for name in SOMETIMES), f"p-{at['rate']:g}"), []).append(cell)
+            places.setdefault(Place.of(cell), []).append(cell)
     return places
 
 
@@ -94,25 +103,28 @@ def by_gamma_and_lambda(cells: Iterable[StoredCell]) -> dict[tuple[float | None,
 def _by_learner(cells: Iterable[StoredCell]) -> dict[str, list[StoredCell]]:
     learners: dict[str, list[StoredCell]] = {}
     for cell in cells:
-        learner = cell.coordinates["learner"]
-        learners.setdefault(NAMES.get(learner, learner), []).append(cell)
+        learners.setdefault(learner_name(cell.coordinates["learner"]), []).append(cell)
     return learners
 
 
-def slope_figure(cells: Sequence[StoredCell]) -> Figure:
+def slope_figure(cells: Sequence[StoredCell], title: str) -> Figure:
     """Return the slopes at beta = 0 of cells with one rate against their accuracies at 1, all learners in one panel."""
     figure = Figure(figsize=(6.4, 4.4), layout="constrained")
     points = [point for name, group in _by_learner(cells).items() for point in slope_points(group, name)]
     SlopeDisplay(points).plot(figure.subplots())
+    figure.suptitle(title)
     return figure
 
 
-def deviation_figure(run: Run, cells: Sequence[StoredCell]) -> Figure:
-    """Return size and angle of the weights of cells with one rate, a panel a learner, two in a row."""
-    panels = [(name, [run.curve(cell) for cell in group]) for name, group in _by_learner(cells).items()]
-    return draw_deviations(
-        [panels[i : i + 2] for i in range(0, len(panels), 2)], f"p = {cells[0].coordinates['rate']:g}"
-    )
+def deviation_figure(run: Run, cells: Sequence[StoredCell], title: str) -> Figure:
+    """Return size and angle of the weights of cells with one rate, up to six settings a learner, two in a row."""
+    panels: list[tuple[str, Sequence[BackdoorLearningCurve]]] = []
+    for name, group in _by_learner(cells).items():
+        settings = _by_setting(group)
+        drawn = _evenly(list(settings), MOST_SETTINGS)
+        few = f" ({len(drawn)} of {len(settings)} settings)" if len(drawn) < len(settings) else ""
+        panels.append((name + few, [run.curve(cell) for setting in drawn for cell in settings[setting]]))
+    return draw_deviations(_pairs(panels), title)
 
 
 def draw_deviations(panels: Sequence[Sequence[tuple[str, Sequence[BackdoorLearningCurve]]]], title: str) -> Figure:
@@ -150,24 +162,24 @@ def keys_of(ax: Axes) -> list[Artist]:
     return [handle for handle in legend.legend_handles if handle is not None]
 
 
-def safe_figure(run: Run, place: tuple[str, ...]) -> Figure:
+def safe_figure(run: Run, place: Place, title: str) -> Figure:
     """Return clean accuracy and attack success over lambda and gamma, a panel a learner, at one place."""
-    rows = [row for row in run.table() if (*(str(row[name]) for name in SOMETIMES), f"p-{row['rate']:g}") == place]
-    regions = [(NAMES.get(region.learner, region.learner), region) for region in safe_regions(rows)]
-    return draw_safe_maps([regions], f"{place[0]}, {place[-1].replace('-', ' = ')}")
+    rows = [row for row in run.table() if all(row[name] == value for name, value in vars(place).items())]
+    return draw_safe_maps(_pairs([(learner_name(region.learner), region) for region in safe_regions(rows)]), title)
 
 
-def _as_name(parts: tuple[str, ...]) -> str:
-    """Return a name for a file."""
-    return "_".join("".join(c if c.isalnum() or c in "-+." else "-" for c in part) for part in parts)
+def _pairs(panels: Sequence[Panel]) -> list[Sequence[Panel]]:
+    """Return panels two in a row."""
+    return [panels[i : i + 2] for i in range(0, len(panels), 2)]
 
 
-def learner_figure(run: Run, cells: Sequence[StoredCell]) -> Figure:
-    """Return the figure of one learner: up to six settings, evenly chosen; the control is that of the highest rate."""
-    settings: dict[Setting, list[StoredCell]] = {}
-    for cell in cells:
-        settings.setdefault((cell.coordinates["lambda"], cell.coordinates["gamma"]), []).append(cell)
-    drawn = {key: settings[key] for key in _evenly(list(settings), MOST_COLUMNS)}
+def learner_figure(run: Run, cells: Sequence[StoredCell], where: str = "") -> Figure:
+    """Return the figure of one learner: up to six settings, evenly chosen; the control is that of the highest rate.
+
+    `where` says in the title which of the data, triggers and label policies of the run it is of.
+    """
+    settings = _by_setting(cells)
+    drawn = {key: settings[key] for key in _evenly(list(settings), MOST_SETTINGS)}
     figure = Figure(figsize=(3.0 + 3.4 * len(drawn), 6.0), layout="constrained")
     axes = figure.subplots(2, len(drawn), sharex=True, sharey="row", squeeze=False)
     for column, ((lam, gamma), group) in enumerate(drawn.items()):
@@ -178,16 +190,25 @@ def learner_figure(run: Run, cells: Sequence[StoredCell]) -> Figure:
         for ax, quantity in zip(axes[:, column], QUANTITIES, strict=True):
             BackdoorLearningCurveDisplay.from_curves(curves, control=control, quantity=quantity, ax=ax)
             ax.label_outer()
-        axes[0, column].set_title(f"λ = {lam:g}" + ("" if gamma is None else f", γ = {gamma:g}"))
-    _one_legend(figure, axes[0], "outside right upper")
-    _one_legend(figure, axes[1], "outside right lower")
+            ax.set(xlabel="", xticks=[0.0, 0.5, 1.0], xticklabels=["0", "0.5", "1"])
+        axes[0, column].set_title(f"λ = {lam:g}" + ("" if gamma is None else f"\nγ = {gamma:g}"))
+    figure.supxlabel("β, weight of the poison rows", fontsize="medium")
+    _one_legend(figure, axes)
     seeds = len({cell.coordinates["seed"] for cell in cells})
     notes = [f"{len(drawn)} of {len(settings)} settings"] if len(drawn) < len(settings) else []
     notes += [f"mean and range of {seeds} seeds"] if seeds > 1 else []
-    learner = cells[0].coordinates["learner"]
-    title = f"{NAMES.get(learner, learner)}: backdoor learning curves"
+    title = f"{learner_name(cells[0].coordinates['learner'])}: backdoor learning curves"
+    title += f", {where}" if where else ""
     figure.suptitle(title + (f" ({', '.join(notes)})" if notes else ""))
     return figure
+
+
+def _by_setting(cells: Iterable[StoredCell]) -> dict[Setting, list[StoredCell]]:
+    """Return cells by lambda and gamma, from the smallest lambda on."""
+    settings: dict[Setting, list[StoredCell]] = {}
+    for cell in cells:
+        settings.setdefault((cell.coordinates["lambda"], cell.coordinates["gamma"]), []).append(cell)
+    return dict(sorted(settings.items(), key=lambda item: (item[0][0], item[0][1] or 0.0)))
 
 
 def _evenly(items: list[Setting], most: int) -> list[Setting]:
@@ -197,10 +218,13 @@ def _evenly(items: list[Setting], most: int) -> list[Setting]:
     return [items[round(place)] for place in np.linspace(0, len(items) - 1, most)]
 
 
-def _one_legend(figure: Figure, row: np.ndarray, place: Literal["outside right upper", "outside right lower"]) -> None:
-    """Put one legend beside a row of axes in place of one in each."""
-    legends = [ax.get_legend() for ax in row]
-    handles = legends[0].legend_handles
-    figure.legend(handles, [handle.get_label() for handle in handles], loc=place, frameon=False, fontsize="small")
-    for legend in legends:
-        legend.remove()
+def _one_legend(figure: Figure, axes: np.ndarray) -> None:
+    """Put one legend beside two rows of axes in place of one in each; a style that is two quantities names both."""
+    above, below = keys_of(axes[0, 0]), keys_of(axes[1, 0])
+    labels = []
+    for pair in zip(above, below, strict=True):
+        loss, share = (str(key.get_label()) for key in pair)
+        labels.append(loss if loss == share else f"loss of {loss},\n{share}")
+    figure.legend(above, labels, loc="outside right center", frameon=False, fontsize="small")
+    for ax in axes.ravel():
+        ax.get_legend().remove()

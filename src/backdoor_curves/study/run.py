@@ -201,7 +201,7 @@ def load_run(path: str | os.PathLike[str]) -> Run:
     >>> import backdoor_curves as bc
     >>> run = bc.load_run("runs/digits")  # doctest: +SKIP
     >>> f"{run.n_done} of {run.n_cells} cells"  # doctest: +SKIP
-    '72 of 72 cells'
+    '216 of 216 cells'
     >>> run.to_frame().groupby(["learner", "lambda"]).theta.mean()  # doctest: +SKIP
     """
     stores = stores_of(Path(path))

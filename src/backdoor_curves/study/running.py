@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from backdoor_curves import __version__
+from backdoor_curves.display.saving import save_figure
 from backdoor_curves.study.config import Study
 from backdoor_curves.study.export import as_csv
 from backdoor_curves.study.featured import write_tables
@@ -262,4 +263,4 @@ def write_summary(run: Run, folder: Path) -> None:
     if run.study.figures:
         (folder / "figures").mkdir(exist_ok=True)
         for name, figure in figures(run):
-            figure.savefig(folder / "figures" / f"{name}.png", dpi=150)
+            save_figure(figure, folder / "figures" / f"{name}.png")

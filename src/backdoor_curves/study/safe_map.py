@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
@@ -25,7 +26,8 @@ def draw_safe_maps(rows: Sequence[Sequence[tuple[str, SafeRegion]]], title: str)
     """Return a row of panels a pair: strips over lambda, and for a kernel a map over lambda and gamma.
 
     In a strip clean accuracy is blue, attack success orange, and safe lambdas stand on green. In a map the colour is
-    the attack success rate, the number the clean accuracy in percent, and safe settings have a green frame.
+    the attack success rate, the number the clean accuracy in percent, safe settings have a green frame, and those of
+    which no cell is done are hatched.
 
     Parameters
     ----------
@@ -75,10 +77,10 @@ def _verdict(region: SafeRegion) -> str:
 def _draw_strip(ax: Axes, region: SafeRegion) -> None:
     shown = sorted(region.settings, key=lambda setting: setting.lam)
     lams = np.array([setting.lam for setting in shown])
-    for setting in shown:
+    edges = _edges(lams)
+    for setting, left, right in zip(shown, edges, edges[1:], strict=False):
         if setting.safe:
-            step = np.sqrt(lams[1] / lams[0]) if len(lams) > 1 else 2.0
-            ax.axvspan(setting.lam / step, setting.lam * step, color="#D5EFE6", linewidth=0, zorder=0)
+            ax.axvspan(left, right, color="#D5EFE6", linewidth=0, zorder=0)
     ax.plot(lams, [setting.clean_accuracy for setting in shown], color=CLEAN, marker="s", markersize=4)
     ax.plot(lams, [setting.asr for setting in shown], color=ATTACK, marker="o", markersize=4)
     ax.axhline(region.bounds.asr, color=NEUTRAL, linewidth=0.7, linestyle=":")
@@ -86,22 +88,32 @@ def _draw_strip(ax: Axes, region: SafeRegion) -> None:
     ax.spines[["top", "right"]].set_visible(False)
 
 
+def _edges(lams: Float[np.ndarray, " l"]) -> Float[np.ndarray, " l+1"]:
+    """Return where the ground of each lambda ends, on a logarithmic axis halfway to each neighbour."""
+    if len(lams) == 1:
+        return np.array([lams[0] / 2.0, lams[0] * 2.0])
+    between = np.sqrt(lams[1:] * lams[:-1])
+    return np.concatenate([[lams[0] ** 2 / between[0]], between, [lams[-1] ** 2 / between[-1]]])
+
+
 def _draw_map(ax: Axes, region: SafeRegion) -> None:
     lams = sorted({setting.lam for setting in region.settings})
     gammas = sorted({setting.gamma for setting in region.settings if setting.gamma is not None})
     for setting in region.settings:
         x, y = lams.index(setting.lam), gammas.index(setting.gamma)  # type: ignore[arg-type]
-        ax.add_patch(
-            Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor=COLORS(setting.asr), edgecolor="white", linewidth=0.5)
-        )
+        corner = (x - 0.5, y - 0.5)
+        if not setting.seeds:
+            ax.add_patch(Rectangle(corner, 1, 1, facecolor="none", edgecolor=NEUTRAL, hatch="///", linewidth=0.0))
+            continue
+        ax.add_patch(Rectangle(corner, 1, 1, facecolor=COLORS(setting.asr), edgecolor="white", linewidth=0.5))
         ax.text(x, y, f"{100 * setting.clean_accuracy:.0f}", ha="center", va="center", fontsize=6, color=_ink(setting))
     for setting in region.safe:
         x, y = lams.index(setting.lam), gammas.index(setting.gamma)  # type: ignore[arg-type]
         ax.add_patch(Rectangle((x - 0.46, y - 0.46), 0.92, 0.92, fill=False, edgecolor=SAFE, linewidth=2.0, zorder=3))
     ax.set(xlim=(-0.5, len(lams) - 0.5), ylim=(-0.5, len(gammas) - 0.5), xlabel="λ", ylabel="γ")
-    step = 3 if len(lams) > 5 else 1
+    step = 3 if len(lams) > 6 else 1
     ax.set_xticks(range(0, len(lams), step), [f"{lam:.2g}" for lam in lams[::step]])
-    ax.set_yticks(range(len(gammas)), [f"{gamma:.1e}" for gamma in gammas])
+    ax.set_yticks(range(len(gammas)), [f"{gamma:.2g}" for gamma in gammas])
     ax.tick_params(labelsize="small")
 
 
