@@ -159,10 +159,10 @@ def _client(scheduler: str) -> Any:
 
     try:
         # First: a client whose making fails waits 20 s to close what it never opened, and says so in a traceback.
-        asyncio.run(knock())
+        asyncio.run(asyncio.wait_for(knock(), PATIENCE + 1.0))  # another kind of server may never answer
         return Client(scheduler, timeout=PATIENCE, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:
-        said = " ".join(str(error).split())
+        said = " ".join(str(error).split()) or f"not in {PATIENCE:g} s"
         raise ValueError(
             f"{scheduler}: a dask scheduler was expected there, none answers ({said}); start one with: dask scheduler"
         ) from None
