@@ -336,7 +336,7 @@ def test_figures_of_a_run_with_nothing_done_are_refused_with_a_sentence(call, tm
         connection.execute("DELETE FROM cells")
     code, out, err = call("figures", "runs/tiny", "--out", "drawn")
     assert (code, out) == (2, "")
-    assert err.startswith("backdoor-curves: a run with finished cells was expected, none is done")
+    assert "runs/tiny: a run with finished cells was expected, none of its 4 is done" in err
     assert not (tmp_path / "work" / "drawn").exists()
 
 
