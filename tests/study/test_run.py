@@ -71,7 +71,7 @@ def test_no_run_and_an_empty_store_are_sentences(tmp_path):
     with pytest.raises(FileNotFoundError, match="no run is there; start one with: backdoor-curves run"):
         load_run(tmp_path / "absent")
     sqlite3.connect(tmp_path / "run.sqlite").close()
-    with pytest.raises(StoreError, match="the .sqlite store of a run was expected, this file is none yet: it is empty"):
+    with pytest.raises(StoreError, match="store of a run was expected, this file is none yet: it is empty"):
         load_run(tmp_path)
 
 
