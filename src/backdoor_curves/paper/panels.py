@@ -89,7 +89,8 @@ def curve_columns(run: Run, pair: Pair) -> list[list[tuple[str, list[BackdoorLea
 def draw_curves(columns: Sequence[Sequence[tuple[str, Sequence[BackdoorLearningCurve]]]], title: str) -> Figure:
     """Return curves of the loss, a column a learner and gamma, one legend for all."""
     n_rows, n_columns = max(map(len, columns)), len(columns)
-    figure = Figure(figsize=(2.6 * n_columns + 0.4, 2.4 * n_rows + 0.9), layout="constrained")
+    width = max(2.6 * n_columns + 0.4, 8.2)  # the legend and the title are as long for few columns
+    figure = Figure(figsize=(width, 2.4 * n_rows + 0.9), layout="constrained")
     axes = figure.subplots(n_rows, n_columns, sharex=True, squeeze=False)
     for j, column in enumerate(columns):
         for i in range(n_rows):
