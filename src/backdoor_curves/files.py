@@ -8,8 +8,8 @@ import os
 import uuid
 import zipfile
 import zlib
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
@@ -22,20 +22,42 @@ MANY = 2**16
 """Bytes of floats from which on they are scores, of digits without a pattern: those shrink by a tenth at most."""
 
 
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Give a name to write a file under, which becomes the path when all is written: a file that can be seen is whole.
+
+    The name ends as the path does. If something goes wrong nothing is left, and an OSError names the path, not the
+    draft.
+    """
+    draft = path.with_name(f".{uuid.uuid4().hex}.{path.name}")
+    try:
+        yield draft
+        draft.replace(path)
+    except BaseException as error:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno:
+            raise OSError(error.errno, error.strerror, str(path)) from None
+        raise
+
+
+def write_folder(folder: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write arrays as .npy files that processes map into memory; a folder that can be seen is whole."""
+    draft = folder.with_name(f".{folder.name}.{os.getpid()}")
+    draft.mkdir(parents=True)
+    for name, array in arrays.items():
+        np.save(draft / f"{name}.npy", array, allow_pickle=False)
+    draft.rename(folder)
+
+
 def write_record(to: Path | BinaryIO, kind: str, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
     """Write a record to an open file, or to a path, under another name first: a file that can be seen is whole."""
     named = {"header": np.array(json.dumps({"format": kind, **header})), **arrays}
     if not isinstance(to, Path):
         _write_arrays(to, named)
         return
-    draft = to.with_name(f".{to.name}.{uuid.uuid4().hex}")
-    try:
-        with open(draft, "xb") as file:
-            _write_arrays(file, named)
-        os.replace(draft, to)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
+    with whole(to) as draft, open(draft, "xb") as file:
+        _write_arrays(file, named)
 
 
 def _write_arrays(file: BinaryIO, arrays: Mapping[str, np.ndarray]) -> None:

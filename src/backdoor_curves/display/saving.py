@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
+
+from backdoor_curves.files import whole
 
 PIXELS = 150
 """Per inch, of a .png."""
@@ -31,15 +32,11 @@ def save_figure(figure: Figure, path: Path) -> Path:
     kind = path.suffix.lstrip(".")
     if kind not in TIMELESS:
         raise ValueError(f"{path.name}: a name that ends in .png, .pdf or .svg was expected")
-    draft = path.with_name(f".{os.getpid()}.{path.name}")
-    try:
+    with whole(path) as draft:
         with mpl.rc_context({"svg.hashsalt": "backdoor-curves", "svg.fonttype": "none", "pdf.fonttype": 42}):
             figure.savefig(draft, dpi=PIXELS, metadata=TIMELESS[kind])
         if kind == "svg":
             draft.write_text(_with_plain_ids(draft.read_text(encoding="utf-8")), encoding="utf-8")
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
     return path
 
 

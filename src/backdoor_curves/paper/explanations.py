@@ -8,7 +8,6 @@ derivative at the largest C of a grid at which seven rows have one.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from sklearn.svm import SVC
 from backdoor_curves.curve import BackdoorLearningCurve, backdoor_learning_curve
 from backdoor_curves.data import PoisonedData, Samples, join
 from backdoor_curves.explain import input_gradient, trigger_mask, trigger_share
+from backdoor_curves.files import whole
 from backdoor_curves.influences import influence
 from backdoor_curves.paper.published import Scored, pair_influences, svm_terms
 
@@ -89,9 +89,8 @@ class Explanation:
 
     def save(self, path: Path) -> None:
         """Write the arrays as an .npz file, whole or not at all."""
-        draft = path.with_name(f".{os.getpid()}.{path.name}")
-        np.savez_compressed(draft, **{field.name: getattr(self, field.name) for field in fields(self)})
-        draft.replace(path)
+        with whole(path) as draft:
+            np.savez_compressed(draft, **{field.name: getattr(self, field.name) for field in fields(self)})
 
     @classmethod
     def load(cls, path: Path) -> Explanation:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 import shlex
 import sys
 from collections import Counter
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import get_args
 
 from backdoor_curves import __version__
+from backdoor_curves.files import whole
 from backdoor_curves.paper.agreement import Verdict
 from backdoor_curves.paper.claim import Claim
 from backdoor_curves.paper.comparison import Compared, summary
@@ -59,14 +59,9 @@ def write_page(
         version=__version__,
         command=shlex.join(["backdoor-curves", *sys.argv[1:]]),
     )
-    return write_whole(path, html)
-
-
-def write_whole(path: Path, text: str) -> Path:
-    """Write a text file under another name first: a file that can be seen is whole; return its path."""
-    draft = path.with_name(f".{os.getpid()}.{path.name}")
-    draft.write_text(text, encoding="utf-8")
-    return draft.replace(path)
+    with whole(path) as draft:
+        draft.write_text(html, encoding="utf-8")
+    return path
 
 
 def _name(drawn: Drawn) -> str:

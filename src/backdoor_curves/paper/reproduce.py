@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from backdoor_curves.display.saving import save_figure
+from backdoor_curves.files import whole
 from backdoor_curves.paper.claim import Claim
 from backdoor_curves.paper.claims import claims_of
 from backdoor_curves.paper.comparison import CURVE_FIGURES, DEVIATION_FIGURE, SLOPE_FIGURE, Compared, as_csv, compare
-from backdoor_curves.paper.page import write_page, write_whole
+from backdoor_curves.paper.page import write_page
 from backdoor_curves.paper.published_files import PublishedNumbers, read_published
 from backdoor_curves.paper.recipes import RECIPES, Drawn, Recipe, chosen_recipes
 from backdoor_curves.paper.repeated import repeat
@@ -100,7 +101,8 @@ def reproduce(
             n_jobs=asked.wishes.n_jobs,
         )
         rows = compare(needed, again, *runs)
-        write_whole(asked.out / "comparison.csv", as_csv(rows))
+        with whole(asked.out / "comparison.csv") as draft:
+            draft.write_text(as_csv(rows), encoding="utf-8")
     claims = claims_of(runs, () if published is None else published.slopes, results.trigger_shares())
     write_page(page, drawn, rows, claims, runs)
     return Reproduction(tuple(drawn), tuple(rows), tuple(claims), page)

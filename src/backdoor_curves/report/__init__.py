@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from pathlib import Path
 
+from backdoor_curves.files import whole
 from backdoor_curves.report.content import Budget, content_of
 from backdoor_curves.report.page import rendered
 from backdoor_curves.study.run import Run
@@ -55,14 +55,6 @@ def write_report(
     path = Path(path)
     require_file(path, "report.html")
     page = rendered(content_of(run, bounds or Bounds(), budget), command)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with whole(path) as draft:
         draft.write_text(page, encoding="utf-8", errors="replace", newline="\n")
-        draft.replace(path)
-    except BaseException as error:
-        with suppress(OSError):
-            draft.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno:  # of the page: nobody knows the draft
-            raise OSError(error.errno, error.strerror, str(path)) from None
-        raise
     return path

@@ -7,7 +7,6 @@ network nor torch, and finds the same values whoever it is.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from hashlib import blake2b
@@ -18,6 +17,7 @@ import numpy as np
 from jaxtyping import Float
 
 from backdoor_curves.data import PoisonedData, Samples
+from backdoor_curves.files import write_folder
 from backdoor_curves.study.config import FeaturesConfig
 from backdoor_curves.study.plan import Group
 from backdoor_curves.study.sources import poisoned, read_rows
@@ -84,12 +84,8 @@ class FeatureTable:
         )
 
     def write(self, folder: Path) -> None:
-        """Write the table as .npy files that processes map into memory; a folder that can be seen is whole."""
-        draft = folder.with_name(f".{folder.name}.{os.getpid()}")
-        draft.mkdir(parents=True)
-        np.save(draft / "digests.npy", self.digests, allow_pickle=False)
-        np.save(draft / "features.npy", self.features, allow_pickle=False)
-        draft.rename(folder)
+        """Write the table to a folder, see `write_folder`."""
+        write_folder(folder, {"digests": self.digests, "features": self.features})
 
     @classmethod
     def read(cls, folder: Path) -> FeatureTable:

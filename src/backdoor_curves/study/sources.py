@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 
 from backdoor_curves.data import PoisonedData, Samples
 from backdoor_curves.datasets import cifar10, digits, mnist, toy
+from backdoor_curves.files import write_folder
 from backdoor_curves.paper import protocol
 from backdoor_curves.poisoning import poison
 from backdoor_curves.study.config import DataConfig, FeaturesConfig, PoisonConfig, TriggerConfig
@@ -128,14 +128,9 @@ def content_hash(train: Samples, test: Samples) -> str:
 
 
 def write_rows(folder: Path, train: Samples, test: Samples) -> None:
-    """Write rows as .npy files that processes map into memory; a folder that can be seen is whole."""
-    if folder.is_dir():
-        return
-    draft = folder.with_name(f".{folder.name}.{os.getpid()}")
-    draft.mkdir(parents=True)
-    for name, array in zip(PARTS, (train.X, train.y, test.X, test.y), strict=True):
-        np.save(draft / f"{name}.npy", array, allow_pickle=False)
-    draft.rename(folder)
+    """Write rows to a folder, see `write_folder`, unless it is there."""
+    if not folder.is_dir():
+        write_folder(folder, dict(zip(PARTS, (train.X, train.y, test.X, test.y), strict=True)))
 
 
 def read_rows(folder: Path) -> tuple[Samples, Samples]:
