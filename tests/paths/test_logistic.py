@@ -456,6 +456,7 @@ def test_an_integer_weight_is_that_many_copies(d):
 )
 # A stretch so long that the polynomial between its ends is beyond all rows: no curvature is left there.
 @example(seed=16986, n=16, d=10, C=1e3, apart=0.0, integer=False, repeated=9, unit=30.0, scaling=None, weighted=False)
+@example(seed=131569, n=23, d=11, C=1e4, apart=0.0, integer=False, repeated=0, unit=1.0, scaling=None, weighted=True)
 def test_random_problems_are_followed_and_certified(seed, n, d, C, apart, integer, repeated, unit, scaling, weighted):
     """Ties, repeats, separable classes, extreme C, few rows: the path is the optimum, and the bounds hold."""
     rng = np.random.default_rng(seed)

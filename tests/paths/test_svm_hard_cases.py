@@ -5,8 +5,10 @@ Every case is compared with a proved optimum at its ends, at small beta, at knot
 
 import numpy as np
 import pytest
+from sklearn.datasets import load_digits
 
-from reference.svm_cases import Case, failures, random_case
+from backdoor_curves.paths.corrections import corrections
+from reference.svm_cases import Case, failures, not_optimal, random_case
 
 
 def case(X, y, poison, C=1.0, kernel=("linear", 0.0), scaling=None):
@@ -291,3 +293,37 @@ def test_a_certificate_without_rows_still_has_the_gap():
     certificate = one_poison_row_between_two_clean_ones().path().certificate(betas, [])
     np.testing.assert_array_equal(certificate.score_bound, [0.0, 0.0])
     assert (certificate.objective_gap < 1e-12).all()
+
+
+def even_digits(n, C):
+    """Even against odd digits, a tenth of them with a white patch and the other label."""
+    X, digit = load_digits(return_X_y=True)
+    X, y, poison = X[:n] / 16, np.where(digit[:n] % 2 == 0, 1.0, -1.0), np.arange(n) % 10 == 0
+    X[poison, -9:-7] = 1.0
+    y[poison] *= -1
+    return case(X, y, poison, C=C)
+
+
+def test_rows_that_libsvm_leaves_on_a_margin_of_fewer_dimensions_are_not_ties():
+    """61 dimensions, 1200 rows that no plane separates: at C = 1000 libsvm stops with 300 rows between their limits.
+
+    Knots are where a score has most to lose: the duals of the row that comes or goes, by the margin's inverse.
+    """
+    digits = even_digits(1200, 1000.0)
+    path = digits.path()
+    knots = path.interpolant.nodes
+    bounds = path.certificate(knots, [path.X]).score_bound
+    assert bounds.max() < 1e-6
+    assert list(not_optimal(digits, path, knots[np.argsort(bounds)[[-1, len(knots) // 2]]])) == []
+
+
+@pytest.mark.parametrize("scaling", [None, 1.0], ids=["free", "penalised"])
+def test_a_certificate_does_not_depend_on_the_side_of_an_event(scaling, monkeypatch):
+    """At a knot the sets before it and after it are both right, whichever of them rounding has put there."""
+    path = even_digits(400, 1e4).with_scaling(scaling).path()
+    knots = np.arange(1, len(path.at.betas))
+    family, scale = path._all.some(knots), path.problem.scale
+    for sets in (path.at.status[knots], path.at.status[knots - 1]):
+        assert corrections(family, sets).doubt(scale).max() < 1e-6
+    monkeypatch.setattr("backdoor_curves.paths.corrections.EVENTS", 0)
+    assert corrections(family, path.at.status[knots - 1]).doubt(scale).max() > 0.1

@@ -123,12 +123,12 @@ def failures(case, betas=(0.0, 1e-5, 0.03, 0.3, 1.0)):
         _wrong_rows(case, path),
         _wrong_shape(case, path),
         _wrong_jumps(case, path),
-        _not_optimal(case, path, asked),
+        not_optimal(case, path, asked),
     )
     return [line for found in checks for line in found]
 
 
-def _not_optimal(case, path, asked):
+def not_optimal(case, path, asked):
     """The gap is closed, and objective and scores are the oracle's, to within the certificate's bound."""
     problem, shift = path.problem, (case.scaling or 0.0) ** 2
     rows = np.vstack([path.X, path.X + 0.1, path.X[::-1] / 2])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Int8
@@ -20,6 +20,8 @@ DEPENDENT = 1e-12
 """Eigenvalues below this share of the largest are 0, where rows depend on each other."""
 DOUBTFUL = 1e-11
 """An error of the scores beyond which the sets are looked at again."""
+EVENTS = 3
+"""How often rows that fail are put to the other side of their event: one of them may take others along."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,26 +49,60 @@ class Corrections:
     wrong: Float[np.ndarray, " k"]
     length: Float[np.ndarray, " k"]
 
+    def doubt(self, scale: float) -> Float[np.ndarray, " k"]:
+        """Return how far the scores of a training row may be from the optimum's after the corrections."""
+        return self.wrong * (1.0 + self.length * np.sqrt(scale)) + self.rest
+
     def doubtful(self, scale: float) -> Int[np.ndarray, " d"]:
         """Return those whose sets may not be the right ones, by more than rounding: the optimum may be elsewhere.
 
         Those whose margin is dependent are left as they are, without a bound: to extended precision their kernel matrix
         may be indefinite, and its optimum not unique.
         """
-        first_order = self.wrong * (1.0 + self.length * np.sqrt(scale))
-        return np.flatnonzero(np.isfinite(first_order + self.rest) & (first_order + self.rest > DOUBTFUL))
+        doubt = self.doubt(scale)
+        return np.flatnonzero(np.isfinite(doubt) & (doubt > DOUBTFUL))
+
+    def some(self, k: Int[np.ndarray, " j"]) -> Corrections:
+        """Return the corrections of solutions k."""
+        return Corrections(self.c[k], self.b[k], self.rest[k], self.wrong[k], self.length[k])
+
+    def with_those(self, k: Int[np.ndarray, " j"], others: Corrections) -> Corrections:
+        """Return the corrections with others for solutions k."""
+        parts = {part.name: getattr(self, part.name).copy() for part in fields(self)}
+        for name, mine in parts.items():
+            mine[k] = getattr(others, name)
+        return Corrections(**parts)
 
     def replaced(self, k: int, a: Float[np.ndarray, " n"], b: float, best: Refined, problem: Problem) -> Corrections:
         """Return the corrections with those to the optimum in extended precision for solution k, which is (a, b)."""
-        c, shift, rest, wrong, length = (x.copy() for x in (self.c, self.b, self.rest, self.wrong, self.length))
-        c[k], shift[k], rest[k] = problem.y * (best.a - a), best.b - b, 0.0
+        lacking = problem.y * (best.a - a).astype(float), float(best.b - b), 0.0
         # No set of rows has a longer inverse than the ridge's.
-        wrong[k], length[k] = best.wrong(), 1.0 / np.sqrt(problem.noise)
-        return Corrections(c, shift, rest, wrong, length)
+        parts = (np.array([part]) for part in (*lacking, best.wrong(), 1.0 / np.sqrt(problem.noise)))
+        return self.with_those(np.array([k]), Corrections(*parts))
 
 
 def corrections(family: Family, status: Int8[np.ndarray, "k n"]) -> Corrections:
-    """Return the corrections for known sets.
+    """Return the corrections for known sets, but for rows that rounding has left on the wrong side of an event.
+
+    At an event a row of the margin is at a limit. The correction may put it past that: by its residual times the
+    inverse of the margin's system, which is more than the scores are off by. Or, if it has just left, its residual has
+    the wrong sign. With the sets of the event's other side nothing fails but by rounding.
+    """
+    scale, (best, others) = family.problem.scale, _for_sets(family, status)
+    for _ in range(EVENTS):
+        # Without a margin a free intercept is not determined.
+        held = (others == MARGIN).any(axis=1) | (not family.problem.free)
+        k = np.flatnonzero((best.doubt(scale) > DOUBTFUL) & held)
+        if not k.size:
+            break
+        found, others[k] = _for_sets(family.some(k), others[k])
+        better = np.flatnonzero(found.doubt(scale) < best.doubt(scale)[k])
+        best = best.with_those(k[better], found.some(better))
+    return best
+
+
+def _for_sets(family: Family, status: Int8[np.ndarray, "k n"]) -> tuple[Corrections, Int8[np.ndarray, "k n"]]:
+    """Return the corrections for known sets, and the sets with each row that fails on the other side of its event.
 
     Rows at a limit are put there, and the margin's system is solved for its residual. That is of the size of the
     rounding errors in it, so it is summed up in extended precision. A second correction, for what the first leaves
@@ -94,7 +130,9 @@ def corrections(family: Family, status: Int8[np.ndarray, "k n"]) -> Corrections:
     wrong, failing = _wrong(right, status, after, u)
     for k in np.flatnonzero(wrong):
         length[k] = _length(problem, status[k] == MARGIN, failing[k])
-    return Corrections(problem.y * (after - before), b, rest, wrong, length)
+    limit = np.where(after < 0.5 * u, ZERO, BOUND).astype(np.int8)
+    others = np.where(failing, np.where(status == MARGIN, limit, MARGIN), status).astype(np.int8)
+    return Corrections(problem.y * (after - before), b, rest, wrong, length), others
 
 
 def _length(problem: Problem, margin: Bool[np.ndarray, " n"], failing: Bool[np.ndarray, " n"]) -> float:

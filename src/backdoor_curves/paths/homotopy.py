@@ -86,6 +86,11 @@ class Homotopy:
                 motion.pull, motion.pull_balance = self._pull(dh, du)
         return segments
 
+    def move_target(self, by: Shaped[np.ndarray, " n"]) -> None:
+        """Move the target of rows at a limit to the side where they belong: they stay optimal there."""
+        self.h = self.h + by
+        self.point.e = self.point.e - by
+
     def repair(self) -> bool:
         """Take back what rounding has done to the conditions of the optimum, at fixed bounds; return whether it had to.
 

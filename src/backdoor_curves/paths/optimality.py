@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -68,6 +68,10 @@ class Family:
     A: Float[np.ndarray, "k m"]
     at_bound: Bool[np.ndarray, " n"]
 
+    def some(self, k: Int[np.ndarray, " j"]) -> Family:
+        """Return solutions k."""
+        return replace(self, betas=self.betas[k], b=self.b[k], A=self.A[k])
+
     def duals(self) -> Float[np.ndarray, "k n"]:
         """Return all duals."""
         problem = self.problem
@@ -117,7 +121,7 @@ class Family:
         gap, short, _ = self._seen
         open_ = np.flatnonzero(gap > CLOSED)
         if open_.size:
-            some = Family(self.problem, self.betas[open_], self.b[open_], self.moving, self.A[open_], self.at_bound)
+            some = self.some(open_)
             gap = gap.copy()
             gap[open_] = np.minimum(gap[open_], some._look(short[open_])[0])
         return gap

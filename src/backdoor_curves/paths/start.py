@@ -10,7 +10,7 @@ from sklearn import config_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import SVC
 
-from backdoor_curves.paths.dual import BOUND, IDLE, MARGIN, ZERO, Problem
+from backdoor_curves.paths.dual import BOUND, IDLE, MARGIN, SIGN, ZERO, Problem
 from backdoor_curves.paths.homotopy import Homotopy
 
 LIBSVM_STEPS = 100_000
@@ -44,6 +44,10 @@ def start(problem: Problem, perturbation: Shaped[np.ndarray, " n"]) -> Homotopy:
         balanced = problem.shift * float(y @ a)
         h, b = h + (balanced - b), balanced
     homotopy = Homotopy(problem, a, b, status, h, u)
+    # Nor of those that depend on the margin: libsvm may have left hundreds there, for as many dimensions as there are.
+    sets = homotopy.point.status
+    homotopy.move_target(np.where((status == MARGIN) & (sets != MARGIN), -SIGN[sets] * apart, 0.0))
+    h = homotopy.h
     homotopy.follow(y * (1.0 + perturbation) - h, np.zeros_like(u))
     return homotopy
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from scipy.linalg import cho_factor, cho_solve, qr
+from scipy.linalg import LinAlgError, cho_factor, cho_solve, qr
 from scipy.linalg.blas import dsyrk
 from scipy.special import expit
 
@@ -15,7 +15,7 @@ from backdoor_curves.paths.logistic.problem import SAFE, STALLED, Problem
 BLOCK = 6
 """Betas that share one Hessian."""
 MOST_STEPS = 60
-"""Newton steps after which the coordinates are left as they are: the full gradient will tell."""
+"""Newton steps after which the coordinates are left as they are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +58,7 @@ def solve_in_span(
     """Return the coordinates of the optima in the span, found from C, and their scores.
 
     Newton's method for all betas together; neighbours share a Hessian, and all keep it while it makes steps shrink.
+    Coordinates that it does not bring to the optimum are left as they are: the full gradient will tell.
     """
     if span.A.shape[1] == 0:
         return C, span.A @ C
@@ -70,7 +71,10 @@ def solve_in_span(
         g = span.R @ C - span.A.T @ (u * wrong * y)
         if not factors:
             middles = [block[len(block) // 2] for block in blocks]
-            factors = [_hessian(span, u[:, i] * wrong[:, i] * (1.0 - wrong[:, i])) for i in middles]
+            try:
+                factors = [_hessian(span, u[:, i] * wrong[:, i] * (1.0 - wrong[:, i])) for i in middles]
+            except LinAlgError:  # beyond all rows no curvature is left
+                break
         step = np.hstack(
             [-cho_solve(factor, g[:, block], check_finite=False) for factor, block in zip(factors, blocks, strict=True)]
         )
