@@ -34,7 +34,7 @@ DIGITS = Experiment(
     ),
     rates=(0.05, 0.2),
     seeds=(0, 1),
-    keep=KeepConfig(),
+    keep=KeepConfig(explanations=True),
 )
 TOY = Experiment(
     data=(DataConfig("toy"),),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import re
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from PIL import Image
 from runs import DIGITS, HOSTILE, cell, made_up, numbers, real_run
 
 from backdoor_curves.report import Budget, write_report
@@ -67,7 +70,7 @@ def test_the_page_is_one_file_that_names_no_other(tmp_path):
     """It is mailed: whatever it refers to must be in it."""
     text = page_of(real_run("digits"), tmp_path, command="backdoor-curves report runs/digits")
     assert not re.findall(r"https?:(?!//www\.w3\.org/2000/svg)", text)
-    assert set(re.findall(r'(?:href|src)="([^"#]*)', text)) <= {""}
+    assert set(re.findall(r'(?:href|src)="([^"#]*)', re.sub("data:image/png;base64,[A-Za-z0-9+/=]*", "", text))) <= {""}
     assert "url(" not in text
     assert "backdoor-curves report runs/digits" in text
     assert len(text) < 400_000
@@ -90,6 +93,48 @@ def test_verdicts_tell_the_numbers_of_the_regions(tmp_path):
     assert len(kinds) > 1
     assert "at most 10 percentage points under" in text
     assert "at most 40 %" in text
+
+
+def test_the_settings_that_are_compared_are_explained_with_the_pictures_of_the_run(tmp_path):
+    """Pixel by pixel: the images of the first cell of each, and their gradients in colours that mirror at 0."""
+    run = real_run("digits")
+    content = content_of(run, Bounds())
+    text = page_of(run, tmp_path)
+    compared = [one for s in content.drawn for learner in s.learners for _, one in learner.compared]
+    kept = [run.explanation(one.cells[0]) for one in compared]
+    assert len(kept) == len(content.explanations) > 6
+    pictures = [
+        np.asarray(Image.open(io.BytesIO(base64.b64decode(code))).convert("RGBA"))
+        for code in re.findall(r'href="data:image/png;base64,([^"]*)"', text)
+    ]
+    assert len(pictures) == sum(1 + len(found.gradients) for found in kept)
+    for found in kept:
+        strip, *gradients = (pictures.pop(0) for _ in range(1 + len(found.gradients)))
+        assert strip.shape == (8, (3 + len(found.top)) * 9 - 1, 4)
+        np.testing.assert_array_equal(strip[:, :8, 0], found.image[..., 0])
+        for k, image in enumerate(found.top):
+            np.testing.assert_array_equal(strip[:, (3 + k) * 9 : (3 + k) * 9 + 8, 0], image[..., 0])
+        for picture, G in zip(gradients, found.gradients, strict=True):
+            green = picture[..., 1].astype(int) - picture[..., 0]  # of PRGn, against purple
+            large = np.abs(G) > 0.1 * np.abs(found.gradients).max()
+            np.testing.assert_array_equal(green[large] > 0, G[large] > 0)
+    words = words_of(text)
+    for found in kept:
+        if len(found.top):
+            assert (
+                f"of the {len(found.top)} most influential training rows {found.top_is_poison.sum()} are poison"
+                in words
+            )
+    assert any(found.missing.startswith("influences: ") for found in kept)  # the refits
+    assert "of refits" in words or "refit" in words
+
+
+def test_explanations_that_a_page_has_no_room_for_are_counted(tmp_path):
+    """And a run that kept none has no such section."""
+    words = words_of(page_of(real_run("digits"), tmp_path, budget=Budget(explanations=2)))
+    wanted = len(content_of(real_run("digits"), Bounds()).explanations)
+    assert f"The explanations of {wanted - 2} of {wanted} settings." in words
+    assert "which rows taught it" not in words_of(page_of(real_run("toy"), tmp_path))
 
 
 def test_a_partial_run_says_so_first(tmp_path):

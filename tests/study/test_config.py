@@ -68,6 +68,7 @@ curves = "grid"
 betas = [0, 0.5, 1]
 knots = true
 coefficients = true
+explanations = true
 """
 TOY = """
 name = "toy"
@@ -126,7 +127,7 @@ def test_every_table_and_key_reaches_its_record(file):
                 trigger=(TriggerConfig("patch", 3, "ones", "top-left"),),
                 poison=(PoisonConfig(1, "append", True),),
                 learners=(LearnerConfig("rbf-svm", (10.0, 0.1), (0.05,), "refit"),),
-                keep=KeepConfig("grid", (0.0, 0.5, 1.0), True, True),
+                keep=KeepConfig("grid", (0.0, 0.5, 1.0), True, True, True),
             ),
         ),
     )
@@ -319,6 +320,7 @@ def test_a_misspelt_word_gets_the_right_ones(file, was, put, message):
         ('"full"', '"full\\n"', "name", "'full\\n' came"),
         ('"full"', f'"{"a" * 101}"', "name", "a' came"),
         ('"mnist"', '"toy"', "trigger.kind", "'feature' was expected for toy data"),
+        ('"mnist"', '"toy"', "keep.explanations", "explanations are pictures"),
         ('kind = "patch"', 'kind = "feature"', "trigger.kind", "'patch' was expected for mnist data"),
         ("size = 3", "size = 3\ncolumns = [1]", "trigger", "no columns and values were expected for a patch"),
     ],

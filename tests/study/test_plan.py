@@ -46,6 +46,7 @@ def test_keys_are_unique_and_the_same_each_time():
         {"trigger": TriggerConfig(size=1)},
         {"data": DataConfig(n_train=61, n_test=40)},
         {"keep": KeepConfig(knots=True)},
+        {"keep": KeepConfig(explanations=True)},
     ],
     ids=lambda changes: next(iter(changes)),
 )

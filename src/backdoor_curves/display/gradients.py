@@ -16,17 +16,16 @@ from matplotlib.image import AxesImage
 from backdoor_curves.curve import BackdoorLearningCurve
 from backdoor_curves.data import PoisonedData
 from backdoor_curves.display.images import (
-    image_of,
     label_names,
     outline,
     panels,
     require_row,
     show_image,
-    strongest_channel,
     write_above,
 )
 from backdoor_curves.display.style import DIVERGING
 from backdoor_curves.explain import input_gradient, trigger_mask, trigger_share
+from backdoor_curves.images import image_of, strongest_channel
 from backdoor_curves.rows import take_rows
 
 TITLES = ("clean, β = 0", "poisoned, β = 1")

@@ -1,4 +1,4 @@
-"""Rows as pictures: greyscale and colour images, and the outline of a trigger on them."""
+"""Pictures of rows: greyscale and colour images, and the outline of a trigger on them."""
 
 from __future__ import annotations
 
@@ -8,29 +8,12 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-import scipy.sparse as sp
-from jaxtyping import Bool, Float
+from jaxtyping import Bool
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 
 from backdoor_curves.display.style import TRIGGER, characters_in, is_open, small_size
-from backdoor_curves.rows import Rows
-
-Image = Float[np.ndarray, "height width channels"]
-
-
-def image_of(rows: Rows, row: int, image_shape: tuple[int, ...] | None = None) -> Image:
-    """Return a row as an image of 1 or 3 channels; `image_shape` says what a flattened row was."""
-    X = rows[[row]].toarray() if sp.issparse(rows) else np.asarray(rows)[[row]]
-    given, shape = X.shape[1:], X.shape[1:] if image_shape is None else tuple(image_shape)
-    if image_shape is not None and int(np.prod(shape)) != int(np.prod(given)):
-        raise ValueError(f"image_shape: the shape of {int(np.prod(given))} pixels was expected, {image_shape} came")
-    if not (len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3))):
-        raise ValueError(
-            f"rows: images of shape (height, width) or (height, width, 1 or 3) were expected, {shape} came; "
-            "pass image_shape= for flattened ones"
-        )
-    return X[0].astype(float).reshape(*shape[:2], -1)
+from backdoor_curves.images import Image, edges_of
 
 
 def show_image(ax: Axes, image: Image) -> None:
@@ -41,20 +24,9 @@ def show_image(ax: Axes, image: Image) -> None:
     ax.set(xticks=[], yticks=[])
 
 
-def strongest_channel(gradient: Image) -> Float[np.ndarray, "height width"]:
-    """Return for each pixel the entry of largest magnitude among its channels, with its sign."""
-    strongest = np.abs(gradient).argmax(axis=2)[..., np.newaxis]
-    return np.take_along_axis(gradient, strongest, axis=2)[..., 0]
-
-
 def outline(ax: Axes, mask: Bool[np.ndarray, "height width"]) -> LineCollection:
     """Draw the border between the pixels of a mask and the others, whatever their form; return it."""
-    padded = np.pad(mask, 1)
-    edges: list[Any] = []
-    for i, j in np.argwhere(padded[1:, :] != padded[:-1, :]):
-        edges.append([(j - 1.5, i - 0.5), (j - 0.5, i - 0.5)])
-    for i, j in np.argwhere(padded[:, 1:] != padded[:, :-1]):
-        edges.append([(j - 0.5, i - 1.5), (j - 0.5, i - 0.5)])
+    edges: Any = edges_of(mask) - 0.5  # a pixel's middle is at its whole number
     border = LineCollection(edges, colors=TRIGGER, linewidths=1.4, capstyle="projecting", clip_on=False, zorder=4)
     ax.add_collection(border)
     return border

@@ -11,8 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
 from backdoor_curves.data import PoisonedData, Samples, as_samples
-from backdoor_curves.display.images import Image, image_of, label_names, panels, require_row, show_image, write_above
+from backdoor_curves.display.images import label_names, panels, require_row, show_image, write_above
 from backdoor_curves.display.style import TRIGGER
+from backdoor_curves.images import Image, image_of
 from backdoor_curves.influences import Influence
 
 COLUMNS = 4

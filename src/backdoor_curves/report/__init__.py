@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from threadpoolctl import threadpool_limits
+
 from backdoor_curves.files import whole
 from backdoor_curves.report.content import Budget, content_of
 from backdoor_curves.report.page import rendered
@@ -54,7 +56,8 @@ def write_report(
     """
     path = Path(path)
     require_file(path, "report.html")
-    page = rendered(content_of(run, bounds or Bounds(), budget), command)
+    with threadpool_limits(1):  # of small products: on a busy machine more would wait for each other
+        page = rendered(content_of(run, bounds or Bounds(), budget), command)
     with whole(path) as draft:
         draft.write_text(page, encoding="utf-8", errors="replace", newline="\n")
     return path

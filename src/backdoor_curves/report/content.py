@@ -13,6 +13,7 @@ import numpy as np
 from backdoor_curves.display.style import HUES
 from backdoor_curves.report.plane import Plane, planes_of
 from backdoor_curves.report.series import Series, series_of
+from backdoor_curves.study.explained import Explanation
 from backdoor_curves.study.run import Run
 from backdoor_curves.study.safety import Bounds, SafeRegion, Setting, safe_regions
 from backdoor_curves.study.store import StoredCell
@@ -41,13 +42,16 @@ class Budget:
         Rows of the overview.
     planes : int
         Decision pictures, each of which costs the computation of a curve.
+    explanations : int
+        Settings whose models are explained, a row of pictures each.
     """
 
-    settings: int = 710
+    settings: int = 680
     cells: int = 2500
     seeds: int = 50
     scenarios: int = 200
     planes: int = 24
+    explanations: int = 24
 
 
 @dataclass(frozen=True)
@@ -121,9 +125,20 @@ class Learner:
         return next((one for one in self.shown if one.setting is setting), None)
 
     @property
-    def resistant(self) -> Setting | None:
-        """What is set beside the best: the safe choice, or the most accurate under the bound, or the least attacked."""
-        return self.region.chosen or self.region.cheapest or self.region.least_attacked
+    def compared(self) -> list[tuple[str, Shown]]:
+        """The settings that are set side by side, with their kind."""
+        found = [(kind, self.of(setting)) for kind, setting in compared(self.region)]
+        return [(kind, one) for kind, one in found if one is not None]
+
+
+def compared(region: SafeRegion) -> list[tuple[str, Setting]]:
+    """Return "best", the most accurate setting, and "calm", where that is another one.
+
+    That is the safe choice, or the most accurate under the bound, or the least attacked.
+    """
+    best, calm = region.best, region.chosen or region.cheapest or region.least_attacked
+    found = [("best", best), ("calm", None if calm is best else calm)]
+    return [(kind, setting) for kind, setting in found if setting is not None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,6 +181,8 @@ class Content:
         Reasons with their cells, the commonest first.
     planes : mapping of str to Plane
         The decision pictures of data in the plane, by the key of the cell.
+    explanations : mapping of str to Explanation
+        Of the settings that are compared, by the key of the cell.
     left_out : tuple of str
         What the page has no room for, a sentence each.
     """
@@ -177,6 +194,7 @@ class Content:
     seeds: tuple[int, ...]
     failures: list[tuple[str, list[StoredCell]]]
     planes: Mapping[str, Plane]
+    explanations: Mapping[str, Explanation]
     left_out: tuple[str, ...]
 
     @property
@@ -211,6 +229,8 @@ def content_of(run: Run, bounds: Bounds, budget: Budget | None = None) -> Conten
             learners.append(Learner(region.learner, names.index(region.learner), region, shown))
         scenarios.append(Scenario(number, **dict(zip(SCENARIO, place, strict=True)), learners=tuple(learners)))
     planes, n_planes = planes_of(run, [one.cells[0] for s in scenarios for one in s.shown if one.cells], budget.planes)
+    sides = [one for s in scenarios for learner in s.learners for _, one in learner.compared]
+    explanations, n_explanations = _explanations(run, sides, budget.explanations)
     return Content(
         run=run,
         bounds=bounds,
@@ -219,7 +239,12 @@ def content_of(run: Run, bounds: Bounds, budget: Budget | None = None) -> Conten
         seeds=tuple(sorted({cell.coordinates["seed"] for cell in run.cells})),
         failures=_failures(run),
         planes=planes,
-        left_out=(*_left_out(len(groups), scenarios, most_seeds), *_planes_left_out(len(planes), n_planes)),
+        explanations=explanations,
+        left_out=(
+            *_left_out(len(groups), scenarios, most_seeds),
+            *_rest_of("decision pictures", len(planes), n_planes),
+            *_rest_of("explanations", len(explanations), n_explanations),
+        ),
     )
 
 
@@ -234,6 +259,12 @@ def _shown(run: Run, number: int, setting: Setting, cells: Sequence[StoredCell],
         numbers=_spreads(done),
         series=series_of(run, done[:most_seeds]),
     )
+
+
+def _explanations(run: Run, sides: Sequence[Shown], most: int) -> tuple[dict[str, Explanation], int]:
+    """Return the explanations of the first cells of some settings, at most so many, and how many the run has."""
+    kept = [(one.key, found) for one in sides if one.cells and (found := run.explanation(one.cells[0]))]
+    return dict(kept[:most]), len(kept)
 
 
 def _spreads(cells: Sequence[StoredCell]) -> dict[str, Spread]:
@@ -312,5 +343,5 @@ def _left_out(n_scenarios: int, scenarios: Sequence[Scenario], most_seeds: int) 
     return said
 
 
-def _planes_left_out(made: int, wanted: int) -> list[str]:
-    return [f"The decision pictures of {wanted - made} of {wanted} settings."] if made < wanted else []
+def _rest_of(what: str, made: int, wanted: int) -> list[str]:
+    return [f"The {what} of {wanted - made} of {wanted} settings."] if made < wanted else []

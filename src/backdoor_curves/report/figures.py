@@ -109,10 +109,8 @@ def deviations(name: str, learner: Learner) -> str:
 
 
 def compared(learner: Learner) -> list[tuple[str, Shown, Series]]:
-    """Return the settings whose curves are compared, with a class: "best", and "calm" where that is another one."""
-    best, calm = learner.of(learner.region.best), learner.of(learner.resistant)
-    found = [("best", best), ("calm", None if calm is best else calm)]
-    return [(kind, one, one.series) for kind, one in found if one is not None and one.series is not None]
+    """Return the settings whose curves are compared, with their kind."""
+    return [(kind, one, one.series) for kind, one in learner.compared if one.series is not None]
 
 
 def _over_beta(name: str, learner: Learner, panes: Sequence[Pane], what: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 
 from backdoor_curves.display.style import HUES
-from backdoor_curves.report import figures, maps
+from backdoor_curves.report import explained, figures, maps
 from backdoor_curves.report.content import Content, Learner, Scenario, Shown
 from backdoor_curves.report.making import as_toml, facts, failures, status_line
 from backdoor_curves.report.plane import Plane
@@ -30,6 +30,7 @@ from backdoor_curves.report.words import (
     shown,
     verdict,
 )
+from backdoor_curves.study.explained import ROWS, Explanation
 
 SHORT = {
     "triggered_loss": "t",
@@ -60,6 +61,8 @@ class LearnerView:
     curves: str
     deviations: str
     compared: list[tuple[str, Shown, Series]]
+    explanations: str
+    explained: list[tuple[str, Shown, Explanation]]
 
     @property
     def controlled(self) -> bool:
@@ -100,13 +103,14 @@ def rendered(content: Content, command: str) -> str:
         badges={"resists": "✓", "safe": "✓", "unsafe": "✗", "unknown": "?"},
         status=status_line(content),
         headline=headline(content),
-        views=[_view(scenario, content.drawn) for scenario in content.drawn],
+        views=[_view(scenario, content) for scenario in content.drawn],
         first_place=_first(content.drawn),
         facts=facts(content, command),
         failures=listed,
         more_reasons=more,
         study=shown(as_toml(content.run.study), 20_000),
         betas=TABLE_BETAS,
+        explained_rows=ROWS,
         hues=HUES,
         data=_data(content),
         style=_part("page.css"),
@@ -131,8 +135,8 @@ def _first(scenarios: Sequence[Scenario]) -> int:
     return max(places, key=lambda k: (len(scenarios[k].shown), scenarios[k].rate, -k), default=0)
 
 
-def _view(scenario: Scenario, among: Sequence[Scenario]) -> ScenarioView:
-    learners = []
+def _view(scenario: Scenario, content: Content) -> ScenarioView:
+    among, kept, learners = content.drawn, content.explanations, []
     for place, learner in enumerate(scenario.learners):
         name = f"s{scenario.number}-{place}"
         learners.append(
@@ -145,6 +149,8 @@ def _view(scenario: Scenario, among: Sequence[Scenario]) -> ScenarioView:
                 curves=figures.curves(f"{name}-c", learner),
                 deviations=figures.deviations(f"{name}-d", learner),
                 compared=figures.compared(learner),
+                explanations=explained.explanations(f"{name}-e", learner, kept),
+                explained=explained.compared(learner, kept),
             )
         )
     return ScenarioView(

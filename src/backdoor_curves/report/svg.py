@@ -146,11 +146,13 @@ def axis_below(scale: Scale, y: float, values: Sequence[float], label: str) -> s
     middle = (scale.start + scale.end) / 2
     return element(
         "g",
-        element("line", x1=scale.start, x2=scale.end, y1=y, y2=y),
-        *(element("line", x1=scale(v), x2=scale(v), y1=y, y2=y + 4) for v in values),
-        *(text(_tick(scale, v), scale(v), y + 16, text_anchor="middle") for v in values),
-        text(label, middle, y + 33, text_anchor="middle", class_="label"),
-        class_="axis",
+        element(
+            "path",
+            d=_across(scale.start, scale.end, [y]) + "".join(f"M{_plain(scale(v))} {_plain(y)}v4" for v in values),
+        ),
+        *(text(_tick(scale, v), scale(v), y + 16) for v in values),
+        *([text(label, middle, y + 33, class_="label")] if label else []),
+        class_="axis below",
     )
 
 
@@ -158,11 +160,16 @@ def axis_left(scale: Scale, x: float, values: Sequence[float], label: str, end: 
     """Return the axis of y: values with fine lines across to `end`, and what it is, above the axis."""
     return element(
         "g",
-        *(element("line", x1=x, x2=end, y1=scale(v), y2=scale(v), class_="grid") for v in values),
-        *(text(_tick(scale, v), x - 6, scale(v) + 3.5, text_anchor="end") for v in values),
+        element("path", d=_across(x, end, [scale(v) for v in values]), class_="grid"),
+        *(text(_tick(scale, v), x - 6, scale(v) + 3.5) for v in values),
         text(label, x, scale.end - 10, class_="label"),
-        class_="axis",
+        class_="axis left",
     )
+
+
+def _across(start: float, end: float, heights: Sequence[float]) -> str:
+    """Return the path of level lines."""
+    return "".join(f"M{_plain(start)} {_plain(y)}H{_plain(end)}" for y in heights)
 
 
 def _tick(scale: Scale, value: float) -> str:

@@ -87,12 +87,14 @@ class KeepConfig(Struct, frozen=True):
 
     `curves`: "condensed" is exact at every beta without scores of single rows, "full" has them, "grid" keeps losses and
     accuracies at `betas` only, "none" nothing. `betas` are those that curves report, and at which refits are fitted.
+    `explanations` are of images that the learners see themselves: gradients and influential rows, for the page.
     """
 
     curves: Literal["condensed", "full", "grid", "none"] = "condensed"
     betas: tuple[Beta, ...] = ()
     knots: bool = False
     coefficients: bool = False
+    explanations: bool = False
 
 
 class Experiment(Struct, frozen=True):
@@ -294,6 +296,10 @@ def _check_together(experiment: Experiment, homes: dict[str, str], faults: Fault
             faults[f"{homes['data']}.classes"] = f"the toy has two classes of its own, {data.classes!r} came"
         if data.name == "cifar10" and data.classes == DataConfig().classes:
             faults[f"{homes['data']}.classes"] = 'classes such as "airplane-frog" or [0, 6] were expected for cifar10'
+        if experiment.keep.explanations and (data.name == "toy" or data.features is not None):
+            faults[f"{homes['keep']}.explanations"] = (
+                "false was expected: explanations are pictures, and here the learners see features or two numbers"
+            )
         if data.features is not None:
             _check_features(data.name, data.features, f"{homes['data']}.features", faults)
         if data.sampling == "paper":

@@ -28,7 +28,7 @@ from backdoor_curves.study.config import (
 )
 from backdoor_curves.study.sources import WIDTHS, content_hash, draw, frozen_network, poisoned, write_rows
 
-ALGORITHM = 2
+ALGORITHM = 3
 """Part of every key; raised when the numbers of a cell change by more than rounding."""
 
 
@@ -76,14 +76,29 @@ def data_name(data: DataConfig) -> str:
     elif isinstance(data.classes, str):
         classes = f" {data.classes}"
     else:
-        groups = [entry if isinstance(entry, tuple) else (entry,) for entry in data.classes]
-        classes = " " + "-".join("+".join(map(str, group)) for group in groups)
+        classes = " " + "-".join(class_names(data, len(data.classes)))
     counts = "/".join("all" if n is None else str(n) for n in (data.n_train, data.n_test))
     rows = f", {counts} rows" if counts != "all/all" else ""
     network = ""
     if data.features is not None:
         network = f", {data.features.network}" + (" normalised" if data.features.normalised else "")
     return f"{data.name}{classes}{rows}{network}"
+
+
+def class_names(data: DataConfig, n_classes: int) -> list[str]:
+    """Return what to call each class of a data set.
+
+    Examples
+    --------
+    >>> from backdoor_curves.study.config import DataConfig
+    >>> class_names(DataConfig("mnist", (7, (1, 4))), 2), class_names(DataConfig(), 2)
+    (['7', '1+4'], ['even', 'odd'])
+    """
+    if not isinstance(data.classes, str):
+        groups = [entry if isinstance(entry, tuple) else (entry,) for entry in data.classes]
+        return ["+".join(map(str, group)) for group in groups]
+    parts = data.classes.split("-")
+    return parts if len(parts) == n_classes else [str(k) for k in range(n_classes)]
 
 
 def trigger_name(trigger: TriggerConfig) -> str:

@@ -17,6 +17,7 @@ import numpy as np
 from backdoor_curves.curve import BackdoorLearningCurve
 from backdoor_curves.notebook import table
 from backdoor_curves.study.config import Study
+from backdoor_curves.study.explained import Explanation
 from backdoor_curves.study.quantities import CONTROL_QUANTITIES, QUANTITIES
 from backdoor_curves.study.statistics import by_setting, over_seeds
 from backdoor_curves.study.store import (
@@ -119,6 +120,11 @@ class Run:
             return {}
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             return dict(arrays)
+
+    def explanation(self, cell: StoredCell) -> Explanation | None:
+        """Return what the models of a cell look at and what taught them; None where `[keep]` did not ask for it."""
+        content = read_record(self.files[cell.key], cell.key, "explanation")
+        return None if content is None else Explanation.from_bytes(content)
 
     def table(self) -> list[dict[str, Any]]:
         """Return a row a cell: coordinates, numbers (None where there are none), seconds, error."""

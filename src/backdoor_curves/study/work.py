@@ -34,9 +34,10 @@ from backdoor_curves.learners import read_learner
 from backdoor_curves.paths.base import BetaPath, PathError
 from backdoor_curves.paths.shared import Shared
 from backdoor_curves.paths.svm_record import SVMPath
+from backdoor_curves.study.explained import explain
 from backdoor_curves.study.featured import FeatureTable
 from backdoor_curves.study.group_kernel import FEW, GroupKernel
-from backdoor_curves.study.plan import Cell, Group
+from backdoor_curves.study.plan import Cell, Group, class_names
 from backdoor_curves.study.quantities import Number, numbers
 from backdoor_curves.study.sources import poisoned
 
@@ -51,7 +52,7 @@ class Outcome:
     seconds : float
     numbers : mapping of str to number or None
     records : mapping of str to bytes
-        "curve" and "control" as `BackdoorLearningCurve.save` writes them, "arrays" as numpy's .npz.
+        "curve" and "control" as `BackdoorLearningCurve.save` writes them, "arrays" and "explanation" as numpy's .npz.
     reason : str
         "" where the cell is done.
     """
@@ -185,6 +186,9 @@ def compute(key: str, cell: Cell, bench: Bench) -> Outcome:
             small = found.condensed()
             small_control = None if control is None else control.condensed()
             records = _records(cell, found, small, small_control)
+            if cell.keep.explanations:
+                names = class_names(cell.data, len(data.classes))
+                records["explanation"] = explain(found, data, names).to_bytes()
             values = numbers(small, small_control)
     except Exception as error:  # one bad cell must not cost a night's others
         return Outcome(key, time.perf_counter() - start, reason=_reason(error))
