@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from backdoor_curves import __version__
+from backdoor_curves.one_line import one_line
 from backdoor_curves.progress import Stop, duration, shown
 
 # Only click is imported here: the command must answer --help before scikit-learn and matplotlib are loaded.
@@ -52,7 +53,7 @@ def _warnings_in_a_line() -> Iterator[None]:
     said: set[str] = set()
 
     def show(message: Any, category: type[Warning], *where: Any, **more: Any) -> None:
-        text = " ".join(str(message).split())
+        text = one_line(message)
         if not category.__module__.startswith("backdoor_curves."):
             others(message, category, *where, **more)
         elif text not in said:
@@ -70,7 +71,7 @@ def _sentences(error: Exception) -> list[str]:
         return str(error).splitlines()
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     where = f"{error.filename}: " if isinstance(error, OSError) and error.filename else ""
-    return [where + " ".join(text.split())]
+    return [where + one_line(text)]
 
 
 @click.group(cls=_OneLineErrors, context_settings={"help_option_names": ["-h", "--help"]})

@@ -16,6 +16,7 @@ from backdoor_curves.data import PoisonedData, Samples
 from backdoor_curves.following import REFIT_BETAS, Method, betas_to_check, check_tolerance, follow, missed_betas
 from backdoor_curves.freezing import Freeze
 from backdoor_curves.learners import Learner, read_learner
+from backdoor_curves.one_line import one_line
 from backdoor_curves.paths.base import BetaPath
 from backdoor_curves.paths.shared import Shared
 from backdoor_curves.scored import ScoredRows
@@ -208,7 +209,7 @@ def backdoor_learning_curves(
 
 def _describe(learner: Learner, data: PoisonedData, path: BetaPath) -> CurveInfo:
     return CurveInfo(
-        estimator=" ".join(repr(learner.estimator).split()),
+        estimator=one_line(repr(learner.estimator)),
         method=path.method,
         exact=path.exact,
         loss=learner.loss,
