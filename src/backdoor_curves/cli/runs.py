@@ -112,12 +112,6 @@ def figures(run: Path, kind: str, width: Any, out: Path | None) -> None:
     kept = load_run(run)
     folder = out or (run if run.is_dir() else run.parent) / "figures"
     require_folder(folder)
-    if not kept.n_done:
-        failed = f", {len(kept.failed)} failed" if kept.failed else ""
-        raise ValueError(
-            f"{run}: a run with finished cells was expected, none of its {kept.n_cells} is done{failed}; run its study "
-            "first, and see: backdoor-curves status"
-        )
     with print_style():
         for name, figure in figures_for_print(kept):
             folder.mkdir(parents=True, exist_ok=True)
