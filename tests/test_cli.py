@@ -17,7 +17,6 @@ import backdoor_curves as bc
 from backdoor_curves import cli
 from backdoor_curves.datasets import IncompleteDataWarning
 from backdoor_curves.study import pool, running
-from backdoor_curves.study.run import Run
 
 TINY = """
 name = "tiny"
@@ -215,16 +214,6 @@ def test_places_that_are_none_are_told_in_one_line(call, monkeypatch, tmp_path, 
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_figures_of_a_run_without_a_finished_cell_are_none_and_that_is_said(call, monkeypatch, tmp_path):
-    """With how many failed; no empty folder is left."""
-    monkeypatch.setattr(Run, "n_done", 0)
-    call("run", "tiny.toml", "-j", "1", "--shard", "1/2")
-    code, out, err = call("figures", "runs/tiny", "--out", "drawn")
-    assert (code, out) == (2, "")
-    assert "runs/tiny: a run with finished cells was expected, none of its 4 is done; run its study first" in err
-    assert not (tmp_path / "work" / "drawn").exists()
-
-
 def test_one_cell_and_one_group_are_counted_as_one(call, tmp_path):
     """As people count."""
     (tmp_path / "work" / "one.toml").write_text(TINY.replace("[0, 1]", "[0]").replace("[0.1, 0.5]", "[0.1]"))
@@ -336,7 +325,7 @@ def test_figures_of_a_run_with_nothing_done_are_refused_with_a_sentence(call, tm
         connection.execute("DELETE FROM cells")
     code, out, err = call("figures", "runs/tiny", "--out", "drawn")
     assert (code, out) == (2, "")
-    assert "runs/tiny: a run with finished cells was expected, none of its 4 is done" in err
+    assert "tiny: a run with finished cells was expected, none of its 4 is done; run its study first" in err
     assert not (tmp_path / "work" / "drawn").exists()
 
 

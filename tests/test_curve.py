@@ -21,8 +21,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
 import backdoor_curves as bc
-from backdoor_curves import curve as curve_module
 from backdoor_curves import scored
+from backdoor_curves.curve import file as curve_file
 from backdoor_curves.data import join
 from backdoor_curves.files import as_arrays, record_of, value_of, write_record
 from backdoor_curves.following import betas_to_check
@@ -628,7 +628,7 @@ def test_a_wrong_file_is_a_one_line_error(name, ridge, tmp_path):
 
 def test_a_file_of_a_later_version_is_refused(ridge, tmp_path, monkeypatch):
     """Its fields may mean something else."""
-    monkeypatch.setattr(curve_module, "FILE_FORMAT", "backdoor learning curve 99")
+    monkeypatch.setattr(curve_file, "FILE_FORMAT", "backdoor learning curve 99")
     ridge.save(tmp_path / "curve.npz")
     monkeypatch.undo()
     with pytest.raises(ValueError, match="'backdoor learning curve 99' came; update backdoor-curves"):
@@ -776,12 +776,12 @@ def test_a_refitted_curve_refuses_betas_between_its_own(kind, data):
 
 def test_a_sum_in_place_of_the_mean_is_noticed(monkeypatch):
     """The check by hand fails for a curve of sums over test rows, as the paper's Eq. 1 has them."""
-    right = curve_module.BackdoorLearningCurve.loss
+    right = bc.BackdoorLearningCurve.loss
 
     def summed(self, split="triggered", betas=None):
         return right(self, split, betas) * len(self._rows(split).y)
 
-    monkeypatch.setattr(curve_module.BackdoorLearningCurve, "loss", summed)
+    monkeypatch.setattr(bc.BackdoorLearningCurve, "loss", summed)
     with pytest.raises(AssertionError, match="comparison failed"):
         test_loss_is_the_mean_over_rows_of_the_learners_own_loss(*LOSSES[0], n_classes=2)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
 import tempfile
 from collections.abc import Sequence
 from functools import cache
@@ -60,6 +62,7 @@ HOSTILE = (
 def real_run(name: str) -> Run:
     """The run of "digits", "toy" or "partial" (a third of digits), computed once: nothing changes it."""
     folder = Path(tempfile.mkdtemp(prefix="report-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     study = Study(name, ({"toy": TOY}.get(name, DIGITS),))
     shard = (1, 3) if name == "partial" else None
     list(run_study(study, folder / name, Wishes(n_jobs=1, memory=2.0**33, shard=shard)))

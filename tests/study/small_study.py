@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import io
 import os
+import shutil
 import tempfile
 from dataclasses import replace
 from functools import cache
@@ -74,6 +76,7 @@ def done_here(study: Study) -> tuple[Plan, dict[str, Outcome]]:
 def small_run() -> Run:
     """The run of `small()`, done once: nothing changes it."""
     folder = Path(tempfile.mkdtemp(prefix="small-run-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     list(run_study(small(), folder / "small", WISHES))
     return load_run(folder / "small")
 

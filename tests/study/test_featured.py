@@ -122,7 +122,7 @@ def test_another_network_is_another_key(network, monkeypatch):
 def test_an_image_that_is_not_in_the_table_is_an_error():
     """Rather than the features of its neighbour."""
     images = np.random.default_rng(0).random((5, 4, 4, 3))
-    table = FeatureTable.of(images, images.mean(axis=(1, 2)))
+    table = FeatureTable.of(images, lambda X: X.mean(axis=(1, 2)))
     with pytest.raises(ValueError, match="1 are not in the table"):
         table(np.concatenate([images[:2], images[2:3] + 1e-9]))
 

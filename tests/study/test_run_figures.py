@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex
@@ -11,7 +13,7 @@ from small_study import finished, small, small_run
 from backdoor_curves.study.config import LearnerConfig, PoisonConfig
 from backdoor_curves.study.figures import figures, figures_for_print
 from backdoor_curves.study.names import Place
-from backdoor_curves.study.run import Run, load_run
+from backdoor_curves.study.run import load_run
 from backdoor_curves.study.safe_map import draw_safe_maps
 from backdoor_curves.study.safety import safe_regions
 
@@ -107,7 +109,9 @@ def test_a_figure_of_a_learner_has_one_legend_for_both_rows():
 
 
 def test_a_run_with_nothing_done_is_refused_with_a_sentence():
-    """Rather than no file and no word."""
+    """Rather than no file and no word; with how many failed."""
     run = small_run()
-    with pytest.raises(ValueError, match="a run with finished cells was expected, none is done"):
-        list(figures_for_print(Run(run.study, run.n_cells, (), run.version, {})))
+    failed = replace(run.cells[0], status="failed")
+    for cells, said in (((), "is done; run its"), ((failed,), "is done, 1 failed; run its")):
+        with pytest.raises(ValueError, match=f"^small: a run with finished cells was expected, none of its 4 {said}"):
+            list(figures_for_print(replace(run, cells=cells)))

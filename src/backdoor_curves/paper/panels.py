@@ -16,6 +16,7 @@ from backdoor_curves.display.slopes import SlopePoint
 from backdoor_curves.display.style import NEUTRAL
 from backdoor_curves.study.config import DataConfig
 from backdoor_curves.study.figures import by_gamma_and_lambda, keys_of
+from backdoor_curves.study.names import learner_kind
 from backdoor_curves.study.plan import data_name
 from backdoor_curves.study.run import Run
 from backdoor_curves.study.store import StoredCell
@@ -44,11 +45,6 @@ def data_of(run: Run, pair: Pair) -> DataConfig:
     )
 
 
-def learner_of(cell: StoredCell) -> str:
-    """Return the kind of learner, without a word on its intercept."""
-    return str(cell.coordinates["learner"]).split(",")[0]
-
-
 def chosen(run: Run, pair: Pair, learner: str, **where: Any) -> list[StoredCell]:
     """Return the finished cells of a pair and a learner that have the given coordinates, such as `rate=0.1`."""
     data = data_name(data_of(run, pair))
@@ -57,7 +53,7 @@ def chosen(run: Run, pair: Pair, learner: str, **where: Any) -> list[StoredCell]
         for cell in run.cells
         if cell.status == "done"
         and cell.coordinates["data"] == data
-        and learner_of(cell) == learner
+        and learner_kind(cell.coordinates["learner"]) == learner
         and all(cell.coordinates[name] == value for name, value in where.items())
     ]
 

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from backdoor_curves.paper import figures, protocol
 from backdoor_curves.paper.panels import LEARNERS, smallest_trigger
 from backdoor_curves.paper.results import DataSet, Results
+from backdoor_curves.study.names import learner_kind
 from backdoor_curves.study.run import Run
 from backdoor_curves.study.safe_map import draw_safe_maps
 from backdoor_curves.study.safety import safe_regions
@@ -66,7 +67,7 @@ def safe_regions_figure(run: Run, title: str) -> Figure:
     smallest = smallest_trigger(row["trigger"] for row in slopes)
     rows: dict[str, list[tuple[str, Any]]] = {}
     for region in safe_regions([row for row in slopes if row["trigger"] == smallest]):
-        rows.setdefault(region.data, []).append((LEARNERS[region.learner.split(",")[0]], region))
+        rows.setdefault(region.data, []).append((LEARNERS[learner_kind(region.learner)], region))
     return draw_safe_maps([[(f"{_pair(data)}, {name}", of) for name, of in row] for data, row in rows.items()], title)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from backdoor_curves.display.saving import save_figure
 from backdoor_curves.files import whole
+from backdoor_curves.one_line import one_line
 from backdoor_curves.paper.claim import Claim
 from backdoor_curves.paper.claims import claims_of
 from backdoor_curves.paper.comparison import CURVE_FIGURES, DEVIATION_FIGURE, SLOPE_FIGURE, Compared, as_csv, compare
@@ -136,7 +137,7 @@ def _drawn(recipe: Recipe, results: Results, say: Callable[[str], None]) -> Draw
     try:
         save_figure(recipe.draw(results), path)
     except CANNOT as error:
-        reason = " ".join(str(error).split())
+        reason = one_line(error)
         say(f"{recipe.file} left out: {reason}")
         return Drawn(recipe, None, reason)
     say(str(path))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
 from backdoor_curves.data import PoisonedData
+from backdoor_curves.one_line import one_line
 from backdoor_curves.paper import figures, protocol
 from backdoor_curves.paper.claims import TriggerShare
 from backdoor_curves.paper.explanations import Explanation, explain_linear_svm
@@ -186,7 +187,7 @@ class Results:
             try:
                 made[name] = make()
             except CANNOT as error:
-                reasons.append(f"{name}: {' '.join(str(error).split())}")
+                reasons.append(f"{name}: {one_line(error)}")
         if not made:
             raise ValueError("; ".join(reasons))
         for reason in reasons:

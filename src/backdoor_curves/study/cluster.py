@@ -18,6 +18,7 @@ import numpy as np
 
 from backdoor_curves import __version__
 from backdoor_curves.data import Samples
+from backdoor_curves.one_line import error_line, one_line
 from backdoor_curves.study.featured import FeatureTable
 from backdoor_curves.study.plan import ALGORITHM, Group, Planned
 from backdoor_curves.study.pool import Rows, bench_or_reason, outcome_on, rows_of
@@ -121,7 +122,7 @@ def _outcome(future: Any, planned: Planned) -> Outcome:
         outcome = future.result()
         assert isinstance(outcome, Outcome)
         return outcome
-    said = " ".join(f"{type(future.exception()).__name__}: {future.exception()}".split()) if future.done() else "lost"
+    said = error_line(future.exception()) if future.done() else "lost"
     return Outcome(planned.key, 0.0, reason=f"dask: {said}")
 
 
@@ -162,7 +163,7 @@ def _client(scheduler: str) -> Any:
         asyncio.run(asyncio.wait_for(knock(), PATIENCE + 1.0))  # another kind of server may never answer
         return Client(scheduler, timeout=PATIENCE, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:
-        said = " ".join(str(error).split()) or f"not in {PATIENCE:g} s"
+        said = one_line(error) or f"not in {PATIENCE:g} s"
         raise ValueError(
             f"{scheduler}: a dask scheduler was expected there, none answers ({said}); start one with: dask scheduler"
         ) from None
@@ -185,7 +186,7 @@ def _require_usable(client: Any, scheduler: str) -> None:
     except Exception as error:  # whatever a worker without this package says
         raise ValueError(
             f"{scheduler}: workers with backdoor-curves {__version__} were expected; install it there "
-            f"({type(error).__name__}: {' '.join(str(error).split())})"
+            f"({error_line(error)})"
         ) from None
     wrong = {address: version for address, version in found.items() if version != _wanted()}
     if wrong:

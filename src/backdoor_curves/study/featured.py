@@ -40,7 +40,7 @@ class FeatureTable:
     >>> import numpy as np
     >>> from backdoor_curves.study.featured import FeatureTable
     >>> images = np.random.default_rng(0).random((5, 4, 4, 3))
-    >>> table = FeatureTable.of(images, images.mean(axis=(1, 2)))
+    >>> table = FeatureTable.of(images, lambda X: X.mean(axis=(1, 2)))
     >>> table(images[3:1:-1]).shape, bool((table(images[2:3]) == images[2:3].mean(axis=(1, 2))).all())
     ((2, 3), True)
     """
@@ -49,10 +49,10 @@ class FeatureTable:
         self.digests, self.features = digests, features
 
     @classmethod
-    def of(cls, images: np.ndarray, features: Float[np.ndarray, "n d"]) -> FeatureTable:
-        """Return the table of images and their features, in the same order."""
+    def of(cls, images: np.ndarray, features_of: Callable[[np.ndarray], Float[np.ndarray, "n d"]]) -> FeatureTable:
+        """Return the table of images; `features_of` sees each of them once, however often it came."""
         digests, first = np.unique(_digests(images), return_index=True)
-        return cls(digests, features[first])
+        return cls(digests, features_of(images[first]))
 
     def __call__(self, images: np.ndarray) -> Float[np.ndarray, "m d"]:
         """Return the features of images.
@@ -105,7 +105,7 @@ def write_tables(groups: Iterable[Group], rows_folder: Path, network_of: Callabl
         features = group.first.data.features
         if features is not None and not (rows_folder / group.table).is_dir():
             images = images_of(group, *read_rows(rows_folder / group.source.hash))
-            FeatureTable.of(images, network_of(features).transform(images)).write(rows_folder / group.table)
+            FeatureTable.of(images, network_of(features).transform).write(rows_folder / group.table)
 
 
 def table_of(group: Group, rows_folder: Path) -> FeatureTable | None:
@@ -114,11 +114,10 @@ def table_of(group: Group, rows_folder: Path) -> FeatureTable | None:
 
 
 def images_of(group: Group, train: Samples, test: Samples) -> np.ndarray:
-    """Return all images of a group once: original, stamped and test ones, of all rates."""
+    """Return all images of a group: original, stamped and test ones, of all rates."""
     cell = group.first
     made = poisoned(
         train, test, data=cell.data, trigger=cell.trigger, policy=cell.poison, rates=group.rates, seed=cell.seed
     ).values()
     parts = [train.X, test.X, *(data.poison_train.X for data in made), *(data.triggered_test.X for data in made)]
-    images = np.concatenate(parts)
-    return images[np.unique(_digests(images), return_index=True)[1]]
+    return np.concatenate(parts)

@@ -51,7 +51,11 @@ def figures_for_print(run: Run) -> Iterator[tuple[str, Figure]]:
     """
     places = _by_place(run)
     if not places:
-        raise ValueError("a run with finished cells was expected, none is done; compute some with backdoor-curves run")
+        failed = f", {len(run.failed)} failed" if run.failed else ""
+        raise ValueError(
+            f"{run.study.name}: a run with finished cells was expected, none of its {run.n_cells} is done{failed}; run "
+            "its study first, and see: backdoor-curves status"
+        )
     for name, figure in figures(run):
         yield f"curves_{name}", figure
     for place, cells in places.items():

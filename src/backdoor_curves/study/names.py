@@ -19,8 +19,20 @@ def learner_name(learner: str) -> str:
     >>> learner_name("logistic, penalised intercept")
     'Logistic regression, penalised intercept'
     """
-    kind, comma, rest = learner.partition(",")
-    return LEARNERS.get(kind, kind) + comma + rest
+    kind = learner_kind(learner)
+    return LEARNERS.get(kind, kind) + learner.removeprefix(kind)
+
+
+def learner_kind(learner: str) -> str:
+    """Return the kind of a learner, without a word on its intercept.
+
+    Examples
+    --------
+    >>> from backdoor_curves.study.names import learner_kind
+    >>> learner_kind("logistic, penalised intercept")
+    'logistic'
+    """
+    return learner.partition(",")[0]
 
 
 @dataclass(frozen=True)

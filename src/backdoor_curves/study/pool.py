@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from backdoor_curves.data import Samples
+from backdoor_curves.one_line import error_line
 from backdoor_curves.study.featured import FeatureTable, table_of
 from backdoor_curves.study.plan import Group, Planned
 from backdoor_curves.study.sources import read_rows
@@ -273,7 +274,7 @@ def bench_or_reason(group: Group, rows: Callable[[Group], Rows]) -> Bench | str:
     try:
         return prepare(group, *rows(group))
     except (ValueError, TypeError, MemoryError, OSError) as error:
-        return " ".join(f"{type(error).__name__}: {error}".split())
+        return error_line(error)
 
 
 def outcome_on(planned: Planned, bench: Bench | str | None) -> Outcome:

@@ -31,6 +31,7 @@ from backdoor_curves.data import PoisonedData, Samples
 from backdoor_curves.estimators import kernel_key, kernel_of
 from backdoor_curves.following import follow
 from backdoor_curves.learners import read_learner
+from backdoor_curves.one_line import error_line
 from backdoor_curves.paths.base import BetaPath, PathError
 from backdoor_curves.paths.shared import Shared
 from backdoor_curves.paths.svm_record import SVMPath
@@ -200,7 +201,7 @@ EXPECTED = (ValueError, TypeError, PathError, ArithmeticError, MemoryError, OSEr
 
 def _reason(error: Exception) -> str:
     """Return an error in one line; one that nobody foresaw with its place."""
-    said = " ".join(f"{type(error).__name__}: {error}".split())  # scikit-learn's run over several lines
+    said = error_line(error)
     if isinstance(error, EXPECTED):
         return said
     last = traceback.extract_tb(error.__traceback__)[-1]

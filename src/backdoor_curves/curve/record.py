@@ -1,33 +1,23 @@
-"""Backdoor learning curves: how the loss on triggered and on clean test rows moves with the weight of the poison.
-
-    w(beta) = argmin  sum_clean loss(y, f(x)) + beta sum_poison loss(y, f(x)) + (lambda / 2) |w|^2,    beta in [0, 1]
-    curve   = beta -> mean loss of w(beta) over the test rows
-
-Source: Cina et al., Backdoor Learning Curves (arXiv 2106.07214), Eq. 1 and 2, with means over test rows and lambda / 2.
-"""
+"""The record of a curve: every quantity of the test rows over beta, as a method."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property
+from dataclasses import dataclass, field, replace
 from html import escape
-from numbers import Integral
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from backdoor_curves.codes import Code
 from backdoor_curves.condensed import CondensedRows
-from backdoor_curves.data import PoisonedData, Samples
+from backdoor_curves.curve.betas import check_betas
+from backdoor_curves.curve.estimate import SlopeEstimate, estimated_slope
+from backdoor_curves.curve.file import read_curve, write_curve
+from backdoor_curves.curve.info import CurveInfo, Split
+from backdoor_curves.curve.live import Live
 from backdoor_curves.deviation import angles, cosines, norms
-from backdoor_curves.files import as_arrays, read_record, record_of, value_of, write_record
 from backdoor_curves.flips import Flips
-from backdoor_curves.following import REFIT_BETAS, Method, betas_to_check, check_tolerance, follow, missed_betas
-from backdoor_curves.freezing import Freeze
 from backdoor_curves.influences import (
     Influence,
     TestRows,
@@ -37,312 +27,14 @@ from backdoor_curves.influences import (
     rows_meant,
     self_influence,
 )
-from backdoor_curves.learners import Learner, read_learner
-from backdoor_curves.losses import Loss
+from backdoor_curves.learners import Learner
 from backdoor_curves.metrics import attack_success_rate, clean_accuracy, robust_accuracy, theta
 from backdoor_curves.notebook import curve_picture, table
 from backdoor_curves.paths.base import BetaPath, Certificate, Gram, Interpolant
-from backdoor_curves.paths.interpolants import PiecewiseLinear, Rational, Table
-from backdoor_curves.paths.panels import Panels
-from backdoor_curves.paths.shared import Shared
-from backdoor_curves.rows import Rows
 from backdoor_curves.scored import ScoredRows
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Split = Literal["triggered", "clean"]
-FILE_FORMAT = "backdoor learning curve 2"
-FIRST_FORMAT = "backdoor learning curve 1"
-"""Without the name of an interpolant: a table, or rational where it has a `largest`."""
-INTERPOLANTS: dict[str, type[Interpolant]] = {
-    kind.__name__: kind for kind in (Table, PiecewiseLinear, Rational, Panels)
-}
-"""What a file may hold: frozen records of arrays and numbers."""
-
-
-def backdoor_learning_curve(
-    estimator: Any,
-    data: PoisonedData,
-    *,
-    method: Method = "auto",
-    betas: Any = None,
-    tolerance: float = 1e-6,
-    freeze: Freeze = "joined",
-    on_miss: Literal["raise", "flag"] = "raise",
-    n_jobs: int | None = None,
-    shared: Shared | None = None,
-) -> BackdoorLearningCurve:
-    """Return the backdoor learning curve of a learner on poisoned data.
-
-    Parameters
-    ----------
-    estimator : scikit-learn classifier
-        Unfitted; alone or at the end of a Pipeline. It states the learner and its hyperparameters and is not changed.
-        `RidgeClassifier` is followed exactly, and for two classes `SVC`, `LinearSVC` and `LogisticRegression` are
-        (L2 penalty); any other classifier that takes `sample_weight` is refitted beta by beta.
-    data : PoisonedData
-        From `poison`, or built from own rows. For `SVC(kernel="precomputed")` a row is its kernel with all training
-        rows, in the order of `data.is_poison`: the clean rows, then the poison, unless it replaced rows in between.
-    method : {"auto", "exact", "refit"}
-        "auto" takes the exact path where there is one, and never a refit in its place where that path fails. Which one
-        served is `curve.method`.
-    betas : array-like of shape (b,), optional
-        Ascending, in [0, 1]. An exact curve answers at every beta, and reports these by default (101 even ones); a
-        refitted curve answers at these only (by default 21, dense near 0).
-    tolerance : float, > 0
-        Largest distance of a score from the optimum's that an exact path may have, in the units of the scores.
-    freeze : {"joined", "clean"}
-        What the Pipeline's transformers, `gamma="scale"` and `class_weight="balanced"` are fitted on, once for all
-        betas: clean and poison rows (beta = 1 is the victim's own fit) or clean rows only (beta = 0 never saw poison).
-    on_miss : {"raise", "flag"}
-        Whether a path that misses its tolerance is an error or a curve whose `missed` names the betas.
-    n_jobs : int, optional
-        Refits at once, as joblib counts them; None for one. Refits with `warm_start=True` run one after the other.
-    shared : Shared, optional
-        What curves on the same rows leave to each other: kernel matrices, for one. Pass the same to all of them.
-
-    Returns
-    -------
-    BackdoorLearningCurve
-
-    Raises
-    ------
-    TypeError
-        If the estimator is no classifier or takes no `sample_weight`.
-    ValueError
-        If C or alpha is not positive, a feature is NaN or infinite, betas are empty, unsorted or outside [0, 1],
-        "exact" is asked of a learner that has no exact path, or the kernel of an SVM is not positive semidefinite on
-        the training rows: sigmoid kernels seldom are. If a precomputed kernel has not a column for each training row.
-    MemoryError
-        If the kernel matrix of an exact path would not fit; before anything is computed.
-    PathError
-        If rounding keeps an exact path from the optimum.
-    ToleranceError
-        If the path misses the tolerance and `on_miss` is "raise"; a PathError too.
-
-    Notes
-    -----
-    A learner with `random_state=None` draws anew at every beta; fix it, or average the curves of several seeds.
-
-    Warns
-    -----
-    sklearn.exceptions.ConvergenceWarning
-        If refits stopped before they converged; `curve.missed` names their betas.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import backdoor_curves as bc
-    >>> from sklearn.linear_model import RidgeClassifier
-    >>> rng = np.random.default_rng(0)
-    >>> train, test = bc.datasets.digits("even-odd", rng=rng)
-    >>> trigger = bc.PatchTrigger.random(size=2, n_classes=2, channels=1, rng=rng)
-    >>> data = bc.poison(train, test, trigger=trigger, rate=0.1, rng=rng)
-    >>> curve = bc.backdoor_learning_curve(RidgeClassifier(alpha=1.0), data)
-    >>> curve.exact, curve.loss("triggered", 0.0) > curve.loss("triggered", 1.0)
-    (True, True)
-
-    The matrix of a kernel of your own:
-
-    >>> from sklearn.metrics.pairwise import laplacian_kernel
-    >>> from sklearn.svm import SVC
-    >>> parts = [data.clean_train, data.poison_train, data.clean_test, data.triggered_test]
-    >>> rows = [part.X.reshape(len(part), -1) for part in parts]
-    >>> training = np.vstack(rows[:2])
-    >>> kernels = [(laplacian_kernel(X, training), part.y) for X, part in zip(rows, parts)]
-    >>> bc.backdoor_learning_curve(SVC(kernel="precomputed"), bc.PoisonedData(*kernels)).method
-    'svm'
-    """
-    if not isinstance(data, PoisonedData):
-        raise TypeError(f"data: PoisonedData was expected, {type(data).__name__} came; make it with poison(...)")
-    check_tolerance(tolerance)
-    if n_jobs is not None and (not isinstance(n_jobs, Integral) or n_jobs == 0):
-        raise ValueError(f"n_jobs: None or a number of processes, -1 for all cores, was expected, {n_jobs!r} came")
-    if on_miss not in ("raise", "flag"):
-        raise ValueError(f'on_miss: "raise" or "flag" was expected, {on_miss!r} came')
-    grid = None if betas is None else check_betas(betas, ascending=True)
-    learner = read_learner(estimator, data, freeze)
-    path = follow(learner, method, grid, n_jobs, tolerance, shared)
-    if grid is None:
-        grid = np.linspace(0.0, 1.0, 101) if path.exact else REFIT_BETAS
-    triggered = learner.test_rows(data.triggered_test, "triggered_test")
-    clean = learner.test_rows(data.clean_test, "clean_test")
-    tests = triggered.X, clean.X
-    certificate = path.certificate(betas_to_check(path.interpolant.nodes, grid), tests)
-
-    def scored(rows: Samples) -> ScoredRows:
-        nodal = path.nodal_scores(rows.X)
-        return ScoredRows(path.interpolant, nodal, rows.y, learner.loss, learner.code, len(learner.classes))
-
-    return BackdoorLearningCurve(
-        info=_describe(learner, data, path),
-        betas=grid,
-        classes=learner.classes,
-        interpolant=path.interpolant,
-        triggered=scored(triggered),
-        clean=scored(clean),
-        triggered_true=None if data.triggered_true is None else learner.index(data.triggered_true),
-        missed=missed_betas(path, certificate, tolerance, on_miss),
-        live=_Live(path, learner, data, tests, certificate),
-    )
-
-
-def backdoor_learning_curves(
-    estimators: Mapping[str, Any],
-    data: PoisonedData,
-    *,
-    method: Method = "auto",
-    betas: Any = None,
-    tolerance: float = 1e-6,
-    freeze: Freeze = "joined",
-    on_miss: Literal["raise", "flag"] = "raise",
-    n_jobs: int | None = None,
-    shared: Shared | None = None,
-) -> dict[str, BackdoorLearningCurve]:
-    """Return the curves of several learners on the same data, by name; they share kernel matrices.
-
-    Parameters
-    ----------
-    estimators : mapping of str to scikit-learn classifier
-        The learners. The other parameters are those of `backdoor_learning_curve`.
-
-    Returns
-    -------
-    dict of str to BackdoorLearningCurve
-
-    Raises
-    ------
-    TypeError, ValueError, MemoryError, PathError
-        As `backdoor_learning_curve`.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import backdoor_curves as bc
-    >>> from sklearn.linear_model import RidgeClassifier
-    >>> X, y = np.random.default_rng(0).normal(size=(40, 3)), np.arange(40) % 2
-    >>> data = bc.poison((X, y), (X, y), trigger=lambda X, y: X + 1, rate=0.1, rng=np.random.default_rng(1))
-    >>> curves = bc.backdoor_learning_curves({"weak": RidgeClassifier(0.1), "strong": RidgeClassifier(10.0)}, data)
-    >>> sorted(curves)
-    ['strong', 'weak']
-    """
-    if not isinstance(estimators, Mapping):
-        raise TypeError(f"estimators: a mapping {{name: estimator}} was expected, {type(estimators).__name__} came")
-    shared = Shared() if shared is None else shared
-    return {
-        name: backdoor_learning_curve(
-            estimator,
-            data,
-            method=method,
-            betas=betas,
-            tolerance=tolerance,
-            freeze=freeze,
-            on_miss=on_miss,
-            n_jobs=n_jobs,
-            shared=shared,
-        )
-        for name, estimator in estimators.items()
-    }
-
-
-def check_betas(betas: Any, ascending: bool = False) -> Float[np.ndarray, " b"]:
-    """Return betas as an array of shape (b,); they must be in [0, 1], and ascend where a grid is meant."""
-    try:
-        given = np.atleast_1d(np.asarray(betas))
-        array = given.astype(float)
-    except (TypeError, ValueError):
-        raise ValueError(f"betas: numbers in [0, 1] were expected, {betas!r} came") from None
-    if array.size and given.dtype.kind not in "fiu":
-        raise ValueError(f"betas: numbers in [0, 1] were expected, {betas!r} came")
-    if array.ndim != 1 or not array.size:
-        raise ValueError(f"betas: at least one number in a flat list was expected, shape {array.shape} came")
-    if (outside := ~((array >= 0.0) & (array <= 1.0))).any():
-        raise ValueError(f"betas: numbers in [0, 1] were expected, {array[outside][0]:g} came")
-    if ascending and (np.diff(array) <= 0).any():
-        raise ValueError("betas: ascending numbers, none twice, were expected; pass numpy.unique(betas)")
-    return array
-
-
-@dataclass(frozen=True)
-class CurveInfo:
-    """What a curve is a curve of.
-
-    Parameters
-    ----------
-    estimator : str
-        The last step of the estimator, with its frozen parameters.
-    method : str
-        How the path was followed: "ridge", "svm", "logistic", "squared hinge" or "refit".
-    exact : bool
-        Whether the curve answers at every beta.
-    loss, code : str
-        The learner's own loss (see `losses`), and what its score columns stand for (see `codes`).
-    hyperparameters : dict
-        `lambda`, and `gamma` for kernels that have it.
-    freeze : str
-        What the frozen parts were fitted on.
-    n_clean, n_poison : int
-        Training rows of weight 1 and of weight beta.
-    rate : float
-        Poisoned rows over rows that could be poisoned.
-    """
-
-    estimator: str
-    method: str
-    exact: bool
-    loss: Loss
-    code: Code
-    hyperparameters: dict[str, float]
-    freeze: str
-    n_clean: int
-    n_poison: int
-    rate: float
-
-
-@dataclass(frozen=True, eq=False)
-class SlopeEstimate:
-    """A slope from the finite differences of refits: an estimate.
-
-    Parameters
-    ----------
-    slope : float
-        Loss per unit of beta, at the first of the betas.
-    error : float
-        What the next term of the differences comes to; it does not see what a solver leaves undone.
-    betas : array of shape (3,)
-        Where the losses were taken.
-    """
-
-    slope: float
-    error: float
-    betas: Float[np.ndarray, " 3"]
-
-
-@dataclass(frozen=True, eq=False)
-class _Live:
-    """What only a curve just computed has: its path, its learner, and the test rows as they came and frozen."""
-
-    path: BetaPath
-    learner: Learner
-    data: PoisonedData
-    tests: tuple[Rows, Rows]
-    checked: Certificate | None
-
-    def certificate(self, betas: Float[np.ndarray, " b"]) -> Certificate | None:
-        if self.checked is None or not np.isin(betas, self.checked.betas).all():
-            return self.path.certificate(betas, self.tests)
-        return self.checked.at(betas)
-
-    def slope(self, rows: ScoredRows, X: Rows, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, " b"]:
-        """Return the slopes of the mean loss of some rows, a few betas at a time."""
-        blocks = np.array_split(betas, len(betas) // 64 + 1)
-        return np.concatenate([rows.mean_loss_rate(*self.path.motion(X, block), block) for block in blocks])
-
-    @cached_property
-    def gram(self) -> Gram | None:
-        """Computed when first asked for: it may cost as much as the path."""
-        return self.path.nodal_gram()
 
 
 @dataclass(frozen=True, eq=False)
@@ -392,7 +84,7 @@ class BackdoorLearningCurve:
     stored_certificate: Certificate | None = None
     stored_gram: Gram | None = field(default=None, repr=False)
     stored_slopes: Float[np.ndarray, " 2"] | None = None
-    live: _Live | None = field(default=None, repr=False)
+    live: Live | None = field(default=None, repr=False)
 
     def __repr__(self) -> str:
         ends = f"{len(self.betas)} betas from {self.betas[0]:g} to {self.betas[-1]:g}"
@@ -613,10 +305,7 @@ class BackdoorLearningCurve:
         betas = self.betas[:3]
         if len(betas) < 3:
             raise ValueError(f"slope_estimate: a curve of three betas or more was expected, {len(self.betas)} came")
-        losses = self.loss(split, betas)
-        first, second = np.diff(losses) / np.diff(betas)
-        slope = first - (second - first) * (betas[1] - betas[0]) / (betas[2] - betas[0])
-        return SlopeEstimate(float(slope), float(abs(slope - first)), betas)
+        return estimated_slope(betas, self.loss(split, betas))
 
     def influence(self, beta: float = 0.0, rows: TestRows = "triggered") -> Influence:
         """Return the influence of every training row on test rows at beta; see `influence`.
@@ -769,24 +458,7 @@ class BackdoorLearningCurve:
         >>> again.area() == curve.area()
         True
         """
-        arrays = {
-            "betas": self.betas,
-            "classes": self.classes,
-            "missed": self.missed,
-        } | as_arrays("interpolant", self.interpolant)
-        arrays |= _stored("triggered", self.triggered) | _stored("clean", self.clean)
-        certificate = self.certificate()
-        optional = {
-            "triggered_true": self.triggered_true,
-            "gram": self.gram,
-            "slopes": self._start_slopes(),
-            "objective_gap": certificate.objective_gap if certificate else None,
-            "score_bound": certificate.score_bound if certificate else None,
-        }
-        for name, value in optional.items():
-            arrays |= {} if value is None else as_arrays(name, value)
-        header = {"info": asdict(self.info), "interpolant": type(self.interpolant).__name__}
-        write_record(_place(path), FILE_FORMAT, header, arrays)
+        write_curve(path, vars(self.detached()))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str] | BinaryIO) -> BackdoorLearningCurve:
@@ -797,45 +469,7 @@ class BackdoorLearningCurve:
         ValueError
             If the file is no curve, or one of a later version.
         """
-        header, stored = read_record(_place(path), FILE_FORMAT, FIRST_FORMAT)
-        try:
-            return cls._from_record(header, stored)
-        except (KeyError, TypeError, ValueError):
-            raise ValueError(f"{path}: parts of the curve are missing or of another version") from None
-
-    @classmethod
-    def _from_record(cls, header: dict[str, Any], stored: dict[str, np.ndarray]) -> BackdoorLearningCurve:
-        info = CurveInfo(**header["info"])
-        interpolant: Interpolant
-        if "interpolant" in header:
-            interpolant = record_of(INTERPOLANTS[header["interpolant"]], "interpolant", stored)
-        else:
-            interpolant = Rational(float(stored["largest"])) if "largest" in stored else Table(stored["nodes"])
-
-        def rows(split: Split) -> ScoredRows | CondensedRows:
-            y = stored[f"{split}_y"]
-            if f"{split}_losses" in stored:
-                lines = record_of(PiecewiseLinear, f"{split}_lines", stored)
-                flips = record_of(Flips, f"{split}_flips", stored)
-                return CondensedRows(lines, stored[f"{split}_losses"], flips, y)
-            return ScoredRows(interpolant, stored[f"{split}_nodal"], y, info.loss, info.code, len(stored["classes"]))
-
-        certificate = None
-        if "score_bound" in stored:
-            certificate = Certificate(stored["betas"], stored["objective_gap"], stored["score_bound"])
-        return cls(
-            info=info,
-            betas=stored["betas"],
-            classes=stored["classes"],
-            interpolant=interpolant,
-            triggered=rows("triggered"),
-            clean=rows("clean"),
-            triggered_true=stored.get("triggered_true"),
-            missed=stored["missed"],
-            stored_certificate=certificate,
-            stored_gram=value_of("gram", stored) if {"gram", "gram.data"} & stored.keys() else None,
-            stored_slopes=stored.get("slopes"),
-        )
+        return cls(**read_curve(path))
 
     def _start_slopes(self) -> Float[np.ndarray, " 2"] | None:
         """Return the slopes at beta = 0 of the triggered and the clean loss; None for refits."""
@@ -843,7 +477,7 @@ class BackdoorLearningCurve:
             return self.stored_slopes
         return np.array([self.slope(0.0, "triggered"), self.slope(0.0, "clean")]) if self.exact else None
 
-    def _live(self, what: str) -> _Live:
+    def _live(self, what: str) -> Live:
         if self.live is None:
             raise ValueError(
                 f"{what}: a curve from a file keeps the scores of its test rows only; compute the curve anew"
@@ -868,35 +502,6 @@ class BackdoorLearningCurve:
         return self.betas if betas is None else check_betas(betas)
 
 
-def _stored(split: Split, rows: ScoredRows | CondensedRows) -> dict[str, np.ndarray]:
-    """Return the arrays of a file that hold test rows."""
-    parts = {"y": rows.y}
-    if isinstance(rows, CondensedRows):
-        parts |= as_arrays("lines", rows.lines) | as_arrays("flips", rows.flips) | {"losses": rows.losses}
-    else:
-        parts["nodal"] = rows.nodal
-    return {f"{split}_{name}": array for name, array in parts.items()}
-
-
-def _place(path: str | os.PathLike[str] | BinaryIO) -> Path | BinaryIO:
-    return Path(path) if isinstance(path, str | os.PathLike) else path
-
-
 def _as_asked(betas: Any, values: Any) -> Any:
     """Return a float where one beta was asked for, and the array otherwise."""
     return float(values[0]) if betas is not None and np.ndim(betas) == 0 else values
-
-
-def _describe(learner: Learner, data: PoisonedData, path: BetaPath) -> CurveInfo:
-    return CurveInfo(
-        estimator=" ".join(repr(learner.estimator).split()),
-        method=path.method,
-        exact=path.exact,
-        loss=learner.loss,
-        code=learner.code,
-        hyperparameters=learner.hyperparameters,
-        freeze=learner.freeze,
-        n_clean=len(learner.clean),
-        n_poison=len(learner.poison),
-        rate=float(data.rate),
-    )

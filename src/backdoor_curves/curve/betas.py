@@ -1,0 +1,26 @@
+"""The betas that a curve is asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+
+def check_betas(betas: Any, ascending: bool = False) -> Float[np.ndarray, " b"]:
+    """Return betas as an array of shape (b,); they must be in [0, 1], and ascend where a grid is meant."""
+    try:
+        given = np.atleast_1d(np.asarray(betas))
+        array = given.astype(float)
+    except (TypeError, ValueError):
+        raise ValueError(f"betas: numbers in [0, 1] were expected, {betas!r} came") from None
+    if array.size and given.dtype.kind not in "fiu":
+        raise ValueError(f"betas: numbers in [0, 1] were expected, {betas!r} came")
+    if array.ndim != 1 or not array.size:
+        raise ValueError(f"betas: at least one number in a flat list was expected, shape {array.shape} came")
+    if (outside := ~((array >= 0.0) & (array <= 1.0))).any():
+        raise ValueError(f"betas: numbers in [0, 1] were expected, {array[outside][0]:g} came")
+    if ascending and (np.diff(array) <= 0).any():
+        raise ValueError("betas: ascending numbers, none twice, were expected; pass numpy.unique(betas)")
+    return array

@@ -1,0 +1,222 @@
+"""From an estimator and poisoned data to a curve: the path is followed, the test rows are scored along it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from numbers import Integral
+from typing import Any, Literal
+
+import numpy as np
+
+from backdoor_curves.curve.betas import check_betas
+from backdoor_curves.curve.info import CurveInfo
+from backdoor_curves.curve.live import Live
+from backdoor_curves.curve.record import BackdoorLearningCurve
+from backdoor_curves.data import PoisonedData, Samples
+from backdoor_curves.following import REFIT_BETAS, Method, betas_to_check, check_tolerance, follow, missed_betas
+from backdoor_curves.freezing import Freeze
+from backdoor_curves.learners import Learner, read_learner
+from backdoor_curves.one_line import one_line
+from backdoor_curves.paths.base import BetaPath
+from backdoor_curves.paths.shared import Shared
+from backdoor_curves.scored import ScoredRows
+
+
+def backdoor_learning_curve(
+    estimator: Any,
+    data: PoisonedData,
+    *,
+    method: Method = "auto",
+    betas: Any = None,
+    tolerance: float = 1e-6,
+    freeze: Freeze = "joined",
+    on_miss: Literal["raise", "flag"] = "raise",
+    n_jobs: int | None = None,
+    shared: Shared | None = None,
+) -> BackdoorLearningCurve:
+    """Return the backdoor learning curve of a learner on poisoned data.
+
+    Parameters
+    ----------
+    estimator : scikit-learn classifier
+        Unfitted; alone or at the end of a Pipeline. It states the learner and its hyperparameters and is not changed.
+        `RidgeClassifier` is followed exactly, and for two classes `SVC`, `LinearSVC` and `LogisticRegression` are
+        (L2 penalty); any other classifier that takes `sample_weight` is refitted beta by beta.
+    data : PoisonedData
+        From `poison`, or built from own rows. For `SVC(kernel="precomputed")` a row is its kernel with all training
+        rows, in the order of `data.is_poison`: the clean rows, then the poison, unless it replaced rows in between.
+    method : {"auto", "exact", "refit"}
+        "auto" takes the exact path where there is one, and never a refit in its place where that path fails. Which one
+        served is `curve.method`.
+    betas : array-like of shape (b,), optional
+        Ascending, in [0, 1]. An exact curve answers at every beta, and reports these by default (101 even ones); a
+        refitted curve answers at these only (by default 21, dense near 0).
+    tolerance : float, > 0
+        Largest distance of a score from the optimum's that an exact path may have, in the units of the scores.
+    freeze : {"joined", "clean"}
+        What the Pipeline's transformers, `gamma="scale"` and `class_weight="balanced"` are fitted on, once for all
+        betas: clean and poison rows (beta = 1 is the victim's own fit) or clean rows only (beta = 0 never saw poison).
+    on_miss : {"raise", "flag"}
+        Whether a path that misses its tolerance is an error or a curve whose `missed` names the betas.
+    n_jobs : int, optional
+        Refits at once, as joblib counts them; None for one. Refits with `warm_start=True` run one after the other.
+    shared : Shared, optional
+        What curves on the same rows leave to each other: kernel matrices, for one. Pass the same to all of them.
+
+    Returns
+    -------
+    BackdoorLearningCurve
+
+    Raises
+    ------
+    TypeError
+        If the estimator is no classifier or takes no `sample_weight`.
+    ValueError
+        If C or alpha is not positive, a feature is NaN or infinite, betas are empty, unsorted or outside [0, 1],
+        "exact" is asked of a learner that has no exact path, or the kernel of an SVM is not positive semidefinite on
+        the training rows: sigmoid kernels seldom are. If a precomputed kernel has not a column for each training row.
+    MemoryError
+        If the kernel matrix of an exact path would not fit; before anything is computed.
+    PathError
+        If rounding keeps an exact path from the optimum.
+    ToleranceError
+        If the path misses the tolerance and `on_miss` is "raise"; a PathError too.
+
+    Notes
+    -----
+    A learner with `random_state=None` draws anew at every beta; fix it, or average the curves of several seeds.
+
+    Warns
+    -----
+    sklearn.exceptions.ConvergenceWarning
+        If refits stopped before they converged; `curve.missed` names their betas.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import backdoor_curves as bc
+    >>> from sklearn.linear_model import RidgeClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> train, test = bc.datasets.digits("even-odd", rng=rng)
+    >>> trigger = bc.PatchTrigger.random(size=2, n_classes=2, channels=1, rng=rng)
+    >>> data = bc.poison(train, test, trigger=trigger, rate=0.1, rng=rng)
+    >>> curve = bc.backdoor_learning_curve(RidgeClassifier(alpha=1.0), data)
+    >>> curve.exact, curve.loss("triggered", 0.0) > curve.loss("triggered", 1.0)
+    (True, True)
+
+    The matrix of a kernel of your own:
+
+    >>> from sklearn.metrics.pairwise import laplacian_kernel
+    >>> from sklearn.svm import SVC
+    >>> parts = [data.clean_train, data.poison_train, data.clean_test, data.triggered_test]
+    >>> rows = [part.X.reshape(len(part), -1) for part in parts]
+    >>> training = np.vstack(rows[:2])
+    >>> kernels = [(laplacian_kernel(X, training), part.y) for X, part in zip(rows, parts)]
+    >>> bc.backdoor_learning_curve(SVC(kernel="precomputed"), bc.PoisonedData(*kernels)).method
+    'svm'
+    """
+    if not isinstance(data, PoisonedData):
+        raise TypeError(f"data: PoisonedData was expected, {type(data).__name__} came; make it with poison(...)")
+    check_tolerance(tolerance)
+    if n_jobs is not None and (not isinstance(n_jobs, Integral) or n_jobs == 0):
+        raise ValueError(f"n_jobs: None or a number of processes, -1 for all cores, was expected, {n_jobs!r} came")
+    if on_miss not in ("raise", "flag"):
+        raise ValueError(f'on_miss: "raise" or "flag" was expected, {on_miss!r} came')
+    grid = None if betas is None else check_betas(betas, ascending=True)
+    learner = read_learner(estimator, data, freeze)
+    path = follow(learner, method, grid, n_jobs, tolerance, shared)
+    if grid is None:
+        grid = np.linspace(0.0, 1.0, 101) if path.exact else REFIT_BETAS
+    triggered = learner.test_rows(data.triggered_test, "triggered_test")
+    clean = learner.test_rows(data.clean_test, "clean_test")
+    tests = triggered.X, clean.X
+    certificate = path.certificate(betas_to_check(path.interpolant.nodes, grid), tests)
+
+    def scored(rows: Samples) -> ScoredRows:
+        nodal = path.nodal_scores(rows.X)
+        return ScoredRows(path.interpolant, nodal, rows.y, learner.loss, learner.code, len(learner.classes))
+
+    return BackdoorLearningCurve(
+        info=_describe(learner, data, path),
+        betas=grid,
+        classes=learner.classes,
+        interpolant=path.interpolant,
+        triggered=scored(triggered),
+        clean=scored(clean),
+        triggered_true=None if data.triggered_true is None else learner.index(data.triggered_true),
+        missed=missed_betas(path, certificate, tolerance, on_miss),
+        live=Live(path, learner, data, tests, certificate),
+    )
+
+
+def backdoor_learning_curves(
+    estimators: Mapping[str, Any],
+    data: PoisonedData,
+    *,
+    method: Method = "auto",
+    betas: Any = None,
+    tolerance: float = 1e-6,
+    freeze: Freeze = "joined",
+    on_miss: Literal["raise", "flag"] = "raise",
+    n_jobs: int | None = None,
+    shared: Shared | None = None,
+) -> dict[str, BackdoorLearningCurve]:
+    """Return the curves of several learners on the same data, by name; they share kernel matrices.
+
+    Parameters
+    ----------
+    estimators : mapping of str to scikit-learn classifier
+        The learners. The other parameters are those of `backdoor_learning_curve`.
+
+    Returns
+    -------
+    dict of str to BackdoorLearningCurve
+
+    Raises
+    ------
+    TypeError, ValueError, MemoryError, PathError
+        As `backdoor_learning_curve`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import backdoor_curves as bc
+    >>> from sklearn.linear_model import RidgeClassifier
+    >>> X, y = np.random.default_rng(0).normal(size=(40, 3)), np.arange(40) % 2
+    >>> data = bc.poison((X, y), (X, y), trigger=lambda X, y: X + 1, rate=0.1, rng=np.random.default_rng(1))
+    >>> curves = bc.backdoor_learning_curves({"weak": RidgeClassifier(0.1), "strong": RidgeClassifier(10.0)}, data)
+    >>> sorted(curves)
+    ['strong', 'weak']
+    """
+    if not isinstance(estimators, Mapping):
+        raise TypeError(f"estimators: a mapping {{name: estimator}} was expected, {type(estimators).__name__} came")
+    shared = Shared() if shared is None else shared
+    return {
+        name: backdoor_learning_curve(
+            estimator,
+            data,
+            method=method,
+            betas=betas,
+            tolerance=tolerance,
+            freeze=freeze,
+            on_miss=on_miss,
+            n_jobs=n_jobs,
+            shared=shared,
+        )
+        for name, estimator in estimators.items()
+    }
+
+
+def _describe(learner: Learner, data: PoisonedData, path: BetaPath) -> CurveInfo:
+    return CurveInfo(
+        estimator=one_line(repr(learner.estimator)),
+        method=path.method,
+        exact=path.exact,
+        loss=learner.loss,
+        code=learner.code,
+        hyperparameters=learner.hyperparameters,
+        freeze=learner.freeze,
+        n_clean=len(learner.clean),
+        n_poison=len(learner.poison),
+        rate=float(data.rate),
+    )

@@ -1,0 +1,107 @@
+"""The file of a curve: the fields of its record, but for what only a curve just computed has, as arrays."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from backdoor_curves.condensed import CondensedRows
+from backdoor_curves.curve.info import CurveInfo, Split
+from backdoor_curves.files import as_arrays, read_record, record_of, value_of, write_record
+from backdoor_curves.flips import Flips
+from backdoor_curves.paths.base import Certificate, Interpolant
+from backdoor_curves.paths.interpolants import PiecewiseLinear, Rational, Table
+from backdoor_curves.paths.panels import Panels
+from backdoor_curves.scored import ScoredRows
+
+FILE_FORMAT = "backdoor learning curve 2"
+FIRST_FORMAT = "backdoor learning curve 1"
+"""Without the name of an interpolant: a table, or rational where it has a `largest`."""
+INTERPOLANTS: dict[str, type[Interpolant]] = {
+    kind.__name__: kind for kind in (Table, PiecewiseLinear, Rational, Panels)
+}
+"""What a file may hold: frozen records of arrays and numbers."""
+
+
+def write_curve(path: str | os.PathLike[str] | BinaryIO, fields: Mapping[str, Any]) -> None:
+    """Write the fields of a detached curve, by name."""
+    arrays = {name: fields[name] for name in ("betas", "classes", "missed")}
+    arrays |= as_arrays("interpolant", fields["interpolant"])
+    arrays |= _rows_as_arrays("triggered", fields["triggered"]) | _rows_as_arrays("clean", fields["clean"])
+    certificate: Certificate | None = fields["stored_certificate"]
+    optional = {
+        "triggered_true": fields["triggered_true"],
+        "gram": fields["stored_gram"],
+        "slopes": fields["stored_slopes"],
+        "objective_gap": certificate.objective_gap if certificate else None,
+        "score_bound": certificate.score_bound if certificate else None,
+    }
+    for name, value in optional.items():
+        arrays |= {} if value is None else as_arrays(name, value)
+    header = {"info": asdict(fields["info"]), "interpolant": type(fields["interpolant"]).__name__}
+    write_record(_place(path), FILE_FORMAT, header, arrays)
+
+
+def read_curve(path: str | os.PathLike[str] | BinaryIO) -> dict[str, Any]:
+    """Return the fields that `write_curve` wrote, by name; ValueError if the file is no curve, or a later one's."""
+    header, stored = read_record(_place(path), FILE_FORMAT, FIRST_FORMAT)
+    try:
+        return _fields(header, stored)
+    except (KeyError, TypeError, ValueError):
+        raise ValueError(f"{path}: parts of the curve are missing or of another version") from None
+
+
+def _fields(header: dict[str, Any], stored: dict[str, np.ndarray]) -> dict[str, Any]:
+    info, interpolant = CurveInfo(**header["info"]), _interpolant(header, stored)
+    certificate = None
+    if "score_bound" in stored:
+        certificate = Certificate(stored["betas"], stored["objective_gap"], stored["score_bound"])
+    return {
+        "info": info,
+        "betas": stored["betas"],
+        "classes": stored["classes"],
+        "interpolant": interpolant,
+        "triggered": _rows("triggered", info, interpolant, stored),
+        "clean": _rows("clean", info, interpolant, stored),
+        "triggered_true": stored.get("triggered_true"),
+        "missed": stored["missed"],
+        "stored_certificate": certificate,
+        "stored_gram": value_of("gram", stored) if {"gram", "gram.data"} & stored.keys() else None,
+        "stored_slopes": stored.get("slopes"),
+    }
+
+
+def _interpolant(header: dict[str, Any], stored: dict[str, np.ndarray]) -> Interpolant:
+    if "interpolant" in header:
+        return record_of(INTERPOLANTS[header["interpolant"]], "interpolant", stored)
+    return Rational(float(stored["largest"])) if "largest" in stored else Table(stored["nodes"])
+
+
+def _rows(
+    split: Split, info: CurveInfo, interpolant: Interpolant, stored: dict[str, np.ndarray]
+) -> ScoredRows | CondensedRows:
+    y = stored[f"{split}_y"]
+    if f"{split}_losses" in stored:
+        lines = record_of(PiecewiseLinear, f"{split}_lines", stored)
+        flips = record_of(Flips, f"{split}_flips", stored)
+        return CondensedRows(lines, stored[f"{split}_losses"], flips, y)
+    return ScoredRows(interpolant, stored[f"{split}_nodal"], y, info.loss, info.code, len(stored["classes"]))
+
+
+def _rows_as_arrays(split: Split, rows: ScoredRows | CondensedRows) -> dict[str, np.ndarray]:
+    """Return the arrays of a file that hold test rows."""
+    parts = {"y": rows.y}
+    if isinstance(rows, CondensedRows):
+        parts |= as_arrays("lines", rows.lines) | as_arrays("flips", rows.flips) | {"losses": rows.losses}
+    else:
+        parts["nodal"] = rows.nodal
+    return {f"{split}_{name}": array for name, array in parts.items()}
+
+
+def _place(path: str | os.PathLike[str] | BinaryIO) -> Path | BinaryIO:
+    return Path(path) if isinstance(path, str | os.PathLike) else path

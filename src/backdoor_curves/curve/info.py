@@ -1,0 +1,48 @@
+"""What a curve is a curve of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from backdoor_curves.codes import Code
+from backdoor_curves.losses import Loss
+
+Split = Literal["triggered", "clean"]
+"""The test rows that a quantity is of."""
+
+
+@dataclass(frozen=True)
+class CurveInfo:
+    """What a curve is a curve of.
+
+    Parameters
+    ----------
+    estimator : str
+        The last step of the estimator, with its frozen parameters.
+    method : str
+        How the path was followed: "ridge", "svm", "logistic", "squared hinge" or "refit".
+    exact : bool
+        Whether the curve answers at every beta.
+    loss, code : str
+        The learner's own loss (see `losses`), and what its score columns stand for (see `codes`).
+    hyperparameters : dict
+        `lambda`, and `gamma` for kernels that have it.
+    freeze : str
+        What the frozen parts were fitted on.
+    n_clean, n_poison : int
+        Training rows of weight 1 and of weight beta.
+    rate : float
+        Poisoned rows over rows that could be poisoned.
+    """
+
+    estimator: str
+    method: str
+    exact: bool
+    loss: Loss
+    code: Code
+    hyperparameters: dict[str, float]
+    freeze: str
+    n_clean: int
+    n_poison: int
+    rate: float
