@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from backdoor_curves.one_line import one_line
 from backdoor_curves.study.places import line_of, lines_of_keys
 from backdoor_curves.study.reading import Faults, read_table
 
@@ -193,7 +194,7 @@ def read_study(path: str | Path) -> Study:
     except IsADirectoryError:
         raise StudyError(f"{path}: a study file was expected, a folder came") from None
     except (ValueError, RecursionError) as error:  # no UTF-8, no TOML, a number or a nesting that Python refuses
-        raise StudyError(f"{path}: TOML was expected: {' '.join(str(error).split())}") from None
+        raise StudyError(f"{path}: TOML was expected: {one_line(error)}") from None
     faults: Faults = {}
     file = read_table(table, File, "", faults)
     if file is not None:
