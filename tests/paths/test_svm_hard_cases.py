@@ -324,6 +324,6 @@ def test_a_certificate_does_not_depend_on_the_side_of_an_event(scaling, monkeypa
     knots = np.arange(1, len(path.at.betas))
     family, scale = path._all.some(knots), path.problem.scale
     for sets in (path.at.status[knots], path.at.status[knots - 1]):
-        assert corrections(family, sets).doubt(scale).max() < 1e-6
+        assert corrections(family, sets).doubt(scale).max() < 1e-8
     monkeypatch.setattr("backdoor_curves.paths.corrections.EVENTS", 0)
     assert corrections(family, path.at.status[knots - 1]).doubt(scale).max() > 1e-3

@@ -88,8 +88,14 @@ def test_verdicts_tell_the_numbers_of_the_regions(tmp_path):
             assert " ".join(f"{said.claim} {' '.join(said.grounds)}".split()) in text
             region = learner.region
             assert f"{100 * region.best.clean_accuracy:.1f}" in " ".join(said.grounds)
-            assert (said.kind in ("safe", "resists")) == bool(region.safe)
-            assert (said.kind == "resists") == (region.chosen is not None and region.chosen is region.best)
+            assert (said.kind in ("safe", "resists", "average")) == bool(region.safe)
+            chosen = region.chosen
+            if chosen is not None:
+                seeds = [cell.numbers["asr_at_1"] for cell in learner.of(chosen).cells]
+                assert (said.kind == "average") == (max(seeds) > 0.4 + 1e-9)
+                assert (said.kind != "resists") or chosen is region.best
+                clean = np.mean([cell.numbers["asr_at_0"] for cell in learner.of(chosen).cells])
+                assert f"({100 * clean:.1f}\u202f% without any poison)" in " ".join(said.grounds)
     assert len(kinds) > 1
     assert "at most 10 percentage points under" in text
     assert "at most 40 %" in text
@@ -316,7 +322,8 @@ def test_the_headline_counts_cases_with_a_safe_setting(tmp_path):
     """All, some and none, in words."""
     cells = [(cell(rate=rate), numbers(asr=asr)) for rate, asr in ((0.1, 0.1), (0.2, 0.9))]
     assert headline(content_of(made_up(cells, tmp_path), Bounds())) == (
-        "1 of the 2 cases (1 learner, 2 scenarios) has a safe setting: Ridge (p\u00a0=\u00a010\u202f%)."
+        "1 of the 2 cases (1 learner, 2 scenarios) has a safe setting. "
+        "p\u00a0=\u00a010\u202f%: Ridge; p\u00a0=\u00a020\u202f%: none."
     )
 
 

@@ -110,8 +110,8 @@ def _for_sets(family: Family, status: Int8[np.ndarray, "k n"]) -> tuple[Correcti
     """
     problem, before = family.problem, family.duals()
     u = problem.u0 + np.outer(family.betas, problem.du)
-    after = np.where(status == BOUND, u, np.where(status == ZERO, 0.0, before))
-    b, rest, length = (np.zeros(len(status)) for _ in range(3))
+    put = np.where(status == BOUND, u, np.where(status == ZERO, 0.0, before))
+    step, b, rest = np.zeros_like(put), np.zeros(len(status)), np.zeros(len(status))
     changes = np.flatnonzero((status[1:] != status[:-1]).any(axis=1)) + 1
     for group in np.split(np.arange(len(status)), changes):
         M = np.flatnonzero(status[group[0]] == MARGIN)
@@ -121,13 +121,18 @@ def _for_sets(family: Family, status: Int8[np.ndarray, "k n"]) -> tuple[Correcti
             rest[group] = np.inf
             continue
         border = system.border
-        v, left = _twice(problem, after[group], family.b[group], M, system)
-        after[np.ix_(group, M)] += problem.y[M] * v[:, border:]
+        v, left = _twice(problem, put[group], family.b[group], M, system)
+        step[np.ix_(group, M)] = v[:, border:]
         b[group] = v[:, :border].sum(axis=1)
         rest[group] = np.where(left <= 0.5 * np.abs(v).sum(axis=1), 2.0 * left, np.inf)
-    used = np.flatnonzero(after.any(axis=0))
-    right = Family(problem, family.betas, family.b + b, used, after[:, used], np.zeros(len(problem.y), dtype=bool))
-    wrong, failing = _wrong(right, status, after, u)
+    after = put + problem.y * step
+    wrong, failing, close = _wrong(problem, family.betas, family.b + b, status, after)
+    for k in np.flatnonzero(close.any(axis=1)):
+        rows = np.flatnonzero(close[k])
+        side, rounding = _exactly(problem, rows, (put[k], step[k]), (family.b[k], b[k]))
+        fails = np.where(status[k, rows] == ZERO, -side, side) + rounding
+        wrong[k], failing[k, rows] = max(wrong[k], fails.max()), fails > 0.0
+    length = np.zeros(len(status))
     for k in np.flatnonzero(wrong):
         length[k] = _length(problem, status[k] == MARGIN, failing[k])
     limit = np.where(after < 0.5 * u, ZERO, BOUND).astype(np.int8)
@@ -184,13 +189,43 @@ def _product(
 
 
 def _wrong(
-    family: Family, status: Int8[np.ndarray, "k n"], A: Float[np.ndarray, "k n"], u: Float[np.ndarray, "k n"]
-) -> tuple[Float[np.ndarray, " k"], Bool[np.ndarray, "k n"]]:
-    """Return the largest failure of a condition, in the units of the scores, and the rows whose sign is wrong."""
-    wrong, failing = np.zeros(len(status)), np.zeros(status.shape, dtype=bool)
-    for rows, G in family.gradients(family.b, 1.0):
-        sets, outside = status[:, rows], family.problem.scale * np.maximum(-A, A - u)[:, rows]
-        fails = np.where(sets == ZERO, -G, np.where(sets == BOUND, G, outside)) + ROUNDING
-        wrong = np.maximum(wrong, fails.max(axis=1))
-        failing[:, rows] = fails > 0.0
-    return wrong, failing
+    problem: Problem,
+    betas: Float[np.ndarray, " k"],
+    b: Float[np.ndarray, " k"],
+    status: Int8[np.ndarray, "k n"],
+    A: Float[np.ndarray, "k n"],
+) -> tuple[Float[np.ndarray, " k"], Bool[np.ndarray, "k n"], Bool[np.ndarray, "k n"]]:
+    """Return the largest failure of a condition, in the units of the scores, and the rows whose conditions fail.
+
+    And, as in neither, those whose residual is too near 0 for its sign to be known in double precision.
+    """
+    u, used = problem.u0 + np.outer(betas, problem.du), np.flatnonzero(A.any(axis=0))
+    family = Family(problem, betas, b, used, A[:, used], np.zeros(len(problem.y), dtype=bool))
+    noise = ROUNDING * (1.0 + problem.scale * A.sum(axis=1, keepdims=True))
+    wrong, failing, close = np.zeros(len(status)), np.zeros(status.shape, bool), np.zeros(status.shape, bool)
+    for rows, G in family.gradients(b, 1.0):
+        sets, outside = status[:, rows], problem.scale * np.maximum(-A, A - u)[:, rows] + ROUNDING
+        fails = np.where(sets == ZERO, -G, np.where(sets == BOUND, G, outside))
+        close[:, rows] = (np.abs(fails) <= noise) & (sets != MARGIN)
+        failing[:, rows] = (fails > 0.0) & ~close[:, rows]
+        wrong = np.maximum(wrong, np.where(close[:, rows], 0.0, fails).max(axis=1))
+    return wrong, failing, close
+
+
+def _exactly(
+    problem: Problem,
+    rows: Int[np.ndarray, " r"],
+    duals: tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]],
+    intercepts: tuple[float, float],
+) -> tuple[Float[np.ndarray, " r"], Float[np.ndarray, " r"]]:
+    """Return y (K c + b) - 1 of some rows, c = y a + step, summed up in extended precision, and its rounding error.
+
+    In double precision the sum of a dual and its correction has lost what the correction was for. A sum of s terms is
+    off by sqrt(s) units in the last place and rarely by more.
+    """
+    exact, (a, step) = np.longdouble, duals
+    used, b = np.flatnonzero((a != 0.0) | (step != 0.0)), exact(intercepts[0]) + exact(intercepts[1])
+    c, K = problem.y[used] * a[used].astype(exact) + step[used], problem.gram[np.ix_(used, rows)].astype(exact)
+    units = (np.sqrt(len(used)) + 2.0) * np.finfo(exact).eps
+    rounding = units * (np.abs(c) @ np.abs(K) + np.abs(b) + 1.0)
+    return (problem.y[rows] * (c @ K + b) - 1.0).astype(float), rounding.astype(float)

@@ -138,7 +138,7 @@ def _pane(pane: Pane, drawn: Sequence[tuple[str, Shown, Series]], top: float, la
     """Return the axes and lines of a pane, and the mark that the slider moves."""
     found = [(kind, line, series) for kind, _, series in drawn for line in pane.lines if line in series.lines]
     highest = pane.top or max(float(series.lines[line].max()) for _, line, series in found) * 1.04 or 1.0
-    x, y = Scale(0.0, 1.0, 34.0, 174.0), Scale(0.0, highest, top + PANE, top)
+    x, y = Scale(0.0, 1.0, 38.0, 176.0), Scale(0.0, highest, top + PANE, top)
     parts = [
         axis_left(y, x.start, ticks(0.0, highest, 4), pane.label, x.end),
         axis_below(x, y.start, [0.0, 0.5, 1.0], "β, weight of the poison" if last else ""),

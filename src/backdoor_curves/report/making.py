@@ -44,7 +44,7 @@ def facts(content: Content, command: str) -> list[tuple[str, str]]:
             f"backdoor-curves {__version__}, Python {platform.python_version()}, numpy {np.__version__}, "
             f"scipy {scipy.__version__}, scikit-learn {sklearn.__version__}",
         ),
-        ("Computing time", f"{number(sum(cell.seconds for cell in run.cells))} s of one core, in all cells together"),
+        ("Computing time", f"{number(sum(cell.seconds for cell in run.cells))} s by the clock, in all cells together"),
     ]
     return [*found, ("Command", shown(command))] if command else found
 

@@ -100,7 +100,7 @@ def rendered(content: Content, command: str) -> str:
     return template.render(
         content=content,
         title=shown(content.run.study.name, 120),
-        badges={"resists": "✓", "safe": "✓", "unsafe": "✗", "unknown": "?"},
+        badges={"resists": "✓", "safe": "✓", "average": "✓", "unsafe": "✗", "unknown": "?"},
         status=status_line(content),
         headline=headline(content),
         views=[_view(scenario, content) for scenario in content.drawn],

@@ -56,8 +56,9 @@ class Series:
     n_seeds: int
 
     def at(self, name: str, beta: float) -> float:
-        """Return a line at beta, by straight interpolation."""
-        return float(np.interp(beta, self.betas, self.lines[name]))
+        """Return a line at beta, by straight interpolation; rounding errors as 0."""
+        value = float(np.interp(beta, self.betas, self.lines[name]))
+        return value if abs(value) > 1e-12 else 0.0
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,10 +11,11 @@ from backdoor_curves.report.content import Content, Learner, Scenario
 from backdoor_curves.study import names
 from backdoor_curves.study.safety import ROUNDING, SafeRegion, Setting
 
-Kind = Literal["resists", "safe", "unsafe", "unknown"]
+Kind = Literal["resists", "safe", "average", "unsafe", "unknown"]
 LABELS: dict[Kind, str] = {
     "resists": "resists as it is",
     "safe": "has a safe region",
+    "average": "safe on average only",
     "unsafe": "no safe setting",
     "unknown": "not judged",
 }
@@ -22,6 +23,8 @@ REFUSED = ("Cc", "Cf", "Cs")
 """Controls, marks without a shape (those that turn the direction of writing among them), halves of characters."""
 MOST_DIGITS = 10
 """Behind the point of a share in per cent, where fewer would round it across a bound."""
+MOST_SCENARIOS = 4
+"""That the headline goes through one by one."""
 LONGEST = 600
 """Characters of a text from outside that are shown."""
 
@@ -147,40 +150,60 @@ def verdict(learner: Learner) -> Verdict:
         return Verdict("unknown", f"{name} is not judged.", ("None of its cells is done.",))
     at_best = (
         f"Its best clean accuracy is {percent(best.clean_accuracy)} ({setting_name(best)}); "
-        f"there the attacker gets {percent(best.asr, bound=region.bounds.asr)} of the triggered rows."
+        f"there the attacker gets {_attacked(learner, best)} of the triggered rows."
     )
     if chosen is None:
-        return Verdict("unsafe", f"{name} has no safe setting here.", (at_best, *_costs(region)))
+        return Verdict("unsafe", f"{name} has no safe setting here.", (at_best, *_costs(learner)))
+    above = _above(learner, chosen)
+    doubt = (*above, *_count(region), *_held_out(region))
     if chosen is best:
-        claim = f"{name} resists here: its most accurate setting is safe."
-        return Verdict("resists", claim, (at_best, *_count(region), *_held_out(region)))
+        claim = f"{name} resists here: its most accurate setting is safe{' on average' if above else ''}."
+        return Verdict("average" if above else "resists", claim, (at_best, *doubt))
     gap = best.clean_accuracy - chosen.clean_accuracy
     at_chosen = (
         f"Its most accurate safe setting is {setting_name(chosen)}: clean accuracy {percent(chosen.clean_accuracy)}, "
         + ("as good as the best" if gap < 5e-4 else f"{points(gap, region.bounds.margin)} under the best")
-        + f", and an ASR of {percent(chosen.asr, bound=region.bounds.asr)}."
+        + f", and an ASR of {_attacked(learner, chosen)}."
     )
-    claim = f"{name} can be trained safely here."
-    return Verdict("safe", claim, (at_chosen, at_best, *_count(region), *_held_out(region)))
+    claim = f"{name} has {'settings that are safe on average' if above else 'safe settings'} here."
+    return Verdict("average" if above else "safe", claim, (at_chosen, at_best, *doubt))
 
 
-def _costs(region: SafeRegion) -> tuple[str, ...]:
+def _attacked(learner: Learner, setting: Setting) -> str:
+    """Return the attack success rate of a setting, and what of it are mistakes that need no poison."""
+    shown_one = learner.of(setting)
+    without = None if shown_one is None else shown_one.mean("asr_at_0")
+    asr = percent(setting.asr, bound=learner.region.bounds.asr)
+    return asr if without is None else f"{asr} ({percent(without)} without any poison)"
+
+
+def _above(learner: Learner, setting: Setting) -> tuple[str, ...]:
+    """Say where a setting that is safe on average is not safe on every seed."""
+    one, bound = learner.of(setting), learner.region.bounds.asr
+    highest = None if one is None or "asr_at_1" not in one.numbers else one.numbers["asr_at_1"].high
+    if highest is None or highest <= bound + ROUNDING:
+        return ()
+    return (f"On one seed or more its ASR is above the bound, up to {percent(highest, bound=bound)}.",)
+
+
+def _costs(learner: Learner) -> tuple[str, ...]:
     """Say what resistance would cost where no setting is safe."""
+    region = learner.region
     tried, bound = _tried(region), f"{100 * region.bounds.asr:g}\u202f%"
     cheapest, least = region.cheapest, region.least_attacked
     assert region.best is not None
     assert least is not None
     if cheapest is None:
-        lowest = percent(least.asr, bound=region.bounds.asr)
+        lowest = _attacked(learner, least)
         return (
             f"Of the {tried} tried none keeps the ASR at or under {bound}: the lowest is "
             f"{lowest}, at {setting_name(least)} and a clean accuracy of {percent(least.clean_accuracy)}.",
         )
-    asr = percent(cheapest.asr, bound=region.bounds.asr)
+    asr = _attacked(learner, cheapest)
     cost = points(region.best.clean_accuracy - cheapest.clean_accuracy, region.bounds.margin)
     return (
         f"Of the {tried} tried none is safe: the most accurate with an ASR at or under {bound} is "
-        f"{setting_name(cheapest)} (ASR {asr}), and it costs {cost} of clean accuracy.",
+        f"{setting_name(cheapest)}, with {asr}, and it costs {cost} of clean accuracy.",
     )
 
 
@@ -199,16 +222,16 @@ def _held_out(region: SafeRegion) -> tuple[str, ...]:
     """Say what choosing on the other seeds comes to."""
     if not region.left_out:
         return ("With one seed this cannot be checked on another.",)
-    chose = [one for one in region.left_out if one.chosen is not None]
-    kept = sum(one.safe for one in chose)
+    chose = [one.chosen for one in region.left_out if one.chosen is not None]
+    if not chose:
+        return ("With any seed left out the others find no safe setting: take it with care.",)
+    kept = sum(one.safe for one in region.left_out)
+    settings = {(one.lam, one.gamma): setting_name(one) for one in region.settings}
+    names = " or ".join(dict.fromkeys(settings[key] for key in chose))
     return (
-        (
-            f"Chosen on the other seeds and reported on the one left out: clean accuracy "
-            f"{percent(region.held_out_clean_accuracy)}, ASR {percent(region.held_out_asr)}; "
-            f"safe there for {kept} of {len(region.left_out)} seeds.",
-        )
-        if chose
-        else ("With any seed left out the others find no safe setting: take it with care.",)
+        f"Chosen without one of the seeds ({names}) and tested on that one, it has a clean accuracy of "
+        f"{percent(region.held_out_clean_accuracy)} and an ASR of {percent(region.held_out_asr)} on average, and is "
+        f"safe on {kept} of {_count_of('seed', len(region.left_out))}.",
     )
 
 
@@ -230,6 +253,10 @@ def headline(content: Content) -> str:
         cases = f"{len(judged)} cases ({cases}, {len(content.scenarios)} scenarios)"
     if not with_safe:
         return f"None of the {cases} has a safe setting: wherever a learner is accurate, it is backdoored."
+    have = "has" if len(with_safe) == 1 else "have"
+    if several and len(content.scenarios) <= MOST_SCENARIOS:
+        each = "; ".join(_safe_in(scenario, content.scenarios) for scenario in content.scenarios)
+        return f"{len(with_safe)} of the {cases} {have} a safe setting. {each}."
     found: dict[str, list[str]] = {}
     for scenario in content.scenarios:
         for learner in scenario.learners:
@@ -240,5 +267,12 @@ def headline(content: Content) -> str:
         tried = sum(learner.name == name for learner in judged)
         at = f" ({where[0]})" if len(with_safe) == 1 else f" ({len(where)} of {tried})"
         said.append(learner_name(name) + (at if several else ""))
-    have = "has" if len(with_safe) == 1 else "have"
     return f"{len(with_safe)} of the {cases} {have} a safe setting: {', '.join(said)}."
+
+
+def _safe_in(scenario: Scenario, among: Sequence[Scenario]) -> str:
+    """Return which learners have a safe setting in a scenario."""
+    judged = [learner for learner in scenario.learners if learner.region.best]
+    safe = [learner_name(learner.name) for learner in judged if learner.region.safe]
+    which = "none" if not safe else "all" if len(safe) == len(judged) > 1 else ", ".join(safe)
+    return f"{scenario_name(scenario, among)}: {which}"

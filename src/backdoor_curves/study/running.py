@@ -24,7 +24,7 @@ from backdoor_curves.study.pool import compute_here
 from backdoor_curves.study.run import Run, stores_of
 from backdoor_curves.study.sources import frozen_network, read_rows
 from backdoor_curves.study.store import SUFFIX, Store, StoreError, lock_of, read_facts, read_statuses
-from backdoor_curves.study.table import as_text, legend
+from backdoor_curves.study.table import as_text, legend, safe_text
 from backdoor_curves.study.work import Outcome
 
 Shard = tuple[int, int]
@@ -259,7 +259,8 @@ def write_summary(run: Run, folder: Path) -> None:
     """Write what a whole run comes to beside its store: results.csv, table.txt and figures."""
     table = run.table()
     (folder / "results.csv").write_text(as_csv(table), encoding="utf-8")
-    (folder / "table.txt").write_text(f"{as_text(table)}\n\n{legend(table)}\n", encoding="utf-8")
+    parts = filter(None, (as_text(table), legend(table), safe_text(table)))
+    (folder / "table.txt").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
     if run.study.figures:
         (folder / "figures").mkdir(exist_ok=True)
         for name, figure in figures(run):

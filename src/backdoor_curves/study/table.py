@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from backdoor_curves.metrics import theta
+from backdoor_curves.study.safety import SafeRegion, safe_regions
 from backdoor_curves.study.statistics import by_setting
 
 Row = Mapping[str, Any]
@@ -62,6 +63,32 @@ def legend(table: Sequence[Row]) -> str:
     if any(row["control_area"] is not None for row in table):
         lines.insert(1, "without trigger: ASR of the control, trained on the same wrong labels without the trigger")
     return "\n".join(lines)
+
+
+def safe_text(table: Sequence[Row]) -> str:
+    """Return where each learner is safe, a line each; "" where nothing is judged."""
+    regions = [region for region in safe_regions(table) if region.best is not None]
+    if not regions:
+        return ""
+    shown = [name for name in SOMETIMES if len({getattr(region, name) for region in regions}) > 1]
+    bounds = regions[0].bounds
+    lines = [
+        (*(getattr(region, name) for name in shown), f"p {region.rate:g}", region.learner, _safest(region))
+        for region in regions
+    ]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    means = f"safe: clean acc. within {bounds.margin:g} of the learner's best, ASR at most {bounds.asr:g}, in the mean"
+    return "\n".join([means, *(_aligned(line, widths, len(line)) for line in lines)])
+
+
+def _safest(region: SafeRegion) -> str:
+    """Return the most accurate safe setting, or that there is none."""
+    tried = sum(setting.judged for setting in region.settings)
+    if (chosen := region.chosen) is None:
+        return f"none of {tried} settings is safe"
+    gamma = "" if chosen.gamma is None else f", gamma {chosen.gamma:g}"
+    rates = f"clean acc. {chosen.clean_accuracy:.3f}, ASR {chosen.asr:.3f}"
+    return f"{len(region.safe)} of {tried} settings safe, best lambda {chosen.lam:g}{gamma}: {rates}"
 
 
 def _aligned(line: Sequence[str], widths: Sequence[int], words: int) -> str:
