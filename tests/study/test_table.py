@@ -10,7 +10,7 @@ import pytest
 from small_study import done_here, four_learners, small, small_run
 
 from backdoor_curves.study.config import LearnerConfig, TriggerConfig
-from backdoor_curves.study.table import as_text, legend
+from backdoor_curves.study.table import as_text, legend, safe_text
 from backdoor_curves.study.work import curve_from_bytes
 
 
@@ -125,3 +125,24 @@ def test_exact_paths_show_their_certificate_and_refits_what_did_not_converge():
     study = small(learners=(LearnerConfig("linear-svm", (1.0,), method="refit"),), rates=(0.5,), seeds=(0,))
     rows, _ = table_of(study)
     assert as_text([{**rows[0], "betas_missed": 2}]).endswith("  refit, 2 fits unconverged")
+
+
+def test_where_a_learner_is_safe_is_said_in_a_line_each():
+    """The most accurate of those near the best and hardly attacked, reckoned here by hand; or none."""
+    rows = [
+        {"data": "d", "trigger": "t", "labels": "next", "injection": "replace", "learner": learner, "rate": 0.1}
+        | {"lambda": lam, "gamma": None, "seed": seed, "clean_accuracy_at_1": accuracy, "asr_at_1": asr}
+        for learner, cells in {
+            "ridge": [(1.0, 0.99, 0.9), (10.0, 0.98, 0.3), (100.0, 0.975, 0.1), (1e3, 0.971, 0.0)],
+            "logistic": [(1.0, 0.99, 0.9), (10.0, 0.90, 0.1)],
+        }.items()
+        for lam, accuracy, asr in cells
+        for seed in (0, 1)
+    ]
+    head, *lines = safe_text(rows).splitlines()
+    assert "within 0.02" in head
+    assert [" ".join(line.split()) for line in lines] == [
+        "p 0.1 ridge 2 of 4 settings safe, best lambda 100: clean acc. 0.975, ASR 0.100",
+        "p 0.1 logistic none of 2 settings is safe",
+    ]
+    assert safe_text([row | {"asr_at_1": None} for row in rows]) == ""
