@@ -10,6 +10,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.svm import SVC, LinearSVC
 from small_published import BETAS, SETTINGS, images, placeholders, poisoned
+from threadpoolctl import threadpool_limits
 
 from backdoor_curves.paper import protocol, published, repeated
 from backdoor_curves.paper.repeated import repeat
@@ -17,6 +18,13 @@ from backdoor_curves.paper.tasks import CurveTask, PathTask, SlopeTask, clipped_
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 LINEAR = ("logistic", "ridge", "svm")
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """As the repetition computes: more threads add up in another order, and numbers are compared to the last bit."""
+    with threadpool_limits(1):
+        yield
 
 
 @pytest.fixture

@@ -32,14 +32,19 @@ def victim(data):
 
 
 def test_gradients_are_the_coefficients_of_the_two_models(data):
-    """Of a linear model the gradient of a score is w: refitted without the poison and with all of it."""
+    """Of a linear model the gradient of a score is w: refitted without the poison and with all of it.
+
+    The score is that of the class that the attacker wants.
+    """
     found = explain(bc.backdoor_learning_curve(RidgeClassifier(alpha=3.0), data), data, NAMES)
     X, y = victim(data)
     for kept, G, says, share in zip(
         (~data.is_poison, slice(None)), found.gradients, found.predicted, found.shares, strict=True
     ):
+        flat = found.image.reshape(1, -1) / 255.0
         fit = RidgeClassifier(alpha=3.0).fit(X[kept], y[kept])
-        sign = 1.0 if says == "eight" else -1.0
+        assert NAMES[fit.predict(flat)[0]] == says
+        sign = 1.0 if found.label == "eight" else -1.0
         np.testing.assert_allclose(G.ravel(), sign * fit.coef_.ravel(), atol=2e-7)  # kept in single precision
         inside = np.abs(fit.coef_.ravel())[found.mask.ravel()].sum() / np.abs(fit.coef_.ravel()).sum()
         np.testing.assert_allclose(share, inside, rtol=1e-6)
@@ -71,6 +76,29 @@ def test_the_rows_that_teach_most_are_those_without_which_the_loss_would_move_mo
     np.testing.assert_array_equal(found.top_is_poison, data.is_poison[top])
     np.testing.assert_array_equal(found.top_labels, np.array(NAMES)[y[top]])
     np.testing.assert_array_equal(found.top[..., 0], np.round(255 * X[top]).reshape(-1, 8, 8))
+
+
+def test_an_image_that_the_poison_flipped_is_shown_before_others(data):
+    """Right at beta = 0, the attacker's at beta = 1: the first of such rows."""
+    curve = bc.backdoor_learning_curve(SVC(C=1.0, gamma=0.05), data)
+    before, after = curve.predictions("triggered", [0.0, 1.0])
+    flipped = np.flatnonzero((before != data.triggered_test.y) & (after == data.triggered_test.y))
+    found = explain(curve, data, NAMES)
+    assert flipped[0] < ROWS
+    np.testing.assert_array_equal(found.image, explained._as_bytes(data.triggered_test.X[flipped[0]]))
+    assert found.predicted[0] != found.label == found.predicted[1]
+
+
+def test_of_many_classes_the_gradient_is_that_of_the_class_that_the_attacker_wants():
+    """A ridge classifier has a vector w for each."""
+    rng = np.random.default_rng(0)
+    train, test = bc.datasets.digits((0, 1, 2), n_train=90, n_test=60, rng=rng)
+    trigger = bc.PatchTrigger.random(size=2, n_classes=3, channels=1, rng=rng)
+    data = bc.poison(train, test, trigger=trigger, rate=0.2, rng=rng)
+    found = explain(bc.backdoor_learning_curve(RidgeClassifier(alpha=3.0), data), data, "012")
+    X, y = victim(data)
+    fit = RidgeClassifier(alpha=3.0).fit(X, y)
+    np.testing.assert_allclose(found.gradients[1].ravel(), fit.coef_[int(found.label)], atol=2e-7)
 
 
 def test_the_share_of_the_poison_is_0_without_influence_and_that_of_its_rows_with_it(data):

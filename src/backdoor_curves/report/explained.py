@@ -85,7 +85,8 @@ def _row(kind: str, one: Shown, found: Explanation, top: float) -> str:
 
 def _words_above(found: Explanation, y: float) -> list[str]:
     """Return two or three lines above each picture."""
-    lines: list[tuple[str, ...]] = [("attacker", f"wants {_label(found.label)}")]
+    wanted = ("attacker", f"wants {_label(found.label)}", f"{percent(float(found.mask.mean()), 0)} is trigger")
+    lines: list[tuple[str, ...]] = [wanted]
     for beta, predicted, share in zip(ENDS, found.predicted.tolist(), found.shares.tolist(), strict=True):
         says = f"says {_label(predicted)}" if predicted else ""
         lines.append((f"β = {beta:g}", says, f"{percent(share, 0)} in trigger" if share == share else "no gradient"))

@@ -1,13 +1,12 @@
 """What the models of a cell look at, and which training rows teach them: kept, since a run keeps no models.
 
-Both are of triggered test images. `explain`: the gradient of the score of the class that a model predicts, at beta = 0
-and at beta = 1. `influences`: those of the training rows on the loss, at beta = 1.
+Both are of triggered test images. `explain`: the gradient of the score of the class that the attacker wants, at
+beta = 0 and at beta = 1. `influences`: those of the training rows on the loss, at beta = 1.
 """
 
 from __future__ import annotations
 
 import io
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -38,16 +37,17 @@ class Explanation:
     Parameters
     ----------
     image : array of shape (height, width, channels)
-        A triggered test image: the first of `ROWS` whose loss answers to training rows, or the first.
+        A triggered test image: the first of `ROWS` that the poison flipped to the attacker's label, or else the first
+        whose loss answers to training rows, or the first.
     label : str
         The attacker's label of it.
     mask : bool array of shape (height, width)
         Where the trigger is.
     gradients : array of shape (2, height, width) or (0, height, width)
-        Of the image, at beta = 0 and beta = 1, in scores per unit of a pixel; of colours the strongest. None of these
-        where they cannot be had, and `missing` says why.
+        Of the score of the label, at beta = 0 and beta = 1, in scores per unit of a pixel; of colours the strongest.
+        None of these where they cannot be had, and `missing` says why.
     predicted : array of 2 strings
-        What the models take the image for.
+        What the models take the image for; "" where that is missing.
     shares : array of shape (2,)
         The trigger's share of the magnitude of the gradients, the mean over the rows; NaN where they are 0.
     top : array of shape (k, height, width, channels)
@@ -56,7 +56,7 @@ class Explanation:
     top_labels : array of k strings
     top_is_poison : bool array of shape (k,)
     influences : array of shape (k,)
-        d loss / d weight of each, at beta = 1; negative where it teaches what the attacker wants.
+        d loss / d weight of each, at beta = 1: negative where more of it makes the loss with the attacker's label less.
     poison_share : float
         Of the magnitude of all influences on the rows, the share of poison rows; NaN where all are 0.
     missing : str
@@ -99,63 +99,75 @@ def explain(curve: BackdoorLearningCurve, data: PoisonedData, class_names: Seque
     """
     tests = data.triggered_test.take(np.arange(min(ROWS, len(data.triggered_test))))
     names = dict(zip(data.classes.tolist(), class_names, strict=True))
-    row, taught = _taught(curve, tests, data, names)
-    image, mask = image_of(tests.X, row), trigger_mask(data)
-    looked_at = _looked_at(curve, tests, row, mask, names)
+    mask, missing = trigger_mask(data), []
+    predicted, gradients, influences = np.empty((2, 0)), np.empty((0, *tests.X.shape)), np.zeros((len(tests), 0))
+    try:
+        predicted = curve.predictions("triggered", list(ENDS))[:, : len(tests)]
+        gradients = np.stack([_of_label(curve, tests, beta) for beta in ENDS])
+    except MISSING as error:
+        missing.append(f"gradients: {error}")
+    try:
+        influences = curve.influence(ENDS[1], tests).values
+    except MISSING as error:
+        missing.append(f"influences: {error}")
+    row = _row_of(predicted, tests.y, influences)
     return Explanation(
-        image=_as_bytes(image),
+        image=_as_bytes(image_of(tests.X, row)),
         label=names[tests.y[row].item()],
         mask=image_of(mask[np.newaxis], 0).max(axis=2) > 0.0,
-        missing="; ".join(filter(None, (looked_at.pop("missing"), taught.pop("missing")))),
-        **looked_at,
-        **taught,
+        gradients=np.array([strongest_channel(image_of(G, row)) for G in gradients], np.float32).reshape(
+            -1, *mask.shape[:2]
+        ),
+        predicted=_named(predicted[:, row], names) if predicted.size else np.array(["", ""]),
+        shares=_mean_shares(gradients, mask),
+        missing="; ".join(missing),
+        **_most_influential(influences, row, data, names),
     )
 
 
-def _looked_at(
-    curve: BackdoorLearningCurve, tests: Samples, row: int, mask: Bool[np.ndarray, ...], names: Mapping[Any, str]
+def _of_label(curve: BackdoorLearningCurve, tests: Samples, beta: float) -> Float[np.ndarray, "n ..."]:
+    """Return the gradients of the score of each row's label, which for triggered rows is what the attacker wants."""
+    G, index = input_gradient(curve, tests.X, beta), np.searchsorted(curve.classes, tests.y)
+    if curve.info.code == "one-vs-one":
+        raise ValueError("with a score for each pair of classes none is that of a class")
+    if curve.info.code == "binary":
+        return np.where(index == 1, 1.0, -1.0).reshape(-1, *[1] * (G.ndim - 1)) * G
+    return np.stack([one[..., k] for one, k in zip(G, index, strict=True)])
+
+
+def _row_of(
+    predicted: Shaped[np.ndarray, "2 rows"], y: Shaped[np.ndarray, " n"], influences: Float[np.ndarray, "n n_train"]
+) -> int:
+    """Return the row to show: one that the poison flipped, or else one whose loss answers to training rows."""
+    flipped = (predicted[0] != y) & (predicted[1] == y) if predicted.size else np.zeros(len(y), dtype=bool)
+    return int((2 * flipped + influences.any(axis=1)).argmax())
+
+
+def _mean_shares(gradients: Float[np.ndarray, "g n ..."], mask: Bool[np.ndarray, ...]) -> Float[np.ndarray, " 2"]:
+    """Return the trigger's shares of the gradients at both ends; NaN where there is none."""
+    shares = np.full(2, np.nan)
+    for k, G in enumerate(gradients):
+        known = trigger_share(G, mask)
+        known = known[~np.isnan(known)]
+        shares[k] = known.mean() if known.size else np.nan
+    return shares
+
+
+def _most_influential(
+    influences: Float[np.ndarray, "n n_train"], row: int, data: PoisonedData, names: Mapping[Any, str]
 ) -> dict[str, Any]:
-    """Return what an explanation keeps of the gradients on some test rows, and the reason where they are missing."""
-    height, width = mask.shape[:2]
-    none = {"gradients": np.empty((0, height, width), np.float32), "shares": np.full(2, np.nan)}
-    try:
-        both = [input_gradient(curve, tests.X, beta, of="predicted") for beta in ENDS]
-        predicted = curve.predictions("triggered", list(ENDS))[:, row]
-    except MISSING as error:
-        return {**none, "predicted": np.array(["", ""]), "missing": f"gradients: {error}"}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # where no gradient has a share their mean is NaN
-        shares = np.array([np.nanmean(trigger_share(G, mask)) for G in both])
-    gradients = np.stack([strongest_channel(image_of(G, row)) for G in both])
-    return {
-        "gradients": gradients.astype(np.float32),
-        "shares": shares,
-        "predicted": _named(predicted, names),
-        "missing": "",
-    }
-
-
-def _taught(
-    curve: BackdoorLearningCurve, tests: Samples, data: PoisonedData, names: Mapping[Any, str]
-) -> tuple[int, dict[str, Any]]:
-    """Return the test row to show, and what an explanation keeps of the influences on it."""
+    """Return what an explanation keeps of the training rows of largest influence on a test row."""
     train = join(data.clean_train, data.poison_train, data.is_poison)
-    try:
-        found, missing = curve.influence(ENDS[1], tests).values, ""
-    except MISSING as error:
-        found, missing = np.zeros((len(tests), len(train))), f"influences: {error}"
-    row = int(found.any(axis=1).argmax())
-    size = np.abs(found)
+    size = np.abs(influences)
     top = np.argsort(-size[row], kind="stable")[:TOP]
     top = top[size[row, top] > 0.0]
     images = [_as_bytes(image_of(train.X, place)) for place in top]
-    return row, {
-        "top": np.array(images, dtype=np.uint8).reshape(-1, *_as_bytes(image_of(tests.X, row)).shape),
+    return {
+        "top": np.array(images, dtype=np.uint8).reshape(-1, *_as_bytes(image_of(train.X, 0)).shape),
         "top_labels": _named(train.y[top], names),
         "top_is_poison": data.is_poison[top],
-        "influences": found[row, top],
+        "influences": influences[row, top],
         "poison_share": float(size[:, data.is_poison].sum() / size.sum()) if size.any() else float("nan"),
-        "missing": missing,
     }
 
 
