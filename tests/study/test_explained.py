@@ -8,7 +8,7 @@ from small_study import done_here, small
 
 import backdoor_curves as bc
 from backdoor_curves.study import explained
-from backdoor_curves.study.config import KeepConfig, LearnerConfig
+from backdoor_curves.study.config import DataConfig, KeepConfig, LearnerConfig, PoisonConfig
 from backdoor_curves.study.explained import ROWS, TOP, Explanation, explain
 
 NAMES = ("three", "eight")
@@ -128,3 +128,23 @@ def test_cells_keep_an_explanation_where_the_study_asks_for_it():
         assert Explanation.from_bytes(outcome.records["explanation"]).image.shape == (8, 8, 1)
     _, without = done_here(small(learners=learners))
     assert all("explanation" not in outcome.records for outcome in without.values())
+
+
+@pytest.mark.parametrize(
+    ("classes", "n_train", "seed"), [((0, 1, 2), 4, 5), ("all", 12, 2)], ids=["three classes", "all classes"]
+)
+def test_a_class_without_a_row_leaves_the_others_their_names_and_the_cell_its_numbers(classes, n_train, seed):
+    """Few rows of many classes need not have all of them: every class that is named here is digit and label in one."""
+    study = small(
+        data=(DataConfig("digits", classes, n_train=n_train, n_test=1),),
+        poison=(PoisonConfig(labels=1, injection="append"),),
+        rates=(0.5,),
+        seeds=(seed,),
+        keep=KeepConfig(explanations=True),
+    )
+    _, outcomes = done_here(study)
+    (outcome,) = outcomes.values()
+    assert outcome.reason == ""
+    found = Explanation.from_bytes(outcome.records["explanation"])
+    assert found.label == "1"
+    assert set(found.top_labels[found.top_is_poison]) <= {"1"}
