@@ -73,8 +73,8 @@ def test_the_rows_that_teach_most_are_those_without_which_the_loss_would_move_mo
     np.testing.assert_array_equal(found.top[..., 0], np.round(255 * X[top]).reshape(-1, 8, 8))
 
 
-def test_the_share_of_the_poison_is_0_without_influence_and_that_of_its_rows_with_it(data):
-    """Of all influences on the rows, in magnitude."""
+def test_the_share_of_the_poison_is_that_of_its_rows_in_all_influences(data):
+    """In magnitude, over the same test rows."""
     curve = bc.backdoor_learning_curve(RidgeClassifier(alpha=3.0), data)
     size = np.abs(curve.influence(1.0).values[:ROWS])
     np.testing.assert_allclose(
@@ -110,6 +110,23 @@ def test_one_score_a_pair_of_classes_has_no_gradient_of_a_class():
     assert "gradients: " in found.missing
 
 
+def test_a_fault_that_nobody_foresaw_costs_an_explanation_its_part_and_a_cell_nothing(monkeypatch):
+    """A cell is computed for its numbers: they are those of a study that asks for no explanations."""
+
+    def faulty(*_, **__):
+        raise KeyError("nobody\nforesaw this")
+
+    monkeypatch.setattr(explained, "input_gradient", faulty)
+    monkeypatch.setattr(bc.BackdoorLearningCurve, "influence", faulty)
+    _, outcomes = done_here(small(rates=(0.5,), seeds=(0,), keep=KeepConfig(explanations=True)))
+    _, without = done_here(small(rates=(0.5,), seeds=(0,)))
+    (outcome,), (other,) = outcomes.values(), without.values()
+    assert (outcome.reason, outcome.numbers) == ("", other.numbers)
+    found = Explanation.from_bytes(outcome.records["explanation"])
+    assert "foresaw this" in found.no_gradients
+    assert "foresaw this" in found.no_influences
+
+
 def test_an_explanation_comes_back_from_its_bytes(data):
     found = explain(bc.backdoor_learning_curve(RidgeClassifier(alpha=3.0), data), data, NAMES)
     again = Explanation.from_bytes(found.to_bytes())
@@ -119,7 +136,7 @@ def test_an_explanation_comes_back_from_its_bytes(data):
 
 
 def test_cells_keep_an_explanation_where_the_study_asks_for_it():
-    """The same whatever came before: a cell's record is part of it."""
+    """And where it does not they keep none."""
     learners = (LearnerConfig("ridge", (1.0,)), LearnerConfig("rbf-svm", (1.0,), (0.05,)))
     _, outcomes = done_here(small(learners=learners, keep=KeepConfig(explanations=True)))
     assert len(outcomes) == 8

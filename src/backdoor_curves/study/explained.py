@@ -19,7 +19,7 @@ from backdoor_curves.curve import BackdoorLearningCurve
 from backdoor_curves.data import PoisonedData, Samples, join
 from backdoor_curves.explain import input_gradient, trigger_mask, trigger_share
 from backdoor_curves.images import Image, image_of, strongest_channel
-from backdoor_curves.paths.base import PathError
+from backdoor_curves.one_line import one_line
 
 ROWS = 20
 """Triggered test rows, the first of the cell's, over which shares are means."""
@@ -27,8 +27,6 @@ TOP = 5
 """Training rows that are kept."""
 ENDS = (0.0, 1.0)
 """The betas of the two gradients; influences are those at the last."""
-MISSING = (ValueError, PathError, ArithmeticError, MemoryError)
-"""What a learner or a curve cannot answer is said, and costs nothing else."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,9 +43,9 @@ class Explanation:
         Where the trigger is.
     gradients : array of shape (2, height, width) or (0, height, width)
         Of the image, at beta = 0 and beta = 1, in scores per unit of a pixel; of colours the strongest. None of these
-        where they cannot be had, and `missing` says why.
+        where they cannot be had.
     predicted : array of 2 strings
-        What the models take the image for.
+        What the models take the image for; "" where there are no gradients.
     shares : array of shape (2,)
         The trigger's share of the magnitude of the gradients, the mean over the rows; NaN where they are 0.
     top : array of shape (k, height, width, channels)
@@ -59,8 +57,8 @@ class Explanation:
         d loss / d weight of each, at beta = 1; negative where it teaches what the attacker wants.
     poison_share : float
         Of the magnitude of all influences on the rows, the share of poison rows; NaN where all are 0.
-    missing : str
-        Why parts are missing; "" where none is.
+    no_gradients, no_influences : str
+        Why these cannot be had; "" where they can.
     """
 
     image: Shaped[np.ndarray, "height width channels"]
@@ -74,7 +72,14 @@ class Explanation:
     top_is_poison: Bool[np.ndarray, " k"]
     influences: Float[np.ndarray, " k"]
     poison_share: float
-    missing: str
+    no_gradients: str
+    no_influences: str
+
+    @property
+    def missing(self) -> str:
+        """What cannot be had and why, in one line; "" where nothing is missing."""
+        reasons = {"gradients": self.no_gradients, "influences": self.no_influences}
+        return "; ".join(f"{what}: {why}" for what, why in reasons.items() if why)
 
     def to_bytes(self) -> bytes:
         """Return the bytes of an .npz file."""
@@ -101,13 +106,11 @@ def explain(curve: BackdoorLearningCurve, data: PoisonedData, class_names: Seque
     names = dict(zip(data.classes.tolist(), class_names, strict=True))
     row, taught = _taught(curve, tests, data, names)
     image, mask = image_of(tests.X, row), trigger_mask(data)
-    looked_at = _looked_at(curve, tests, row, mask, names)
     return Explanation(
         image=_as_bytes(image),
         label=names[tests.y[row].item()],
         mask=image_of(mask[np.newaxis], 0).max(axis=2) > 0.0,
-        missing="; ".join(filter(None, (looked_at.pop("missing"), taught.pop("missing")))),
-        **looked_at,
+        **_looked_at(curve, tests, row, mask, names),
         **taught,
     )
 
@@ -121,8 +124,8 @@ def _looked_at(
     try:
         both = [input_gradient(curve, tests.X, beta, of="predicted") for beta in ENDS]
         predicted = curve.predictions("triggered", list(ENDS))[:, row]
-    except MISSING as error:
-        return {**none, "predicted": np.array(["", ""]), "missing": f"gradients: {error}"}
+    except Exception as error:  # what is not known is said, and must not cost a cell's numbers
+        return {**none, "predicted": np.array(["", ""]), "no_gradients": _why(error)}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # where no gradient has a share their mean is NaN
         shares = np.array([np.nanmean(trigger_share(G, mask)) for G in both])
@@ -131,7 +134,7 @@ def _looked_at(
         "gradients": gradients.astype(np.float32),
         "shares": shares,
         "predicted": _named(predicted, names),
-        "missing": "",
+        "no_gradients": "",
     }
 
 
@@ -142,8 +145,8 @@ def _taught(
     train = join(data.clean_train, data.poison_train, data.is_poison)
     try:
         found, missing = curve.influence(ENDS[1], tests).values, ""
-    except MISSING as error:
-        found, missing = np.zeros((len(tests), len(train))), f"influences: {error}"
+    except Exception as error:  # as above
+        found, missing = np.zeros((len(tests), len(train))), _why(error)
     row = int(found.any(axis=1).argmax())
     size = np.abs(found)
     top = np.argsort(-size[row], kind="stable")[:TOP]
@@ -155,8 +158,12 @@ def _taught(
         "top_is_poison": data.is_poison[top],
         "influences": found[row, top],
         "poison_share": float(size[:, data.is_poison].sum() / size.sum()) if size.any() else float("nan"),
-        "missing": missing,
+        "no_influences": missing,
     }
+
+
+def _why(error: Exception) -> str:
+    return one_line(error) or type(error).__name__
 
 
 def _named(labels: Shaped[np.ndarray, " k"], names: Mapping[Any, str]) -> Shaped[np.ndarray, " k"]:
