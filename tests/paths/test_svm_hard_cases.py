@@ -333,6 +333,6 @@ def test_a_certificate_does_not_depend_on_the_side_of_an_event(scaling):
 
 @pytest.mark.parametrize("scaling", [None, 1.0], ids=["free", "penalised"])
 def test_corrected_nodes_are_as_good_in_the_sets_that_they_keep(scaling):
-    """With the sets of an event's other side a row outside the margin has a dual, which such a node has no place for."""
+    """In those of an event's other side a row outside the margin has a dual, which such a node has no place for."""
     path = even_digits(400, 1e3).with_scaling(scaling).path()
     assert svm._distance(replace(path, at=svm._corrected(path))).max() < svm_record.OPTIMAL
