@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 from sklearn.model_selection import train_test_split
 
-from backdoor_curves.datasets.cifar10 import FileRows
+from backdoor_curves.datasets.cifar10 import CLASSES, FileRows
 from backdoor_curves.paper import protocol
+from backdoor_curves.study.config import DataConfig
+from backdoor_curves.study.plan import class_names
+from backdoor_curves.study.sources import draw
 
 PAIR = (2, 5)
 
@@ -51,6 +54,16 @@ def test_with_all_files_the_draws_are_those_that_the_paper_made(cifar10):
     kept = permuted[(tests.labels[permuted] == 2) | (tests.labels[permuted] == 5)]
     np.random.seed(999)
     assert numbers_of(test.X).tolist() == kept[np.random.choice(len(kept), 500, replace=False)].tolist()
+
+
+def test_rows_are_called_what_they_are_whichever_class_has_label_1(cifar10):
+    """By the numbers that images carry here, and the classes that the files give these."""
+    whole, _ = cifar10(np.arange(50_000), np.arange(10_000))
+    data = DataConfig("cifar10", PAIR, sampling="paper")
+    train, _ = draw(data, 0, None, offline=True)
+    own = [CLASSES[label] for label in whole.labels[numbers_of(train.X)]]
+    assert class_names(data, train.y.tolist()) == own
+    assert set(own) == {"bird", "dog"}
 
 
 def test_missing_test_rows_come_from_images_that_are_trained_on_by_nobody(cifar10):

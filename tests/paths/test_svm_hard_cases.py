@@ -3,10 +3,13 @@
 Every case is compared with a proved optimum at its ends, at small beta, at knots and between them; see `svm_cases`.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
+from backdoor_curves.paths import svm, svm_record
 from backdoor_curves.paths.corrections import corrections
 from reference.svm_cases import Case, failures, not_optimal, random_case
 
@@ -318,12 +321,18 @@ def test_rows_that_libsvm_leaves_on_a_margin_of_fewer_dimensions_are_not_ties():
 
 
 @pytest.mark.parametrize("scaling", [None, 1.0], ids=["free", "penalised"])
-def test_a_certificate_does_not_depend_on_the_side_of_an_event(scaling, monkeypatch):
+def test_a_certificate_does_not_depend_on_the_side_of_an_event(scaling):
     """At a knot the sets before it and after it are both right, whichever of them rounding has put there."""
     path = even_digits(400, 1e3).with_scaling(scaling).path()
     knots = np.arange(1, len(path.at.betas))
     family, scale = path._all.some(knots), path.problem.scale
     for sets in (path.at.status[knots], path.at.status[knots - 1]):
         assert corrections(family, sets).doubt(scale).max() < 1e-8
-    monkeypatch.setattr("backdoor_curves.paths.corrections.EVENTS", 0)
-    assert corrections(family, path.at.status[knots - 1]).doubt(scale).max() > 1e-3
+    assert corrections(family, path.at.status[knots - 1], events=0).doubt(scale).max() > 1e-3
+
+
+@pytest.mark.parametrize("scaling", [None, 1.0], ids=["free", "penalised"])
+def test_corrected_nodes_are_as_good_in_the_sets_that_they_keep(scaling):
+    """In those of an event's other side a row outside the margin has a dual, which such a node has no place for."""
+    path = even_digits(400, 1e3).with_scaling(scaling).path()
+    assert svm._distance(replace(path, at=svm._corrected(path))).max() < svm_record.OPTIMAL

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -12,7 +13,8 @@ import pytest
 from PIL import Image
 from runs import DIGITS, HOSTILE, cell, made_up, numbers, real_run
 
-from backdoor_curves.report import Budget, write_report
+from backdoor_curves.images import edges_of
+from backdoor_curves.report import Budget, explained, write_report
 from backdoor_curves.report.content import content_of
 from backdoor_curves.report.making import as_toml
 from backdoor_curves.report.series import BETAS, TOLERANCE, series_of, thinned
@@ -131,8 +133,33 @@ def test_the_settings_that_are_compared_are_explained_with_the_pictures_of_the_r
                 f"of the {len(found.top)} most influential training rows {found.top_is_poison.sum()} are poison"
                 in words
             )
-    assert any(found.missing.startswith("influences: ") for found in kept)  # the refits
+    unknown = sum(bool(found.no_influences) for found in kept)  # the refits
+    idle = sum(not len(found.top) for found in kept) - unknown
+    assert unknown > 0
+    assert (words.count("influences are not known"), words.count("no row moves this loss")) == (unknown, idle)
     assert "of refits" in words or "refit" in words
+
+
+def test_nothing_is_drawn_of_gradients_that_are_not_known_and_long_labels_are_cut():
+    """No outline of a trigger without a picture below it, and no words wider than the picture that they are above."""
+    content = content_of(real_run("digits"), Bounds())
+    learner, kept = content.drawn[0].learners[0], content.explanations
+    assert explained.compared(learner, kept)
+    known = {key: replace(found, label="automobile+truck") for key, found in kept.items()}
+    unknown = {
+        key: replace(found, gradients=found.gradients[:0], predicted=np.array(["", ""]), no_gradients="why")
+        for key, found in kept.items()
+    }
+    for explanations, outlines in ((known, 3), (unknown, 1)):
+        drawn = explained.explanations("e", learner, explanations)
+        edges = [edges_of(found.mask) for *_, found in explained.compared(learner, explanations)]
+        paths = re.findall(r'<path d="([^"]*)" class="trigger"', drawn)
+        for path, around in zip(paths, edges, strict=True):
+            # A picture of 8 pixels is 76 wide, and one of its own pixels is between two of them.
+            right = [9.5 * (9 * k + x) for k in range(outlines) for x in around[:, 0, 0]]
+            np.testing.assert_allclose([float(x) for x in re.findall(r"M([0-9.]+) ", path)], right, atol=0.051)
+        assert max(map(len, re.findall(r'<text x="[^"]*" y="[^"]*">([^<]*)</text>', drawn))) < 16
+        assert drawn.count("not known") == (0 if explanations is known else 2 * len(edges))
 
 
 def test_explanations_that_a_page_has_no_room_for_are_counted(tmp_path):

@@ -8,7 +8,7 @@ from small_study import done_here, small
 
 import backdoor_curves as bc
 from backdoor_curves.study import explained
-from backdoor_curves.study.config import KeepConfig, LearnerConfig
+from backdoor_curves.study.config import DataConfig, KeepConfig, LearnerConfig, PoisonConfig
 from backdoor_curves.study.explained import ROWS, TOP, Explanation, explain
 
 NAMES = ("three", "eight")
@@ -101,8 +101,8 @@ def test_of_many_classes_the_gradient_is_that_of_the_class_that_the_attacker_wan
     np.testing.assert_allclose(found.gradients[1].ravel(), fit.coef_[int(found.label)], atol=2e-7)
 
 
-def test_the_share_of_the_poison_is_0_without_influence_and_that_of_its_rows_with_it(data):
-    """Of all influences on the rows, in magnitude."""
+def test_the_share_of_the_poison_is_that_of_its_rows_in_all_influences(data):
+    """In magnitude, over the same test rows."""
     curve = bc.backdoor_learning_curve(RidgeClassifier(alpha=3.0), data)
     size = np.abs(curve.influence(1.0).values[:ROWS])
     np.testing.assert_allclose(
@@ -138,6 +138,23 @@ def test_one_score_a_pair_of_classes_has_no_gradient_of_a_class():
     assert "gradients: " in found.missing
 
 
+def test_a_fault_that_nobody_foresaw_costs_an_explanation_its_part_and_a_cell_nothing(monkeypatch):
+    """A cell is computed for its numbers: they are those of a study that asks for no explanations."""
+
+    def faulty(*_, **__):
+        raise KeyError("nobody\nforesaw this")
+
+    monkeypatch.setattr(explained, "input_gradient", faulty)
+    monkeypatch.setattr(bc.BackdoorLearningCurve, "influence", faulty)
+    _, outcomes = done_here(small(rates=(0.5,), seeds=(0,), keep=KeepConfig(explanations=True)))
+    _, without = done_here(small(rates=(0.5,), seeds=(0,)))
+    (outcome,), (other,) = outcomes.values(), without.values()
+    assert (outcome.reason, outcome.numbers) == ("", other.numbers)
+    found = Explanation.from_bytes(outcome.records["explanation"])
+    assert "foresaw this" in found.no_gradients
+    assert "foresaw this" in found.no_influences
+
+
 def test_an_explanation_comes_back_from_its_bytes(data):
     found = explain(bc.backdoor_learning_curve(RidgeClassifier(alpha=3.0), data), data, NAMES)
     again = Explanation.from_bytes(found.to_bytes())
@@ -147,7 +164,7 @@ def test_an_explanation_comes_back_from_its_bytes(data):
 
 
 def test_cells_keep_an_explanation_where_the_study_asks_for_it():
-    """The same whatever came before: a cell's record is part of it."""
+    """And where it does not they keep none."""
     learners = (LearnerConfig("ridge", (1.0,)), LearnerConfig("rbf-svm", (1.0,), (0.05,)))
     _, outcomes = done_here(small(learners=learners, keep=KeepConfig(explanations=True)))
     assert len(outcomes) == 8
@@ -156,3 +173,23 @@ def test_cells_keep_an_explanation_where_the_study_asks_for_it():
         assert Explanation.from_bytes(outcome.records["explanation"]).image.shape == (8, 8, 1)
     _, without = done_here(small(learners=learners))
     assert all("explanation" not in outcome.records for outcome in without.values())
+
+
+@pytest.mark.parametrize(
+    ("classes", "n_train", "seed"), [((0, 1, 2), 4, 5), ("all", 12, 2)], ids=["three classes", "all classes"]
+)
+def test_a_class_without_a_row_leaves_the_others_their_names_and_the_cell_its_numbers(classes, n_train, seed):
+    """Few rows of many classes need not have all of them: every class that is named here is digit and label in one."""
+    study = small(
+        data=(DataConfig("digits", classes, n_train=n_train, n_test=1),),
+        poison=(PoisonConfig(labels=1, injection="append"),),
+        rates=(0.5,),
+        seeds=(seed,),
+        keep=KeepConfig(explanations=True),
+    )
+    _, outcomes = done_here(study)
+    (outcome,) = outcomes.values()
+    assert outcome.reason == ""
+    found = Explanation.from_bytes(outcome.records["explanation"])
+    assert found.label == "1"
+    assert set(found.top_labels[found.top_is_poison]) <= {"1"}

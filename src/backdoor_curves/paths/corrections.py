@@ -81,15 +81,16 @@ class Corrections:
         return self.with_those(np.array([k]), Corrections(*parts))
 
 
-def corrections(family: Family, status: Int8[np.ndarray, "k n"]) -> Corrections:
+def corrections(family: Family, status: Int8[np.ndarray, "k n"], events: int = EVENTS) -> Corrections:
     """Return the corrections for known sets, but for rows that rounding has left on the wrong side of an event.
 
     At an event a row of the margin is at a limit. The correction may put it past that: by its residual times the
     inverse of the margin's system, which is more than the scores are off by. Or, if it has just left, its residual has
-    the wrong sign. With the sets of the event's other side nothing fails but by rounding.
+    the wrong sign. With the sets of the event's other side nothing fails but by rounding. Up to `events` times rows are
+    put there; with 0 of them only rows of the margin are corrected.
     """
     scale, (best, others) = family.problem.scale, _for_sets(family, status)
-    for _ in range(EVENTS):
+    for _ in range(events):
         # Without a margin a free intercept is not determined.
         held = (others == MARGIN).any(axis=1) | (not family.problem.free)
         k = np.flatnonzero((best.doubt(scale) > DOUBTFUL) & held)

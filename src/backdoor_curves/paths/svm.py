@@ -183,7 +183,8 @@ def _distance(path: SVMPath) -> Float[np.ndarray, " k"]:
 def _corrected(path: SVMPath) -> Nodes:
     """Return the nodes without the residual of the margin, summed up in extended precision, where limits allow it."""
     at, problem = path.at, path.problem
-    lacking = corrections(path._all, at.status)
+    # A node keeps its sets: what a row outside its margin were corrected by would be lost.
+    lacking = corrections(path._all, at.status, events=0)
     A = path.nodal_duals + problem.y * lacking.c
     inside = ((A >= 0.0) & (problem.u0 + np.outer(at.betas, problem.du) >= A)).all(axis=1)
     duals = [a[s == MARGIN] if i else d for a, s, i, d in zip(A, at.status, inside, at.margin_duals, strict=True)]

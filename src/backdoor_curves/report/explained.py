@@ -24,7 +24,9 @@ STEPS = 16
 ABOVE, BELOW = 64.0, 24.0
 """Room for the words above and below a row of pictures."""
 LONGEST = 11
-"""Characters of a label above a picture."""
+"""Characters of a label above a picture, which is as wide."""
+NO_GRADIENT = "no gradient"
+"""Where nothing moves the score of any row, so that a trigger has no share."""
 
 
 def compared(learner: Learner, kept: Mapping[str, Explanation]) -> list[tuple[str, Shown, Explanation]]:
@@ -71,7 +73,9 @@ def _row(kind: str, one: Shown, found: Explanation, top: float) -> str:
         element("line", x1=0.0, x2=10.0, y1=top + 10.0, y2=top + 10.0, class_=f"line {kind}"),
         *_pictures(found, y, down),
         element(
-            "path", d="".join(_outline(found, _place(found, k), y) for k in range(1 + len(ENDS))), class_="trigger"
+            "path",
+            d="".join(_outline(found, _place(found, k), y) for k in range(1 + len(found.gradients))),
+            class_="trigger",
         ),
         element("path", d="".join(f"M{x:.1f} {y:.1f}h{TILE:g}v{down:g}h{-TILE:g}z" for x in taught), class_="poisoned"),
         element(
@@ -85,11 +89,12 @@ def _row(kind: str, one: Shown, found: Explanation, top: float) -> str:
 
 def _words_above(found: Explanation, y: float) -> list[str]:
     """Return two or three lines above each picture."""
-    wanted = ("attacker", f"wants {_label(found.label)}", f"{percent(float(found.mask.mean()), 0)} is trigger")
+    wanted = ("attacker wants", _label(found.label), f"{percent(float(found.mask.mean()), 0)} is trigger")
     lines: list[tuple[str, ...]] = [wanted]
     for beta, predicted, share in zip(ENDS, found.predicted.tolist(), found.shares.tolist(), strict=True):
-        says = f"says {_label(predicted)}" if predicted else ""
-        lines.append((f"β = {beta:g}", says, f"{percent(share, 0)} in trigger" if share == share else "no gradient"))
+        says = f"β = {beta:g}" + (" says" if predicted else "")
+        where = f"{percent(share, 0)} in trigger" if share == share else NO_GRADIENT
+        lines.append((says, _label(predicted), "not known" if found.no_gradients else where))
     lines += [
         (_label(label), ("+" if value > 0.0 else "") + number(value, 2).replace("-", "−"))
         for label, value in zip(found.top_labels.tolist(), found.influences.tolist(), strict=True)
@@ -101,7 +106,8 @@ def _words_above(found: Explanation, y: float) -> list[str]:
         for k, line in enumerate(reversed(above))
     ]
     if not len(found.top):
-        written.append(text("no row moves this loss", _place(found, 1 + len(ENDS)) + TILE, y + TILE / 2))
+        why = "influences are not known" if found.no_influences else "no row moves this loss"
+        written.append(text(why, _place(found, 1 + len(ENDS)) + TILE, y + TILE / 2))
     return written
 
 
@@ -111,8 +117,12 @@ def _label(label: str) -> str:
 
 def _in_words(found: Explanation) -> str:
     """Return what the pictures say."""
-    shares = " and ".join(percent(share) for share in found.shares.tolist())
-    said = [f"{shares} of the gradient lie inside the trigger at β = 0 and β = 1" if len(found.gradients) else ""]
+    shares = zip(ENDS, found.shares.tolist(), strict=True) if len(found.gradients) else ()
+    said = [
+        f"at β = {beta:g} "
+        + (f"{percent(share)} of the gradient lie in the trigger" if share == share else NO_GRADIENT)
+        for beta, share in shares
+    ]
     if len(found.top):
         said.append(
             f"of the {len(found.top)} most influential training rows {int(found.top_is_poison.sum())} are poison"
@@ -154,6 +164,6 @@ def _outline(found: Explanation, x: float, y: float) -> str:
     """Return the path of the trigger's border on a picture."""
     scale = TILE / _shape(found)[1]
     return "".join(
-        f"M{x + scale * a:.3g} {y + scale * b:.4g}{'v' if a == c else 'h'}{scale:.3g}"
+        f"M{x + scale * a:.1f} {y + scale * b:.1f}{'v' if a == c else 'h'}{scale:.3g}"
         for (a, b), (c, _) in edges_of(found.mask).tolist()
     )

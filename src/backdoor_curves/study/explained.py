@@ -18,7 +18,7 @@ from backdoor_curves.curve import BackdoorLearningCurve
 from backdoor_curves.data import PoisonedData, Samples, join
 from backdoor_curves.explain import input_gradient, trigger_mask, trigger_share
 from backdoor_curves.images import Image, image_of, strongest_channel
-from backdoor_curves.paths.base import PathError
+from backdoor_curves.one_line import one_line
 
 ROWS = 20
 """Triggered test rows, the first of the cell's, over which shares are means."""
@@ -26,8 +26,6 @@ TOP = 5
 """Training rows that are kept."""
 ENDS = (0.0, 1.0)
 """The betas of the two gradients; influences are those at the last."""
-MISSING = (ValueError, PathError, ArithmeticError, MemoryError)
-"""What a learner or a curve cannot answer is said, and costs nothing else."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,9 +43,9 @@ class Explanation:
         Where the trigger is.
     gradients : array of shape (2, height, width) or (0, height, width)
         Of the score of the label, at beta = 0 and beta = 1, in scores per unit of a pixel; of colours the strongest.
-        None of these where they cannot be had, and `missing` says why.
+        None of these where they cannot be had.
     predicted : array of 2 strings
-        What the models take the image for; "" where that is missing.
+        What the models take the image for; "" where that cannot be had.
     shares : array of shape (2,)
         The trigger's share of the magnitude of the gradients, the mean over the rows; NaN where they are 0.
     top : array of shape (k, height, width, channels)
@@ -59,8 +57,8 @@ class Explanation:
         d loss / d weight of each, at beta = 1: negative where more of it makes the loss with the attacker's label less.
     poison_share : float
         Of the magnitude of all influences on the rows, the share of poison rows; NaN where all are 0.
-    missing : str
-        Why parts are missing; "" where none is.
+    no_gradients, no_influences : str
+        Why these cannot be had; "" where they can.
     """
 
     image: Shaped[np.ndarray, "height width channels"]
@@ -74,7 +72,14 @@ class Explanation:
     top_is_poison: Bool[np.ndarray, " k"]
     influences: Float[np.ndarray, " k"]
     poison_share: float
-    missing: str
+    no_gradients: str
+    no_influences: str
+
+    @property
+    def missing(self) -> str:
+        """What cannot be had and why, in one line; "" where nothing is missing."""
+        reasons = {"gradients": self.no_gradients, "influences": self.no_influences}
+        return "; ".join(f"{what}: {why}" for what, why in reasons.items() if why)
 
     def to_bytes(self) -> bytes:
         """Return the bytes of an .npz file."""
@@ -99,28 +104,28 @@ def explain(curve: BackdoorLearningCurve, data: PoisonedData, class_names: Seque
     """
     tests = data.triggered_test.take(np.arange(min(ROWS, len(data.triggered_test))))
     names = dict(zip(data.classes.tolist(), class_names, strict=True))
-    mask, missing = trigger_mask(data), []
+    mask, no_gradients, no_influences = trigger_mask(data), "", ""
     predicted, gradients, influences = np.empty((2, 0)), np.empty((0, *tests.X.shape)), np.zeros((len(tests), 0))
     try:
         predicted = curve.predictions("triggered", list(ENDS))[:, : len(tests)]
         gradients = np.stack([_of_label(curve, tests, beta) for beta in ENDS])
-    except MISSING as error:
-        missing.append(f"gradients: {error}")
+    except Exception as error:  # what is not known is said, and must not cost a cell's numbers
+        no_gradients = _why(error)
     try:
         influences = curve.influence(ENDS[1], tests).values
-    except MISSING as error:
-        missing.append(f"influences: {error}")
+    except Exception as error:  # as above
+        no_influences = _why(error)
     row = _row_of(predicted, tests.y, influences)
+    drawn = np.array([strongest_channel(image_of(G, row)) for G in gradients], dtype=np.float32)
     return Explanation(
         image=_as_bytes(image_of(tests.X, row)),
         label=names[tests.y[row].item()],
         mask=image_of(mask[np.newaxis], 0).max(axis=2) > 0.0,
-        gradients=np.array([strongest_channel(image_of(G, row)) for G in gradients], np.float32).reshape(
-            -1, *mask.shape[:2]
-        ),
+        gradients=drawn.reshape(-1, *mask.shape[:2]),
         predicted=_named(predicted[:, row], names) if predicted.size else np.array(["", ""]),
         shares=_mean_shares(gradients, mask),
-        missing="; ".join(missing),
+        no_gradients=no_gradients,
+        no_influences=no_influences,
         **_most_influential(influences, row, data, names),
     )
 
@@ -169,6 +174,10 @@ def _most_influential(
         "influences": influences[row, top],
         "poison_share": float(size[:, data.is_poison].sum() / size.sum()) if size.any() else float("nan"),
     }
+
+
+def _why(error: Exception) -> str:
+    return one_line(error) or type(error).__name__
 
 
 def _named(labels: Shaped[np.ndarray, " k"], names: Mapping[Any, str]) -> Shaped[np.ndarray, " k"]:

@@ -7,7 +7,7 @@ group alone; so a cell's numbers are the same bit for bit whoever computes it, w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from backdoor_curves.data import Samples
+from backdoor_curves.datasets.cifar10 import CLASSES as CIFAR10_CLASSES
 from backdoor_curves.study.config import (
     DataConfig,
     Experiment,
@@ -76,7 +77,7 @@ def data_name(data: DataConfig) -> str:
     elif isinstance(data.classes, str):
         classes = f" {data.classes}"
     else:
-        classes = " " + "-".join(class_names(data, len(data.classes)))
+        classes = " " + "-".join("+".join(map(str, group)) for group in _groups(data.classes))
     counts = "/".join("all" if n is None else str(n) for n in (data.n_train, data.n_test))
     rows = f", {counts} rows" if counts != "all/all" else ""
     network = ""
@@ -85,20 +86,35 @@ def data_name(data: DataConfig) -> str:
     return f"{data.name}{classes}{rows}{network}"
 
 
-def class_names(data: DataConfig, n_classes: int) -> list[str]:
-    """Return what to call each class of a data set.
+def class_names(data: DataConfig, labels: Sequence[int]) -> list[str]:
+    """Return what to call the classes that the rows of a data set have these labels of, in their order.
+
+    A label is a place in `classes`; but of the paper's pairs of CIFAR-10, see `paper.protocol`, the first has label 1.
 
     Examples
     --------
     >>> from backdoor_curves.study.config import DataConfig
-    >>> class_names(DataConfig("mnist", (7, (1, 4))), 2), class_names(DataConfig(), 2)
-    (['7', '1+4'], ['even', 'odd'])
+    >>> class_names(DataConfig("mnist", (7, (1, 4))), [0, 1]), class_names(DataConfig(), [1])
+    (['7', '1+4'], ['odd'])
+    >>> class_names(DataConfig("cifar10", (0, 6)), [0, 1])
+    ['airplane', 'frog']
+    >>> class_names(DataConfig("cifar10", (0, 6), sampling="paper"), [0, 1])
+    ['frog', 'airplane']
     """
-    if not isinstance(data.classes, str):
-        groups = [entry if isinstance(entry, tuple) else (entry,) for entry in data.classes]
-        return ["+".join(map(str, group)) for group in groups]
-    parts = data.classes.split("-")
-    return parts if len(parts) == n_classes else [str(k) for k in range(n_classes)]
+    own = CIFAR10_CLASSES if data.name == "cifar10" else tuple(map(str, range(10)))
+    if data.classes == "all":
+        names = list(own)
+    elif isinstance(data.classes, str):
+        names = data.classes.split("-")
+    else:
+        names = ["+".join(own[k] for k in group) for group in _groups(data.classes)]
+    if data.name == "cifar10" and data.sampling == "paper":
+        names.reverse()
+    return [names[label] for label in labels]
+
+
+def _groups(classes: tuple[int | tuple[int, ...], ...]) -> list[tuple[int, ...]]:
+    return [entry if isinstance(entry, tuple) else (entry,) for entry in classes]
 
 
 def trigger_name(trigger: TriggerConfig) -> str:

@@ -188,7 +188,7 @@ def compute(key: str, cell: Cell, bench: Bench) -> Outcome:
             small_control = None if control is None else control.condensed()
             records = _records(cell, found, small, small_control)
             if cell.keep.explanations:
-                names = class_names(cell.data, len(data.classes))
+                names = class_names(cell.data, data.classes.tolist())
                 records["explanation"] = explain(found, data, names).to_bytes()
             values = numbers(small, small_control)
     except Exception as error:  # one bad cell must not cost a night's others
