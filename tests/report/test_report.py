@@ -144,7 +144,7 @@ def test_nothing_is_drawn_of_gradients_that_are_not_known_and_long_labels_are_cu
     """No outline of a trigger without a picture below it, and no words wider than the picture that they are above."""
     content = content_of(real_run("digits"), Bounds())
     learner, kept = content.drawn[0].learners[0], content.explanations
-    assert explained.compared(learner, kept)
+    assert explained.compared_explanations(learner, kept)
     known = {key: replace(found, label="automobile+truck") for key, found in kept.items()}
     unknown = {
         key: replace(found, gradients=found.gradients[:0], predicted=np.array(["", ""]), no_gradients="why")
@@ -152,7 +152,7 @@ def test_nothing_is_drawn_of_gradients_that_are_not_known_and_long_labels_are_cu
     }
     for explanations, outlines in ((known, 3), (unknown, 1)):
         drawn = explained.explanations("e", learner, explanations)
-        edges = [edges_of(found.mask) for *_, found in explained.compared(learner, explanations)]
+        edges = [edges_of(found.mask) for *_, found in explained.compared_explanations(learner, explanations)]
         paths = re.findall(r'<path d="([^"]*)" class="trigger"', drawn)
         for path, around in zip(paths, edges, strict=True):
             # A picture of 8 pixels is 76 wide, and one of its own pixels is between two of them.

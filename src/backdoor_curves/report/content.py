@@ -126,19 +126,14 @@ class Learner:
 
     @property
     def compared(self) -> list[tuple[str, Shown]]:
-        """The settings that are set side by side, with their kind."""
-        found = [(kind, self.of(setting)) for kind, setting in compared(self.region)]
+        """The settings that are set side by side: "best", the most accurate, and "calm", where that is another one.
+
+        Calm is the safe choice, or the most accurate under the bound, or the least attacked.
+        """
+        region = self.region
+        best, calm = region.best, region.chosen or region.cheapest or region.least_attacked
+        found = [("best", self.of(best)), ("calm", None if calm is best else self.of(calm))]
         return [(kind, one) for kind, one in found if one is not None]
-
-
-def compared(region: SafeRegion) -> list[tuple[str, Setting]]:
-    """Return "best", the most accurate setting, and "calm", where that is another one.
-
-    That is the safe choice, or the most accurate under the bound, or the least attacked.
-    """
-    best, calm = region.best, region.chosen or region.cheapest or region.least_attacked
-    found = [("best", best), ("calm", None if calm is best else calm)]
-    return [(kind, setting) for kind, setting in found if setting is not None]
 
 
 @dataclass(frozen=True, eq=False)

@@ -29,14 +29,14 @@ NO_GRADIENT = "no gradient"
 """Where nothing moves the score of any row, so that a trigger has no share."""
 
 
-def compared(learner: Learner, kept: Mapping[str, Explanation]) -> list[tuple[str, Shown, Explanation]]:
+def compared_explanations(learner: Learner, kept: Mapping[str, Explanation]) -> list[tuple[str, Shown, Explanation]]:
     """Return the settings that are compared and have an explanation, with their kind."""
     return [(kind, one, kept[one.key]) for kind, one in learner.compared if one.key in kept]
 
 
 def explanations(name: str, learner: Learner, kept: Mapping[str, Explanation]) -> str:
     """Return what is looked at, and who taught it, at the settings that are compared; "" where a run kept none."""
-    drawn = compared(learner, kept)
+    drawn = compared_explanations(learner, kept)
     if not drawn:
         return ""
     heights = [ABOVE + TILE * _shape(found)[0] / _shape(found)[1] + BELOW for _, _, found in drawn]

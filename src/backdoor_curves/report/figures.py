@@ -108,13 +108,13 @@ def deviations(name: str, learner: Learner) -> str:
     return _over_beta(name, learner, TURNS, "Deviation of the parameters")
 
 
-def compared(learner: Learner) -> list[tuple[str, Shown, Series]]:
+def compared_curves(learner: Learner) -> list[tuple[str, Shown, Series]]:
     """Return the settings whose curves are compared, with their kind."""
     return [(kind, one, one.series) for kind, one in learner.compared if one.series is not None]
 
 
 def _over_beta(name: str, learner: Learner, panes: Sequence[Pane], what: str) -> str:
-    drawn = compared(learner)
+    drawn = compared_curves(learner)
     kept = [pane for pane in panes if any(line in series.lines for line in pane.lines for *_, series in drawn)]
     if not kept:
         return ""

@@ -148,9 +148,9 @@ def _view(scenario: Scenario, content: Content) -> ScenarioView:
                 attack_map=maps.attack_map(f"{name}-s", learner),
                 curves=figures.curves(f"{name}-c", learner),
                 deviations=figures.deviations(f"{name}-d", learner),
-                compared=figures.compared(learner),
+                compared=figures.compared_curves(learner),
                 explanations=explained.explanations(f"{name}-e", learner, kept),
-                explained=explained.compared(learner, kept),
+                explained=explained.compared_explanations(learner, kept),
             )
         )
     return ScenarioView(
