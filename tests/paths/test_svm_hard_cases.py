@@ -264,7 +264,7 @@ REFUSED: set[int] = set()
 """Seeds whose path may be refused, by an error and never a wrong curve: none is."""
 
 
-@pytest.mark.parametrize("first", range(0, 300, 50))
+@pytest.mark.parametrize("first", range(0, 350, 50))
 def test_random_cases_are_followed_to_the_optimum(first):
     """The first of those that `benchmarks/svm_counterexamples.py` goes through."""
     found = {}

@@ -17,11 +17,12 @@ LIBSVM_STEPS = 100_000
 """Steps after which libsvm stops: at large C it would take minutes for what the homotopy then does in a few steps."""
 
 
-def start(problem: Problem, perturbation: Shaped[np.ndarray, " n"]) -> Homotopy:
+def start(problem: Problem, perturbation: Shaped[np.ndarray, " n"], apart: bool = True) -> Homotopy:
     """Return the solution at beta = 0, for margins 1 + perturbation.
 
     libsvm solves the clean rows approximately, always with a free intercept; its solution is exact for another h, and h
-    is then moved to where it should be. Another intercept than the free one moves h too.
+    is then moved to where it should be. Another intercept than the free one moves h too. Rows that libsvm left between
+    their limits, but that depend on the others there, are set `apart` like those on the wrong side, or are ties.
     """
     y, u = problem.y, problem.u0
     clean = u > 0.0
@@ -35,18 +36,18 @@ def start(problem: Problem, perturbation: Shaped[np.ndarray, " n"]) -> Homotopy:
         a[margin[0]] -= (y @ a) * y[margin[0]]
     e = problem.expansion(y * a) + b - y
     # Rows on the wrong side are put a little to the right side, each by another amount: no ties to begin with.
-    apart = y * 1e-4 * np.random.default_rng(0).random(len(y))
+    room = y * 1e-4 * np.random.default_rng(0).random(len(y))
     off = np.where(status == MARGIN, e, 0.0)
-    off = np.where((status == ZERO) & (y * e < 0.0), e - apart, off)
-    off = np.where((status == BOUND) & (y * e > 0.0), e + apart, off)
+    off = np.where((status == ZERO) & (y * e < 0.0), e - room, off)
+    off = np.where((status == BOUND) & (y * e > 0.0), e + room, off)
     h = y + off
     if not problem.free:
         balanced = problem.shift * float(y @ a)
         h, b = h + (balanced - b), balanced
     homotopy = Homotopy(problem, a, b, status, h, u)
-    # Nor of those that depend on the margin: libsvm may have left hundreds there, for as many dimensions as there are.
-    sets = homotopy.point.status
-    homotopy.move_target(np.where((status == MARGIN) & (sets != MARGIN), -SIGN[sets] * apart, 0.0))
+    if apart:  # libsvm may leave hundreds there, for as many dimensions as there are
+        sets = homotopy.point.status
+        homotopy.move_target(np.where((status == MARGIN) & (sets != MARGIN), -SIGN[sets] * room, 0.0))
     h = homotopy.h
     homotopy.follow(y * (1.0 + perturbation) - h, np.zeros_like(u))
     return homotopy

@@ -22,10 +22,18 @@ from backdoor_curves.rows import Rows, distinct_rows, take_rows
 
 BETWEEN = 4.0
 """By how much the gap in the middle between two nodes is multiplied: beside it there may be more."""
-ATTEMPTS = ((0.0, None), (1e-7, None), (1e-6, None), (0.0, 1.0), (0.0, 30.0), (0.0, 1e3))
-"""Ways to follow a path, each for where those before fail: size of the random shifts of the margins that break ties,
-and, for extended precision, a ridge in units of the kernel matrix's noise."""
-DOUBLE = 3
+ATTEMPTS = (
+    (0.0, None, True),
+    (1e-7, None, True),
+    (1e-6, None, True),
+    (0.0, None, False),
+    (0.0, 1.0, True),
+    (0.0, 30.0, True),
+    (0.0, 1e3, True),
+)
+"""Ways to follow a path, each for where those before fail: size of the random shifts of the margins that break ties;
+for extended precision, a ridge in units of the kernel matrix's noise; whether the start sets dependent rows apart."""
+DOUBLE = 4
 """How many of them are in double precision."""
 
 
@@ -86,9 +94,9 @@ def svm_path(
     problem = Problem(kernel(X, X), y, u0, du, scaling)
     failures: list[RuntimeError] = []
     small = len(problem.y) <= EXTENDED
-    for size, ridge in ATTEMPTS if small else ATTEMPTS[:DOUBLE]:
+    for size, ridge, apart in ATTEMPTS if small else ATTEMPTS[:DOUBLE]:
         try:
-            segments = _follow(problem, size, ridge)
+            segments = _follow(problem, size, ridge, apart)
             path = SVMPath(X, kernel, group, unit, problem, _nodes(segments, problem), size)
             plain = not size and ridge is None and _distance(path).max() <= (OPTIMAL / 10 if small else OPTIMAL)
             if not plain:
@@ -111,12 +119,12 @@ def _may_repeat(X: Rows) -> bool:
     return bool((np.diff(sums) <= rounding).any())
 
 
-def _follow(problem: Problem, size: float, ridge: float | None) -> list[Segment]:
+def _follow(problem: Problem, size: float, ridge: float | None, apart: bool) -> list[Segment]:
     """Return the segments of the path, the last one a point at beta = 1; on the way margins are off by up to `size`."""
     n = len(problem.y)
     perturbation = size * np.random.default_rng(5).random(n)
     if ridge is None:
-        homotopy = start(problem, perturbation)
+        homotopy = start(problem, perturbation, apart)
     else:
         near, problem = problem, problem.extended(ridge * problem.noise)
         try:
