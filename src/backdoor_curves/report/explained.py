@@ -89,7 +89,7 @@ def _row(kind: str, one: Shown, found: Explanation, top: float) -> str:
 
 def _words_above(found: Explanation, y: float) -> list[str]:
     """Return two or three lines above each picture."""
-    wanted = ("attacker wants", _label(found.label), f"{percent(float(found.mask.mean()), 0)} is trigger")
+    wanted = ("attacker:", _label(found.label), f"{percent(float(found.mask.mean()), 0)} is trigger")
     lines: list[tuple[str, ...]] = [wanted]
     for beta, predicted, share in zip(ENDS, found.predicted.tolist(), found.shares.tolist(), strict=True):
         says = f"β = {beta:g}" + (" says" if predicted else "")
