@@ -132,12 +132,16 @@ class MarginSet:
             add_square(1.0 / pivot, edge, self._B)
         else:
             w = 1  # the first row of all determines b
-            self._B[:2, :2] = [[-square, 1.0], [1.0, 0.0]]
+            self._invert_one(square)
         self._rows[w], self._index[w], self._places[w] = row, k, self._place[k]
         self.size += 1
         if self.is_stiff:
             self.refactor()
         return None
+
+    def _invert_one(self, square: Number) -> None:
+        """Let B be that of a free intercept and one row, which is known: where that row leaves, the path jumps."""
+        self._B[:2, :2] = [[-square, 1.0], [1.0, 0.0]]
 
     def _with_care(
         self, r: Shaped[np.ndarray, " w"], square: Number
@@ -172,7 +176,9 @@ class MarginSet:
         add_square(-1.0 / column[last], column, B)
         B[:, last] = B[last, :] = 0.0
         self.size -= 1
-        if column[last] * SUSPECT * (square + self.kappa) > 1.0 or self.is_stiff:  # what is left lost as many digits
+        if self.size == 1 and self.border and not self.corner:
+            self._invert_one(self.K[self._index[1], self._index[1]])
+        elif column[last] * SUSPECT * (square + self.kappa) > 1.0 or self.is_stiff:  # what is left lost as many digits
             self.refactor()
 
     def fill(self, rows: Int[np.ndarray, " m"], share: float = 1e-10) -> Int[np.ndarray, " d"]:

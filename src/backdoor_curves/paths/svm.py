@@ -21,7 +21,7 @@ from backdoor_curves.paths.svm_record import EXTENDED, OPTIMAL, Nodes, NotOptima
 from backdoor_curves.rows import Rows, distinct_rows, take_rows
 
 BETWEEN = 4.0
-"""By how much the gap in the middle between two nodes is multiplied: beside it there may be more."""
+"""By how much the gap in the middle between two nodes counts, as far as it is above theirs: beside it may be more."""
 ATTEMPTS = (
     (0.0, None, True),
     (1e-7, None, True),
@@ -227,7 +227,9 @@ def _require_optimal(path: SVMPath) -> None:
     nodes, outside = path.at.betas, path._all.outside() / path.problem.bounds(1.0).max()
     betas = np.append(nodes, (nodes[:-1] + nodes[1:]) / 2)
     worst = path.gap(betas, enough=OPTIMAL / BETWEEN)
-    worst[len(nodes) :] *= BETWEEN
-    worst[: len(nodes)] = np.maximum(worst[: len(nodes)], outside)
+    at, middle = worst[: len(nodes)], worst[len(nodes) :]
+    # What the nodes have too is rounding.
+    middle += (BETWEEN - 1.0) * np.maximum(middle - np.maximum(at[:-1], at[1:]), 0.0)
+    np.maximum(at, outside, out=at)
     if worst.max() > OPTIMAL:
         raise NotOptimalError(f"the path is off by {worst.max():.0e} at beta = {betas[worst.argmax()]:g}")

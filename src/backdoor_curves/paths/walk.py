@@ -120,6 +120,8 @@ class Walk:
             # No row on the margin takes up what the bounds do to the balance.
             self._shift_intercept()
             return
+        if self.can_lose_intercept and self.margin.size == 1 and np.isfinite(self.unbalanced):
+            self._balance_last()
         v, de = self._direction()
         da = self.y[self.margin.index] * v[self.margin.border :]
         tau, event = self._next_event(da, de)
@@ -142,6 +144,19 @@ class Walk:
         M = self.margin.index.copy()
         db = v[0] if self.has_b else 0.0
         return Segment(self.t, self.b, db, M, self.a[M], da, self.status.copy())
+
+    def _balance_last(self) -> None:
+        """Let the only row on the margin take what the bounds of the others leave of the balance, to rounding.
+
+        It says where a jump is; steps in which the margin's system was nearly singular have left it off by more.
+        """
+        k, bound = int(self.margin.index[0]), self.status == BOUND
+        a = np.clip(-self.y[k] * (self.y[bound] @ self._bound(bound)), 0.0, self._bound(k))
+        self.e += self.y[k] * (a - self.a[k]) * self.margin.row_of(k)
+        self.a[k] = a
+        db = -self.e[self.place[k]]
+        self.b += db
+        self.e[1:] += db
 
     # --- one step ----------------------------------------------------------------------------------------------------
 
