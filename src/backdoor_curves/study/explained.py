@@ -132,9 +132,9 @@ def explain(curve: BackdoorLearningCurve, data: PoisonedData, class_names: Seque
 
 def _of_label(curve: BackdoorLearningCurve, tests: Samples, beta: float) -> Float[np.ndarray, "n ..."]:
     """Return the gradients of the score of each row's label, which for triggered rows is what the attacker wants."""
-    G, index = input_gradient(curve, tests.X, beta), np.searchsorted(curve.classes, tests.y)
     if curve.info.code == "one-vs-one":
         raise ValueError("with a score for each pair of classes none is that of a class")
+    G, index = input_gradient(curve, tests.X, beta), np.searchsorted(curve.classes, tests.y)
     if curve.info.code == "binary":
         return np.where(index == 1, 1.0, -1.0).reshape(-1, *[1] * (G.ndim - 1)) * G
     return np.stack([one[..., k] for one, k in zip(G, index, strict=True)])
