@@ -18,16 +18,13 @@ import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Float, Int
 
+from backdoor_curves.columns import Columns
 from backdoor_curves.rows import Rows, distinct_rows, take_rows
 
 Kernel = Callable[[Rows, Rows], Float[np.ndarray, "a b"]]
 """The kernel matrix between two sets of rows."""
 _BLOCK = 32
 """Rows of a matrix that stay in the cache while they are worked on."""
-_RARE = 0.04
-"""Share of entries other than 0 below which a column is multiplied faster as a sparse one."""
-_SPARSE_BLOCK = 256
-"""Rows of a sparse product that are held at a time: it takes more room than its dense sum."""
 
 
 def linear(A: Rows, B: Rows) -> Float[np.ndarray, "a b"]:
@@ -182,23 +179,10 @@ def _product(A: Rows, B: Rows) -> Float[np.ndarray, "a b"]:
     if sp.issparse(A) or sp.issparse(B):
         K = A @ B.T
         return np.asarray(K.toarray() if sp.issparse(K) else K)
-    same = B is A
     if min(len(A), len(B)) <= _BLOCK:
         return np.asarray(A @ B.T)
-    a = np.count_nonzero(A, axis=0) / len(A)
-    share = a * (a if same else np.count_nonzero(B, axis=0) / len(B))
-    often = share >= _RARE**2
-    if 10 * often.sum() >= 9 * len(often):
-        return np.asarray(A @ B.T)
-    rarely = (share > 0.0) & ~often
-    left = sp.csr_array(A[:, rarely])
-    right = (left if same else sp.csr_array(B[:, rarely])).T
-    A = A[:, often]
-    K = np.asarray(A @ (A if same else B[:, often]).T)
-    for start in range(0, len(K), _SPARSE_BLOCK):
-        rest = (left[start : start + _SPARSE_BLOCK] @ right).tocoo()
-        K[start + rest.row, rest.col] += rest.data
-    return K
+    a, b = Columns.of_both(A, B)
+    return a.inner(b)
 
 
 def _squares(X: Rows) -> Float[np.ndarray, " n"]:
