@@ -204,7 +204,8 @@ def _wrong(
     family = Family(problem, betas, b, used, A[:, used], np.zeros(len(problem.y), dtype=bool))
     noise = ROUNDING * (1.0 + problem.scale * A.sum(axis=1, keepdims=True))
     wrong, failing, close = np.zeros(len(status)), np.zeros(status.shape, bool), np.zeros(status.shape, bool)
-    for rows, G in family.gradients(b, 1.0):
+    for rows, G in family.outputs(np.arange(len(problem.y))):
+        G += np.outer(b, problem.y[rows]) - 1.0
         sets, outside = status[:, rows], problem.scale * np.maximum(-A, A - u)[:, rows] + ROUNDING
         fails = np.where(sets == ZERO, -G, np.where(sets == BOUND, G, outside))
         close[:, rows] = (np.abs(fails) <= noise) & (sets != MARGIN)

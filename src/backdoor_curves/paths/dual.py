@@ -16,9 +16,9 @@ So an intercept is one more unknown, and one more row of the kernel matrix:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from jaxtyping import Int, Int8, Shaped
@@ -28,6 +28,9 @@ ZERO, MARGIN, BOUND, IDLE = 0, 1, 2, 3
 
 SIGN = np.array([1.0, 0.0, -1.0, 0.0])
 """The sign that y e has in each set."""
+
+COPIED = 2**20
+"""Kernel values that are copied at a time."""
 
 Number: TypeAlias = float | np.floating[Any]
 """A number in double precision, or in extended."""
@@ -120,7 +123,7 @@ class Problem:
             return segment
         there = segment.at(float(segment.start))
         a = np.clip(there.a, 0.0, self.bounds(there.start)[there.margin]).astype(float)
-        return replace(there, b=float(there.b), db=float(there.db), a=a, da=there.da.astype(float))
+        return there._replace(b=float(there.b), db=float(there.db), a=a, da=there.da.astype(float))
 
     def bounds(self, beta: Number) -> Shaped[np.ndarray, " n"]:
         """Return u0 + beta du."""
@@ -129,11 +132,13 @@ class Problem:
     def expansion(self, c: Shaped[np.ndarray, " n"]) -> Shaped[np.ndarray, " n"]:
         """Return K c, from the rows with a dual only if they are few."""
         used = np.flatnonzero(c)
-        return c[used] @ self.gram[used] if 3 * len(used) < len(c) else c @ self.gram
+        if not 0 < 3 * len(used) < len(c):
+            return c @ self.gram
+        parts = np.array_split(used, len(used) * len(c) // COPIED + 1)
+        return sum((c[part] @ self.gram[part] for part in parts[1:]), c[parts[0]] @ self.gram[parts[0]])
 
 
-@dataclass(frozen=True, eq=False)
-class Segment:
+class Segment(NamedTuple):
     """The solution from `start` to the next segment: b and the duals of the margin rows move at constant rates."""
 
     start: Number
@@ -147,7 +152,7 @@ class Segment:
     def at(self, beta: Number) -> Segment:
         """Return the segment from a later beta on."""
         step = beta - self.start
-        return replace(self, start=beta, b=self.b + step * self.db, a=self.a + step * self.da)
+        return self._replace(start=beta, b=self.b + step * self.db, a=self.a + step * self.da)
 
     def duals(self, rows: Int[np.ndarray, " k"], u: Shaped[np.ndarray, " n"]) -> Shaped[np.ndarray, " k"]:
         """Return the duals of some rows, the margin's among them, at the start, where the bounds are u."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Float32, Int
 
 from backdoor_curves.paths.dual import Problem
 
@@ -18,6 +18,12 @@ FEW = 8
 """Solutions that are looked at without a copy of the kernel matrix."""
 CLOSED = 1e-10
 """A relative duality gap that needs no second look."""
+SINGLE = float(np.finfo(np.float32).eps) / 2
+"""The unit of rounding of single precision."""
+SUMMED = 256
+"""Products that single precision adds up at a time: the more, the larger the bound on their rounding."""
+TINY = 8.0
+"""What the smallest factors of single precision times its largest may be off by, in its units."""
 SHORT = 1e-6
 """Rows that miss the margin by no more than this are taken to be on it, but for rounding."""
 
@@ -44,6 +50,25 @@ class Inner:
         self.squares[:] += family.along(rows, G)
         self.beside[:] += family.along(rows, G[1:], slice(max(len(G) - 1, 0)))
         self.first[:] += family.along(rows, np.broadcast_to(G[:1], G.shape))
+
+
+@dataclass(frozen=True, eq=False)
+class Settled:
+    """Rows that are on the side of the margin where they should be, in all solutions of a family.
+
+    Parameters
+    ----------
+    others : array of shape (r,)
+        The other rows.
+    at_bound : array of shape (e,)
+        Those at their bound.
+    sums : array of shape (s, 2)
+        Their columns R (`Family._columns`), summed up with the weights u0 and du.
+    """
+
+    others: Int[np.ndarray, " r"]
+    at_bound: Int[np.ndarray, " e"]
+    sums: Float[np.ndarray, "s 2"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,27 +114,76 @@ class Family:
         C *= problem.y[rows]
         return rows, C
 
-    def gradients(
-        self, b: Float[np.ndarray, " k"], q: float
-    ) -> Iterator[tuple[Int[np.ndarray, " r"], Float[np.ndarray, "k r"]]]:
-        """Yield y (K c + b) - q of all rows, some at a time."""
-        problem, n, m = self.problem, len(self.at_bound), len(self.moving)
+    def outputs(self, rows: Int[np.ndarray, " r"]) -> Iterator[tuple[Int[np.ndarray, " s"], Float[np.ndarray, "k s"]]]:
+        """Yield y K c of some rows in ascending order, not all of them at a time."""
+        problem = self.problem
         if len(self.betas) <= FEW:  # the kernel matrix as it is, without copies
             G = (self.duals() * problem.y) @ problem.gram
-            G += b[:, np.newaxis]
             G *= problem.y
-            G -= q
-            yield np.arange(n), G
+            yield rows, G[:, rows] if len(rows) < len(problem.y) else G
             return
-        steady = np.where(self.at_bound, problem.y, 0.0)
-        growing, fixed = (problem.expansion(steady * u) for u in (problem.du, problem.u0))
-        C = np.column_stack([self.A * problem.y[self.moving], self.betas, b, np.ones(len(b))])
-        for rows in np.array_split(np.arange(n), n * len(self.betas) // CELLS + 1):
-            R = np.empty((m + 3, len(rows)))
-            R[:m] = problem.gram[self.moving, rows[0] : rows[-1] + 1]
-            R[m], R[m + 1], R[m + 2] = growing[rows], 1.0, fixed[rows] - q * problem.y[rows]
-            R *= problem.y[rows]
-            yield rows, C @ R
+        for part in self._parts(rows):
+            yield part, self._coefficients @ self._columns(part)
+
+    def _parts(self, rows: Int[np.ndarray, " r"]) -> list[Int[np.ndarray, " s"]]:
+        return np.array_split(rows, len(rows) * len(self.betas) // CELLS + 1) if rows.size else []
+
+    @cached_property
+    def _coefficients(self) -> Float[np.ndarray, "k s"]:
+        """C, so that y K c is C R."""
+        return np.column_stack([self.A * self.problem.y[self.moving], self.betas, np.ones(len(self.betas))])
+
+    def _columns(self, rows: Int[np.ndarray, " r"]) -> Float[np.ndarray, "s r"]:
+        """Return R of some rows in ascending order."""
+        m, (growing, fixed) = len(self.moving), self._steady
+        R = np.empty((m + 2, len(rows)))
+        near = self.problem.gram[self.moving, rows[0] : rows[-1] + 1]
+        np.take(near, rows - rows[0], axis=1, out=R[:m], mode="clip")  # np.ix_ takes three times as long
+        R[m], R[m + 1] = growing[rows], fixed[rows]
+        R *= self.problem.y[rows]
+        return R
+
+    @cached_property
+    def _steady(self) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
+        """What the rows at their bound add to K c: times beta, and besides."""
+        steady = np.where(self.at_bound, self.problem.y, 0.0)
+        return self.problem.expansion(steady * self.problem.du), self.problem.expansion(steady * self.problem.u0)
+
+    @cached_property
+    def settled(self) -> Settled:
+        """The rows of which single precision proves that they are on the side where they should be."""
+        steady, settled = np.ones(len(self.at_bound), dtype=bool), np.zeros(len(self.at_bound), dtype=bool)
+        steady[self.moving] = False
+        sums = np.zeros((self._coefficients.shape[1], 2))
+        for rows in self._parts(np.flatnonzero(steady)) if len(self.betas) > FEW else []:
+            R, at_bound = self._columns(rows), self.at_bound[rows]
+            F, off = self._in_single(rows, R)
+            settled[rows] = np.where(at_bound, F.max(axis=0) + off < 1.0 - SHORT, F.min(axis=0) - off > 1.0)
+            held = at_bound & settled[rows]
+            sums += R[:, held] @ np.column_stack([u[rows[held]] for u in (self.problem.u0, self.problem.du)])
+        return Settled(np.flatnonzero(~settled), np.flatnonzero(settled & self.at_bound), sums)
+
+    def _in_single(
+        self, rows: Int[np.ndarray, " r"], R: Float[np.ndarray, "s r"]
+    ) -> tuple[Float32[np.ndarray, "k r"], Float[np.ndarray, " r"]]:
+        """Return y f of some rows in single precision, and by how much that may be off.
+
+        A sum of s products c r is off by no more than s + 3 units of rounding of sum |c r|, in whatever order it is
+        added up: s for the sum, the others for c, r and the bound itself; the sum of t such sums by t more. `TINY` is
+        what comes on top where a factor is smaller than single precision has in full.
+        """
+        (single, largest), R32 = self._single, np.vstack([R, self.problem.y[rows]]).astype(np.float32)
+        F = single[:, :SUMMED] @ R32[:SUMMED]
+        for first in range(SUMMED, len(R32), SUMMED):
+            F += single[:, first : first + SUMMED] @ R32[first : first + SUMMED]
+        terms = largest[:-1] @ np.abs(R) + largest[-1]
+        return F, SINGLE * (min(len(R32), SUMMED) + len(R32) / SUMMED + 4.0) * (terms + TINY)
+
+    @cached_property
+    def _single(self) -> tuple[Float32[np.ndarray, "k s_plus_1"], Float[np.ndarray, " s_plus_1"]]:
+        """C and the intercepts in single precision, and the largest of each column."""
+        C = np.column_stack([self._coefficients, self.b])
+        return C.astype(np.float32), np.abs(C).max(axis=0)
 
     @cached_property
     def inner(self) -> Inner:
@@ -137,10 +211,10 @@ class Family:
         vanishes where its conditions hold, so that nothing cancels. What the balance r misses adds b r, or s^2 r^2 / 2.
         A row on the margin that rounding leaves short of it adds u times that; a little longer w takes it over.
         """
-        problem, r, k = self.problem, self.balance(), len(self.betas)
+        problem, r, k, settled = self.problem, self.balance(), len(self.betas), self.settled
         slack, ag, short = (np.zeros(k) for _ in range(3))
         inner = Inner(np.zeros(k), np.zeros(max(k - 1, 0)), np.zeros(k))
-        for rows, G in self.gradients(np.zeros(k), 0.0):
+        for rows, G in self.outputs(settled.others):
             inner.add(self, rows, G)
             G += np.outer(self.b, problem.y[rows]) - 1.0
             ag += self.along(rows, G)
@@ -149,10 +223,25 @@ class Family:
             np.minimum(G, 0.0, out=G)
             short = np.maximum(short, -np.where(G > -SHORT, G, 0.0).min(axis=1, initial=0.0))
             slack -= G @ problem.u0[rows] + self.betas * (G @ problem.du[rows])
-        square = ag + self.total() - self.b * r
-        off = np.abs(self.b * r) if problem.free else 0.5 * problem.shift * r**2
-        gap = ag + slack + off + (stretch + 0.5 * stretch**2) * square
+        gap = ag + slack
+        # Settled rows at their bound have the slacks -g: what they add to the gap is what a longer w takes from those.
+        held, a, c = self._held(inner)
+        held += self.b * c - a
+        gap -= stretch * (held + a)
+        square, slack = ag + held + self.total() - self.b * r, slack - held - stretch * (held + a)
+        gap += np.abs(self.b * r) if problem.free else 0.5 * problem.shift * r**2
+        gap += (stretch + 0.5 * stretch**2) * square
         return np.maximum(gap, 0.0) / np.maximum(0.5 * square + slack, np.finfo(float).tiny), short, inner
+
+    def _held(self, inner: Inner) -> tuple[Float[np.ndarray, " k"], Float[np.ndarray, " k"], Float[np.ndarray, " k"]]:
+        """Return c'K c, a and c summed over the settled rows at their bound; add the first to the inner products."""
+        rows, betas = self.settled.at_bound, self.betas
+        fixed, growing = (self._coefficients @ self.settled.sums).T
+        inner.squares[:] += fixed + betas * growing
+        inner.beside[:] += fixed[1:] + betas[:-1] * growing[1:]
+        inner.first[:] += fixed[:1] + betas * growing[:1]
+        u0, du, y = (part[rows] for part in (self.problem.u0, self.problem.du, self.problem.y))
+        return fixed + betas * growing, u0.sum() + betas * du.sum(), y @ u0 + betas * (y @ du)
 
     def along(
         self, rows: Int[np.ndarray, " r"], G: Float[np.ndarray, "j r"], which: slice = slice(None)
@@ -161,7 +250,8 @@ class Family:
         first, last = np.searchsorted(self.moving, [rows[0], rows[-1] + 1])
         steady = self.at_bound[rows]
         fixed, growing = (np.where(steady, u[rows], 0.0) for u in (self.problem.u0, self.problem.du))
-        ag = np.einsum("kr,kr->k", self.A[which, first:last], G[:, self.moving[first:last] - rows[0]])
+        places = np.searchsorted(rows, self.moving[first:last])
+        ag = np.einsum("kr,kr->k", self.A[which, first:last], G[:, places])
         return np.asarray(ag + G @ fixed + self.betas[which] * (G @ growing))
 
     def total(self, weights: Float[np.ndarray, " n"] | None = None) -> Float[np.ndarray, " k"]:
