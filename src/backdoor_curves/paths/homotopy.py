@@ -174,8 +174,9 @@ class Homotopy:
         D[:, k], D[:, k + 1] = [point.start for point in points], [point.b for point in points]
         at_bound = np.array([point.status[moved] for point in points]) == BOUND
         D[:, :k] = np.where(at_bound, motion.u[moved] + np.multiply.outer(D[:, k], motion.du[moved]), 0.0)
-        for d, point in zip(D, points, strict=True):
-            d[np.searchsorted(moved, point.margin)] = point.a
+        margins = np.searchsorted(moved, np.concatenate([point.margin for point in points]))
+        sizes = [len(point.margin) for point in points]
+        D[np.repeat(np.arange(len(points)), sizes), margins] = np.concatenate([point.a for point in points])
         D -= D[0].copy()
         # Rows that were at their bound are in the pull.
         D[:, :k] -= np.outer(D[:, k], np.where(first.status[moved] == BOUND, motion.du[moved], 0.0))

@@ -161,7 +161,7 @@ def _unperturbed(
         inner = homotopy.follow(np.zeros_like(u), length * problem.du)
     except StalledError:
         return [first]
-    return [first] + [replace(part, start=segment.start + length * part.start) for part in inner if part.start > 0.0]
+    return [first] + [part._replace(start=segment.start + length * part.start) for part in inner if part.start > 0.0]
 
 
 def _nodes(segments: Sequence[Segment], problem: Problem) -> Nodes:

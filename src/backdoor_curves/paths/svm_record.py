@@ -33,6 +33,8 @@ FEW_NODES = 32
 """Of more rows only so many solutions are refined: each costs what many steps of a path do."""
 KEPT = 2**22
 """Kernel values between training rows and others that are kept: 32 MiB."""
+SEVERAL = 8
+"""Betas from which on it pays to have their duals first, if the nodes beside them are more."""
 SAME = 1e-12
 """Bounds that differ by no more than this share are the same."""
 TIED = 1e-9
@@ -147,9 +149,13 @@ class SVMPath(BetaPath):
         return self._scores(self._all, X)[..., np.newaxis]
 
     def scores(self, X: Rows, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, "b n"]:
-        """Return the scores of the rows X, from those at the nodes beside each beta."""
+        """Return the scores of the rows X: lines between those at the nodes beside each beta."""
         nodes, weights = _of_few(self.interpolant.weights(betas))
-        return weights @ self._scores(self._family(nodes), X)
+        family = self._family(nodes)
+        if len(nodes) <= len(betas) or len(betas) < SEVERAL:
+            return weights @ self._scores(family, X)
+        rows, C = family.expansion()
+        return self._of_rows(rows, weights @ C, X) + (weights @ family.b)[:, np.newaxis]
 
     def motion(
         self, X: Rows, betas: Float[np.ndarray, " b"]

@@ -28,6 +28,8 @@ REFINEMENTS = 4
 """Corrections of a direction, half of them with the inverse at hand and half with a new one."""
 TIE = 1e-14
 """Events within this distance happen at the same t."""
+NONE = 1e-300
+"""What is left of a distance that is 0, or that rounding has put beyond it."""
 NO_STEP = 1e-13
 """A step of this length is none."""
 STALL = 3000
@@ -100,11 +102,6 @@ class Walk:
         self.is_disturbed = False
         self.segments: list[Segment] = []
 
-    @property
-    def has_b(self) -> bool:
-        """Whether the intercept is an unknown, and determined: then it is the first."""
-        return bool(self.margin.border and self.margin.width)
-
     def run(self, steps: int) -> None:
         """Walk for some steps, to t = 1, or until the rows that are not watched must be looked at."""
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -142,7 +139,7 @@ class Walk:
     def here(self, v: Shaped[np.ndarray, " w"], da: Shaped[np.ndarray, " m"]) -> Segment:
         """Return the segment that begins here."""
         M = self.margin.index.copy()
-        db = v[0] if self.has_b else 0.0
+        db = v[0] if self.margin.has_b else 0.0
         return Segment(self.t, self.b, db, M, self.a[M], da, self.status.copy())
 
     def _balance_last(self) -> None:
@@ -186,7 +183,7 @@ class Walk:
     def _size(self, v: Shaped[np.ndarray, " w"]) -> float:
         """Return the size of the terms that K~ v adds up."""
         size = np.abs(v)
-        return self.scale * float(size.sum()) + ((1.0 - self.scale) * float(size[0]) if self.has_b else 0.0)
+        return self.scale * float(size.sum()) + ((1.0 - self.scale) * float(size[0]) if self.margin.has_b else 0.0)
 
     def _next_event(
         self, da: Shaped[np.ndarray, " m"], de: Shaped[np.ndarray, " q"]
@@ -197,28 +194,33 @@ class Walk:
         """
         M = self.margin.index
         a, du = self.a[M], self.du[M]
-        falls = da < 0.0
-        room = np.where(falls, a, self.u[M] + self.t * du - a)
-        speed = np.where(falls, -da, da - du)
-        (coming,) = (self.side * de < 0.0).nonzero()  # flatnonzero takes three times as long for so few
-        distances = np.concatenate([np.where(speed > 0.0, room / speed, np.inf), self.e[coming] / -de[coming]])
-        left = 1.0 - self.t
+        room = self.u[M] + self.t * du - a
+        # The rates at which distances shrink, as a share of what is left of them: < 0 where they grow.
+        of_duals = np.maximum(-da / np.maximum(a, NONE), (da - du) / np.maximum(room, NONE))
+        of_others = -self.side * de / np.maximum(self.side * self.e, NONE)
+        rates = np.concatenate([of_duals, of_others])
+        first, left = int(rates.argmax()), 1.0 - self.t
+        tau = 1.0 / rates[first] if rates[first] > 0.0 else np.inf
         # What happens at the very end is not part of the path, on whichever side of it rounding has put it.
-        if not distances.size or not (tau := distances.min()) < left - TIE * self.digits:
+        if not tau < left - TIE * self.digits:
             return left, None
         # Of several rows that meet their limits at once any may go first, but not by a rule: rules can go in circles.
-        (ties,) = (distances <= tau + TIE * self.digits).nonzero()
-        first = int(ties[0] if len(ties) == 1 else self.rng.choice(ties))
-        if first < len(M):
-            return max(tau, 0.0), (first, ZERO if falls[first] else BOUND)
-        return max(tau, 0.0), (int(self.near[coming[first - len(M)] - 1]), MARGIN)
+        ties = rates >= 1.0 / (tau + TIE * self.digits)
+        if np.count_nonzero(ties) > 1:
+            first = int(self.rng.choice(ties.nonzero()[0]))
+        if first >= len(M):
+            place = first - len(M)
+            return max(-self.e[place] / de[place], 0.0), (int(self.near[place - 1]), MARGIN)
+        if da[first] < 0.0:
+            return max(-a[first] / da[first], 0.0), (first, ZERO)
+        return max(room[first] / (da[first] - du[first]), 0.0), (first, BOUND)
 
     def _advance(
         self, tau: Number, v: Shaped[np.ndarray, " w"], da: Shaped[np.ndarray, " m"], de: Shaped[np.ndarray, " q"]
     ) -> None:
         self.zero_steps = self.zero_steps + 1 if tau <= NO_STEP * self.digits else 0
         self.a[self.margin.index] += tau * da
-        if self.has_b:
+        if self.margin.has_b:
             self.b += tau * v[0]
         de *= tau
         self.e += de
@@ -231,7 +233,7 @@ class Walk:
         a = self.a[M] + self.y[M] * v[self.margin.border :]
         if v.size and (a >= 0.0).all() and (a <= self._bound(M)).all():
             self.a[M] = a
-            self.b += v[0] if self.has_b else 0.0
+            self.b += v[0] if self.margin.has_b else 0.0
             self.e += v @ self.margin.rows
 
     # --- events ------------------------------------------------------------------------------------------------------
@@ -264,7 +266,7 @@ class Walk:
             step = own if j < 0 else min(own, max(room[j], 0.0))
             self.a[k] += sign * step
             self.a[M] += step * da
-            if self.has_b:
+            if self.margin.has_b:
                 self.b += step * direction[0]
             self.is_disturbed = True  # what did change is looked at before the walk goes on
             if j < 0 or own <= room[j]:
