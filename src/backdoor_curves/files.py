@@ -91,6 +91,17 @@ def _array(content: bytes) -> np.ndarray:
     return np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
 
 
+def write_fields(to: Path | BinaryIO, record: Any) -> None:
+    """Write the arrays, numbers and texts that a frozen record has as an .npz file, to a path or an open file."""
+    np.savez_compressed(to, **{field.name: getattr(record, field.name) for field in fields(record)})
+
+
+def read_fields(kind: type[T], at: Path | BinaryIO) -> T:
+    """Return the record of this kind that `write_fields` wrote."""
+    with np.load(at, allow_pickle=False) as arrays:
+        return kind(**{name: array if array.ndim else array.item() for name, array in arrays.items()})
+
+
 def as_arrays(name: str, value: Any) -> dict[str, np.ndarray]:
     """Return an array, a number, a CSR matrix, or a frozen record of these as named arrays.
 

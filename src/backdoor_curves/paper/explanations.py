@@ -8,7 +8,7 @@ derivative at the largest C of a grid at which seven rows have one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from sklearn.svm import SVC
 from backdoor_curves.curve import BackdoorLearningCurve, backdoor_learning_curve
 from backdoor_curves.data import PoisonedData, Samples, join
 from backdoor_curves.explain import input_gradient, trigger_mask, trigger_share
-from backdoor_curves.files import whole
+from backdoor_curves.files import read_fields, whole, write_fields
 from backdoor_curves.influences import influence
 from backdoor_curves.paper.published import Scored, pair_influences, svm_terms
 
@@ -90,14 +90,12 @@ class Explanation:
     def save(self, path: Path) -> None:
         """Write the arrays as an .npz file, whole or not at all."""
         with whole(path) as draft:
-            np.savez_compressed(draft, **{field.name: getattr(self, field.name) for field in fields(self)})
+            write_fields(draft, self)
 
     @classmethod
     def load(cls, path: Path) -> Explanation:
         """Return what `save` wrote."""
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        return cls(**{name: array.item() if array.ndim == 0 else array for name, array in arrays.items()})
+        return read_fields(cls, path)
 
 
 def explain_linear_svm(data: PoisonedData, *, C: float, row: int, features: Any = None) -> Explanation:

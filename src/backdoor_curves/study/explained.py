@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float, Shaped
 from backdoor_curves.curve import BackdoorLearningCurve
 from backdoor_curves.data import PoisonedData, Samples, join
 from backdoor_curves.explain import input_gradient, trigger_mask, trigger_share
+from backdoor_curves.files import read_fields, write_fields
 from backdoor_curves.images import Image, image_of, strongest_channel
 from backdoor_curves.one_line import one_line
 
@@ -84,16 +85,13 @@ class Explanation:
     def to_bytes(self) -> bytes:
         """Return the bytes of an .npz file."""
         stream = io.BytesIO()
-        parts: dict[str, Any] = {part.name: getattr(self, part.name) for part in fields(self)}
-        np.savez_compressed(stream, **parts)
+        write_fields(stream, self)
         return stream.getvalue()
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Explanation:
         """Return the explanation that `to_bytes` wrote."""
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            parts = {name: array if array.ndim else array.item() for name, array in arrays.items()}
-        return cls(**parts)
+        return read_fields(cls, io.BytesIO(content))
 
 
 def explain(curve: BackdoorLearningCurve, data: PoisonedData, class_names: Sequence[str]) -> Explanation:

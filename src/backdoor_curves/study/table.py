@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -42,8 +42,7 @@ def as_text(table: Sequence[Row]) -> str:
                 _path(rows),
             )
         )
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(_aligned(line, widths, len(shown) + 1) for line in lines)
+    return "\n".join(_aligned(lines, len(shown) + 1))
 
 
 def legend(table: Sequence[Row]) -> str:
@@ -76,9 +75,8 @@ def safe_text(table: Sequence[Row]) -> str:
         (*(getattr(region, name) for name in shown), f"p {region.rate:g}", region.learner, _safest(region))
         for region in regions
     ]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     means = f"safe: clean acc. within {bounds.margin:g} of the learner's best, ASR at most {bounds.asr:g}, in the mean"
-    return "\n".join([means, *(_aligned(line, widths, len(line)) for line in lines)])
+    return "\n".join([means, *_aligned(lines, len(lines[0]))])
 
 
 def _safest(region: SafeRegion) -> str:
@@ -91,12 +89,16 @@ def _safest(region: SafeRegion) -> str:
     return f"{len(region.safe)} of {tried} settings safe, best lambda {chosen.lam:g}{gamma}: {rates}"
 
 
-def _aligned(line: Sequence[str], widths: Sequence[int], words: int) -> str:
-    """Return a line of the table, words to the left and numbers to the right."""
-    padded = [cell.rjust(width) for cell, width in zip(line, widths, strict=True)]
-    padded[:words] = [cell.ljust(width) for cell, width in zip(line[:words], widths[:words], strict=True)]
-    padded[-1] = line[-1]
-    return "  ".join(padded)
+def _aligned(lines: Sequence[Sequence[str]], words: int) -> list[str]:
+    """Return lines in columns, the first ones words to the left, the others numbers to the right, the last as it is."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+
+    def padded(line: Sequence[str]) -> Iterator[str]:
+        for k, (cell, width) in enumerate(zip(line[:-1], widths[:-1], strict=True)):
+            yield cell.ljust(width) if k < words else cell.rjust(width)
+        yield line[-1]
+
+    return ["  ".join(padded(line)) for line in lines]
 
 
 def _mean(rows: Sequence[Row], name: str) -> str:
