@@ -208,6 +208,10 @@ class Walk:
             return left, None
         # Of several rows that meet their limits at once any may go first, but not by a rule: rules can go in circles.
         (ties,) = (distances <= tau + TIE * self.digits).nonzero()
+        if len(ties) > 1:  # but none that is not there yet by more than rounding: a large bound is far in a short time
+            speeds = np.concatenate([self.scale * speed, np.abs(de[coming])])[ties]
+            rounding = DRIFT + RESIDUAL * self.scale * float(self.a.sum())
+            ties = ties[(distances[ties] - tau) * speeds <= rounding * self.digits]
         first = int(ties[0] if len(ties) == 1 else self.rng.choice(ties))
         if first < len(M):
             return max(tau, 0.0), (first, ZERO if falls[first] else BOUND)
