@@ -153,6 +153,8 @@ class _Dual:
         """
         K, y, u = self.K, self.y, self.u
         a = self.feasible(np.where(status == ZERO, 0, np.where(status == BOUND, u, a)))
+        # A row that took up what the balance lacked is at its limit no more: only on the margin it finds back.
+        status[(a > 0) & (a < u)] = BETWEEN
         low, high = optimal_intercepts(self.offsets(a), y, u, self.tied) if self.free else (0.0, 0.0)
         b = (EXTENDED(low) + high) / 2
         for _ in range(3 * len(y)):

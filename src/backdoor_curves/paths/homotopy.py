@@ -25,6 +25,8 @@ REPAIRS = 4
 """Attempts to repair a solution at one beta; what is left then is rounding, or is found by the final check."""
 FRESH = 8
 """Stretches after which the residuals are summed up anew."""
+PATIENCE = 32
+"""Stretches of one motion after which its end is as good as reached where rounding is all that is left."""
 STRETCHES = 500
 """Stretches, and two for each row, after which a path counts as stalled; images need a tenth of that."""
 
@@ -78,8 +80,14 @@ class Homotopy:
         """Move h to h + dh and u to u + du, and return the segments on the way."""
         segments: list[Segment] = []
         motion = Motion(self.u, self.h, du, dh, *self._pull(dh, du))
+        begun, size = self.stretches, float(np.abs(dh).max()) if not du.any() else np.inf
         t: Number = 0.0
         while t < 1.0:
+            if self.stretches > begun + PATIENCE and (1.0 - t) * size <= self.tolerance:
+                # All of many ties come together at the end; what is left of the way there is rounding.
+                self.h, self.stretches = motion.h + dh, begun
+                self.refresh()
+                break
             t, more = self._stretch(motion, t)
             segments += more
             if self.repair():

@@ -73,6 +73,10 @@ class MarginSystem:
         b = (r @ x[:, np.newaxis] + (self.kappa * x.sum() - 1.0) * s) / self._pivot
         return np.hstack([b, self._inner(r) + (self.kappa * s - rest * b) * x])
 
+    def least_pivot(self) -> float:
+        """Return the least squared distance of a row from those before it: infinite without rows."""
+        return float(np.square(np.diag(self.L)).min(initial=np.inf))
+
     def trace(self) -> float:
         """Return the trace of S^-1, the intercept's entry left out."""
         if not len(self.x):

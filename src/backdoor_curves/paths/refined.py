@@ -19,6 +19,7 @@ from jaxtyping import Int8, Shaped
 
 from backdoor_curves.paths.dual import BOUND, MARGIN, ZERO, Number, Problem, StalledError
 from backdoor_curves.paths.homotopy import Homotopy
+from backdoor_curves.paths.optimality import SHORT
 from backdoor_curves.paths.walk import Solution
 
 RIDGES = (1.0, 30.0, 1e3, 1e5)
@@ -85,13 +86,17 @@ class Refinement:
     def gap(self, beta: Number, a: Shaped[np.ndarray, " n"], b: Number, best: Refined) -> float:
         """Return the relative duality gap between duals a and the primal point of a better solution.
 
-        Its intercept is b, but for what rounding in the scores may move it.
+        Its intercept is b, but for what rounding in the scores may move it. Where that leaves rows on the margin short
+        of it, and a short w costs little, a longer one takes it over.
         """
         problem, u, y = self._exact, self._exact.bounds(beta), self._exact.y
         f, own = (problem.expansion(d) + problem.shift * d.sum() for d in (y * best.a, y * a))
         rounding = float(np.finfo(float).eps * np.sqrt(len(a)) * a.sum()) * problem.scale
         b = np.clip(best.b, b - rounding, b + rounding) if problem.free else 0.0
-        primal = (y * best.a) @ f / 2 + u @ np.maximum(1.0 - y * (f + b), 0.0)
+        margins = y * (f + b)
+        longer = 2.0 - margins[margins > 1.0 - SHORT].min(initial=1.0)
+        square = (y * best.a) @ f / 2
+        primal = min(s**2 * square + u @ np.maximum(1.0 - s * margins, 0.0) for s in (1.0, longer))
         dual = a.sum() - (y * a) @ own / 2 - (abs(b * (y @ a)) if problem.free else 0.0)
         return float(max(primal - dual, 0.0) / max(primal, np.finfo(float).tiny))
 

@@ -16,6 +16,7 @@ from backdoor_curves.kernels import Kernel
 from backdoor_curves.paths.corrections import corrections
 from backdoor_curves.paths.dual import BOUND, IDLE, MARGIN, ZERO, Number, Problem, Segment, StalledError
 from backdoor_curves.paths.homotopy import Homotopy
+from backdoor_curves.paths.interpolants import SHORTEST
 from backdoor_curves.paths.start import start
 from backdoor_curves.paths.svm_record import EXTENDED, OPTIMAL, Nodes, NotOptimalError, SVMPath
 from backdoor_curves.rows import Rows, distinct_rows, take_rows
@@ -33,6 +34,8 @@ ATTEMPTS = (
 )
 """Ways to follow a path, each for where those before fail: size of the random shifts of the margins that break ties;
 for extended precision, a ridge in units of the kernel matrix's noise; whether the start sets dependent rows apart."""
+INNER = 50
+"""Stretches of a path within one segment of a perturbed one, after which it counts as stalled."""
 DOUBLE = 4
 """How many of them are in double precision."""
 
@@ -93,19 +96,25 @@ def svm_path(
         u0, du = (np.bincount(group, weights=u) for u in (u0, du))
     problem = Problem(kernel(X, X), y, u0, du, scaling)
     failures: list[RuntimeError] = []
+    spare: SVMPath | None = None
     small = len(problem.y) <= EXTENDED
     for size, ridge, apart in ATTEMPTS if small else ATTEMPTS[:DOUBLE]:
         try:
-            segments = _follow(problem, size, ridge, apart)
+            segments, is_whole = _follow(problem, size, ridge, apart)
             path = SVMPath(X, kernel, group, unit, problem, _nodes(segments, problem), size)
-            plain = not size and ridge is None and _distance(path).max() <= (OPTIMAL / 10 if small else OPTIMAL)
+            enough = OPTIMAL / 10 if small else OPTIMAL
+            plain = not size and ridge is None and _distance(path, enough).max() <= enough
             if not plain:
                 path = _refined(path, everywhere=ridge is not None)
                 _require_optimal(path)
         except (StalledError, NotOptimalError) as failure:
             failures.append(failure)
         else:
-            return path
+            if is_whole or not small:
+                return path
+            spare = spare or path
+    if spare:
+        return spare
     raise NotOptimalError(f"{failures[0]}; raise lambda, remove repeated rows or rescale the features") from failures[0]
 
 
@@ -119,8 +128,11 @@ def _may_repeat(X: Rows) -> bool:
     return bool((np.diff(sums) <= rounding).any())
 
 
-def _follow(problem: Problem, size: float, ridge: float | None, apart: bool) -> list[Segment]:
-    """Return the segments of the path, the last one a point at beta = 1; on the way margins are off by up to `size`."""
+def _follow(problem: Problem, size: float, ridge: float | None, apart: bool) -> tuple[list[Segment], bool]:
+    """Return the segments of the path, the last one a point at beta = 1; on the way margins are off by up to `size`.
+
+    And whether none of its events may be missing.
+    """
     n = len(problem.y)
     perturbation = size * np.random.default_rng(5).random(n)
     if ridge is None:
@@ -138,30 +150,34 @@ def _follow(problem: Problem, size: float, ridge: float | None, apart: bool) -> 
     point.status[waiting] = np.where(problem.y[waiting] * point.e[waiting] < 0.0, BOUND, ZERO)
     segments = [*homotopy.follow(np.zeros(n), problem.du), homotopy.here(1.0)]
     if not size:
-        return segments
+        return segments, True
     ends = [segment.start for segment in segments[1:]] + [1.0]
     pairs = zip(segments, ends, strict=True)
-    return [part for segment, end in pairs for part in _unperturbed(problem, segment, end, perturbation)]
+    parts, are_whole = zip(*(_unperturbed(problem, segment, end, perturbation) for segment, end in pairs), strict=True)
+    return [segment for part in parts for segment in part], all(are_whole)
 
 
 def _unperturbed(
     problem: Problem, segment: Segment, end: Number, perturbation: Float[np.ndarray, " n"]
-) -> list[Segment]:
+) -> tuple[list[Segment], bool]:
     """Return a segment for margins 1: at its start by the same homotopy in h at a fixed beta, then on to its end.
 
-    The events of the two paths are not the same, so that one segment may become several.
+    The events of the two paths are not the same, so that one segment may become several. And whether these are all: of
+    a path that stalls the first is kept.
     """
     u, off = problem.bounds(segment.start), problem.y * perturbation
     homotopy = Homotopy(problem, segment.duals(np.arange(len(u)), u), segment.b, segment.status, problem.y + off, u)
     homotopy.follow(-off, np.zeros_like(u))
     first, length = homotopy.here(segment.start), end - segment.start
     if not length > 0.0:
-        return [first]
+        return [first], True
+    homotopy.limit = homotopy.stretches + INNER
     try:
         inner = homotopy.follow(np.zeros_like(u), length * problem.du)
     except StalledError:
-        return [first]
-    return [first] + [part._replace(start=segment.start + length * part.start) for part in inner if part.start > 0.0]
+        return [first], False
+    later = [part._replace(start=segment.start + length * part.start) for part in inner if part.start > 0.0]
+    return [first, *later], True
 
 
 def _nodes(segments: Sequence[Segment], problem: Problem) -> Nodes:
@@ -183,9 +199,9 @@ def _nodes(segments: Sequence[Segment], problem: Problem) -> Nodes:
     )
 
 
-def _distance(path: SVMPath) -> Float[np.ndarray, " k"]:
+def _distance(path: SVMPath, enough: float) -> Float[np.ndarray, " k"]:
     """Return by how much the nodes miss the conditions of the optimum, in the units of `OPTIMAL`."""
-    return np.maximum(path._all.gap(), path._all.outside() / path.problem.bounds(1.0).max())
+    return np.maximum(path.nodal_gap(enough), path._all.outside() / path.problem.bounds(1.0).max())
 
 
 def _corrected(path: SVMPath) -> Nodes:
@@ -206,7 +222,7 @@ def _refined(path: SVMPath, everywhere: bool) -> SVMPath:
     """
     at, duals = path.at, path.nodal_duals
     b, status, margin_duals = at.b.copy(), at.status.copy(), list(at.margin_duals)
-    distance = _distance(path)
+    distance = _distance(path, OPTIMAL / 10)
     off = np.flatnonzero((distance > OPTIMAL / 10) | everywhere)
     if not path.can_be_refined(off).size:
         return replace(path, at=_corrected(path)) if (distance > OPTIMAL).any() else path
@@ -228,8 +244,9 @@ def _require_optimal(path: SVMPath) -> None:
     betas = np.append(nodes, (nodes[:-1] + nodes[1:]) / 2)
     worst = path.gap(betas, enough=OPTIMAL / BETWEEN)
     at, middle = worst[: len(nodes)], worst[len(nodes) :]
-    # What the nodes have too is rounding.
-    middle += (BETWEEN - 1.0) * np.maximum(middle - np.maximum(at[:-1], at[1:]), 0.0)
+    # What the nodes have too is rounding, and between two nodes at one beta is nothing else.
+    beside = (BETWEEN - 1.0) * (np.diff(nodes) > SHORTEST)
+    middle += beside * np.maximum(middle - np.maximum(at[:-1], at[1:]), 0.0)
     np.maximum(at, outside, out=at)
     if worst.max() > OPTIMAL:
         raise NotOptimalError(f"the path is off by {worst.max():.0e} at beta = {betas[worst.argmax()]:g}")

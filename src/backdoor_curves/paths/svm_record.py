@@ -13,7 +13,7 @@ from jaxtyping import Float, Int, Int8
 
 from backdoor_curves.kernels import Kernel, linear
 from backdoor_curves.paths.base import BetaPath, Certificate, PathError, Response
-from backdoor_curves.paths.corrections import Corrections, corrections
+from backdoor_curves.paths.corrections import Corrections, corrected_gap, corrections
 from backdoor_curves.paths.dual import BOUND, MARGIN, ZERO, Problem, StalledError
 from backdoor_curves.paths.interpolants import PiecewiseLinear
 from backdoor_curves.paths.margin_response import HeldMargin
@@ -322,11 +322,15 @@ class SVMPath(BetaPath):
     def gap(self, betas: Float[np.ndarray, " b"], enough: float = OPTIMAL) -> Float[np.ndarray, " b"]:
         """Return the relative duality gap; where that is not small enough, to a primal point in extended precision."""
         A, family = self._at(betas)
-        gap = family.gap()
+        gap = _proven(family, self.at.status[self._node_before(betas)], enough)
         for k in self.can_be_refined(np.flatnonzero(gap > enough)):
             if best := self._refined_at(betas[k]):
                 gap[k] = min(gap[k], self.refinement.gap(betas[k], A[k], family.b[k], best))
         return gap
+
+    def nodal_gap(self, enough: float = OPTIMAL) -> Float[np.ndarray, " k"]:
+        """Return the relative duality gap at the nodes."""
+        return _proven(self._all, self.at.status, enough)
 
     def can_be_refined(self, solutions: Int[np.ndarray, " k"]) -> Int[np.ndarray, " j"]:
         """Return which of some solutions extended precision may be spent on: none if there are too many."""
@@ -356,6 +360,16 @@ class SVMPath(BetaPath):
 
     def _node_before(self, betas: Float[np.ndarray, " b"]) -> Int[np.ndarray, " b"]:
         return np.clip(np.searchsorted(self.at.betas, betas, side="right") - 1, 0, len(self.at.betas) - 1)
+
+
+def _proven(family: Family, status: Int8[np.ndarray, "k n"], enough: float) -> Float[np.ndarray, " k"]:
+    """Return relative duality gaps; where they are not small enough, to the primal points of the corrections."""
+    gap = family.gap()
+    open_ = np.flatnonzero(gap > enough)
+    if open_.size:
+        gap = gap.copy()
+        gap[open_] = np.minimum(gap[open_], corrected_gap(family.some(open_), status[open_]))
+    return gap
 
 
 def _equal(u: Float[np.ndarray, " n"], v: Float[np.ndarray, " n"]) -> bool:

@@ -205,9 +205,12 @@ class Walk:
         if not tau < left - TIE * self.digits:
             return left, None
         # Of several rows that meet their limits at once any may go first, but not by a rule: rules can go in circles.
-        ties = rates >= 1.0 / (tau + TIE * self.digits)
-        if np.count_nonzero(ties) > 1:
-            first = int(self.rng.choice(ties.nonzero()[0]))
+        (ties,) = (rates >= 1.0 / (tau + TIE * self.digits)).nonzero()
+        if len(ties) > 1:  # but none that is not there yet by more than rounding: a large bound is far in a short time
+            speeds = np.concatenate([self.scale * np.where(da < 0.0, -da, da - du), np.abs(de)])[ties]
+            rounding = DRIFT + RESIDUAL * self.scale * float(self.a.sum())
+            ties = ties[(1.0 / rates[ties] - tau) * speeds <= rounding * self.digits]
+            first = int(ties[0] if len(ties) == 1 else self.rng.choice(ties))
         if first >= len(M):
             place = first - len(M)
             return max(-self.e[place] / de[place], 0.0), (int(self.near[place - 1]), MARGIN)
