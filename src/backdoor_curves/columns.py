@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import scipy.sparse as sp
@@ -98,16 +99,16 @@ class Columns:
     def _inner_in_tiles(self, other: Columns) -> Float[np.ndarray, "a b"]:
         """Return the inner products but for the columns that are almost always 0; of rows with themselves, one half."""
         K, same = np.empty((len(self.often), len(other.often))), other is self
-        for rows in _blocks(len(K), TILE):
-            for columns in _blocks(K.shape[1], TILE):
+        for rows in _tiles(len(K)):
+            for columns in _tiles(K.shape[1]):
                 if same and columns.start < rows.start:
                     continue
-                part = self.often[rows] @ other.often[columns].T
+                tile = K[rows, columns]
+                np.matmul(self.often[rows], other.often[columns].T, out=tile)
                 for left, right in zip(self.whole, other.whole, strict=True):
-                    part += np.multiply(left[rows] @ right[columns].T, self.per_unit**-2, dtype=float)
-                K[rows, columns] = part
+                    tile += np.multiply(left[rows] @ right[columns].T, self.per_unit**-2, dtype=float)
                 if same and columns != rows:
-                    K[columns, rows] = part.T
+                    K[columns, rows] = tile.T
         return K
 
 
@@ -128,7 +129,7 @@ def _whole_numbers(
         if not _mostly(whole) or longest > GROUPS * EXACT:
             continue
         in_groups = [np.array_split(U, int(longest / EXACT) + 1, axis=1) for U in units]
-        if max(_longest(U) for part in in_groups for U in part) < EXACT:
+        if longest < EXACT or max(_longest(U) for part in in_groups for U in part) < EXACT:
             return per_unit, in_groups, ~whole
     return 1.0, [[] for _ in parts], np.zeros(p, dtype=bool)
 
@@ -165,6 +166,12 @@ def _as_sparse(X: Float[np.ndarray, "n q"]) -> sp.csr_array:
     places = np.flatnonzero(X.ravel() != 0.0)
     row, column = np.divmod(places, X.shape[1])
     return sp.csr_array((X.ravel()[places], column, np.searchsorted(row, np.arange(len(X) + 1))), shape=X.shape)
+
+
+def _tiles(n: int) -> list[slice]:
+    """Return slices of n rows, of like lengths."""
+    edges = np.linspace(0, n, -(-n // TILE) + 1).astype(int).tolist()
+    return [slice(*pair) for pair in pairwise(edges)]
 
 
 def _blocks(n: int, size: int) -> Iterator[slice]:

@@ -123,8 +123,8 @@ def _may_repeat(X: Rows) -> bool:
     if not isinstance(X, np.ndarray) or X.dtype.kind != "f" or X.ndim != 2:
         return True
     weights = np.random.default_rng(0).random(X.shape[1])
-    sums, largest = np.sort(X @ weights), max(X.max(initial=0.0), -X.min(initial=0.0))
-    rounding = 2 * X.shape[1] * np.finfo(X.dtype).eps * float(largest * weights.sum())
+    sums, largest = np.sort(X @ weights), float(np.linalg.norm(X))  # no entry is larger, and it takes one look
+    rounding = 2 * X.shape[1] * np.finfo(X.dtype).eps * largest * float(weights.sum())
     return bool((np.diff(sums) <= rounding).any())
 
 
@@ -190,12 +190,11 @@ def _nodes(segments: Sequence[Segment], problem: Problem) -> Nodes:
         if same and not (jumps and segment.start > 0.0):
             kept.pop()
         kept.append(segment)
-    order = [np.argsort(segment.margin) for segment in kept]
     return Nodes(
         betas=np.array([segment.start for segment in kept]),
         b=np.array([segment.b for segment in kept]),
         status=np.array([segment.status for segment in kept]),
-        margin_duals=[segment.a[places] for segment, places in zip(kept, order, strict=True)],
+        margin_duals=[segment.a[segment.margin.argsort()] for segment in kept],
     )
 
 

@@ -195,21 +195,24 @@ class Walk:
         M = self.margin.index
         a, du = self.a[M], self.du[M]
         room = self.u[M] + self.t * du - a
-        # The rates at which distances shrink, as a share of what is left of them: < 0 where they grow.
-        of_duals = np.maximum(-da / np.maximum(a, NONE), (da - du) / np.maximum(room, NONE))
-        of_others = -self.side * de / np.maximum(self.side * self.e, NONE)
+        # The rates at which distances change, as a share of what is left of them: < 0 where they shrink.
+        of_duals = np.minimum(da / np.maximum(a, NONE), (du - da) / np.maximum(room, NONE))
+        of_others = self.side * de / np.maximum(self.side * self.e, NONE)
         rates = np.concatenate([of_duals, of_others])
-        first, left = int(rates.argmax()), 1.0 - self.t
-        tau = 1.0 / rates[first] if rates[first] > 0.0 else np.inf
+        first, left = int(rates.argmin()), 1.0 - self.t
+        tau = -1.0 / rates[first] if rates[first] < 0.0 else np.inf
         # What happens at the very end is not part of the path, on whichever side of it rounding has put it.
         if not tau < left - TIE * self.digits:
             return left, None
         # Of several rows that meet their limits at once any may go first, but not by a rule: rules can go in circles.
-        (ties,) = (rates >= 1.0 / (tau + TIE * self.digits)).nonzero()
-        if len(ties) > 1:  # but none that is not there yet by more than rounding: a large bound is far in a short time
+        tied = rates <= -1.0 / (tau + TIE * self.digits)
+        if (
+            np.count_nonzero(tied) > 1
+        ):  # but none that is away by more than rounding: a large bound is far in a short time
+            (ties,) = tied.nonzero()
             speeds = np.concatenate([self.scale * np.where(da < 0.0, -da, da - du), np.abs(de)])[ties]
             rounding = DRIFT + RESIDUAL * self.scale * float(self.a.sum())
-            ties = ties[(1.0 / rates[ties] - tau) * speeds <= rounding * self.digits]
+            ties = ties[(-1.0 / rates[ties] - tau) * speeds <= rounding * self.digits]
             first = int(ties[0] if len(ties) == 1 else self.rng.choice(ties))
         if first >= len(M):
             place = first - len(M)

@@ -29,7 +29,7 @@ from backdoor_curves.study.config import (
 )
 from backdoor_curves.study.sources import WIDTHS, content_hash, draw, frozen_network, poisoned, write_rows
 
-ALGORITHM = 3
+ALGORITHM = 4
 """Part of every key; raised when the numbers of a cell change by more than rounding."""
 
 
