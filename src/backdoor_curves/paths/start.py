@@ -57,7 +57,7 @@ def _libsvm(problem: Problem) -> tuple[Shaped[np.ndarray, " n"], float]:
     """Return dual coefficients and intercept of the clean rows, as good as libsvm makes them."""
     # Weights of size 1, since libsvm's own tolerances are absolute; all but 0 for the others, which saves a copy of K.
     scale = float(problem.u0.max())
-    fit = SVC(C=scale, kernel="precomputed", tol=1e-2, max_iter=LIBSVM_STEPS)
+    fit = SVC(C=scale, kernel="precomputed", tol=1e-4, max_iter=LIBSVM_STEPS)
     # Of a positive semidefinite matrix no entry exceeds the largest on the diagonal: it is looked at in its place.
     with warnings.catch_warnings(), config_context(assume_finite=bool(np.isfinite(problem.scale))):
         warnings.simplefilter("ignore", ConvergenceWarning)
