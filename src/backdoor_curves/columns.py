@@ -22,8 +22,9 @@ WORTH = 0.1
 """Share of such columns from which on it pays to part them."""
 PER_UNIT = (1.0, 16.0, 255.0)
 """What makes whole numbers of columns: counts, the pixels of scikit-learn's digits, those of 8 bits."""
-NEAR = 1e-13
-"""How far a whole number may be off: by the rounding of k / 255, or of a difference of two."""
+NEAR = 2.0 * float(np.finfo(float).eps)
+"""How far whole numbers may be off, as a share of the largest in their column: the rounding of k / 255, or of a
+difference of two."""
 EXACT = 2.0**24
 """Up to here single precision has all whole numbers."""
 MOSTLY = 0.75
@@ -137,15 +138,21 @@ def _whole_numbers(
 def _in_units(
     X: Float[np.ndarray, "n p"], per_unit: float
 ) -> tuple[Float32[np.ndarray, "n p"], Bool[np.ndarray, " p"]]:
-    """Return the nearest whole numbers of units, and the columns in which they are no others."""
-    whole, off = np.empty(X.shape, dtype=np.float32), np.zeros(X.shape[1])
+    """Return the nearest whole numbers of units, and the columns in which they are no others.
+
+    However near 0 it is, another number is not 0: a row may have nothing else.
+    """
+    whole, lost = np.empty(X.shape, dtype=np.float32), np.zeros(X.shape[1], dtype=bool)
+    off, largest = np.zeros((2, X.shape[1]))
     for rows in _blocks(len(X), BLOCK):
         units = per_unit * X[rows]
         nearest = np.rint(units)
         whole[rows] = nearest
+        lost |= ((nearest == 0.0) & (units != 0.0)).any(axis=0)
         units -= nearest
         np.maximum(off, np.abs(units, out=units).max(axis=0), out=off)
-    return whole, off <= NEAR
+        np.maximum(largest, np.abs(nearest, out=nearest).max(axis=0), out=largest)
+    return whole, ~lost & (off <= NEAR * largest)
 
 
 def _mostly(whole: Bool[np.ndarray, " p"]) -> bool:

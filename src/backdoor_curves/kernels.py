@@ -41,7 +41,7 @@ def linear(A: Rows, B: Rows) -> Float[np.ndarray, "a b"]:
 
 
 def rbf(A: Rows, B: Rows, gamma: float) -> Float[np.ndarray, "a b"]:
-    """Return exp(-gamma |x - z|^2), 1 for equal rows.
+    """Return exp(-gamma |x - z|^2); 1 for equal rows, but for rounding where B is not A.
 
     Examples
     --------

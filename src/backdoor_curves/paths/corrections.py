@@ -136,7 +136,7 @@ def _gap_to(family: Family, status: Int8[np.ndarray, "k n"], events: int) -> Flo
     lacking = corrections(family, status, events)
     c, b = lacking.c, family.b + lacking.b
     off = np.abs(b * r) if problem.free else 0.5 * problem.shift * (r + problem.corner * lacking.b) ** 2
-    gap = 0.5 * ((c @ problem.gram) * c).sum(axis=1) + lacking.cost + off
+    gap = 0.5 * np.maximum(((c @ problem.gram) * c).sum(axis=1), 0.0) + lacking.cost + off
     dual = family.total() - 0.5 * (family.inner.squares + problem.shift * m**2)
     rounding = float(np.finfo(float).eps * np.sqrt(len(problem.y))) * problem.scale * family.total()
     return np.where(np.abs(lacking.b) <= rounding, gap / np.maximum(dual + gap, np.finfo(float).tiny), np.inf)
@@ -207,7 +207,7 @@ def _for_margin(
     known = len(rows) == len(M) or system.least_pivot() > APART * problem.scale
     rest = np.where((after <= 0.5 * np.abs(v).sum(axis=1)) & known, 2.0 * after, np.inf)
     border = system.border
-    return rows, v[:, border:], v[:, :border].sum(axis=1), np.abs(left[:, border:]), rest
+    return rows, v[:, border:], v[:, :border].sum(axis=1), left, rest
 
 
 def _independent(problem: Problem, rows: Int[np.ndarray, " m"]) -> tuple[MarginSystem, Int[np.ndarray, " r"]]:
@@ -243,10 +243,11 @@ def _twice(
     b: Float[np.ndarray, " g"],
     M: Int[np.ndarray, " m"],
     system: MarginSystem,
-) -> tuple[Float[np.ndarray, "g w"], Float[np.ndarray, "g w"], Float[np.ndarray, " g"]]:
-    """Return the correction, the residual it leaves, and the sum of the absolute values of the one that would follow.
+) -> tuple[Float[np.ndarray, "g w"], Float[np.ndarray, "g m"], Float[np.ndarray, " g"]]:
+    """Return the correction, what of the residual it leaves, and the sum of absolute values of the one to follow.
 
-    What a correction leaves over is what it was made for less S times itself: as small, so that doubles will do.
+    What a correction leaves over is what it was made for less S times itself: as small, so that doubles will do. On the
+    margin it comes as an absolute value and with the rounding of either, as in `_exactly`.
     """
     exact, border = np.longdouble, system.border
     columns = np.flatnonzero(A.any(axis=0))
@@ -255,10 +256,14 @@ def _twice(
     residual = np.empty((len(A), len(M) + border), dtype=exact)
     residual[:, border:] = c @ K + b[:, np.newaxis] - problem.y[M]
     residual[:, :border] = (c.sum(axis=1) + problem.corner * b)[:, np.newaxis]
+    units = (np.sqrt(len(columns)) + 2.0) * float(np.finfo(exact).eps)
+    rounding = units * (np.abs(c) @ np.abs(K) + np.abs(b)[:, np.newaxis] + 1.0).astype(float)
     residual = residual.astype(float)
     first = -system.solve(residual)
     left = residual + _product(problem, M, border, first)
-    return first, left, np.abs(system.solve(left)).sum(axis=1)
+    terms = np.abs(first).sum(axis=1, keepdims=True) * max(problem.scale, 1.0)
+    rounding += float(np.finfo(float).eps) * (np.abs(residual[:, border:]) + terms)
+    return first, np.abs(left[:, border:]) + rounding, np.abs(system.solve(left)).sum(axis=1)
 
 
 def _product(

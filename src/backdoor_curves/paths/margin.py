@@ -30,9 +30,11 @@ class MarginSet:
         places      the columns of the unknowns among the watched ones
         rows        the unknowns' rows of the kernel matrix, watched columns only
         inverse     B
+        least       the least share of its squared length that was left of a row when it joined
     """
 
     width: int
+    least: Number
     has_b: bool
     index: Int[np.ndarray, " m"]
     places: Int[np.ndarray, " w"]
@@ -42,6 +44,7 @@ class MarginSet:
     def __init__(self, problem: Problem) -> None:
         self.K, self.corner, self.border = problem.gram, problem.corner, int(problem.has_intercept)
         self.kappa, self.digits, self._largest = problem.kappa, problem.digits, problem.scale
+        self.least = np.inf
         self.size = 0
         self.watched = self._place = np.empty(0, dtype=np.intp)
         self._index, self._places = np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.intp)
@@ -126,6 +129,7 @@ class MarginSet:
             z, pivot, rounding = self._with_care(r, square)
         if (w or not self.border) and pivot <= DEPENDENT * self.digits * length + rounding:
             return z
+        self.least = min(self.least, pivot / length)
         if w or not self.border:
             edge = np.zeros(len(self._index), dtype=row.dtype)
             edge[:w], edge[w] = z, -1.0

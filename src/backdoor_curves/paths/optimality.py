@@ -158,11 +158,13 @@ class Family:
         for rows in self._parts(np.flatnonzero(steady)) if len(self.betas) > FEW else []:
             R, at_bound = self._columns(rows), self.at_bound[rows]
             F, off = self._in_single(rows, R)
-            settled[rows] = np.where(at_bound, F.max(axis=0) + off < 1.0 - SHORT, F.min(axis=0) - off > 1.0)
+            low, high = F.min(axis=0), F.max(axis=0)
+            settled[rows] = np.where(at_bound, high + off < 1.0 - SHORT, low - off > 1.0) & np.isfinite(high - low)
             held = at_bound & settled[rows]
             sums += R[:, held] @ np.column_stack([u[rows[held]] for u in (self.problem.u0, self.problem.du)])
         return Settled(np.flatnonzero(~settled), np.flatnonzero(settled & self.at_bound), sums)
 
+    @np.errstate(over="ignore", invalid="ignore")
     def _in_single(
         self, rows: Int[np.ndarray, " r"], R: Float[np.ndarray, "s r"]
     ) -> tuple[Float32[np.ndarray, "k r"], Float[np.ndarray, " r"]]:
@@ -170,14 +172,15 @@ class Family:
 
         A sum of s products c r is off by no more than s + 3 units of rounding of sum |c r|, in whatever order it is
         added up: s for the sum, the others for c, r and the bound itself; the sum of t such sums by t more. `TINY` is
-        what comes on top where a factor is smaller than single precision has in full.
+        what each comes with on top where a factor is smaller than single precision has in full. What is larger than it
+        has makes F infinite, or no number.
         """
         (single, largest), R32 = self._single, np.vstack([R, self.problem.y[rows]]).astype(np.float32)
         F = single[:, :SUMMED] @ R32[:SUMMED]
         for first in range(SUMMED, len(R32), SUMMED):
             F += single[:, first : first + SUMMED] @ R32[first : first + SUMMED]
         terms = largest[:-1] @ np.abs(R) + largest[-1]
-        return F, SINGLE * (min(len(R32), SUMMED) + len(R32) / SUMMED + 4.0) * (terms + TINY)
+        return F, SINGLE * ((min(len(R32), SUMMED) + len(R32) / SUMMED + 4.0) * terms + TINY * (len(R32) + 4.0))
 
     @cached_property
     def _single(self) -> tuple[Float32[np.ndarray, "k s_plus_1"], Float[np.ndarray, " s_plus_1"]]:

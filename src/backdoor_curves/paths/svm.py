@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from operator import itemgetter
 
 import numpy as np
 from jaxtyping import Float
@@ -36,6 +37,12 @@ ATTEMPTS = (
 for extended precision, a ridge in units of the kernel matrix's noise; whether the start sets dependent rows apart."""
 INNER = 50
 """Stretches of a path within one segment of a perturbed one, after which it counts as stalled."""
+ENOUGH = 1e-7
+"""Error of the scores of training rows, by its bound, for which no other way is tried."""
+CLEAR = 1e-8
+"""Rounding of a score that hides no event."""
+NEARLY = 1e-4
+"""Rows depend on each other, nearly, if less than this share of their squared length is left."""
 DOUBLE = 4
 """How many of them are in double precision."""
 
@@ -96,11 +103,11 @@ def svm_path(
         u0, du = (np.bincount(group, weights=u) for u in (u0, du))
     problem = Problem(kernel(X, X), y, u0, du, scaling)
     failures: list[RuntimeError] = []
-    spare: SVMPath | None = None
+    best: tuple[float, SVMPath] | None = None
     small = len(problem.y) <= EXTENDED
     for size, ridge, apart in ATTEMPTS if small else ATTEMPTS[:DOUBLE]:
         try:
-            segments, is_whole = _follow(problem, size, ridge, apart)
+            segments, is_sure = _follow(problem, size, ridge, apart)
             path = SVMPath(X, kernel, group, unit, problem, _nodes(segments, problem), size)
             enough = OPTIMAL / 10 if small else OPTIMAL
             plain = not size and ridge is None and _distance(path, enough).max() <= enough
@@ -110,11 +117,11 @@ def svm_path(
         except (StalledError, NotOptimalError) as failure:
             failures.append(failure)
         else:
-            if is_whole or not small:
+            if is_sure or not small or (doubt := _doubt(path)) <= ENOUGH:
                 return path
-            spare = spare or path
-    if spare:
-        return spare
+            best = min(best or (doubt, path), (doubt, path), key=itemgetter(0))
+    if best:
+        return best[1]
     raise NotOptimalError(f"{failures[0]}; raise lambda, remove repeated rows or rescale the features") from failures[0]
 
 
@@ -131,7 +138,8 @@ def _may_repeat(X: Rows) -> bool:
 def _follow(problem: Problem, size: float, ridge: float | None, apart: bool) -> tuple[list[Segment], bool]:
     """Return the segments of the path, the last one a point at beta = 1; on the way margins are off by up to `size`.
 
-    And whether none of its events may be missing.
+    And whether none of its events may be missing, nor hidden in rounding: by bounds that are large, or by rows of the
+    margin that nearly depend on each other.
     """
     n = len(problem.y)
     perturbation = size * np.random.default_rng(5).random(n)
@@ -149,12 +157,14 @@ def _follow(problem: Problem, size: float, ridge: float | None, apart: bool) -> 
     waiting = np.flatnonzero(point.status == IDLE)
     point.status[waiting] = np.where(problem.y[waiting] * point.e[waiting] < 0.0, BOUND, ZERO)
     segments = [*homotopy.follow(np.zeros(n), problem.du), homotopy.here(1.0)]
+    rounding = float(np.finfo(float).eps * problem.scale * problem.bounds(1.0).sum())
+    is_clear = rounding <= CLEAR and float(homotopy.margin.least) >= NEARLY
     if not size:
-        return segments, True
+        return segments, is_clear
     ends = [segment.start for segment in segments[1:]] + [1.0]
     pairs = zip(segments, ends, strict=True)
     parts, are_whole = zip(*(_unperturbed(problem, segment, end, perturbation) for segment, end in pairs), strict=True)
-    return [segment for part in parts for segment in part], all(are_whole)
+    return [segment for part in parts for segment in part], is_clear and all(are_whole)
 
 
 def _unperturbed(
@@ -201,6 +211,13 @@ def _nodes(segments: Sequence[Segment], problem: Problem) -> Nodes:
 def _distance(path: SVMPath, enough: float) -> Float[np.ndarray, " k"]:
     """Return by how much the nodes miss the conditions of the optimum, in the units of `OPTIMAL`."""
     return np.maximum(path.nodal_gap(enough), path._all.outside() / path.problem.bounds(1.0).max())
+
+
+def _doubt(path: SVMPath) -> float:
+    """Return how far the scores of training rows may be off at the nodes and between them: infinite if nobody knows."""
+    nodes = path.at.betas
+    betas = np.append(nodes, (nodes[:-1] + nodes[1:]) / 2)
+    return float(path.lacking(betas).doubt(path.problem.scale).max())
 
 
 def _corrected(path: SVMPath) -> Nodes:

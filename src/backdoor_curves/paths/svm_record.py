@@ -305,13 +305,17 @@ class SVMPath(BetaPath):
         as a residual of that size.
         """
         A, family = self._at(betas)
-        lacking = corrections(family, self.at.status[self._node_before(betas)])
+        lacking = self.lacking(betas)
         small = len(self.problem.y) <= EXTENDED
         for k in lacking.doubtful(self.problem.scale) if small else ():
             if best := self._refined_at(betas[k]):
                 lacking = lacking.replaced(int(k), A[k], family.b[k], best, self.problem)
         bounds = [self._score_bound(X, A, family.b, lacking) for X in rows]
         return Certificate(betas, self.gap(betas), np.max([np.zeros(len(betas)), *bounds], axis=0))
+
+    def lacking(self, betas: Float[np.ndarray, " b"]) -> Corrections:
+        """Return what the solutions at some betas lack to the optimum."""
+        return corrections(self._at(betas)[1], self.at.status[self._node_before(betas)])
 
     def _at(self, betas: Float[np.ndarray, " b"]) -> tuple[Float[np.ndarray, "b n"], Family]:
         """Return the duals at some betas, and the solutions."""
