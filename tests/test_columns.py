@@ -101,3 +101,28 @@ def test_values_beyond_single_precision_are_no_whole_numbers_to_it(largest):
     A = largest * np.random.default_rng(0).random((40, 50))
     assert Columns.of_both(A, A)[0].whole == []
     np.testing.assert_allclose(inner(A, A), A @ A.T, rtol=1e-13)
+
+
+@pytest.mark.parametrize("scale", [1e-13, 1e-14, 1e-20, 1e-300])
+def test_small_features_are_no_zeros(scale):
+    """Times in seconds, of femtoseconds: the kernel knows no unit."""
+    A = np.random.default_rng(0).normal(size=(50, 30))
+    np.testing.assert_allclose(inner(scale * A, A), scale * (A @ A.T), rtol=1e-12, atol=1e-14 * scale)
+    assert Columns.of_both(scale * A, scale * A)[0].whole == []
+
+
+def test_an_entry_that_is_hardly_there_is_not_0():
+    """Among counts, in a row that has nothing else; and 1 + 8e-14 is not 1."""
+    A = whole_rows(50, 40, 3).astype(float)
+    A[7], A[7, 5], A[9, 3] = 0.0, 9e-14, 1.0 + 8e-14
+    left, right = Columns.of_both(A, A.copy())
+    assert left.often.shape[1] == 2
+    K = left.inner(right)
+    np.testing.assert_allclose(K[7, 7], 81e-28, rtol=1e-14)
+    np.testing.assert_allclose(K, A @ A.T, rtol=1e-15, atol=1e-40)
+
+
+def test_differences_of_pixels_are_whole():
+    """As a Gaussian kernel takes them, from an origin in one of the rows: off by the rounding of both."""
+    A = whole_rows(60, 80, 255) / 255
+    assert Columns.of_both(A - A[0], A - A[0])[0].often.shape[1] == 0

@@ -8,6 +8,8 @@ import pytest
 
 from backdoor_curves.kernels import linear, rbf
 from backdoor_curves.paths import optimality
+from backdoor_curves.paths.dual import Problem
+from backdoor_curves.paths.optimality import Family
 from backdoor_curves.paths.svm import svm_path
 
 KERNELS = pytest.mark.parametrize(
@@ -95,3 +97,16 @@ def test_the_bound_is_what_keeps_doubtful_rows(monkeypatch):
     assert row in moved.settled.others
     monkeypatch.setattr(optimality, "SINGLE", 0.0)
     assert row not in replace(family, b=b + problem.y[row] * 1e-6).settled.others
+
+
+def test_kernels_beyond_single_precision_settle_nothing():
+    """A product that overflows says nothing, without a warning: the row in question has a margin of -2."""
+    K = np.diag([1e39, 1.0, 4e39])
+    K[0, 2] = K[2, 0] = 1e39
+    K[1, 2] = K[2, 1] = -3.0
+    problem = Problem(K, np.ones(3), np.ones(3), np.zeros(3), 0.0)
+    for k in (optimality.FEW, optimality.FEW + 4):
+        A, betas = np.tile([1e-39, 1.0], (k, 1)), np.linspace(0.0, 1.0, k)
+        family = Family(problem, betas, np.zeros(k), np.array([0, 1]), A, np.zeros(3, dtype=bool))
+        assert 2 in family.settled.others
+        assert family.gap().min() > 0.5

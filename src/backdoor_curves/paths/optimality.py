@@ -159,7 +159,8 @@ class Family:
             R, at_bound = self._columns(rows), self.at_bound[rows]
             F, off = self._in_single(rows, R)
             low, high = F.min(axis=0), F.max(axis=0)
-            settled[rows] = np.where(at_bound, high + off < 1.0 - SHORT, low - off > 1.0) & np.isfinite(high - low)
+            on_side = np.where(at_bound, high + off < 1.0 - SHORT, low - off > 1.0)
+            settled[rows] = on_side & np.isfinite(low) & np.isfinite(high)
             held = at_bound & settled[rows]
             sums += R[:, held] @ np.column_stack([u[rows[held]] for u in (self.problem.u0, self.problem.du)])
         return Settled(np.flatnonzero(~settled), np.flatnonzero(settled & self.at_bound), sums)
