@@ -37,8 +37,8 @@ ATTEMPTS = (
 for extended precision, a ridge in units of the kernel matrix's noise; whether the start sets dependent rows apart."""
 INNER = 50
 """Stretches of a path within one segment of a perturbed one, after which it counts as stalled."""
-ENOUGH = 1e-7
-"""Error of the scores of training rows, by its bound, for which no other way is tried."""
+ENOUGH = 1e-6
+"""Bound on the error of the training rows' scores with which no other way is tried: what curves ask for by default."""
 CLEAR = 1e-8
 """Rounding of a score that hides no event."""
 NEARLY = 1e-4
@@ -214,10 +214,10 @@ def _distance(path: SVMPath, enough: float) -> Float[np.ndarray, " k"]:
 
 
 def _doubt(path: SVMPath) -> float:
-    """Return how far the scores of training rows may be off at the nodes and between them: infinite if nobody knows."""
+    """Return how far the scores of the training rows may be off, at the nodes and between them: infinite if unknown."""
     nodes = path.at.betas
     betas = np.append(nodes, (nodes[:-1] + nodes[1:]) / 2)
-    return float(path.lacking(betas).doubt(path.problem.scale).max())
+    return float(path.score_bound(betas, path.X).max())
 
 
 def _corrected(path: SVMPath) -> Nodes:

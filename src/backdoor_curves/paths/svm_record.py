@@ -305,7 +305,7 @@ class SVMPath(BetaPath):
         as a residual of that size.
         """
         A, family = self._at(betas)
-        lacking = self.lacking(betas)
+        lacking = corrections(family, self.at.status[self._node_before(betas)])
         small = len(self.problem.y) <= EXTENDED
         for k in lacking.doubtful(self.problem.scale) if small else ():
             if best := self._refined_at(betas[k]):
@@ -313,9 +313,10 @@ class SVMPath(BetaPath):
         bounds = [self._score_bound(X, A, family.b, lacking) for X in rows]
         return Certificate(betas, self.gap(betas), np.max([np.zeros(len(betas)), *bounds], axis=0))
 
-    def lacking(self, betas: Float[np.ndarray, " b"]) -> Corrections:
-        """Return what the solutions at some betas lack to the optimum."""
-        return corrections(self._at(betas)[1], self.at.status[self._node_before(betas)])
+    def score_bound(self, betas: Float[np.ndarray, " b"], X: Rows) -> Float[np.ndarray, " b"]:
+        """Return how far the scores of some rows may be from the optimum's, without a look in extended precision."""
+        A, family = self._at(betas)
+        return self._score_bound(X, A, family.b, corrections(family, self.at.status[self._node_before(betas)]))
 
     def _at(self, betas: Float[np.ndarray, " b"]) -> tuple[Float[np.ndarray, "b n"], Family]:
         """Return the duals at some betas, and the solutions."""
