@@ -20,6 +20,7 @@ from backdoor_curves.paths.homotopy import Homotopy
 from backdoor_curves.paths.interpolants import SHORTEST
 from backdoor_curves.paths.start import start
 from backdoor_curves.paths.svm_record import EXTENDED, OPTIMAL, Nodes, NotOptimalError, SVMPath
+from backdoor_curves.paths.walk import TIE
 from backdoor_curves.rows import Rows, distinct_rows, take_rows
 
 BETWEEN = 4.0
@@ -197,7 +198,9 @@ def _nodes(segments: Sequence[Segment], problem: Problem) -> Nodes:
         same = [before for before in kept[-2:] if before.start == segment.start]
         # Only an empty margin leaves a free intercept to jump.
         jumps = problem.free and len(same) == 1 and not same[0].margin.size and same[0].b != segment.b
-        if same and not (jumps and segment.start > 0.0):
+        if jumps and segment.start <= TIE:  # at 0, wherever rounding has put it
+            kept, segment = [], segment._replace(start=0.0)
+        elif same and not jumps:
             kept.pop()
         kept.append(segment)
     return Nodes(
