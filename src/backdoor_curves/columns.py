@@ -31,6 +31,8 @@ MOSTLY = 0.75
 """Share of columns that are whole numbers from which on it pays to part them."""
 GROUPS = 16
 """Groups of columns at most: each costs a look at all products."""
+FEW = 0.1
+"""Share of products up to which they are added one by one."""
 SAMPLE = 200
 """Rows that show how many entries of a column are 0, and a tenth of them which unit may be that of all."""
 BLOCK = 256
@@ -98,18 +100,31 @@ class Columns:
         return K
 
     def _inner_in_tiles(self, other: Columns) -> Float[np.ndarray, "a b"]:
-        """Return the inner products but for the columns that are almost always 0; of rows with themselves, one half."""
+        """Return the inner products but for the columns that are almost always 0; of rows with themselves, one half.
+
+        A trigger's columns may be those that are not whole, and 0 but in the rows that have it: then it is added there.
+        """
         K, same = np.empty((len(self.often), len(other.often))), other is self
+        a, b = (np.flatnonzero(part.often.any(axis=1)) for part in (self, other))
+        everywhere = len(a) * len(b) > K.size * FEW
         for rows in _tiles(len(K)):
             for columns in _tiles(K.shape[1]):
                 if same and columns.start < rows.start:
                     continue
                 tile = K[rows, columns]
-                np.matmul(self.often[rows], other.often[columns].T, out=tile)
-                for left, right in zip(self.whole, other.whole, strict=True):
-                    tile += np.multiply(left[rows] @ right[columns].T, self.per_unit**-2, dtype=float)
+                for k, (left, right) in enumerate(zip(self.whole, other.whole, strict=True)):
+                    exact = left[rows] @ right[columns].T
+                    if k == 0:
+                        np.multiply(exact, self.per_unit**-2, out=tile, dtype=float)
+                    else:
+                        tile += np.multiply(exact, self.per_unit**-2, dtype=float)
+                if everywhere:
+                    tile += self.often[rows] @ other.often[columns].T
                 if same and columns != rows:
                     K[columns, rows] = tile.T
+        if not everywhere:
+            left = self.often[a]
+            K[np.ix_(a, b)] += left @ (left if same else other.often[b]).T
         return K
 
 

@@ -201,7 +201,7 @@ class MarginSet:
         order = independent(block, share * self.digits * float(np.diag(block).max()))
         kept, left = np.sort(rows[order]), np.sort(np.delete(rows, order))
         self.watched = np.empty(0, dtype=np.intp)
-        self._allocate(self.border + len(kept) + len(kept) // 4 + 64)
+        self._allocate(self.border + len(kept) + len(kept) // 4 + 32)
         self.size = len(kept)
         self._index[self.border : self.border + self.size] = kept
         self._show()
