@@ -20,6 +20,8 @@ ROUNDING = 4.0 * float(np.finfo(float).eps)
 """Of a score near 1: a condition that holds by less may not hold."""
 APART = 1e-6
 """Rows this far from each other's span, in squared lengths of the largest, are independent whatever rounding does."""
+EXCESS = 1e-9
+"""What a dual may be beyond its limits by rounding, as a share of the largest bound."""
 DOUBTFUL = 1e-11
 """An error of the scores beyond which the sets are looked at again."""
 EVENTS = 3
@@ -179,6 +181,10 @@ def _for_sets(family: Family, status: Int8[np.ndarray, "k n"]) -> tuple[Correcti
         length[k] = _length(problem, status[k] == MARGIN, failing[k])
     limit = np.where(after < 0.5 * u, ZERO, BOUND).astype(np.int8)
     others = np.where(failing, np.where(status == MARGIN, limit, MARGIN), status).astype(np.int8)
+    # What the last row of the margin cannot take up another will, at an intercept that this one does not know.
+    excess = np.where(status == MARGIN, np.maximum(-after, after - u), 0.0).max(axis=1)
+    alone = problem.free & ~(others == MARGIN).any(axis=1) & (excess > EXCESS * u.max(axis=1))
+    rest = np.where(alone, np.inf, rest)
     return Corrections(problem.y * (after - before), b, rest, wrong, cost, length, dependent), others
 
 

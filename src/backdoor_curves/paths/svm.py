@@ -139,7 +139,7 @@ def _may_repeat(X: Rows) -> bool:
 def _follow(problem: Problem, size: float, ridge: float | None, apart: bool) -> tuple[list[Segment], bool]:
     """Return the segments of the path, the last one a point at beta = 1; on the way margins are off by up to `size`.
 
-    And whether none of its events may be missing, nor hidden in rounding: by bounds that are large, or by rows of the
+    And whether none of its events may be missing: by a perturbation, by the rounding of large bounds, or by rows of the
     margin that nearly depend on each other.
     """
     n = len(problem.y)
@@ -164,31 +164,30 @@ def _follow(problem: Problem, size: float, ridge: float | None, apart: bool) -> 
         return segments, is_clear
     ends = [segment.start for segment in segments[1:]] + [1.0]
     pairs = zip(segments, ends, strict=True)
-    parts, are_whole = zip(*(_unperturbed(problem, segment, end, perturbation) for segment, end in pairs), strict=True)
-    return [segment for part in parts for segment in part], is_clear and all(are_whole)
+    return [part for segment, end in pairs for part in _unperturbed(problem, segment, end, perturbation)], False
 
 
 def _unperturbed(
     problem: Problem, segment: Segment, end: Number, perturbation: Float[np.ndarray, " n"]
-) -> tuple[list[Segment], bool]:
+) -> list[Segment]:
     """Return a segment for margins 1: at its start by the same homotopy in h at a fixed beta, then on to its end.
 
-    The events of the two paths are not the same, so that one segment may become several. And whether these are all: of
-    a path that stalls the first is kept.
+    The events of the two paths are not the same, so that one segment may become several; of a path that stalls the
+    first is kept.
     """
     u, off = problem.bounds(segment.start), problem.y * perturbation
     homotopy = Homotopy(problem, segment.duals(np.arange(len(u)), u), segment.b, segment.status, problem.y + off, u)
     homotopy.follow(-off, np.zeros_like(u))
     first, length = homotopy.here(segment.start), end - segment.start
     if not length > 0.0:
-        return [first], True
+        return [first]
     homotopy.limit = homotopy.stretches + INNER
     try:
         inner = homotopy.follow(np.zeros_like(u), length * problem.du)
     except StalledError:
-        return [first], False
+        return [first]
     later = [part._replace(start=segment.start + length * part.start) for part in inner if part.start > 0.0]
-    return [first, *later], True
+    return [first, *later]
 
 
 def _nodes(segments: Sequence[Segment], problem: Problem) -> Nodes:
