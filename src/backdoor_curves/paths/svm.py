@@ -36,6 +36,8 @@ ATTEMPTS = (
 )
 """Ways to follow a path, each for where those before fail: size of the random shifts of the margins that break ties;
 for extended precision, a ridge in units of the kernel matrix's noise; whether the start sets dependent rows apart."""
+DOUBLE = 4
+"""How many of them are in double precision."""
 INNER = 50
 """Stretches of a path within one segment of a perturbed one, after which it counts as stalled."""
 ENOUGH = 1e-6
@@ -44,8 +46,6 @@ CLEAR = 1e-8
 """Rounding of a score that hides no event."""
 NEARLY = 1e-4
 """Rows depend on each other, nearly, if less than this share of their squared length is left."""
-DOUBLE = 4
-"""How many of them are in double precision."""
 
 
 def svm_path(
@@ -217,9 +217,12 @@ def _distance(path: SVMPath, enough: float) -> Float[np.ndarray, " k"]:
 
 def _doubt(path: SVMPath) -> float:
     """Return how far the scores of the training rows may be off, at the nodes and between them: infinite if unknown."""
-    nodes = path.at.betas
-    betas = np.append(nodes, (nodes[:-1] + nodes[1:]) / 2)
-    return float(path.score_bound(betas, path.X).max())
+    return float(path.score_bound(_with_middles(path.at.betas), path.X).max())
+
+
+def _with_middles(nodes: Float[np.ndarray, " k"]) -> Float[np.ndarray, " b"]:
+    """Return the betas of the nodes, and after them those in the middle between two."""
+    return np.append(nodes, (nodes[:-1] + nodes[1:]) / 2)
 
 
 def _corrected(path: SVMPath) -> Nodes:
@@ -259,7 +262,7 @@ def _refined(path: SVMPath, everywhere: bool) -> SVMPath:
 def _require_optimal(path: SVMPath) -> None:
     """Raise unless every node meets the conditions of the optimum, and the middle between two nodes."""
     nodes, outside = path.at.betas, path._all.outside() / path.problem.bounds(1.0).max()
-    betas = np.append(nodes, (nodes[:-1] + nodes[1:]) / 2)
+    betas = _with_middles(nodes)
     worst = path.gap(betas, enough=OPTIMAL / BETWEEN)
     at, middle = worst[: len(nodes)], worst[len(nodes) :]
     # What the nodes have too is rounding, and between two nodes at one beta is nothing else.

@@ -305,7 +305,7 @@ class SVMPath(BetaPath):
         as a residual of that size.
         """
         A, family = self._at(betas)
-        lacking = corrections(family, self.at.status[self._node_before(betas)])
+        lacking = corrections(family, self._sets(betas))
         small = len(self.problem.y) <= EXTENDED
         for k in lacking.doubtful(self.problem.scale) if small else ():
             if best := self._refined_at(betas[k]):
@@ -316,7 +316,7 @@ class SVMPath(BetaPath):
     def score_bound(self, betas: Float[np.ndarray, " b"], X: Rows) -> Float[np.ndarray, " b"]:
         """Return how far the scores of some rows may be from the optimum's, without a look in extended precision."""
         A, family = self._at(betas)
-        return self._score_bound(X, A, family.b, corrections(family, self.at.status[self._node_before(betas)]))
+        return self._score_bound(X, A, family.b, corrections(family, self._sets(betas)))
 
     def _at(self, betas: Float[np.ndarray, " b"]) -> tuple[Float[np.ndarray, "b n"], Family]:
         """Return the duals at some betas, and the solutions."""
@@ -327,7 +327,7 @@ class SVMPath(BetaPath):
     def gap(self, betas: Float[np.ndarray, " b"], enough: float = OPTIMAL) -> Float[np.ndarray, " b"]:
         """Return the relative duality gap; where that is not small enough, to a primal point in extended precision."""
         A, family = self._at(betas)
-        gap = _proven(family, self.at.status[self._node_before(betas)], enough)
+        gap = _proven(family, self._sets(betas), enough)
         for k in self.can_be_refined(np.flatnonzero(gap > enough)):
             if best := self._refined_at(betas[k]):
                 gap[k] = min(gap[k], self.refinement.gap(betas[k], A[k], family.b[k], best))
@@ -362,6 +362,10 @@ class SVMPath(BetaPath):
         """Return the largest length of a row of X in the kernel's space, and that of the training rows on top."""
         squares = np.concatenate([np.diag(self.kernel(block, block)) for block in _few_at_a_time(X)])
         return float(np.sqrt(max(squares.max(), 0.0)) + np.sqrt(self.problem.scale))
+
+    def _sets(self, betas: Float[np.ndarray, " b"]) -> Int8[np.ndarray, "b n"]:
+        """Return the set of each row from the node before each beta on."""
+        return self.at.status[self._node_before(betas)]
 
     def _node_before(self, betas: Float[np.ndarray, " b"]) -> Int[np.ndarray, " b"]:
         return np.clip(np.searchsorted(self.at.betas, betas, side="right") - 1, 0, len(self.at.betas) - 1)

@@ -206,9 +206,8 @@ class Walk:
             return left, None
         # Of several rows that meet their limits at once any may go first, but not by a rule: rules can go in circles.
         tied = rates <= -1.0 / (tau + TIE * self.digits)
-        if (
-            np.count_nonzero(tied) > 1
-        ):  # but none that is away by more than rounding: a large bound is far in a short time
+        if np.count_nonzero(tied) > 1:
+            # But none that is away by more than rounding: a large bound is far in a short time.
             (ties,) = tied.nonzero()
             speeds = np.concatenate([self.scale * np.where(da < 0.0, -da, da - du), np.abs(de)])[ties]
             rounding = DRIFT + RESIDUAL * self.scale * float(self.a.sum())
