@@ -22,8 +22,8 @@ from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.svm import SVC, LinearSVC
 
 import backdoor_curves as bc
-from backdoor_curves.data import join
-from backdoor_curves.paper import protocol
+from backdoor_curves.data.samples import join
+from backdoor_curves.poisoning import paper_protocol as protocol
 
 CASES: tuple[tuple[Any, dict[str, Any]], ...] = (
     (RidgeClassifier(alpha=0.5), {}),

@@ -29,10 +29,10 @@ from typing import Any
 
 import numpy as np
 
-from backdoor_curves.study.config import read_study
-from backdoor_curves.study.run import load_run
-from backdoor_curves.study.running import Wishes, run_study
-from backdoor_curves.study.store import read_record
+from backdoor_curves.study.file.config import read_study
+from backdoor_curves.study.run_study import Wishes, run_study
+from backdoor_curves.study.store.run import load_run
+from backdoor_curves.study.store.sqlite import read_record
 
 STUDY = """
 name = "kills"
@@ -51,7 +51,7 @@ BAD = 10.0
 """The lambda of the cells that kill their worker, with this seed and rate."""
 SITE = f"""
 import os, signal
-import backdoor_curves.study.work as work
+import backdoor_curves.study.compute.cell as work
 real = work.estimator
 def estimator(cell):
     if (cell.learner, cell.lam, cell.seed, cell.rate) == ("ridge", {BAD}, 0, 0.1):

@@ -26,7 +26,7 @@ import numpy as np
 import scipy
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from backdoor_curves.paper import protocol
+from backdoor_curves.poisoning import paper_protocol as protocol
 from reference.logistic_mnist import PAIRS, RATES, SHARED, STRENGTHS, compare, random_betas
 
 

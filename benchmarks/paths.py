@@ -25,13 +25,13 @@ from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.svm import SVC, LinearSVC
 
 import backdoor_curves as bc
-from backdoor_curves import kernels
-from backdoor_curves.data import join
-from backdoor_curves.paper import protocol
+from backdoor_curves.data.samples import join
+from backdoor_curves.kernels import functions as kernels
 from backdoor_curves.paths.logistic import logistic_path
 from backdoor_curves.paths.ridge import ridge_path
-from backdoor_curves.paths.squared_hinge import squared_hinge_path
-from backdoor_curves.paths.svm import svm_path
+from backdoor_curves.paths.squared_hinge.path import squared_hinge_path
+from backdoor_curves.paths.svm.follow import svm_path
+from backdoor_curves.poisoning import paper_protocol as protocol
 
 BETAS = protocol.BETAS
 Scores = np.ndarray

@@ -18,10 +18,10 @@ from collections import Counter
 from pathlib import Path
 
 import backdoor_curves as bc
-from backdoor_curves.paper.claims import claims_of
-from backdoor_curves.paper.comparison import as_csv, as_text, compare, summary
-from backdoor_curves.paper.published_files import read_published
-from backdoor_curves.paper.repeated import repeat
+from backdoor_curves.paper.claims.conclusions import claims_of
+from backdoor_curves.paper.numbers.comparison import as_csv, as_text, compare, summary
+from backdoor_curves.paper.numbers.published_files import read_published
+from backdoor_curves.paper.numbers.repeated import repeat
 
 SHARED = Path(__file__).parents[2] / "shared"
 

@@ -21,8 +21,9 @@ from pathlib import Path
 
 import numpy as np
 
-from backdoor_curves.data import PoisonedData
-from backdoor_curves.paper import protocol, published
+from backdoor_curves.data.poisoned import PoisonedData
+from backdoor_curves.paper.numbers import published
+from backdoor_curves.poisoning import paper_protocol as protocol
 
 NAME = re.compile(r"(ridge|logistic|svm|svm-rbf)_pair(\d)-(\d)_ttypebadnet_tsize(\d+)\.csv")
 ALLOWED = {"ridge": 1e-6, "logistic": 5e-3, "svm": 1e-8, "svm-rbf": 1e-8}

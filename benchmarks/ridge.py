@@ -17,7 +17,7 @@ import numpy as np
 from sklearn.linear_model import RidgeClassifier
 
 import backdoor_curves as bc
-from backdoor_curves.data import join
+from backdoor_curves.data.samples import join
 
 RIDGE = RidgeClassifier(alpha=0.5)
 

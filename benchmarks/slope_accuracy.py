@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from backdoor_curves.paper import protocol
+from backdoor_curves.poisoning import paper_protocol as protocol
 from reference.slope_differences import CURVES, GRIDS, Fits
 from reference.svm_mnist import PAIRS, SHARED
 

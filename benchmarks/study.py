@@ -35,15 +35,16 @@ from typing import Any
 
 import numpy as np
 
-from backdoor_curves.data import join
-from backdoor_curves.paper import protocol, published
-from backdoor_curves.study.config import DataConfig, read_study
-from backdoor_curves.study.plan import Cell, make_plan
-from backdoor_curves.study.run import load_run
-from backdoor_curves.study.running import Wishes, run_study
-from backdoor_curves.study.sources import draw
-from backdoor_curves.study.store import Store
-from backdoor_curves.study.work import Outcome, estimator
+from backdoor_curves.data.samples import join
+from backdoor_curves.paper.numbers import published
+from backdoor_curves.poisoning import paper_protocol as protocol
+from backdoor_curves.study.compute.cell import Outcome, estimator
+from backdoor_curves.study.file.config import DataConfig, read_study
+from backdoor_curves.study.plan.cells import Cell, make_plan
+from backdoor_curves.study.plan.sources import draw
+from backdoor_curves.study.run_study import Wishes, run_study
+from backdoor_curves.study.store.run import load_run
+from backdoor_curves.study.store.sqlite import Store
 
 STUDY = Path(__file__).parents[1] / "studies" / "paper-mnist.toml"
 BIG = """

@@ -27,7 +27,7 @@ import piqp
 import scipy
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from backdoor_curves.paper import protocol
+from backdoor_curves.poisoning import paper_protocol as protocol
 from reference.svm_mnist import PAIRS, RATES, SETTINGS, SHARED, compare, random_betas
 
 

@@ -9,7 +9,7 @@ import pytest
 from jaxtyping import install_import_hook
 
 install_import_hook(
-    [f"backdoor_curves.{name}" for name in ("paths", "codes", "losses", "kernels", "lines", "flips")],
+    [f"backdoor_curves.{name}" for name in ("paths", "losses", "kernels.functions", "curve.flips")],
     "beartype.beartype",
 )
 

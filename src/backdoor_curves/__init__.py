@@ -3,6 +3,8 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from backdoor_curves.records.version import __version__
+
 if TYPE_CHECKING:
     from backdoor_curves import datasets as datasets
     from backdoor_curves import features as features
@@ -10,29 +12,27 @@ if TYPE_CHECKING:
     from backdoor_curves.curve import BackdoorLearningCurve as BackdoorLearningCurve
     from backdoor_curves.curve import backdoor_learning_curve as backdoor_learning_curve
     from backdoor_curves.curve import backdoor_learning_curves as backdoor_learning_curves
-    from backdoor_curves.data import PoisonedData as PoisonedData
-    from backdoor_curves.data import Samples as Samples
+    from backdoor_curves.curve.influence import Influence as Influence
+    from backdoor_curves.curve.influence import influence as influence
+    from backdoor_curves.curve.input_gradient import input_gradient as input_gradient
+    from backdoor_curves.curve.input_gradient import trigger_mask as trigger_mask
+    from backdoor_curves.curve.input_gradient import trigger_share as trigger_share
+    from backdoor_curves.data.poisoned import PoisonedData as PoisonedData
+    from backdoor_curves.data.samples import Samples as Samples
     from backdoor_curves.display import BackdoorLearningCurveDisplay as BackdoorLearningCurveDisplay
     from backdoor_curves.display import DeviationDisplay as DeviationDisplay
     from backdoor_curves.display import GradientDisplay as GradientDisplay
     from backdoor_curves.display import InfluentialRowsDisplay as InfluentialRowsDisplay
     from backdoor_curves.display import SlopeDisplay as SlopeDisplay
-    from backdoor_curves.explain import input_gradient as input_gradient
-    from backdoor_curves.explain import trigger_mask as trigger_mask
-    from backdoor_curves.explain import trigger_share as trigger_share
     from backdoor_curves.features import FrozenFeatures as FrozenFeatures
-    from backdoor_curves.following import ToleranceError as ToleranceError
-    from backdoor_curves.influences import Influence as Influence
-    from backdoor_curves.influences import influence as influence
+    from backdoor_curves.learners.follow import ToleranceError as ToleranceError
+    from backdoor_curves.learners.shared import Shared as Shared
     from backdoor_curves.paths.base import PathError as PathError
-    from backdoor_curves.paths.shared import Shared as Shared
-    from backdoor_curves.poisoning import poison as poison
-    from backdoor_curves.study.run import Run as Run
-    from backdoor_curves.study.run import load_run as load_run
+    from backdoor_curves.poisoning.poison import poison as poison
+    from backdoor_curves.study.store.run import Run as Run
+    from backdoor_curves.study.store.run import load_run as load_run
     from backdoor_curves.triggers import FeatureTrigger as FeatureTrigger
     from backdoor_curves.triggers import PatchTrigger as PatchTrigger
-
-__version__ = "0.1.0"
 
 _HOME = {
     "BackdoorLearningCurve": "curve",
@@ -41,27 +41,27 @@ _HOME = {
     "FeatureTrigger": "triggers",
     "FrozenFeatures": "features",
     "GradientDisplay": "display",
-    "Influence": "influences",
+    "Influence": "curve.influence",
     "InfluentialRowsDisplay": "display",
     "PatchTrigger": "triggers",
     "PathError": "paths.base",
     "PoisonedData": "data",
-    "Run": "study.run",
+    "Run": "study.store.run",
     "Samples": "data",
-    "Shared": "paths.shared",
+    "Shared": "learners.shared",
     "SlopeDisplay": "display",
-    "ToleranceError": "following",
+    "ToleranceError": "learners.follow",
     "backdoor_learning_curve": "curve",
     "backdoor_learning_curves": "curve",
-    "influence": "influences",
-    "input_gradient": "explain",
-    "load_run": "study.run",
-    "poison": "poisoning",
-    "trigger_mask": "explain",
-    "trigger_share": "explain",
+    "influence": "curve.influence",
+    "input_gradient": "curve.input_gradient",
+    "load_run": "study.store.run",
+    "poison": "poisoning.poison",
+    "trigger_mask": "curve.input_gradient",
+    "trigger_share": "curve.input_gradient",
 }
 _MODULES = ("datasets", "features", "metrics")
-__all__ = [*_HOME, *_MODULES]
+__all__ = [*_HOME, *_MODULES, "__version__"]
 
 
 def __getattr__(name: str) -> Any:

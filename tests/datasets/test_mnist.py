@@ -149,7 +149,7 @@ def test_wrong_arguments_are_refused_before_any_file_is_sought(small, arguments,
 def test_importing_the_loaders_loads_neither_scikit_learn_nor_a_network_client():
     """The command line must answer at once."""
     code = (
-        "import sys, backdoor_curves.data; before = set(sys.modules); import backdoor_curves.datasets;"
+        "import sys, backdoor_curves.data.samples; before = set(sys.modules); import backdoor_curves.datasets;"
         "new = set(sys.modules) - before; print({'sklearn', 'http.client', 'urllib.request'} & new)"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

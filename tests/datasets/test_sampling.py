@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from backdoor_curves.data.rng import check_rng
 from backdoor_curves.datasets.sampling import DIGIT_GROUPINGS, check_count, class_groups, sample_rows
-from backdoor_curves.rng import check_rng
 
 LABELS = np.array([1, 5, 7, 1, 7, 7, 0])
 

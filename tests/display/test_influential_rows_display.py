@@ -11,7 +11,7 @@ from sklearn.svm import SVC
 
 import backdoor_curves as bc
 from backdoor_curves import InfluentialRowsDisplay as Display
-from backdoor_curves.data import join
+from backdoor_curves.data.samples import join
 from backdoor_curves.display.style import TRIGGER
 
 

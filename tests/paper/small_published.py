@@ -9,8 +9,8 @@ from functools import cache
 import numpy as np
 
 import backdoor_curves as bc
-from backdoor_curves.paper import protocol, published
-from backdoor_curves.paper.published_files import (
+from backdoor_curves.paper.numbers import published
+from backdoor_curves.paper.numbers.published_files import (
     SLOPE_COLUMNS,
     CurveFile,
     PathFile,
@@ -19,6 +19,7 @@ from backdoor_curves.paper.published_files import (
     PublishedPath,
     SlopeFile,
 )
+from backdoor_curves.poisoning import paper_protocol as protocol
 
 BETAS = np.array([0.0, 0.3, 0.99])
 GAMMA = 0.3

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from backdoor_curves.paper import claims
-from backdoor_curves.paper.accuracy_claims import clean_accuracy_is_high, clean_accuracy_stays
-from backdoor_curves.paper.claims import Growth, TriggerShare, claims_of
-from backdoor_curves.paper.published import PublishedRow, Setting
-from backdoor_curves.paper.published_files import SlopeFile
-from backdoor_curves.paper.rank_correlation import rank_correlation
-from backdoor_curves.study.store import StoredCell
+from backdoor_curves.paper.claims import conclusions as claims
+from backdoor_curves.paper.claims.accuracy_claims import clean_accuracy_is_high, clean_accuracy_stays
+from backdoor_curves.paper.claims.conclusions import Growth, TriggerShare, claims_of
+from backdoor_curves.paper.claims.rank_correlation import rank_correlation
+from backdoor_curves.paper.numbers.published import PublishedRow, Setting
+from backdoor_curves.paper.numbers.published_files import SlopeFile
+from backdoor_curves.study.store.sqlite import StoredCell
 
 SEEDS = (1, 10, 11, 100, 101)
 LAMBDAS = (0.01, 1.0, 100.0)

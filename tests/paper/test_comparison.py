@@ -16,13 +16,13 @@ from sklearn.svm import SVC, LinearSVC
 from small_published import BETAS, SETTINGS, images, placeholders, poisoned
 
 import backdoor_curves as bc
-from backdoor_curves.paper import repeated
-from backdoor_curves.paper.agreement import Number, distance, met_within, stops_within, verdict_of, why
-from backdoor_curves.paper.comparison import as_csv, as_text, compare, summary
-from backdoor_curves.paper.published import PublishedRow
-from backdoor_curves.paper.repeated import repeat
-from backdoor_curves.study.quantities import numbers
-from backdoor_curves.study.store import StoredCell
+from backdoor_curves.paper.numbers import repeated
+from backdoor_curves.paper.numbers.agreement import Number, distance, met_within, stops_within, verdict_of, why
+from backdoor_curves.paper.numbers.comparison import as_csv, as_text, compare, summary
+from backdoor_curves.paper.numbers.published import PublishedRow
+from backdoor_curves.paper.numbers.repeated import repeat
+from backdoor_curves.study.compute.quantities import numbers
+from backdoor_curves.study.store.sqlite import StoredCell
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 NAMES = {"logistic": "logistic, penalised intercept", "ridge": "ridge", "svm": "linear-svm", "svm-rbf": "rbf-svm"}

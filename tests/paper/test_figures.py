@@ -10,12 +10,15 @@ from matplotlib.figure import Figure
 
 import backdoor_curves as bc
 from backdoor_curves.display.saving import save_figure
-from backdoor_curves.paper import figures, recipes, reproduce
-from backdoor_curves.paper.explanations import Explanation, explain_linear_svm
-from backdoor_curves.paper.panels import chosen, curve_columns, draw_curves, draw_slopes, smallest_trigger
+from backdoor_curves.paper import reproduce
+from backdoor_curves.paper.figures import draw as figures
+from backdoor_curves.paper.figures import recipes
+from backdoor_curves.paper.figures.explanations import Explanation, explain_linear_svm
+from backdoor_curves.paper.figures.panels import chosen, curve_columns, draw_curves, draw_slopes, smallest_trigger
 from backdoor_curves.paper.results import STUDIES as FILES
 from backdoor_curves.paper.results import Asked, part_of
-from backdoor_curves.study.config import (
+from backdoor_curves.report.figures.run_figures import draw_deviations
+from backdoor_curves.study.file.config import (
     DataConfig,
     Experiment,
     KeepConfig,
@@ -24,9 +27,8 @@ from backdoor_curves.study.config import (
     Study,
     TriggerConfig,
 )
-from backdoor_curves.study.figures import draw_deviations
-from backdoor_curves.study.run import load_run
-from backdoor_curves.study.running import Wishes, run_study
+from backdoor_curves.study.run_study import Wishes, run_study
+from backdoor_curves.study.store.run import load_run
 
 WISHES = Wishes(n_jobs=1, memory=2.0**33)
 
@@ -99,7 +101,7 @@ def test_a_pair_that_a_run_lacks_is_said(run):
 
 def test_safe_regions_outline_exactly_the_safe_settings(run):
     """One frame in the map, or one green band in a strip, for each."""
-    from backdoor_curves.study.safety import safe_regions
+    from backdoor_curves.search.safety import safe_regions
 
     figure = recipes.safe_regions_figure(run, "small")
     regions = safe_regions([row for row in run.table() if row["seed"] != 999])

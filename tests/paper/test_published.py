@@ -13,7 +13,8 @@ from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.svm import SVC
 
 import backdoor_curves as bc
-from backdoor_curves.paper import protocol, published
+from backdoor_curves.paper.numbers import published
+from backdoor_curves.poisoning import paper_protocol as protocol
 
 GAMMA = 0.3
 CASES = [("logistic", 0.5), ("logistic", 1e4), ("ridge", 0.05), ("ridge", 20.0), ("svm", 0.05), ("svm", 3.0)]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from small_published import BETAS, HEADER, placeholders, write
 
-from backdoor_curves.paper.published_files import read_published
+from backdoor_curves.paper.numbers.published_files import read_published
 
 SLOPES, CURVES, PATHS = (
     "ridge_pair7-1_ttypebadnet_tsize3.csv",

@@ -12,9 +12,10 @@ from sklearn.svm import SVC, LinearSVC
 from small_published import BETAS, SETTINGS, images, placeholders, poisoned
 from threadpoolctl import threadpool_limits
 
-from backdoor_curves.paper import protocol, published, repeated
-from backdoor_curves.paper.repeated import repeat
-from backdoor_curves.paper.tasks import CurveTask, PathTask, SlopeTask, clipped_log_loss, tasks_of
+from backdoor_curves.paper.numbers import published, repeated
+from backdoor_curves.paper.numbers.repeated import repeat
+from backdoor_curves.paper.numbers.tasks import CurveTask, PathTask, SlopeTask, clipped_log_loss, tasks_of
+from backdoor_curves.poisoning import paper_protocol as protocol
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 LINEAR = ("logistic", "ridge", "svm")

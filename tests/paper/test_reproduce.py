@@ -13,13 +13,13 @@ from matplotlib.figure import Figure
 from backdoor_curves.cli import main
 from backdoor_curves.paper import reproduce as redrawing
 from backdoor_curves.paper import results
-from backdoor_curves.paper.claim import NAN, Claim, Measured
+from backdoor_curves.paper.claims.claim import NAN, Claim, Measured
+from backdoor_curves.paper.figures.recipes import Drawn, Recipe
 from backdoor_curves.paper.page import write_page
-from backdoor_curves.paper.recipes import Drawn, Recipe
 from backdoor_curves.paper.reproduce import reproduce
 from backdoor_curves.paper.results import Asked, part_of
-from backdoor_curves.study.config import Study
-from backdoor_curves.study.running import Wishes
+from backdoor_curves.study.file.config import Study
+from backdoor_curves.study.run_study import Wishes
 
 SHARED = Path(__file__).parents[2].parent / "shared"
 WISHES = Wishes(n_jobs=1, memory=2.0**33)

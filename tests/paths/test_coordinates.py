@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from backdoor_curves.paths.coordinates import Features, GramFactor, coordinates
+from backdoor_curves.paths.linalg.coordinates import Features, GramFactor, coordinates
 
 
 def rows(n, d, *, density=1.0, seed=0):

@@ -9,7 +9,7 @@ import pytest
 from scipy.integrate import quad, trapezoid
 
 from backdoor_curves.paths.base import combined
-from backdoor_curves.paths.interpolants import SHORTEST, PiecewiseLinear, Rational, Table
+from backdoor_curves.paths.interpolation.interpolants import SHORTEST, PiecewiseLinear, Rational, Table
 
 LARGEST = [0.0, 1e-3, 0.5, 7.0, 1e3, 1e6, 1e9]
 

@@ -9,9 +9,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
-from backdoor_curves.deviation import cosines, norms
+from backdoor_curves.curve.deviation import cosines, norms
 from backdoor_curves.paths.base import PathError
-from backdoor_curves.paths.coordinates import coordinates
+from backdoor_curves.paths.linalg.coordinates import coordinates
 from backdoor_curves.paths.logistic import anchors, logistic_path
 from backdoor_curves.paths.logistic import path as path_module
 from backdoor_curves.paths.logistic.anchors import Anchor, hermite

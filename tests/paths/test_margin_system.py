@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.linalg import LinAlgError
 
-from backdoor_curves.paths.dual import Problem
-from backdoor_curves.paths.margin import inverse_for
-from backdoor_curves.paths.margin_system import MarginSystem
+from backdoor_curves.paths.svm.dual import Problem
+from backdoor_curves.paths.svm.margin import inverse_for
+from backdoor_curves.paths.svm.margin_system import MarginSystem
 
 INTERCEPTS = pytest.mark.parametrize("scaling", [None, 0.0, 1.0, 30.0], ids=["free", "none", "penalised", "hardly"])
 

@@ -18,8 +18,8 @@ from sklearn.svm import SVC, LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
 import backdoor_curves as bc
-from backdoor_curves import following
-from backdoor_curves.data import join
+from backdoor_curves.data.samples import join
+from backdoor_curves.learners import follow as following
 
 BETAS = [0.0, 0.3, 1.0]
 LEARNERS = {

@@ -10,7 +10,7 @@ import pytest
 import scipy.sparse as sp
 from sklearn.linear_model import Ridge
 
-from backdoor_curves.deviation import cosines, norms
+from backdoor_curves.curve.deviation import cosines, norms
 from backdoor_curves.paths import ridge
 from backdoor_curves.paths.ridge import ridge_path
 

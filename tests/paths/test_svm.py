@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.svm import SVC, LinearSVC
 
-from backdoor_curves.deviation import cosines, norms
-from backdoor_curves.paths.svm import svm_path
-from backdoor_curves.paths.svm_record import NotOptimalError
+from backdoor_curves.curve.deviation import cosines, norms
+from backdoor_curves.paths.svm.follow import svm_path
+from backdoor_curves.paths.svm.path import NotOptimalError
 
 
 def gaussian(gamma):

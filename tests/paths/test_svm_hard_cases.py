@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from backdoor_curves.paths import corrections as svm_corrections
-from backdoor_curves.paths import svm, svm_record
-from backdoor_curves.paths.corrections import corrected_gap, corrections
-from backdoor_curves.paths.dual import MARGIN
+from backdoor_curves.paths.svm import corrections as svm_corrections
+from backdoor_curves.paths.svm import follow as svm
+from backdoor_curves.paths.svm import path as svm_record
+from backdoor_curves.paths.svm.corrections import corrected_gap, corrections
+from backdoor_curves.paths.svm.dual import MARGIN
 from reference.svm_cases import Case, failures, not_optimal, random_case
 
 

@@ -10,7 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from backdoor_curves import PoisonedData, Samples, poison
-from backdoor_curves.data import join
+from backdoor_curves.data.samples import join
 
 QUICK = settings(max_examples=150, deadline=None)
 CLASSES = st.sampled_from(

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backdoor_curves.paper import protocol
 from backdoor_curves.paths.logistic import logistic_path
+from backdoor_curves.poisoning import paper_protocol as protocol
 from reference.logistic_newton import optimum
 from reference.svm_mnist import PAIRS, RATES, SHARED, random_betas
 

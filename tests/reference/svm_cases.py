@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from sklearn.metrics.pairwise import polynomial_kernel
 
-from backdoor_curves.deviation import norms
-from backdoor_curves.paths.svm import svm_path
-from backdoor_curves.paths.svm_record import NotOptimalError
+from backdoor_curves.curve.deviation import norms
+from backdoor_curves.paths.svm.follow import svm_path
+from backdoor_curves.paths.svm.path import NotOptimalError
 from reference.interior_point import solve
 
 OBJECTIVE = 1e-9

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from sklearn.metrics.pairwise import linear_kernel, rbf_kernel
 
-from backdoor_curves.paper import protocol
-from backdoor_curves.paths.svm import svm_path
+from backdoor_curves.paths.svm.follow import svm_path
+from backdoor_curves.poisoning import paper_protocol as protocol
 from reference.interior_point import solve
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"

@@ -6,7 +6,7 @@ A share of them: `benchmarks/logistic_accuracy.py` compares all, at 20 betas eac
 import numpy as np
 import pytest
 
-from backdoor_curves.paper import protocol
+from backdoor_curves.poisoning import paper_protocol as protocol
 from reference.logistic_mnist import PAIRS, RATES, SHARED, STRENGTHS, compare, random_betas
 from reference.logistic_newton import objective, optimum, penalty, with_column
 

@@ -12,10 +12,10 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from backdoor_curves.paper.comparison import compare
-from backdoor_curves.paper.published_files import PublishedNumbers, read_published
-from backdoor_curves.paper.repeated import repeat
-from backdoor_curves.study.config import (
+from backdoor_curves.paper.numbers.comparison import compare
+from backdoor_curves.paper.numbers.published_files import PublishedNumbers, read_published
+from backdoor_curves.paper.numbers.repeated import repeat
+from backdoor_curves.study.file.config import (
     DataConfig,
     Experiment,
     KeepConfig,
@@ -24,8 +24,8 @@ from backdoor_curves.study.config import (
     Study,
     TriggerConfig,
 )
-from backdoor_curves.study.run import load_run
-from backdoor_curves.study.running import Wishes, run_study
+from backdoor_curves.study.run_study import Wishes, run_study
+from backdoor_curves.study.store.run import load_run
 
 SHARED = Path(__file__).parents[2].parent / "shared"
 DATA, REFERENCE = SHARED / "data", SHARED / "reference"

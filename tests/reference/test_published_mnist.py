@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.svm import SVC, LinearSVC
 
 import backdoor_curves as bc
-from backdoor_curves.paper import protocol
+from backdoor_curves.poisoning import paper_protocol as protocol
 
 SHARED = Path(__file__).parents[2].parent / "shared"
 PATHS, CURVES = (SHARED / "reference" / f"mnist_7-1_trigger6_{name}" for name in ("path.npz", "curves.json"))

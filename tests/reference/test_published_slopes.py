@@ -17,8 +17,9 @@ import numpy as np
 import pytest
 from sklearn.metrics.pairwise import rbf_kernel
 
-from backdoor_curves.paper import protocol, published
-from backdoor_curves.paper.published import Setting
+from backdoor_curves.paper.numbers import published
+from backdoor_curves.paper.numbers.published import Setting
+from backdoor_curves.poisoning import paper_protocol as protocol
 
 SHARED = Path(__file__).parents[2].parent / "shared"
 MNIST, REFERENCE = SHARED / "data", SHARED / "reference"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import backdoor_curves as bc
-from backdoor_curves.paper import protocol
+from backdoor_curves.poisoning import paper_protocol as protocol
 from reference.slope_differences import GAMMAS, LINEAR_GRID, RBF_GRID, Case, Fits
 from reference.svm_mnist import SHARED
 

@@ -6,7 +6,7 @@ A share of them: `benchmarks/svm_accuracy.py` compares all, at 20 betas each.
 import numpy as np
 import pytest
 
-from backdoor_curves.paper import protocol
+from backdoor_curves.poisoning import paper_protocol as protocol
 from reference.interior_point import optimal_intercepts, solve
 from reference.svm_mnist import PAIRS, RATES, SETTINGS, SHARED, compare, random_betas
 

@@ -10,7 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from backdoor_curves.study.config import (
+from backdoor_curves.study.compute.cell import Outcome
+from backdoor_curves.study.file.config import (
     DataConfig,
     Experiment,
     KeepConfig,
@@ -19,11 +20,10 @@ from backdoor_curves.study.config import (
     Study,
     TriggerConfig,
 )
-from backdoor_curves.study.plan import Cell
-from backdoor_curves.study.run import Run, load_run
-from backdoor_curves.study.running import Wishes, run_study
-from backdoor_curves.study.store import Store, read_cells
-from backdoor_curves.study.work import Outcome
+from backdoor_curves.study.plan.cells import Cell
+from backdoor_curves.study.run_study import Wishes, run_study
+from backdoor_curves.study.store.run import Run, load_run
+from backdoor_curves.study.store.sqlite import Store, read_cells
 
 DIGITS = Experiment(
     data=(DataConfig(n_train=120, n_test=80),),

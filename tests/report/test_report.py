@@ -13,16 +13,17 @@ import pytest
 from PIL import Image
 from runs import DIGITS, HOSTILE, cell, made_up, numbers, real_run
 
-from backdoor_curves.images import edges_of
-from backdoor_curves.report import Budget, explained, write_report
-from backdoor_curves.report.content import content_of
-from backdoor_curves.report.making import as_toml
-from backdoor_curves.report.series import BETAS, TOLERANCE, series_of, thinned
-from backdoor_curves.report.svg import Scale, axis_left, ticks
-from backdoor_curves.report.words import headline, percent, points, shown, verdict
-from backdoor_curves.study.config import Study, built_in_study, read_study
-from backdoor_curves.study.safety import Bounds
-from backdoor_curves.study.work import curve_as_bytes
+from backdoor_curves.data.images import edges_of
+from backdoor_curves.report import write_report
+from backdoor_curves.report.page import explained
+from backdoor_curves.report.page.content import Budget, content_of
+from backdoor_curves.report.page.provenance import as_toml
+from backdoor_curves.report.page.series import BETAS, TOLERANCE, series_of, thinned
+from backdoor_curves.report.page.svg import Scale, axis_left, ticks
+from backdoor_curves.report.page.words import headline, percent, points, shown, verdict
+from backdoor_curves.search.safety import Bounds
+from backdoor_curves.study.compute.cell import curve_as_bytes
+from backdoor_curves.study.file.config import Study, built_in_study, read_study
 
 
 class Strict(HTMLParser):

@@ -15,7 +15,7 @@ def in_workers(tmp_path, monkeypatch):
     def install(code: str) -> None:
         (tmp_path / "sitecustomize.py").write_text(
             "import os, signal, time, pathlib\n"
-            "import backdoor_curves.study.work as work\n"
+            "import backdoor_curves.study.compute.cell as work\n"
             "real = work.estimator\n"
             "def estimator(cell):\n"
             f"    if cell.lam == {FAULTY}:\n"

@@ -15,7 +15,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from backdoor_curves.study.config import (
+from backdoor_curves.study.compute.cell import Outcome, compute, prepare
+from backdoor_curves.study.file.config import (
     DataConfig,
     Experiment,
     KeepConfig,
@@ -24,12 +25,11 @@ from backdoor_curves.study.config import (
     Study,
     TriggerConfig,
 )
-from backdoor_curves.study.plan import Plan, Planned, make_plan
-from backdoor_curves.study.run import Run, load_run, stores_of
-from backdoor_curves.study.running import Progress, Wishes, run_study
-from backdoor_curves.study.sources import read_rows
-from backdoor_curves.study.store import read_cells, read_record
-from backdoor_curves.study.work import Outcome, compute, prepare
+from backdoor_curves.study.plan.cells import Plan, Planned, make_plan
+from backdoor_curves.study.plan.sources import read_rows
+from backdoor_curves.study.run_study import Progress, Wishes, run_study
+from backdoor_curves.study.store.run import Run, load_run, stores_of
+from backdoor_curves.study.store.sqlite import read_cells, read_record
 
 FAULTY = 6.0
 """The lambda of the cell that goes wrong, see the fixture `in_workers`."""

@@ -12,8 +12,8 @@ from types import SimpleNamespace
 import pytest
 from small_study import content, finished, four_learners, small
 
-from backdoor_curves.study import cluster
-from backdoor_curves.study.running import Progress
+from backdoor_curves.study.compute import cluster
+from backdoor_curves.study.run_study import Progress
 
 pytest.importorskip("distributed", reason="needs the extra dask")
 

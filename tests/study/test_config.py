@@ -17,8 +17,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backdoor_curves.study import config
-from backdoor_curves.study.config import (
+from backdoor_curves.study.file import config
+from backdoor_curves.study.file.config import (
     Block,
     DataConfig,
     Experiment,
@@ -32,9 +32,9 @@ from backdoor_curves.study.config import (
     built_in_study,
     read_study,
 )
-from backdoor_curves.study.plan import make_plan
+from backdoor_curves.study.plan.cells import make_plan
 
-BUILT_IN = tomllib.loads((Path(config.__file__).parent / "digits.toml").read_text(encoding="utf-8"))
+BUILT_IN = tomllib.loads((Path(config.__file__).parents[1] / "digits.toml").read_text(encoding="utf-8"))
 FULL = """
 name = "full"
 seeds = [3, 4]

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backdoor_curves.paper.protocol import BETAS
-from backdoor_curves.study.config import read_study
-from backdoor_curves.study.plan import make_plan
-from backdoor_curves.study.sources import draw
-from backdoor_curves.study.work import compute, curve_from_bytes, prepare
+from backdoor_curves.poisoning.paper_protocol import BETAS
+from backdoor_curves.study.compute.cell import compute, curve_from_bytes, prepare
+from backdoor_curves.study.file.config import read_study
+from backdoor_curves.study.plan.cells import make_plan
+from backdoor_curves.study.plan.sources import draw
 
 FILE = Path(__file__).parents[2] / "studies" / "paper-mnist.toml"
 DATA = Path(__file__).parents[3] / "shared" / "data"

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from small_study import four_learners, small
 
-from backdoor_curves.study import plan as plan_module
-from backdoor_curves.study.config import DataConfig, KeepConfig, LearnerConfig, TriggerConfig, built_in_study
-from backdoor_curves.study.plan import key_of, make_plan
+from backdoor_curves.study.file.config import DataConfig, KeepConfig, LearnerConfig, TriggerConfig, built_in_study
+from backdoor_curves.study.plan import cells as plan_module
+from backdoor_curves.study.plan.cells import key_of, make_plan
 
 
 def test_cells_go_learner_by_learner_and_seeds_run_fastest():

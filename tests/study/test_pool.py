@@ -13,11 +13,11 @@ from collections.abc import Iterator
 import pytest
 from small_study import FAULTY, done_here, four_learners, small
 
-from backdoor_curves.study.config import LearnerConfig, PoisonConfig
-from backdoor_curves.study.needs import memory_of
-from backdoor_curves.study.plan import make_plan
-from backdoor_curves.study.pool import compute_here
-from backdoor_curves.study.work import Outcome
+from backdoor_curves.study.compute.cell import Outcome
+from backdoor_curves.study.compute.pool import compute_here
+from backdoor_curves.study.file.config import LearnerConfig, PoisonConfig
+from backdoor_curves.study.plan.cells import make_plan
+from backdoor_curves.study.plan.resources import memory_of
 
 
 def work_through(study, tmp_path, **changes) -> Iterator[Outcome | None]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from small_study import done_here, four_learners
 
-from backdoor_curves.study.quantities import CONTROL_QUANTITIES, QUANTITIES, numbers
-from backdoor_curves.study.work import curve_from_bytes
+from backdoor_curves.study.compute.cell import curve_from_bytes
+from backdoor_curves.study.compute.quantities import CONTROL_QUANTITIES, QUANTITIES, numbers
 
 
 def test_every_number_is_its_curves():

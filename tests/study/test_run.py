@@ -9,11 +9,11 @@ import pytest
 from small_study import WISHES, finished, small, small_run
 
 import backdoor_curves as bc
-from backdoor_curves.study.config import KeepConfig
-from backdoor_curves.study.plan import make_plan
-from backdoor_curves.study.run import load_run
-from backdoor_curves.study.running import run_study
-from backdoor_curves.study.store import StoreError
+from backdoor_curves.study.file.config import KeepConfig
+from backdoor_curves.study.plan.cells import make_plan
+from backdoor_curves.study.run_study import run_study
+from backdoor_curves.study.store.run import load_run
+from backdoor_curves.study.store.sqlite import StoreError
 
 
 def test_a_run_comes_back_with_its_study_cells_curves_and_hashes():

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backdoor_curves.data import Samples
-from backdoor_curves.paper import protocol
-from backdoor_curves.study.config import DataConfig, PoisonConfig, TriggerConfig
-from backdoor_curves.study.sources import content_hash, draw, poisoned, read_rows, write_rows
+from backdoor_curves.data.samples import Samples
+from backdoor_curves.poisoning import paper_protocol as protocol
+from backdoor_curves.study.file.config import DataConfig, PoisonConfig, TriggerConfig
+from backdoor_curves.study.plan.sources import content_hash, draw, poisoned, read_rows, write_rows
 
 DIGITS = DataConfig(n_train=60, n_test=40)
 MNIST = Path(__file__).parents[3] / "shared" / "data"

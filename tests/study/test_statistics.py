@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from small_study import small_run
 
-from backdoor_curves.study.statistics import bootstrap_interval, over_seeds
+from backdoor_curves.study.store.statistics import bootstrap_interval, over_seeds
 
 
 def rows(values, **more):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from backdoor_curves import __version__
 from backdoor_curves.cli import datasets, paper, runs, studies
 from backdoor_curves.cli.ending import OneLineErrors
+from backdoor_curves.records.version import __version__
 
 # This package imports click alone: the command must answer --help before scikit-learn and matplotlib are loaded.
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from backdoor_curves.one_line import one_line
+from backdoor_curves.records.one_line import one_line
 
 USAGE_ERROR, CELLS_FAILED, INTERRUPTED = 2, 3, 130
 

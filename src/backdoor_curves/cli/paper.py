@@ -10,8 +10,8 @@ from typing import Any
 import click
 
 from backdoor_curves.cli.ending import CELLS_FAILED, INTERRUPTED
+from backdoor_curves.cli.progress import Stop, shown
 from backdoor_curves.cli.shared import data_dir_option, memory_option, offline_option
-from backdoor_curves.progress import Stop, shown
 
 
 @click.command()
@@ -57,9 +57,9 @@ def reproduce(
     """
     from backdoor_curves.paper.reproduce import reproduce as redraw
     from backdoor_curves.paper.results import Asked
-    from backdoor_curves.study.needs import as_bytes, memory_of_machine
-    from backdoor_curves.study.running import Wishes
-    from backdoor_curves.study.targets import require_folder
+    from backdoor_curves.records.targets import require_folder
+    from backdoor_curves.study.plan.resources import as_bytes, memory_of_machine
+    from backdoor_curves.study.run_study import Wishes
 
     require_folder(out)
     n_jobs = jobs or os.cpu_count() or 1

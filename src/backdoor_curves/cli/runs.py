@@ -24,7 +24,7 @@ def status(run: Path) -> None:
     """
     from collections import Counter
 
-    from backdoor_curves.study.run import load_run
+    from backdoor_curves.study.store.run import load_run
 
     kept = load_run(run)
     failed = kept.failed
@@ -54,8 +54,8 @@ def report(run: Path, margin: float, asr: float, out: Path | None, show: bool) -
     import webbrowser
 
     from backdoor_curves.report import write_report
-    from backdoor_curves.study.run import load_run
-    from backdoor_curves.study.safety import Bounds
+    from backdoor_curves.search.safety import Bounds
+    from backdoor_curves.study.store.run import load_run
 
     kept = load_run(run)
     path = out or (run if run.is_dir() else run.parent) / REPORT
@@ -72,9 +72,9 @@ def report(run: Path, margin: float, asr: float, out: Path | None, show: bool) -
 @click.option("--statistics", is_flag=True, help="A line for each setting and quantity: mean, sd, interval over seeds.")
 def export(run: Path, kind: str, output: Path | None, statistics: bool) -> None:
     """Write the cells of RUN, as many as are done, as a table for other programs."""
-    from backdoor_curves.study.export import as_csv, as_json_lines, write_parquet
-    from backdoor_curves.study.run import load_run
-    from backdoor_curves.study.targets import require_file
+    from backdoor_curves.records.targets import require_file
+    from backdoor_curves.report.tables.csv_file import as_csv, as_json_lines, write_parquet
+    from backdoor_curves.study.store.run import load_run
 
     if output is not None:
         require_file(output, f"{run.stem}.{kind}")
@@ -105,9 +105,9 @@ def figures(run: Path, kind: str, width: Any, out: Path | None) -> None:
     """
     from backdoor_curves.display.print_style import fit_width, print_style
     from backdoor_curves.display.saving import save_figure
-    from backdoor_curves.study.figures import figures_for_print
-    from backdoor_curves.study.run import load_run
-    from backdoor_curves.study.targets import require_folder
+    from backdoor_curves.records.targets import require_folder
+    from backdoor_curves.report.figures.run_figures import figures_for_print
+    from backdoor_curves.study.store.run import load_run
 
     kept = load_run(run)
     folder = out or (run if run.is_dir() else run.parent) / "figures"

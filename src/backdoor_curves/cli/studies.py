@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 
 from backdoor_curves.cli.ending import CELLS_FAILED, INTERRUPTED
+from backdoor_curves.cli.progress import Stop, duration, shown
 from backdoor_curves.cli.shared import REPORT, as_given, data_dir_option, memory_option, offline_option
-from backdoor_curves.progress import Stop, duration, shown
 
 _study = click.argument("study", required=False, type=click.Path(path_type=Path))
 _out = click.option(
@@ -58,12 +58,12 @@ def run(
 
     Exit code: 0, 2 for a fault in what was asked, 3 where cells failed, 130 where it was interrupted.
     """
-    from backdoor_curves.study.config import built_in_study, read_study
-    from backdoor_curves.study.needs import as_bytes, memory_of_machine
-    from backdoor_curves.study.running import Wishes, run_study
+    from backdoor_curves.study.file.config import built_in_study, read_study
+    from backdoor_curves.study.plan.resources import as_bytes, memory_of_machine
+    from backdoor_curves.study.run_study import Wishes, run_study
 
     if scheduler is not None:
-        from backdoor_curves.study.cluster import require_address
+        from backdoor_curves.study.compute.cluster import require_address
 
         require_address(scheduler)
     asked = built_in_study() if study is None else read_study(study)
@@ -99,8 +99,8 @@ def _as_shard(text: str | None) -> tuple[int, int] | None:
 def _end(folder: Path, something_done: bool, shard: tuple[int, int] | None) -> None:
     """Print the table of a whole run and write it down; of a part say what is left."""
     from backdoor_curves.report import write_report
-    from backdoor_curves.study.run import load_run
-    from backdoor_curves.study.running import write_summary
+    from backdoor_curves.report.summary import write_summary
+    from backdoor_curves.study.store.run import load_run
 
     kept = load_run(folder)
     if kept.n_left:
@@ -137,16 +137,16 @@ def check(study: Path | None, max_memory: str | None, data_dir: Path | None, off
 
     Exit code: 0, or 2 with a line for each fault.
     """
-    from backdoor_curves.study.config import built_in_study, read_study
-    from backdoor_curves.study.needs import (
+    from backdoor_curves.study.file.config import built_in_study, read_study
+    from backdoor_curves.study.plan.cells import make_plan, require_sense
+    from backdoor_curves.study.plan.resources import (
         as_bytes,
         memory_of,
         memory_of_machine,
         require_memory,
         seconds_of_all,
     )
-    from backdoor_curves.study.plan import make_plan, require_sense
-    from backdoor_curves.study.sources import draw
+    from backdoor_curves.study.plan.sources import draw
 
     asked = built_in_study() if study is None else read_study(study)
     plan = make_plan(asked, data_dir, offline)

@@ -12,14 +12,15 @@ from backdoor_curves.curve.betas import check_betas
 from backdoor_curves.curve.info import CurveInfo
 from backdoor_curves.curve.live import Live
 from backdoor_curves.curve.record import BackdoorLearningCurve
-from backdoor_curves.data import PoisonedData, Samples
-from backdoor_curves.following import REFIT_BETAS, Method, betas_to_check, check_tolerance, follow, missed_betas
-from backdoor_curves.freezing import Freeze
-from backdoor_curves.learners import Learner, read_learner
-from backdoor_curves.one_line import one_line
+from backdoor_curves.curve.scored_rows import ScoredRows
+from backdoor_curves.data.poisoned import PoisonedData
+from backdoor_curves.data.samples import Samples
+from backdoor_curves.learners.follow import REFIT_BETAS, Method, betas_to_check, check_tolerance, follow, missed_betas
+from backdoor_curves.learners.freezing import Freeze
+from backdoor_curves.learners.learner import Learner, read_learner
+from backdoor_curves.learners.shared import Shared
 from backdoor_curves.paths.base import BetaPath
-from backdoor_curves.paths.shared import Shared
-from backdoor_curves.scored import ScoredRows
+from backdoor_curves.records.one_line import one_line
 
 
 def backdoor_learning_curve(
@@ -134,7 +135,7 @@ def backdoor_learning_curve(
 
     def scored(rows: Samples) -> ScoredRows:
         nodal = path.nodal_scores(rows.X)
-        return ScoredRows(path.interpolant, nodal, rows.y, learner.loss, learner.code, len(learner.classes))
+        return ScoredRows(path.interpolant, nodal, rows.y, learner.loss, learner.encoding, len(learner.classes))
 
     return BackdoorLearningCurve(
         info=_describe(learner, data, path),
@@ -213,7 +214,7 @@ def _describe(learner: Learner, data: PoisonedData, path: BetaPath) -> CurveInfo
         method=path.method,
         exact=path.exact,
         loss=learner.loss,
-        code=learner.code,
+        encoding=learner.encoding,
         hyperparameters=learner.hyperparameters,
         freeze=learner.freeze,
         n_clean=len(learner.clean),

@@ -10,18 +10,20 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from backdoor_curves.condensed import CondensedRows
+from backdoor_curves.curve.condensed_rows import CondensedRows
+from backdoor_curves.curve.flips import Flips
 from backdoor_curves.curve.info import CurveInfo, Split
-from backdoor_curves.files import as_arrays, read_record, record_of, value_of, write_record
-from backdoor_curves.flips import Flips
+from backdoor_curves.curve.scored_rows import ScoredRows
 from backdoor_curves.paths.base import Certificate, Interpolant
-from backdoor_curves.paths.interpolants import PiecewiseLinear, Rational, Table
-from backdoor_curves.paths.panels import Panels
-from backdoor_curves.scored import ScoredRows
+from backdoor_curves.paths.interpolation.chebyshev import Panels
+from backdoor_curves.paths.interpolation.interpolants import PiecewiseLinear, Rational, Table
+from backdoor_curves.records.npz import as_arrays, read_record, record_of, value_of, write_record
 
-FILE_FORMAT = "backdoor learning curve 2"
+FILE_FORMAT = "backdoor learning curve 3"
+SECOND_FORMAT = "backdoor learning curve 2"
+"""With the score encoding under the name `code`."""
 FIRST_FORMAT = "backdoor learning curve 1"
-"""Without the name of an interpolant: a table, or rational where it has a `largest`."""
+"""As the second, and without the name of an interpolant: a table, or rational where it has a `largest`."""
 INTERPOLANTS: dict[str, type[Interpolant]] = {
     kind.__name__: kind for kind in (Table, PiecewiseLinear, Rational, Panels)
 }
@@ -49,7 +51,7 @@ def write_curve(path: str | os.PathLike[str] | BinaryIO, fields: Mapping[str, An
 
 def read_curve(path: str | os.PathLike[str] | BinaryIO) -> dict[str, Any]:
     """Return the fields that `write_curve` wrote, by name; ValueError if the file is no curve, or a later one's."""
-    header, stored = read_record(_place(path), FILE_FORMAT, FIRST_FORMAT)
+    header, stored = read_record(_place(path), FILE_FORMAT, SECOND_FORMAT, FIRST_FORMAT)
     try:
         return _fields(header, stored)
     except (KeyError, TypeError, ValueError):
@@ -57,7 +59,7 @@ def read_curve(path: str | os.PathLike[str] | BinaryIO) -> dict[str, Any]:
 
 
 def _fields(header: dict[str, Any], stored: dict[str, np.ndarray]) -> dict[str, Any]:
-    info, interpolant = CurveInfo(**header["info"]), _interpolant(header, stored)
+    info, interpolant = _info(header["info"]), _interpolant(header, stored)
     certificate = None
     if "score_bound" in stored:
         certificate = Certificate(stored["betas"], stored["objective_gap"], stored["score_bound"])
@@ -76,6 +78,11 @@ def _fields(header: dict[str, Any], stored: dict[str, np.ndarray]) -> dict[str, 
     }
 
 
+def _info(fields: dict[str, Any]) -> CurveInfo:
+    renamed = {"encoding" if name == "code" else name: value for name, value in fields.items()}
+    return CurveInfo(**renamed)
+
+
 def _interpolant(header: dict[str, Any], stored: dict[str, np.ndarray]) -> Interpolant:
     if "interpolant" in header:
         return record_of(INTERPOLANTS[header["interpolant"]], "interpolant", stored)
@@ -90,7 +97,7 @@ def _rows(
         lines = record_of(PiecewiseLinear, f"{split}_lines", stored)
         flips = record_of(Flips, f"{split}_flips", stored)
         return CondensedRows(lines, stored[f"{split}_losses"], flips, y)
-    return ScoredRows(interpolant, stored[f"{split}_nodal"], y, info.loss, info.code, len(stored["classes"]))
+    return ScoredRows(interpolant, stored[f"{split}_nodal"], y, info.loss, info.encoding, len(stored["classes"]))
 
 
 def _rows_as_arrays(split: Split, rows: ScoredRows | CondensedRows) -> dict[str, np.ndarray]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from backdoor_curves.codes import Code
-from backdoor_curves.losses import Loss
+from backdoor_curves.losses.row_losses import Loss
+from backdoor_curves.losses.score_encodings import ScoreEncoding
 
 Split = Literal["triggered", "clean"]
 """The test rows that a quantity is of."""
@@ -24,8 +24,8 @@ class CurveInfo:
         How the path was followed: "ridge", "svm", "logistic", "squared hinge" or "refit".
     exact : bool
         Whether the curve answers at every beta.
-    loss, code : str
-        The learner's own loss (see `losses`), and what its score columns stand for (see `codes`).
+    loss, encoding : str
+        The learner's own loss (see `losses`), and what its score columns stand for (see `losses.score_encodings`).
     hyperparameters : dict
         `lambda`, and `gamma` for kernels that have it.
     freeze : str
@@ -40,7 +40,7 @@ class CurveInfo:
     method: str
     exact: bool
     loss: Loss
-    code: Code
+    encoding: ScoreEncoding
     hyperparameters: dict[str, float]
     freeze: str
     n_clean: int

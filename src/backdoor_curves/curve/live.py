@@ -8,11 +8,11 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float
 
-from backdoor_curves.data import PoisonedData
-from backdoor_curves.learners import Learner
+from backdoor_curves.curve.scored_rows import ScoredRows
+from backdoor_curves.data.poisoned import PoisonedData
+from backdoor_curves.learners.learner import Learner
 from backdoor_curves.paths.base import BetaPath, Certificate, Gram
 from backdoor_curves.rows import Rows
-from backdoor_curves.scored import ScoredRows
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 from jaxtyping import Float, Int
 
-from backdoor_curves.condensed import CondensedRows
 from backdoor_curves.curve.betas import check_betas
+from backdoor_curves.curve.condensed_rows import CondensedRows
+from backdoor_curves.curve.deviation import angles, cosines, norms
 from backdoor_curves.curve.estimate import SlopeEstimate, estimated_slope
 from backdoor_curves.curve.file import read_curve, write_curve
-from backdoor_curves.curve.info import CurveInfo, Split
-from backdoor_curves.curve.live import Live
-from backdoor_curves.deviation import angles, cosines, norms
-from backdoor_curves.flips import Flips
-from backdoor_curves.influences import (
+from backdoor_curves.curve.flips import Flips
+from backdoor_curves.curve.influence import (
     Influence,
     TestRows,
     checked_beta,
@@ -27,11 +25,13 @@ from backdoor_curves.influences import (
     rows_meant,
     self_influence,
 )
-from backdoor_curves.learners import Learner
+from backdoor_curves.curve.info import CurveInfo, Split
+from backdoor_curves.curve.live import Live
+from backdoor_curves.curve.scored_rows import ScoredRows
+from backdoor_curves.learners.learner import Learner
 from backdoor_curves.metrics import attack_success_rate, clean_accuracy, robust_accuracy, theta
-from backdoor_curves.notebook import curve_picture, table
 from backdoor_curves.paths.base import BetaPath, Certificate, Gram, Interpolant
-from backdoor_curves.scored import ScoredRows
+from backdoor_curves.records.html import curve_picture, table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,7 +46,7 @@ class BackdoorLearningCurve:
     columns that concern a row: K one-versus-rest problems (ridge, LinearSVC), K - 1 pairs (SVC), or minus the log of
     the softmax (logistic regression). SGDClassifier: its `loss` where it is one of these, otherwise the hinge. Other
     classifiers: log loss of their probabilities clipped to [eps, 1], or the hinge of their decision function where they
-    have no probabilities. `info.loss` and `info.code` say which.
+    have no probabilities. `info.loss` and `info.encoding` say which.
 
     Parameters
     ----------

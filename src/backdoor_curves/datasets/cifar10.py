@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int, UInt8
 
-from backdoor_curves.data import Samples
+from backdoor_curves.data.rng import check_rng
+from backdoor_curves.data.samples import Samples
 from backdoor_curves.datasets.catalogue import CATALOGUE
 from backdoor_curves.datasets.download import load_files, where
 from backdoor_curves.datasets.sampling import Classes, check_count, class_groups, sample_rows
-from backdoor_curves.rng import check_rng
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 """The classes by number."""

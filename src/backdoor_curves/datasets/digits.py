@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from backdoor_curves.data import Samples
+from backdoor_curves.data.rng import check_rng
+from backdoor_curves.data.samples import Samples
 from backdoor_curves.datasets.sampling import (
     DIGIT_GROUPINGS,
     Classes,
@@ -12,7 +13,6 @@ from backdoor_curves.datasets.sampling import (
     class_groups,
     grouped_rows,
 )
-from backdoor_curves.rng import check_rng
 
 
 def digits(

@@ -8,7 +8,8 @@ from os import PathLike
 import numpy as np
 from jaxtyping import Float, Shaped, UInt8
 
-from backdoor_curves.data import Samples
+from backdoor_curves.data.rng import check_rng
+from backdoor_curves.data.samples import Samples
 from backdoor_curves.datasets.download import load_files
 from backdoor_curves.datasets.sampling import (
     DIGIT_GROUPINGS,
@@ -17,7 +18,6 @@ from backdoor_curves.datasets.sampling import (
     class_groups,
     sample_rows,
 )
-from backdoor_curves.rng import check_rng
 
 # The idx format's codes, http://yann.lecun.com/exdb/mnist/: numbers are stored with the high byte first.
 _IDX_DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
-from backdoor_curves.data import Samples
+from backdoor_curves.data.rng import check_rng
+from backdoor_curves.data.samples import Samples
 from backdoor_curves.datasets.sampling import check_count
-from backdoor_curves.rng import check_rng
 
 
 def toy(n_train: int = 200, n_test: int = 400, *, rng: np.random.Generator) -> tuple[Samples, Samples]:

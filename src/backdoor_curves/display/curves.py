@@ -11,7 +11,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 
 from backdoor_curves.curve import BackdoorLearningCurve, backdoor_learning_curve
-from backdoor_curves.data import PoisonedData
+from backdoor_curves.data.poisoned import PoisonedData
 from backdoor_curves.display.style import (
     NEUTRAL,
     Curves,
@@ -23,8 +23,8 @@ from backdoor_curves.display.style import (
     require_curves,
     shade,
 )
-from backdoor_curves.following import Method
-from backdoor_curves.freezing import Freeze
+from backdoor_curves.learners.follow import Method
+from backdoor_curves.learners.freezing import Freeze
 
 Quantity = Literal["loss", "accuracy"]
 

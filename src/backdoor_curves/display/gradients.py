@@ -14,7 +14,9 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.image import AxesImage
 
 from backdoor_curves.curve import BackdoorLearningCurve
-from backdoor_curves.data import PoisonedData
+from backdoor_curves.curve.input_gradient import input_gradient, trigger_mask, trigger_share
+from backdoor_curves.data.images import image_of, strongest_channel
+from backdoor_curves.data.poisoned import PoisonedData
 from backdoor_curves.display.images import (
     label_names,
     outline,
@@ -24,8 +26,6 @@ from backdoor_curves.display.images import (
     write_above,
 )
 from backdoor_curves.display.style import DIVERGING
-from backdoor_curves.explain import input_gradient, trigger_mask, trigger_share
-from backdoor_curves.images import image_of, strongest_channel
 from backdoor_curves.rows import take_rows
 
 TITLES = ("clean, β = 0", "poisoned, β = 1")

@@ -12,8 +12,8 @@ from jaxtyping import Bool
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 
+from backdoor_curves.data.images import Image, edges_of
 from backdoor_curves.display.style import TRIGGER, characters_in, is_open, small_size
-from backdoor_curves.images import Image, edges_of
 
 
 def show_image(ax: Axes, image: Image) -> None:

@@ -10,11 +10,12 @@ from jaxtyping import Bool, Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
-from backdoor_curves.data import PoisonedData, Samples, as_samples
+from backdoor_curves.curve.influence import Influence
+from backdoor_curves.data.images import Image, image_of
+from backdoor_curves.data.poisoned import PoisonedData
+from backdoor_curves.data.samples import Samples, as_samples
 from backdoor_curves.display.images import label_names, panels, require_row, show_image, write_above
 from backdoor_curves.display.style import TRIGGER
-from backdoor_curves.images import Image, image_of
-from backdoor_curves.influences import Influence
 
 COLUMNS = 4
 LINES_BESIDE = 5

@@ -9,7 +9,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from backdoor_curves.files import whole
+from backdoor_curves.records.npz import whole
 
 PIXELS = 150
 """Per inch, of a .png."""

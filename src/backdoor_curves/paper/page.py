@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
-from backdoor_curves import __version__
-from backdoor_curves.files import whole
-from backdoor_curves.paper.agreement import Verdict
-from backdoor_curves.paper.claim import Claim
-from backdoor_curves.paper.comparison import Compared, summary
-from backdoor_curves.paper.recipes import Drawn
-from backdoor_curves.study.run import Run
+from backdoor_curves.paper.claims.claim import Claim
+from backdoor_curves.paper.figures.recipes import Drawn
+from backdoor_curves.paper.numbers.agreement import Verdict
+from backdoor_curves.paper.numbers.comparison import Compared, summary
+from backdoor_curves.records.npz import whole
+from backdoor_curves.records.version import __version__
+from backdoor_curves.study.store.run import Run
 
 MEDIA = {".png": "image/png", ".svg": "image/svg+xml"}
 """Kinds of pictures that a page can hold; others are linked."""

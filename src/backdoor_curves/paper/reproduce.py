@@ -13,17 +13,24 @@ from pathlib import Path
 from typing import Any
 
 from backdoor_curves.display.saving import save_figure
-from backdoor_curves.files import whole
-from backdoor_curves.one_line import one_line
-from backdoor_curves.paper.claim import Claim
-from backdoor_curves.paper.claims import claims_of
-from backdoor_curves.paper.comparison import CURVE_FIGURES, DEVIATION_FIGURE, SLOPE_FIGURE, Compared, as_csv, compare
+from backdoor_curves.paper.claims.claim import Claim
+from backdoor_curves.paper.claims.conclusions import claims_of
+from backdoor_curves.paper.figures.recipes import RECIPES, Drawn, Recipe, chosen_recipes
+from backdoor_curves.paper.numbers.comparison import (
+    CURVE_FIGURES,
+    DEVIATION_FIGURE,
+    SLOPE_FIGURE,
+    Compared,
+    as_csv,
+    compare,
+)
+from backdoor_curves.paper.numbers.published_files import PublishedNumbers, read_published
+from backdoor_curves.paper.numbers.repeated import repeat
 from backdoor_curves.paper.page import write_page
-from backdoor_curves.paper.published_files import PublishedNumbers, read_published
-from backdoor_curves.paper.recipes import RECIPES, Drawn, Recipe, chosen_recipes
-from backdoor_curves.paper.repeated import repeat
 from backdoor_curves.paper.results import CANNOT, Asked, Results
-from backdoor_curves.study.running import Progress
+from backdoor_curves.records.npz import whole
+from backdoor_curves.records.one_line import one_line
+from backdoor_curves.study.run_study import Progress
 
 
 @dataclass(frozen=True)

@@ -8,17 +8,18 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
-from backdoor_curves.data import PoisonedData
-from backdoor_curves.one_line import one_line
-from backdoor_curves.paper import figures, protocol
-from backdoor_curves.paper.claims import TriggerShare
-from backdoor_curves.paper.explanations import Explanation, explain_linear_svm
-from backdoor_curves.paper.published import PublishedRow
-from backdoor_curves.paper.published_files import PublishedNumbers
-from backdoor_curves.study.config import FeaturesConfig, Study, read_study
-from backdoor_curves.study.run import Run, load_run, stores_of
-from backdoor_curves.study.running import Progress, Wishes, run_study
-from backdoor_curves.study.sources import frozen_network
+from backdoor_curves.data.poisoned import PoisonedData
+from backdoor_curves.paper.claims.conclusions import TriggerShare
+from backdoor_curves.paper.figures import draw as figures
+from backdoor_curves.paper.figures.explanations import Explanation, explain_linear_svm
+from backdoor_curves.paper.numbers.published import PublishedRow
+from backdoor_curves.paper.numbers.published_files import PublishedNumbers
+from backdoor_curves.poisoning import paper_protocol as protocol
+from backdoor_curves.records.one_line import one_line
+from backdoor_curves.study.file.config import FeaturesConfig, Study, read_study
+from backdoor_curves.study.plan.sources import frozen_network
+from backdoor_curves.study.run_study import Progress, Wishes, run_study
+from backdoor_curves.study.store.run import Run, load_run, stores_of
 
 Network = Literal["alexnet", "squeezenet"]
 DataSet = Literal["mnist", "cifar10"]

@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, Int
 from joblib import Parallel, delayed
 
 from backdoor_curves.paths.base import BetaPath
-from backdoor_curves.paths.interpolants import Table
+from backdoor_curves.paths.interpolation.interpolants import Table
 from backdoor_curves.rows import Rows, n_rows, take_rows
 
 

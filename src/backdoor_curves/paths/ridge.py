@@ -29,7 +29,7 @@ from jaxtyping import Float
 from scipy.linalg import cho_factor, cho_solve, eigh
 
 from backdoor_curves.paths.base import BetaPath, Certificate, Response
-from backdoor_curves.paths.interpolants import Rational
+from backdoor_curves.paths.interpolation.interpolants import Rational
 from backdoor_curves.rows import Rows, n_rows
 
 Intercept = Literal["free", "none"]

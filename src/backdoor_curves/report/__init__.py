@@ -7,12 +7,12 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
-from backdoor_curves.files import whole
-from backdoor_curves.report.content import Budget, content_of
-from backdoor_curves.report.page import rendered
-from backdoor_curves.study.run import Run
-from backdoor_curves.study.safety import Bounds
-from backdoor_curves.study.targets import require_file
+from backdoor_curves.records.npz import whole
+from backdoor_curves.records.targets import require_file
+from backdoor_curves.report.page.content import Budget, content_of
+from backdoor_curves.report.page.render import rendered
+from backdoor_curves.search.safety import Bounds
+from backdoor_curves.study.store.run import Run
 
 
 def write_report(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from backdoor_curves.rng import check_rng
+from backdoor_curves.data.rng import check_rng
 
 CORNERS = ("bottom-right", "bottom-left", "top-right", "top-left", "center")
 

@@ -18,9 +18,9 @@ from jaxtyping import Float
 from scipy.special import comb, expit, factorial
 
 from backdoor_curves.paths.base import PathError
+from backdoor_curves.paths.interpolation.chebyshev import betas_of, panel_points, tail
 from backdoor_curves.paths.logistic.problem import Factor, Problem, newton
 from backdoor_curves.paths.logistic.reduced import solve_in_span, span_of
-from backdoor_curves.paths.panels import betas_of, panel_points, tail
 
 ORDER = 8
 """Taylor coefficients at an anchor."""

@@ -19,12 +19,12 @@ from jaxtyping import Float
 from scipy.linalg import cho_factor, cho_solve
 from scipy.special import expit
 
-from backdoor_curves.paths import conjugate
 from backdoor_curves.paths.base import BetaPath, Certificate, PathError, Response
-from backdoor_curves.paths.coordinates import Features, GramFactor, coordinates, coupling_through
+from backdoor_curves.paths.interpolation.chebyshev import Panels, compressed, neighbours
+from backdoor_curves.paths.linalg import conjugate_gradients as conjugate
+from backdoor_curves.paths.linalg.coordinates import Features, GramFactor, coordinates, coupling_through
 from backdoor_curves.paths.logistic.anchors import DEGREE, follow, taylor
 from backdoor_curves.paths.logistic.problem import Factor, Problem, newton
-from backdoor_curves.paths.panels import Panels, compressed, neighbours
 from backdoor_curves.rows import Rows
 
 SHARP = 1e-3

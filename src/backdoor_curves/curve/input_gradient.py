@@ -1,0 +1,224 @@
+"""Explanations: which inputs a model looks at, with the backdoor and without it.
+
+The gradient of the decision function in the input says what moves a score. A model that has taken in a backdoor looks
+at the trigger's pixels; how much so is one number, the share of the gradient's magnitude inside the trigger.
+
+Source: Cinà et al., Backdoor Learning Curves (arXiv 2106.07214), Figure 14.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import numpy as np
+import scipy.sparse as sp
+from jaxtyping import Bool, Float
+from sklearn.decomposition import PCA, TruncatedSVD
+from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
+
+from backdoor_curves.curve import BackdoorLearningCurve
+from backdoor_curves.curve.influence import checked_beta
+from backdoor_curves.data.poisoned import PoisonedData
+from backdoor_curves.learners.estimators import as_floats, kernel_gradient_of
+from backdoor_curves.learners.freezing import checked, shaped_for
+from backdoor_curves.losses.score_encodings import decode
+from backdoor_curves.paths.logistic import LogisticPath
+from backdoor_curves.paths.refit import RefitPath
+from backdoor_curves.paths.ridge import RidgePath
+from backdoor_curves.paths.squared_hinge.path import SquaredHingePath
+from backdoor_curves.paths.svm.path import SVMPath
+from backdoor_curves.rows import Rows, n_rows, require_alike, take_rows
+
+Of = Literal["score", "predicted"]
+Gradients = Float[np.ndarray, "n d"]
+"""A row for each row of the input, of one score."""
+
+
+def input_gradient(
+    curve: BackdoorLearningCurve, X: Rows, beta: float = 1.0, *, of: Of = "score"
+) -> Float[np.ndarray, ...]:
+    """Return the gradient of the decision function in the input.
+
+    Parameters
+    ----------
+    curve : BackdoorLearningCurve
+        As it was computed; one from a file has no model any more.
+    X : rows
+        As the Pipeline takes them: images (n, height, width, channels), features (n, d), dense or sparse.
+    beta : float in [0, 1]
+        Of the poison rows: 0 is the model that never saw them, 1 the victim's. A refit answers at its own betas.
+    of : {"score", "predicted"}
+        The scores themselves (for two classes: positive means class 1), or the score of the class that the model
+        predicts for each row: its gradient points to what speaks for the prediction.
+
+    Returns
+    -------
+    array shaped as X
+        d score / d input, in scores per unit of the input; with a last axis for the score columns of K > 2 classes, one
+        for each class or pair of classes (see `losses.score_encodings`).
+
+    Raises
+    ------
+    ValueError
+        If a step of the Pipeline has no derivative that is known: give it a method `vjp(X, G)` that returns G' dstep/dX
+        for each row, shaped as X. If the learner has no gradient (a forest, a kernel given as a function).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import backdoor_curves as bc
+    >>> from sklearn.svm import SVC
+    >>> rng = np.random.default_rng(0)
+    >>> train, test = bc.datasets.digits("even-odd", rng=rng)
+    >>> trigger = bc.PatchTrigger.random(size=2, n_classes=2, channels=1, rng=rng)
+    >>> data = bc.poison(train, test, trigger=trigger, rate=0.1, rng=rng)
+    >>> curve = bc.backdoor_learning_curve(SVC(C=10, gamma=0.05), data)
+    >>> seen, unseen = (bc.input_gradient(curve, data.triggered_test.X, beta) for beta in (1.0, 0.0))
+    >>> mask = bc.trigger_mask(data)
+    >>> bool(bc.trigger_share(seen, mask).mean() > bc.trigger_share(unseen, mask).mean())
+    True
+    """
+    if of not in ("score", "predicted"):
+        raise ValueError(f'of: "score" or "predicted" was expected, {of!r} came')
+    beta, learner = checked_beta(beta), curve.learner
+    assert curve.live is not None  # else there were no learner
+    require_alike(curve.live.data.clean_test.X, X, "X")
+    inputs: list[Rows] = []
+    Z = X
+    for step in learner.steps:
+        inputs.append(shaped_for(step, Z))
+        Z = step.transform(inputs[-1])
+    Z = as_floats(checked(Z, learner.estimator, "X"))
+    columns = _of_last_step(curve, Z, beta)
+    if of == "predicted":
+        columns = [_of_predicted(curve, Z, beta, columns)]
+    through_steps = [_pulled_back(learner.steps, inputs, G).reshape(_shape_of(X)) for G in columns]
+    return through_steps[0] if len(columns) == 1 else np.stack(through_steps, axis=-1)
+
+
+def trigger_mask(data: PoisonedData) -> Bool[np.ndarray, ...]:
+    """Return which entries of a row the trigger changes: those that differ in any poisoned row from its original.
+
+    Parameters
+    ----------
+    data : PoisonedData
+        With `original_train` and `poison_rows`, as `poison` makes it; rows are arrays.
+
+    Returns
+    -------
+    bool array, shaped as one row
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import backdoor_curves as bc
+    >>> X, y = np.zeros((10, 3)), np.arange(10) % 2
+    >>> trigger = bc.FeatureTrigger((1,), (5.0,))
+    >>> bc.trigger_mask(bc.poison((X, y), (X, y), trigger=trigger, rate=0.2, rng=np.random.default_rng(0)))
+    array([False,  True, False])
+    """
+    if data.original_train is None or data.poison_rows is None:
+        raise ValueError("trigger_mask needs original_train and poison_rows: the rows before they were stamped")
+    stamped, original = data.poison_train.X, take_rows(data.original_train.X, data.poison_rows)
+    stamped, original = (X.toarray() if sp.issparse(X) else X for X in (stamped, original))
+    if not isinstance(stamped, np.ndarray):
+        raise ValueError(f"trigger_mask: rows as an array were expected, {type(stamped).__name__} came")
+    return np.asarray((stamped != original).any(axis=0))
+
+
+def trigger_share(gradients: Float[np.ndarray, "n ..."], mask: Bool[np.ndarray, ...]) -> Float[np.ndarray, " n"]:
+    """Return the share of each gradient's magnitude that lies inside the trigger, in [0, 1]; NaN for one that is 0.
+
+    Parameters
+    ----------
+    gradients : array of shape (n, ...)
+        From `input_gradient`.
+    mask : bool array, shaped as one row
+        From `trigger_mask`, or of your own. Its own share of the row is what a gradient without preference would have.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import backdoor_curves as bc
+    >>> bc.trigger_share(np.array([[1.0, -3.0]]), np.array([False, True]))
+    array([0.75])
+    """
+    gradients, mask = np.asarray(gradients), np.asarray(mask)
+    if mask.dtype != bool or gradients.shape[1:] != mask.shape:
+        raise ValueError(
+            f"mask: a bool for each entry of a row of shape {gradients.shape[1:]} was expected, {mask.dtype} of shape "
+            f"{mask.shape} came"
+        )
+    size = np.abs(gradients).reshape(len(gradients), -1)
+    with np.errstate(invalid="ignore"):
+        return size[:, mask.ravel()].sum(axis=1) / size.sum(axis=1)
+
+
+def _of_last_step(curve: BackdoorLearningCurve, Z: Rows, beta: float) -> list[Gradients]:
+    """Return the gradient of each score column in the input of the classifier itself."""
+    path, estimator, betas = curve.path, curve.learner.estimator, np.array([beta])
+    if isinstance(path, SVMPath):
+        c = path.duals(betas)[0] * path.problem.y
+        used = np.flatnonzero(c)
+        return [kernel_gradient_of(estimator)(c[used], take_rows(path.X, used), Z)]
+    if isinstance(path, RidgePath):
+        coefs = path.parameters(betas)[0][0].T
+    elif isinstance(path, LogisticPath | SquaredHingePath):
+        coefs = path.parameters(betas)[0]
+    else:
+        assert isinstance(path, RefitPath)
+        coefs = _of_refit(path, betas, Z.shape[1])
+    return [np.tile(w, (n_rows(Z), 1)) for w in coefs]
+
+
+def _of_refit(path: RefitPath, betas: Float[np.ndarray, " 1"], d: int) -> Float[np.ndarray, "columns d"]:
+    """Return the coefficients of a linear model that was refitted at this beta."""
+    coef = path.models[int(np.argmax(path.interpolant.weights(betas)[0]))].coef()
+    if coef is None:
+        raise ValueError(
+            "a gradient in the input is known for learners with an exact path and for linear ones; this one has no "
+            "coefficients"
+        )
+    return coef.reshape(-1, d)
+
+
+def _of_predicted(curve: BackdoorLearningCurve, Z: Rows, beta: float, columns: list[Gradients]) -> Gradients:
+    """Return the gradient of the score of the class that is predicted for each row."""
+    learner = curve.learner
+    scores = curve.path.scores(Z, np.array([beta]))[0]
+    predicted = decode(scores.reshape(n_rows(Z), -1), len(learner.classes), learner.encoding)
+    if learner.encoding == "binary":
+        return np.where(predicted == 1, 1.0, -1.0)[:, np.newaxis] * columns[0]
+    if learner.encoding == "one-vs-one":
+        raise ValueError('of: "score" was expected: with a score for each pair of classes none is that of a class')
+    return np.stack(columns)[predicted, np.arange(n_rows(Z))]
+
+
+def _pulled_back(steps: tuple[Any, ...], inputs: list[Rows], G: Gradients) -> Float[np.ndarray, ...]:
+    """Return the gradient in the input of the first step."""
+    for step, X in zip(reversed(steps), reversed(inputs), strict=True):
+        G = np.asarray(step.vjp(X, G) if hasattr(step, "vjp") else _known_vjp(step)(G))
+    return G
+
+
+def _known_vjp(step: Any) -> Callable[[Gradients], Gradients]:
+    """Return the derivative of scikit-learn's linear transformers."""
+    kind = type(step)
+    if kind in (StandardScaler, MaxAbsScaler, RobustScaler):
+        return lambda G: G if step.scale_ is None else G / step.scale_
+    if kind is MinMaxScaler and not step.clip:
+        return lambda G: G * step.scale_
+    if kind is TruncatedSVD or (kind is PCA and not step.whiten):
+        return lambda G: G @ step.components_
+    if kind is PCA:
+        scale = np.maximum(np.sqrt(step.explained_variance_), np.finfo(step.explained_variance_.dtype).eps)
+        return lambda G: (G / scale) @ step.components_
+    raise ValueError(
+        f"the derivative of {kind.__name__} is not known here; give it a method vjp(X, G) that returns, for each row, "
+        "G times the derivative of the step, shaped as X"
+    )
+
+
+def _shape_of(X: Rows) -> tuple[int, ...]:
+    return tuple(X.shape) if hasattr(X, "shape") else (len(X), -1)

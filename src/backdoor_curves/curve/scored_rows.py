@@ -1,0 +1,230 @@
+"""One set of test rows along a path: its scores, losses and predictions at any beta, and what they do between."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import scipy.sparse as sp
+from jaxtyping import Bool, Float, Int
+from scipy.optimize import brentq
+
+from backdoor_curves.curve.condensed_rows import CondensedRows
+from backdoor_curves.curve.flips import Flips, flips_by_bisection, flips_on_lines
+from backdoor_curves.losses.hinge_integrals import corners, first_half, hinge_integrals
+from backdoor_curves.losses.row_losses import Loss, corner_of, row_bends, row_losses, row_rates
+from backdoor_curves.losses.score_encodings import ScoreEncoding, decode, encode
+from backdoor_curves.paths.base import Interpolant, combined
+from backdoor_curves.paths.interpolation.interpolants import PiecewiseLinear, Table
+
+_BLOCK = 2**18
+"""Scores held at once while losses are summed: 2 MiB, so that they stay in the cache."""
+LINEAR = 0.1
+"""Share of its linear part that the quadratic part of a loss may have come to where a slope still says enough."""
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredRows:
+    """Test rows with their scores at the nodes of a path.
+
+    Parameters
+    ----------
+    interpolant : Interpolant
+        What makes scores at any beta of those at the nodes.
+    nodal : array of shape (k, n, columns)
+        The scores at the nodes.
+    y : int array of shape (n,)
+        The class indices that count as right: the true ones, or the attacker's.
+    loss, encoding : Loss, ScoreEncoding
+        The learner's.
+    n_classes : int
+    """
+
+    interpolant: Interpolant
+    nodal: Float[np.ndarray, "k n columns"]
+    y: Int[np.ndarray, " n"]
+    loss: Loss
+    encoding: ScoreEncoding
+    n_classes: int
+
+    def scores(self, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, "b n columns"]:
+        """Return the scores of all rows."""
+        weights = self.interpolant.weights(betas)
+        return np.concatenate([combined(weights, self.nodal[:, rows]) for rows in self._blocks(len(betas))], axis=1)
+
+    def mean_loss(self, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, " b"]:
+        """Return the mean loss over the rows."""
+        total, weights = np.zeros(len(betas)), self.interpolant.weights(betas)
+        for rows in self._blocks(len(betas)):
+            scores = combined(weights, self.nodal[:, rows])
+            total += row_losses(self.loss, self.encoding, scores, self._targets(rows)).sum(axis=1)
+        return total / len(self.y)
+
+    def mean_loss_derivative(self, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, " b"]:
+        """Return the derivative of the mean loss from the right, at beta = 1 from the left, as the nodes give it."""
+        total = np.zeros(len(betas))
+        weights, slopes = self.interpolant.weights(betas), self.interpolant.derivative(betas)
+        for rows in self._blocks(len(betas)):
+            scores, rates = (combined(p, self.nodal[:, rows]) for p in (weights, slopes))
+            total += self._loss_rates(scores, rates, betas, rows).sum(axis=1)
+        return total / len(self.y)
+
+    def mean_loss_rate(
+        self,
+        scores: Float[np.ndarray, "b n columns"],
+        rates: Float[np.ndarray, "b n columns"],
+        betas: Float[np.ndarray, " b"],
+    ) -> Float[np.ndarray, " b"]:
+        """Return the same derivative for scores and their derivatives that are known better than from the nodes."""
+        return self._loss_rates(scores, rates, betas, slice(None)).mean(axis=1)
+
+    def _loss_rates(
+        self,
+        scores: Float[np.ndarray, "b block columns"],
+        rates: Float[np.ndarray, "b block columns"],
+        betas: Float[np.ndarray, " b"],
+        rows: slice,
+    ) -> Float[np.ndarray, "b block"]:
+        # Towards the left all rates are reversed, and so is what they do to the loss.
+        side = np.where(betas < 1.0, 1.0, -1.0)[:, np.newaxis]
+        along = side[..., np.newaxis] * rates
+        return side * row_rates(self.loss, self.encoding, scores, along, self._targets(rows), self._tie)
+
+    def linear_until(self) -> float:
+        """Return the beta up to which the mean loss follows its slope at 0.
+
+        That is its first kink, or where the quadratic term has come to `LINEAR` times the linear one if that is before.
+        """
+        first = float(self.kinks()[:1].min(initial=1.0))
+        if self.loss == "hinge":
+            return first
+        zero = np.zeros(1)
+        scores, rates, bends = (
+            combined(p, self.nodal)
+            for p in (
+                self.interpolant.weights(zero),
+                self.interpolant.derivative(zero),
+                self.interpolant.derivative(zero, 2),
+            )
+        )
+        how = self.loss, self.encoding, scores
+        targets = self._targets(slice(None))
+        slope = abs(float(row_rates(*how, rates, targets).mean()))
+        bend = abs(float((row_bends(*how, rates, targets) + row_rates(*how, bends, targets)).mean()))
+        return min(first, 2.0 * LINEAR * slope / bend) if bend > 0.0 else first
+
+    def predicted(self, betas: Float[np.ndarray, " b"]) -> Int[np.ndarray, "b n"]:
+        """Return the predicted class indices."""
+        weights = self.interpolant.weights(betas)
+        blocks = [
+            decode(combined(weights, self.nodal[:, rows]), self.n_classes, self.encoding)
+            for rows in self._blocks(len(betas))
+        ]
+        return np.concatenate(blocks, axis=1)
+
+    def area(self) -> float:
+        """Return the integral of the mean loss over [0, 1]: in closed form for hinges on lines."""
+        if self._is_on_lines and self.loss in ("hinge", "squared hinge"):
+            nodes, squared = self.interpolant.nodes, self.loss == "squared hinge"
+            blocks = self._blocks(len(nodes))
+            return float(sum(hinge_integrals(nodes, self._margins(r), squared).sum() for r in blocks) / len(self.y))
+        betas, weights = self.interpolant.quadrature()
+        return float(weights @ self.mean_loss(betas))
+
+    def half_loss_beta(self) -> float:
+        """Return the first beta at which the mean loss is at most half of that at 0; NaN if there is none."""
+        if self._is_on_lines and self.loss == "hinge":
+            return first_half(self.interpolant.nodes, self._margins(slice(None)))
+        scan = self.interpolant.scan
+        losses = self.mean_loss(scan)
+        half = losses[0] / 2.0
+        below = np.flatnonzero(losses <= half)
+        if not below.size:
+            return float("nan")
+        after = int(below[0])
+        if after == 0:
+            return 0.0
+        (left, right), (above, under) = scan[after - 1 : after + 1], losses[after - 1 : after + 1] - half
+        if isinstance(self.interpolant, Table):
+            return float(left + (right - left) * above / (above - under))
+
+        def excess(beta: float) -> float:
+            # The ends as they were just found: computed alone they may round to the other side of zero.
+            loss = above if beta == left else under if beta == right else self.mean_loss(np.array([beta]))[0] - half
+            return float(loss)
+
+        return float(brentq(excess, left, right, xtol=1e-15, rtol=1e-14))
+
+    def kinks(self) -> Float[np.ndarray, " j"]:
+        """Return the betas in (0, 1) at which the mean loss may have a corner: the path's knots and its rows' own."""
+        knots = self.interpolant.knots
+        if isinstance(self.interpolant, Table):
+            raise ValueError("kinks need an exact path; between the betas of a refitted curve nothing is known")
+        if self.loss != "hinge":
+            return knots
+        if not self._is_on_lines:
+            raise ValueError("kinks: the corners of the hinge are known on a piecewise linear path only")
+        nodes = self.interpolant.nodes
+        own = [corners(nodes, self._margins(rows), self._tie) for rows in self._blocks(len(nodes))]
+        return np.unique(np.concatenate([knots, *own]))
+
+    def condensed(self) -> ScoredRows | CondensedRows:
+        """Return the rows without their scores where losses and predictions need none: for the hinge on lines."""
+        if not (self._is_on_lines and self.loss == "hinge" and self.encoding == "binary"):
+            return self
+        nodes = self.interpolant.nodes
+        own = np.setdiff1d(self.kinks(), nodes)
+        at_nodes = np.zeros(len(nodes))  # on both sides of a jump
+        for rows in self._blocks(len(nodes)):
+            at_nodes += row_losses(self.loss, self.encoding, self.nodal[:, rows], self._targets(rows)).sum(axis=1)
+        betas = np.append(nodes, own)
+        losses = np.append(at_nodes / len(self.y), self.mean_loss(own))
+        order = np.argsort(betas, kind="stable")
+        return CondensedRows(PiecewiseLinear(betas[order]), losses[order], self.flips, self.y)
+
+    @cached_property
+    def flips(self) -> Flips:
+        """The changes of predictions between right and wrong: in closed form on lines, by bisection elsewhere."""
+        if isinstance(self.interpolant, Table):
+            raise ValueError(
+                "flips need an exact path; between the betas of a refitted curve nothing is known: "
+                "compare its predictions there"
+            )
+        if self._is_on_lines and self.encoding == "binary":
+            return flips_on_lines(self.interpolant.nodes, self.nodal[..., 0], self.y == 1)
+        scan = self.interpolant.scan
+        return flips_by_bisection(scan, self.predicted(scan) == self.y, self._right_at)
+
+    def _right_at(self, rows: Int[np.ndarray, " f"]) -> Callable[[Float[np.ndarray, " f"]], Bool[np.ndarray, " f"]]:
+        nodal = self.nodal[:, rows]
+
+        def is_right(betas: Float[np.ndarray, " f"]) -> Bool[np.ndarray, " f"]:
+            p = self.interpolant.weights(betas)
+            scores = np.einsum("fk,kfc->fc", p.toarray() if sp.issparse(p) else p, nodal)
+            return decode(scores, self.n_classes, self.encoding) == self.y[rows]
+
+        return is_right
+
+    @property
+    def _is_on_lines(self) -> bool:
+        return isinstance(self.interpolant, PiecewiseLinear) and self.encoding != "softmax"
+
+    @cached_property
+    def _tie(self) -> float:
+        return corner_of(self.nodal)
+
+    def _margins(self, rows: slice) -> Float[np.ndarray, "k columns"]:
+        """Return the margins at the nodes, of every score column that concerns a row."""
+        targets = self._targets(rows)
+        return (self.nodal[:, rows] * targets)[:, targets != 0.0]
+
+    def _targets(self, rows: slice) -> Float[np.ndarray, "block columns"]:
+        return encode(self.y[rows], self.n_classes, self.encoding)
+
+    def _blocks(self, n_betas: int) -> Iterator[slice]:
+        """Yield a few rows at a time: the scores of all rows at all betas may be too many to hold."""
+        _, n, columns = self.nodal.shape
+        step = max(1, _BLOCK // max(1, n_betas * columns))
+        return (slice(start, min(start + step, n)) for start in range(0, n, step))

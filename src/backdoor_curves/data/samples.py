@@ -1,0 +1,98 @@
+"""The records that everyone shares: labelled rows, and a training and test set with a backdoor in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from jaxtyping import Bool, Int
+
+from backdoor_curves.rows import Rows, n_rows, stack_rows, take_rows
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Rows and their labels; unpacks as `X, y = samples`.
+
+    Parameters
+    ----------
+    X : array of shape (n, ...), CSR matrix, DataFrame or list of length n
+        The rows. Images have shape (n, height, width, channels) and values in [0, 1].
+    y : array-like of shape (n,)
+        One label a row, of any type that numpy sorts (integers, strings).
+
+    Raises
+    ------
+    TypeError
+        If `X` is not rows.
+    ValueError
+        If `y` is not one-dimensional, or has another length than `X`.
+
+    Examples
+    --------
+    >>> from backdoor_curves import Samples
+    >>> X, y = Samples([[0.0], [1.0]], ["ham", "spam"])
+    >>> y
+    array(['ham', 'spam'], dtype='<U4')
+    """
+
+    X: Rows
+    y: np.ndarray
+
+    def __post_init__(self) -> None:
+        X, y = self.X, np.asarray(self.y)
+        if isinstance(X, str) or not getattr(X, "shape", isinstance(X, Sequence)):  # a number has the shape ()
+            raise TypeError(
+                f"rows (an array, a CSR matrix, a DataFrame or a list) were expected, {type(X).__name__} came"
+            )
+        if sp.issparse(X):
+            object.__setattr__(self, "X", sp.csr_matrix(X) if sp.isspmatrix(X) else sp.csr_array(X))
+        elif isinstance(X, Sequence) and n_rows(X) and not isinstance(X[0], str):
+            try:
+                object.__setattr__(self, "X", np.asarray(X))
+            except ValueError:
+                raise ValueError("rows of one length were expected, a ragged list came") from None
+        if y.ndim != 1 or len(y) != n_rows(X):
+            raise ValueError(f"one label a row was expected: {n_rows(X)} rows, labels of shape {y.shape}")
+        if y.dtype == object:
+            y = np.array(y.tolist())  # text from a DataFrame becomes a plain string array, which files can hold
+            if y.dtype == object:
+                raise ValueError("labels of one kind (numbers or text) were expected, several or None came")
+        object.__setattr__(self, "y", y)
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter((self.X, self.y))
+
+    def __repr__(self) -> str:
+        shape = getattr(self.X, "shape", (len(self),))
+        return f"Samples({type(self.X).__name__} of shape {tuple(shape)}, {len(np.unique(self.y))} classes)"
+
+    def take(self, rows: Int[np.ndarray, " k"]) -> Samples:
+        """Return the given rows, in the order asked."""
+        return Samples(take_rows(self.X, rows), self.y[rows])
+
+
+def as_samples(pair: Samples | tuple[Rows, Any], name: str) -> Samples:
+    """Return `pair` as `Samples`; a pair (X, y) is taken wherever Samples are. Errors carry `name`."""
+    if isinstance(pair, Samples):
+        return pair
+    if not (isinstance(pair, tuple | list) and len(pair) == 2):
+        raise TypeError(f"{name}: Samples or a pair (X, y) were expected, {type(pair).__name__} came")
+    try:
+        return Samples(*pair)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{name}: {error}") from None
+
+
+def join(clean: Samples, poison: Samples, is_poison: Bool[np.ndarray, " n_plus_m"]) -> Samples:
+    """Return clean and poison rows as one training set, the poison where `is_poison` says."""
+    order = np.empty(len(is_poison), dtype=np.intp)
+    order[~is_poison], order[is_poison] = np.arange(len(clean)), len(clean) + np.arange(len(poison))
+    X, y = stack_rows(clean.X, poison.X), np.concatenate([clean.y, poison.y])
+    return Samples(X if (order[:-1] < order[1:]).all() else take_rows(X, order), y[order])

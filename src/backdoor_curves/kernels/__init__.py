@@ -1,0 +1,1 @@
+"""Kernels between rows: functions, inner products, known matrices, and what is remembered of them."""

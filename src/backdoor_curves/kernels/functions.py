@@ -1,0 +1,204 @@
+"""Kernels between two sets of rows: functions of their inner products, (a, d) and (b, d) -> (a, b).
+
+    linear        x'z
+    rbf           exp(-gamma |x - z|^2)
+    polynomial    (gamma x'z + coef0)^degree
+    sigmoid       tanh(gamma x'z + coef0)          in general not positive semidefinite
+
+Rows are arrays or CSR; all is computed in double precision. Equal rows have equal kernels to the last bit, which a
+matrix product alone does not promise: it may add up the rows at its edge in another order. A path of an SVM meets a
+singular system there, and an almost singular one is worse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import scipy.sparse as sp
+from jaxtyping import Float, Int
+
+from backdoor_curves.kernels.inner_products import Columns
+from backdoor_curves.rows import Rows, distinct_rows, take_rows
+
+Kernel = Callable[[Rows, Rows], Float[np.ndarray, "a b"]]
+"""The kernel matrix between two sets of rows."""
+_BLOCK = 32
+"""Rows of a matrix that stay in the cache while they are worked on."""
+
+
+def linear(A: Rows, B: Rows) -> Float[np.ndarray, "a b"]:
+    """Return x'z for the rows x of A and z of B.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from backdoor_curves.kernels.functions import linear
+    >>> linear(np.array([[1.0, 2.0]]), np.array([[3.0, 4.0], [5.0, 6.0]]))
+    array([[11., 17.]])
+    """
+    return _inner(A, B)[0]
+
+
+def rbf(A: Rows, B: Rows, gamma: float) -> Float[np.ndarray, "a b"]:
+    """Return exp(-gamma |x - z|^2); 1 for equal rows, but for rounding where B is not A.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from backdoor_curves.kernels.functions import rbf
+    >>> rbf(np.array([[1.0], [2.0]]), np.array([[1.0]]), gamma=1.0).ravel().round(6)
+    array([1.      , 0.367879])
+    """
+    if isinstance(A, np.ndarray) and isinstance(B, np.ndarray):
+        # Distances do not move with the origin. With it at a row a common offset costs no digits, and whole numbers
+        # stay whole.
+        origin, same = A[0], B is A
+        A = A - origin
+        B = A if same else B - origin
+    K, a, b = _inner(A, B)
+    for start in range(0, len(K), _BLOCK):
+        block = K[start : start + _BLOCK]
+        block *= 2.0
+        block -= a[start : start + _BLOCK, np.newaxis] + b  # the sum first: it does not see which row is x
+        block *= gamma
+        np.minimum(block, 0.0, out=block)  # a distance of 0 may round to either side
+        np.exp(block, out=block)
+    return K
+
+
+def polynomial(A: Rows, B: Rows, gamma: float, coef0: float, degree: int) -> Float[np.ndarray, "a b"]:
+    """Return (gamma x'z + coef0)^degree.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from backdoor_curves.kernels.functions import polynomial
+    >>> polynomial(np.array([[1.0, 2.0]]), np.array([[3.0, 4.0]]), gamma=1.0, coef0=1.0, degree=2)
+    array([[144.]])
+    """
+    K = linear(A, B)
+    K *= gamma
+    K += coef0
+    power = np.ones_like(K)
+    for _ in range(degree):
+        power *= K
+    return power
+
+
+def sigmoid(A: Rows, B: Rows, gamma: float, coef0: float) -> Float[np.ndarray, "a b"]:
+    """Return tanh(gamma x'z + coef0).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from backdoor_curves.kernels.functions import sigmoid
+    >>> sigmoid(np.array([[1.0, 2.0]]), np.array([[0.0, 0.0]]), gamma=1.0, coef0=0.0)
+    array([[0.]])
+    """
+    K = linear(A, B)
+    K *= gamma
+    K += coef0
+    return np.tanh(K, out=K)
+
+
+def linear_gradient(c: Float[np.ndarray, " s"], S: Rows, X: Rows) -> Float[np.ndarray, "n d"]:
+    """Return the gradient of sum_i c_i k(s_i, x) in x at each row of X, for the linear kernel: sum_i c_i s_i."""
+    return np.tile(np.asarray(S.T @ c), (X.shape[0], 1))
+
+
+def rbf_gradient(c: Float[np.ndarray, " s"], S: Rows, X: Rows, gamma: float) -> Float[np.ndarray, "n d"]:
+    """Return the same gradient for the Gaussian kernel: 2 gamma sum_i c_i k(s_i, x) (s_i - x).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from backdoor_curves.kernels.functions import rbf_gradient
+    >>> rbf_gradient(np.ones(1), np.array([[1.0]]), np.array([[0.0], [1.0]]), gamma=0.5).round(6)
+    array([[0.606531],
+           [0.      ]])
+    """
+    A = rbf(X, S, gamma) * c
+    X = X.toarray() if sp.issparse(X) else X
+    return 2.0 * gamma * (np.asarray(A @ S) - A.sum(axis=1, keepdims=True) * X)
+
+
+def polynomial_gradient(
+    c: Float[np.ndarray, " s"], S: Rows, X: Rows, gamma: float, coef0: float, degree: int
+) -> Float[np.ndarray, "n d"]:
+    """Return the same for the polynomial kernel: degree gamma sum_i c_i (gamma s_i'x + coef0)^(degree - 1) s_i."""
+    return degree * gamma * np.asarray((polynomial(X, S, gamma, coef0, degree - 1) * c) @ S)
+
+
+def sigmoid_gradient(
+    c: Float[np.ndarray, " s"], S: Rows, X: Rows, gamma: float, coef0: float
+) -> Float[np.ndarray, "n d"]:
+    """Return the same gradient for the sigmoid kernel: gamma sum_i c_i (1 - k(s_i, x)^2) s_i."""
+    return gamma * np.asarray(((1.0 - sigmoid(X, S, gamma, coef0) ** 2) * c) @ S)
+
+
+def negative_eigenvalue(K: Float[np.ndarray, "n n"]) -> float:
+    """Return the smallest eigenvalue of a symmetric matrix if it is negative by more than rounding, and 0 otherwise.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from backdoor_curves.kernels.functions import negative_eigenvalue
+    >>> negative_eigenvalue(np.ones((2, 2))), round(negative_eigenvalue(np.array([[0.0, 1.0], [1.0, 0.0]])), 12)
+    (0.0, -1.0)
+    """
+    rounding = len(K) * np.finfo(float).eps * float(np.abs(K).max()) * len(K)
+    try:
+        # A factorisation that exists is a proof, at a tenth of the price of the eigenvalues.
+        np.linalg.cholesky(K + rounding * np.eye(len(K)))
+    except np.linalg.LinAlgError:
+        smallest = float(np.linalg.eigvalsh(K)[0])
+        return smallest if smallest < -rounding else 0.0
+    return 0.0
+
+
+def _inner(A: Rows, B: Rows) -> tuple[Float[np.ndarray, "a b"], Float[np.ndarray, " a"], Float[np.ndarray, " b"]]:
+    """Return the inner products of the rows of A and B, and the squares of the rows of each; exact for equal rows."""
+    K = _product(A, B)
+    if B is A:
+        squares = np.diag(K).copy()
+        if (first := _equals(A, squares)) is not None:
+            K = K[np.ix_(first, first)]
+            squares = squares[first]
+        return K, squares, squares
+    a, b = _squares(A), _squares(B)
+    if (first := _equals(A, a)) is not None:
+        K, a = K[first], a[first]
+    if (first := _equals(B, b)) is not None:
+        K, b = K[:, first], b[first]
+    return K, a, b
+
+
+def _product(A: Rows, B: Rows) -> Float[np.ndarray, "a b"]:
+    """Return the inner products; columns that are almost always 0 are multiplied apart: images have many of them."""
+    if sp.issparse(A) or sp.issparse(B):
+        K = A @ B.T
+        return np.asarray(K.toarray() if sp.issparse(K) else K)
+    if min(len(A), len(B)) <= _BLOCK:
+        return np.asarray(A @ B.T)
+    a, b = Columns.of_both(A, B)
+    return a.inner(b)
+
+
+def _squares(X: Rows) -> Float[np.ndarray, " n"]:
+    return np.asarray(X.multiply(X).sum(axis=1)).ravel() if sp.issparse(X) else np.einsum("nd,nd->n", X, X)
+
+
+def _equals(X: Rows, squares: Float[np.ndarray, " n"]) -> Int[np.ndarray, " n"] | None:
+    """Return for each row the first that equals it; None if all rows differ. Rows of unlike length are not compared."""
+    order = np.argsort(squares)
+    alike = np.diff(squares[order]) <= 1e-12 * squares[order][1:]
+    candidates = np.sort(order[np.append(alike, False) | np.append(False, alike)])
+    if not candidates.size:
+        return None
+    first, group = distinct_rows(take_rows(X, candidates), np.zeros(len(candidates)))
+    if len(first) == len(candidates):
+        return None
+    equals = np.arange(len(squares))
+    equals[candidates] = candidates[first][group]
+    return equals

@@ -1,0 +1,106 @@
+"""What many paths share: a kernel matrix serves every lambda and rate, and a path every lambda beyond its plateau.
+
+Curves of one study differ in lambda, in the rate, in the learner; most of their rows are the same. A `Shared` goes with
+them from one to the next and keeps what the next can use:
+
+    kernels       the kernel between any two rows is computed once; rows are known by their content, so that original
+                  and stamped rows, of all rates, and the test rows find each other
+    coordinates   of rows with more features than rows, the factor of their Gram matrix
+    plateaus      while no clean row is at its bound an SVM's path depends on beta C only
+
+Nothing in a result depends on it, but for the last digits. It is not for several threads at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float
+
+from backdoor_curves.kernels.cache import GIB, RememberedKernel
+from backdoor_curves.kernels.functions import Kernel
+from backdoor_curves.paths.linalg.coordinates import Features, GramFactor, coordinates
+from backdoor_curves.paths.svm.follow import svm_path
+from backdoor_curves.paths.svm.path import SVMPath
+from backdoor_curves.rows import Rows, equal_rows
+
+
+@dataclass(eq=False)
+class Shared:
+    """What paths on the same rows share; pass one to all curves of the same data.
+
+    Parameters
+    ----------
+    room : float
+        Bytes that each kernel may keep.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import backdoor_curves as bc
+    >>> from sklearn.svm import SVC
+    >>> X, y = np.random.default_rng(0).normal(size=(40, 3)), np.arange(40) % 2
+    >>> data = bc.poison((X, y), (X, y), trigger=lambda X, y: X + 1, rate=0.1, rng=np.random.default_rng(1))
+    >>> shared = bc.Shared()
+    >>> curves = [bc.backdoor_learning_curve(SVC(C=C, gamma=0.5), data, shared=shared) for C in (0.1, 1.0, 10.0)]
+    >>> len(shared.kernels)
+    1
+    """
+
+    room: float = 2 * GIB
+    kernels: dict[Hashable, RememberedKernel] = field(default_factory=dict, repr=False)
+    _spaces: list[tuple[Rows, Features | GramFactor]] = field(default_factory=list, repr=False)
+    _plateaus: list[_Kept] = field(default_factory=list, repr=False)
+
+    def copy(self) -> Shared:
+        """Return one that has all this one has; what is added to it later, this one does not see, but for kernels."""
+        return Shared(self.room, self.kernels, list(self._spaces), list(self._plateaus))
+
+    def kernel(self, key: Hashable, kernel: Kernel) -> RememberedKernel:
+        """Return the kernel that remembers, one for each key: its name and parameters, or the function itself."""
+        if key not in self.kernels:
+            self.kernels[key] = RememberedKernel(kernel, self.room)
+        return self.kernels[key]
+
+    def coordinates(self, X: Rows) -> Features | GramFactor:
+        """Return the coordinates of rows, see `paths.coordinates`."""
+        for known, space in self._spaces:
+            if equal_rows(known, X):
+                return space
+        self._spaces.append((X, coordinates(X)))
+        return self._spaces[-1][1]
+
+    def svm_path(
+        self,
+        X: Rows,
+        y: Float[np.ndarray, " n"],
+        u0: Float[np.ndarray, " n"],
+        du: Float[np.ndarray, " n"],
+        kernel: Kernel,
+        scaling: float | None = None,
+    ) -> SVMPath:
+        """Return the path of an SVM, see `paths.svm`: a kept one where it is the same but for the unit of beta."""
+        for kept in self._plateaus:
+            if kept.is_of(X, y, kernel, scaling) and (same := kept.path.rescaled(u0, du)) is not None:
+                return same
+        path = svm_path(X, y, u0, du, kernel, scaling)
+        self._plateaus.append(_Kept(X, y, kernel, scaling, path))
+        return path
+
+
+@dataclass(frozen=True, eq=False)
+class _Kept:
+    """A path and what it is a path of; to compare rows is cheaper than to hash them."""
+
+    X: Rows
+    y: Float[np.ndarray, " n"]
+    kernel: Kernel
+    scaling: float | None
+    path: SVMPath
+
+    def is_of(self, X: Rows, y: Float[np.ndarray, " n"], kernel: Kernel, scaling: float | None) -> bool:
+        """Return whether the path is of these rows."""
+        same = self.kernel is kernel and self.scaling == scaling and np.array_equal(self.y, y)
+        return same and equal_rows(self.X, X)

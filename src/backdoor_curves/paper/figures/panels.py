@@ -1,0 +1,157 @@
+"""What the paper's figures are made of: a row or a grid of panels from the cells of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatterSciNotation, LogLocator
+
+from backdoor_curves.curve import BackdoorLearningCurve
+from backdoor_curves.display import BackdoorLearningCurveDisplay, SlopeDisplay
+from backdoor_curves.display.slopes import SlopePoint
+from backdoor_curves.display.style import NEUTRAL
+from backdoor_curves.report.figures.run_figures import by_gamma_and_lambda, keys_of
+from backdoor_curves.report.names import learner_kind
+from backdoor_curves.study.file.config import DataConfig
+from backdoor_curves.study.plan.cells import data_name
+from backdoor_curves.study.store.run import Run
+from backdoor_curves.study.store.sqlite import StoredCell
+
+LEARNERS = {"linear-svm": "SVM", "logistic": "LC", "ridge": "RC", "rbf-svm": "RBF SVM"}
+"""The paper's short names of the learners, in the order of its figures."""
+Pair = tuple[int, int]
+Where = Mapping[str, Any]
+"""Coordinates that a cell is to have."""
+
+
+def data_of(run: Run, pair: Pair) -> DataConfig:
+    """Return the data of a run that hold a pair of classes.
+
+    Raises
+    ------
+    ValueError
+        If the run has no such pair.
+    """
+    known = dict.fromkeys(data for experiment in run.study.experiments for data in experiment.data)
+    for data in known:
+        if data.classes == pair:
+            return data
+    raise ValueError(
+        f"run {run.study.name}: a pair {pair} was expected, {[data_name(data) for data in known]} are there"
+    )
+
+
+def chosen(run: Run, pair: Pair, learner: str, **where: Any) -> list[StoredCell]:
+    """Return the finished cells of a pair and a learner that have the given coordinates, such as `rate=0.1`."""
+    data = data_name(data_of(run, pair))
+    return [
+        cell
+        for cell in run.cells
+        if cell.status == "done"
+        and cell.coordinates["data"] == data
+        and learner_kind(cell.coordinates["learner"]) == learner
+        and all(cell.coordinates[name] == value for name, value in where.items())
+    ]
+
+
+def smallest_trigger(names: Iterable[str]) -> str:
+    """Return the name of the smallest patch, "random 3 x 3" before "random 12 x 12"; "" of none."""
+    return min(names, key=lambda name: int(name.split()[1]), default="")
+
+
+def spelled_setting(gamma: float | None, lam: float) -> str:
+    """Return "λ = 0.1, γ = 0.005"."""
+    return f"λ = {lam:g}" + ("" if gamma is None else f", γ = {gamma:g}")
+
+
+def curve_columns(run: Run, pair: Pair) -> list[list[tuple[str, list[BackdoorLearningCurve]]]]:
+    """Return the panels of a curves figure by column, a learner and gamma each: a title and the curves of all rates."""
+    columns = []
+    for learner, short in LEARNERS.items():
+        by_gamma: dict[float | None, list[tuple[str, list[BackdoorLearningCurve]]]] = {}
+        for (gamma, lam), cells in by_gamma_and_lambda(chosen(run, pair, learner)).items():
+            curves = [run.curve(cell) for cell in cells]
+            by_gamma.setdefault(gamma, []).append((f"{short}, {spelled_setting(gamma, lam)}", curves))
+        columns += list(by_gamma.values())
+    if not columns:
+        raise ValueError(f"run {run.study.name}: finished curves of {pair} were expected, none are there")
+    return columns
+
+
+def draw_curves(columns: Sequence[Sequence[tuple[str, Sequence[BackdoorLearningCurve]]]], title: str) -> Figure:
+    """Return curves of the loss, a column a learner and gamma, one legend for all."""
+    n_rows, n_columns = max(map(len, columns)), len(columns)
+    width = max(2.6 * n_columns + 0.4, 8.2)  # the legend and the title are as long for few columns
+    figure = Figure(figsize=(width, 2.4 * n_rows + 0.9), layout="constrained")
+    axes = figure.subplots(n_rows, n_columns, sharex=True, squeeze=False)
+    for j, column in enumerate(columns):
+        for i in range(n_rows):
+            if i >= len(column):
+                axes[i, j].set_axis_off()
+                continue
+            name, curves = column[i]
+            BackdoorLearningCurveDisplay.from_curves(curves, ax=axes[i, j])
+            axes[i, j].set_title(f"{name}\n{_half_of(curves)}", fontsize="small")
+            axes[i, j].set(xlabel="weight of the poison, β" if i == n_rows - 1 else "")
+            axes[i, j].set(ylabel="mean loss" if j == 0 else "", ylim=(0.0, None))
+    _one_legend_below(figure, [ax for ax in axes.ravel() if ax.get_legend() is not None])
+    figure.suptitle(title)
+    return figure
+
+
+def _half_of(curves: Sequence[BackdoorLearningCurve]) -> str:
+    """Return where half of the triggered loss is gone at the middle rate: near 0 no axis shows it."""
+    middle = sorted(curves, key=lambda curve: curve.info.rate)[len(curves) // 2]
+    half = middle.half_loss_beta
+    return f"p = {middle.info.rate:g}: " + ("never halved" if np.isnan(half) else f"halved at β = {half:.2g}")
+
+
+def draw_slopes(
+    points: Sequence[Sequence[tuple[str, Sequence[SlopePoint]]]], title: str, published: Mapping[str, Any] | None = None
+) -> Figure:
+    """Return slopes against accuracies, a row a pair, a column a learner.
+
+    Parameters
+    ----------
+    points : rows of panels
+        Each a title and its points.
+    published : mapping of panel title to two arrays, optional
+        Published theta and attack success rate, drawn behind in grey.
+    """
+    n_rows, n_columns = len(points), max(map(len, points))
+    figure = Figure(figsize=(3.1 * n_columns, 3.5 * n_rows + 0.5), layout="constrained")
+    axes = figure.subplots(n_rows, n_columns, sharey=True, squeeze=False)
+    for i, row in enumerate(points):
+        for j, (name, panel) in enumerate(row):
+            ax: Axes = axes[i, j]
+            SlopeDisplay(panel).plot(ax, axis="theta")
+            ax.set_title(name, fontsize="small")
+            if published and name in published:
+                theta, asr = published[name]
+                ax.scatter(theta, asr, marker="x", s=16, color="0.6", linewidths=0.8, zorder=1)
+                ax.set_xlim(min(ax.get_xlim()[0], theta.min() / 1.5), ax.get_xlim()[1])
+                ax.xaxis.set_major_locator(LogLocator(numticks=5))  # the display's own may be for a shorter axis
+                ax.xaxis.set_major_formatter(LogFormatterSciNotation())
+            if j:
+                ax.set_ylabel("")
+    figure.suptitle(title)
+    if published:
+        figure.supxlabel(
+            "grey crosses: the published axis, which is not the derivative (see the comparison)",
+            fontsize="small",
+            color=NEUTRAL,
+        )
+    return figure
+
+
+def _one_legend_below(figure: Figure, axes: Sequence[Axes]) -> None:
+    """Put one legend below all panels in place of one in each."""
+    keys = keys_of(axes[0])
+    labels = [str(key.get_label()) for key in keys]
+    figure.legend(keys, labels, loc="outside lower center", ncols=len(keys), frameon=False, fontsize="small")
+    for ax in axes:
+        ax.legend().remove()

@@ -1,0 +1,285 @@
+"""The paper's published numbers as records: slope files, curves and paths of a folder, each read in one place.
+
+    {learner}_pair{a}-{b}_ttypebadnet_tsize{k}.csv     slopes, a row a seed, C and gamma
+    mnist_{a}-{b}_trigger{k}_curves.json               losses at the published betas, of seed 999
+    mnist_{a}-{b}_trigger{k}_path.npz                  parameters at these betas, of seed 999 and a rate of .1
+
+Of MNIST only: what is named so with a trigger of another size than 3 or 6 pixels is of CIFAR-10 and is left out.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast, get_args
+
+import numpy as np
+from jaxtyping import Float
+
+from backdoor_curves.paper.numbers.published import Learner, PublishedRow, Setting, read_rows
+
+Pair = tuple[int, int]
+MNIST_SIZES = (3, 6)
+"""Sides of the published triggers of MNIST; those of CIFAR-10 are 8 and 16."""
+PATH_RATE = 0.1
+"""The rate of poison behind the path files, which do not say it."""
+SLOPES = re.compile(r"(logistic|ridge|svm|svm-rbf)_pair(\d)-(\d)_ttypebadnet_tsize(\d+)\.csv")
+CURVES = re.compile(r"mnist_(\d)-(\d)_trigger(\d+)_curves\.json")
+PATHS = re.compile(r"mnist_(\d)-(\d)_trigger(\d+)_path\.npz")
+PATH_SETTING = re.compile(r"(logistic|ridge|svm|svm-rbf)_C([^_/]+)(?:_gamma([^_/]+))?/(\w+)")
+TAIL = "_poison_train_triggered_test_clf"
+"""What the files add to the names of their columns of influences."""
+SLOPE_COLUMNS = {
+    *("seed", "gamma", "c", "trigger_type", "trigger_size"),
+    *(name + TAIL * name.endswith("_I") for name in PublishedRow.__dataclass_fields__),
+}
+CURVE_FIELDS = {"classifier", "C", "gamma", "poison_rate", "triggered_loss", "clean_loss"}
+
+
+@dataclass(frozen=True)
+class SlopeFile:
+    """A published slope file: of a pair of digits and a trigger of size x size pixels, a row a setting."""
+
+    learner: Learner
+    pair: Pair
+    size: int
+    rows: Mapping[Setting, PublishedRow] = field(repr=False)
+
+
+@dataclass(frozen=True, eq=False)
+class PublishedCurve:
+    """Mean losses over the triggered and over the clean test rows at the betas of its file."""
+
+    learner: Learner
+    C: float
+    gamma: float | None
+    rate: float
+    triggered: Float[np.ndarray, " betas"]
+    clean: Float[np.ndarray, " betas"]
+
+
+@dataclass(frozen=True, eq=False)
+class CurveFile:
+    """The published curves of a pair of digits and a trigger of size x size pixels."""
+
+    pair: Pair
+    size: int
+    betas: Float[np.ndarray, " betas"]
+    curves: tuple[PublishedCurve, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, eq=False)
+class PublishedPath:
+    """Parameters at the betas of its file: w or signed duals, intercepts (None for RBF), cosine with w(0) and norm.
+
+    `asr` is the attack success rate at the last beta, .99.
+    """
+
+    learner: Learner
+    C: float
+    gamma: float | None
+    coef: Float[np.ndarray, "betas p"]
+    intercept: Float[np.ndarray, " betas"] | None
+    cosine: Float[np.ndarray, " betas"]
+    norm: Float[np.ndarray, " betas"]
+    asr: float
+
+
+@dataclass(frozen=True, eq=False)
+class PathFile:
+    """The published paths of a pair of digits and a trigger of size x size pixels."""
+
+    pair: Pair
+    size: int
+    betas: Float[np.ndarray, " betas"]
+    paths: tuple[PublishedPath, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, eq=False)
+class PublishedNumbers:
+    """The numbers of a folder; `repeated.repeat` returns the same record with its own numbers in their places."""
+
+    slopes: tuple[SlopeFile, ...] = ()
+    curves: tuple[CurveFile, ...] = ()
+    paths: tuple[PathFile, ...] = ()
+
+
+def read_published(folder: str | os.PathLike[str]) -> PublishedNumbers:
+    """Return the published MNIST numbers of a folder, of whatever pairs and sizes of the trigger there are.
+
+    Parameters
+    ----------
+    folder : path
+        Where the files are; others that it has are not looked at.
+
+    Returns
+    -------
+    PublishedNumbers
+        Slope files in the order of their names.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder is none, or has no file of published numbers.
+    ValueError
+        If a file is damaged, or has columns, fields or arrays that are not the published ones.
+
+    Examples
+    --------
+    >>> from backdoor_curves.paper.numbers.published_files import read_published
+    >>> published = read_published("reference")  # doctest: +SKIP
+    >>> sum(len(file.rows) for file in published.slopes)  # doctest: +SKIP
+    400
+    """
+    place = Path(folder)
+    if not place.is_dir():
+        raise FileNotFoundError(f"{place}: a folder with the published files was expected, none is there")
+    found: list[Any] = []
+    for path in sorted(place.iterdir()):
+        for name, read in ((SLOPES, slope_file), (CURVES, curve_file), (PATHS, path_file)):
+            if (match := name.fullmatch(path.name)) and int(match[match.re.groups]) in MNIST_SIZES:
+                found.append(read(path))
+    if not found:
+        raise FileNotFoundError(
+            f"{place}: files such as ridge_pair7-1_ttypebadnet_tsize3.csv or mnist_7-1_trigger6_curves.json were "
+            "expected, none is there; name the folder that has them"
+        )
+    return PublishedNumbers(
+        tuple(file for file in found if isinstance(file, SlopeFile)),
+        tuple(file for file in found if isinstance(file, CurveFile)),
+        tuple(file for file in found if isinstance(file, PathFile)),
+    )
+
+
+def slope_file(path: Path) -> SlopeFile:
+    """Return the rows of a slope file, `{learner}_pair{a}-{b}_ttypebadnet_tsize{k}.csv`."""
+    learner, a, b, size = _groups(SLOPES, path)
+    with _worded(path):
+        with open(path, newline="") as file:
+            _same(path, "columns", set(next(csv.reader(file))), SLOPE_COLUMNS)
+        rows = read_rows(path)
+        if not rows:
+            raise ValueError("rows were expected, there is none")
+        for setting, row in rows.items():
+            if (setting.gamma is None) == (learner == "svm-rbf"):
+                raise ValueError(f"{learner} was expected, gamma = {setting.gamma} came")
+            _finite("numbers", list(row.__dict__.values()))
+    return SlopeFile(cast(Learner, learner), (int(a), int(b)), int(size), rows)
+
+
+def curve_file(path: Path) -> CurveFile:
+    """Return the curves of a file `mnist_{a}-{b}_trigger{k}_curves.json`."""
+    a, b, size = map(int, _groups(CURVES, path))
+    with _worded(path):
+        content = json.loads(path.read_text())
+        _same(path, "fields", set(content), {"betas", "trigger_size", "pair", "curves"})
+        if (tuple(content["pair"]), content["trigger_size"]) != ((a, b), size):
+            raise ValueError(f"its name was expected to fit pair {content['pair']}, size {content['trigger_size']}")
+        betas = _betas(content["betas"])
+        curves = tuple(_curve(path, one, len(betas)) for one in content["curves"])
+    return CurveFile((a, b), size, betas, curves)
+
+
+def path_file(path: Path) -> PathFile:
+    """Return the paths of a file `mnist_{a}-{b}_trigger{k}_path.npz`; nothing in it is unpickled."""
+    a, b, size = map(int, _groups(PATHS, path))
+    with _worded(path):
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+        betas, settings = _betas(arrays.pop("betas")), dict[tuple[str, str, str | None], dict[str, Any]]()
+        for name, array in arrays.items():
+            if (match := PATH_SETTING.fullmatch(name)) is None:
+                raise ValueError(f"arrays such as svm_C10/coef were expected, {name} came")
+            settings.setdefault((match[1], match[2], match[3]), {})[match[4]] = array
+        paths = tuple(_path(path, setting, named, len(betas)) for setting, named in settings.items())
+    return PathFile((a, b), size, betas, paths)
+
+
+# --- parts of files --------------------------------------------------------------------------------------------------
+
+
+def _curve(path: Path, one: Mapping[str, Any], n_betas: int) -> PublishedCurve:
+    _same(path, "fields of a curve", set(one), CURVE_FIELDS)
+    if one["classifier"] not in get_args(Learner):
+        raise ValueError(f"one of {', '.join(get_args(Learner))} was expected, {one['classifier']!r} came")
+    C, rate = float(one["C"]), float(one["poison_rate"])
+    gamma = None if one["gamma"] is None else float(one["gamma"])
+    losses = (_finite(name, one[name], (n_betas,)) for name in ("triggered_loss", "clean_loss"))
+    return PublishedCurve(one["classifier"], C, gamma, rate, *losses)
+
+
+def _path(
+    path: Path, setting: tuple[str, str, str | None], arrays: Mapping[str, np.ndarray], n_betas: int
+) -> PublishedPath:
+    learner, C, gamma = setting
+    expected = {"coef", "cosine", "norm", "backdoor_accuracy"} | ({"intercept"} if gamma is None else set())
+    _same(path, f"arrays of {learner}, C = {C}", set(arrays), expected)
+    coef = _finite("coef", arrays["coef"])
+    if coef.ndim != 2 or len(coef) != n_betas:
+        raise ValueError(f"coef: a row a beta was expected, shape {coef.shape} came")
+    line = (n_betas,)
+    return PublishedPath(
+        cast(Learner, learner),
+        float(C),
+        None if gamma is None else float(gamma),
+        coef,
+        _finite("intercept", arrays["intercept"], line) if gamma is None else None,
+        _finite("cosine", arrays["cosine"], line),
+        _finite("norm", arrays["norm"], line),
+        float(_finite("backdoor_accuracy", arrays["backdoor_accuracy"], ())),
+    )
+
+
+def _groups(name: re.Pattern[str], path: Path) -> tuple[str, ...]:
+    match = name.fullmatch(path.name)
+    if match is None:
+        raise ValueError(f"{path.name}: a name like {name.pattern} was expected")
+    return match.groups()
+
+
+def _betas(values: Any) -> Float[np.ndarray, " betas"]:
+    betas = _finite("betas", values)
+    if betas.ndim != 1 or not betas.size or betas[0] != 0 or betas[-1] > 1 or (np.diff(betas) <= 0).any():
+        raise ValueError("betas that ascend from 0 to at most 1 were expected")
+    return betas
+
+
+def _finite(name: str, values: Any, shape: tuple[int, ...] | None = None) -> np.ndarray:
+    array = np.asarray(values, dtype=float)
+    if shape is not None and array.shape != shape:
+        raise ValueError(f"{name}: shape {shape} was expected, {array.shape} came")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name}: finite numbers were expected, NaN or an infinity came")
+    return array
+
+
+def _same(path: Path, what: str, found: set[str], expected: set[str]) -> None:
+    """Refuse names that are missing or unknown."""
+    if found != expected:
+        wrong = [f"{sign} {', '.join(sorted(names))}" for sign, names in _sides(found, expected) if names]
+        raise ValueError(f"the published {what} were expected in {path.name}: {'; '.join(wrong)}")
+
+
+def _sides(found: set[str], expected: set[str]) -> list[tuple[str, set[str]]]:
+    return [("there is no", expected - found), ("unknown:", found - expected)]
+
+
+DAMAGE = (AttributeError, EOFError, KeyError, StopIteration, TypeError, ValueError, csv.Error)
+
+
+@contextmanager
+def _worded(path: Path) -> Iterator[None]:
+    """Name the file in whatever keeps it from being read."""
+    try:
+        yield
+    except (*DAMAGE, zipfile.BadZipFile, zlib.error) as error:
+        said = str(error) if type(error) is ValueError else f"it is damaged ({type(error).__name__}: {error})"
+        raise ValueError(f"{path}: a published file was expected: {said}; take it anew from its source") from None

@@ -1,0 +1,1 @@
+"""Linear algebra of the paths: coordinates, factors, conjugate gradients."""

@@ -1,0 +1,135 @@
+"""Rows in as few coordinates as they need: linear models see inner products only.
+
+With more rows than features these are the features that are not zero throughout. With fewer rows than features they are
+the rows of a Cholesky factor of the Gram matrix, K = L L': an orthonormal basis of the rows' span, never formed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import scipy.sparse as sp
+from jaxtyping import Float, Int
+from scipy.linalg import solve_triangular
+from scipy.linalg.lapack import dpstrf
+
+from backdoor_curves.rows import Rows
+
+RANK = 1e-13
+"""A row is in the span of others if less than this share of the longest row's square is left of it."""
+ROUNDING = 4 * np.finfo(float).eps
+"""Of an inner product of rows, as a share of the longest row's square."""
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """The features that are not zero throughout.
+
+    Parameters
+    ----------
+    rows : array of shape (n, p)
+        The rows in these coordinates.
+    kept : int array of shape (p,)
+        Which features they are.
+    d : int
+        The number of all features.
+    """
+
+    error: ClassVar[float] = 0.0
+
+    rows: Float[np.ndarray, "n p"]
+    kept: Int[np.ndarray, " p"]
+    d: int
+
+    def coef(self, W: Float[np.ndarray, "p k"]) -> Float[np.ndarray, "d k"]:
+        """Return parameters of all features."""
+        coef = np.zeros((self.d, W.shape[1]))
+        coef[self.kept] = W
+        return coef
+
+    def of(self, X: Rows) -> Float[np.ndarray, "x p"]:
+        """Return other rows in these coordinates."""
+        return np.asarray(X[:, self.kept].toarray() if sp.issparse(X) else np.asarray(X, dtype=float)[:, self.kept])
+
+
+@dataclass(frozen=True, eq=False)
+class GramFactor:
+    """Coordinates in an orthonormal basis of the rows' span.
+
+    Parameters
+    ----------
+    rows : array of shape (n, p)
+        L, a row for each row.
+    basis : rows
+        p rows that span the others.
+    T : array of shape (p, p)
+        Their rows of L, lower triangular: the basis is basis' T^-T.
+    error : float
+        What an inner product of two rows may be off in these coordinates: by what is left of a row outside of the span,
+        and by rounding.
+    """
+
+    rows: Float[np.ndarray, "n p"]
+    basis: Rows
+    T: Float[np.ndarray, "p p"]
+    error: float
+
+    def coef(self, W: Float[np.ndarray, "p k"]) -> Float[np.ndarray, "d k"]:
+        """Return parameters of all features."""
+        return np.asarray(self.basis.T @ solve_triangular(self.T, W, lower=True, trans="T", check_finite=False))
+
+    def of(self, X: Rows) -> Float[np.ndarray, "x p"]:
+        """Return the part of other rows that is in the span, in these coordinates."""
+        inner = self.basis @ (X if sp.issparse(X) else np.asarray(X, dtype=float)).T
+        inner = inner.toarray() if sp.issparse(inner) else inner
+        return np.asarray(solve_triangular(self.T, inner, lower=True, check_finite=False)).T
+
+
+def coupling_through(
+    inverse: Callable[[Float[np.ndarray, "r k"]], Float[np.ndarray, "r k"]],
+    Z: Float[np.ndarray, "n r"],
+    space: Features | GramFactor,
+    column: tuple[float, ...],
+) -> Callable[[Rows], Float[np.ndarray, "x n"]]:
+    """Return what makes z' H^-1 z_i of rows x, given the product with H^-1.
+
+    z is x in the coordinates of a space, with the intercept's column if there is one.
+    """
+
+    def coupling(X: Rows) -> Float[np.ndarray, "x n"]:
+        rows = space.of(X)
+        return inverse(np.column_stack([rows, np.tile(column, (len(rows), 1))]).T).T @ Z.T
+
+    return coupling
+
+
+def coordinates(X: Rows) -> Features | GramFactor:
+    """Return the coordinates of rows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from backdoor_curves.paths.linalg.coordinates import coordinates
+    >>> X = np.random.default_rng(0).normal(size=(3, 5))
+    >>> space = coordinates(X)
+    >>> w = space.coef(np.ones((3, 1)))
+    >>> bool(np.allclose(X @ w, space.rows @ np.ones((3, 1))))
+    True
+    """
+    n, d = X.shape
+    used = np.flatnonzero(np.asarray(abs(X).max(axis=0).todense()) if sp.issparse(X) else (X != 0).any(axis=0))
+    if len(used) <= n:
+        part = X[:, used]
+        return Features(part.toarray() if sp.issparse(part) else np.ascontiguousarray(part), used, d)
+    gram: Any = X @ X.T
+    K = np.array(gram.toarray() if sp.issparse(gram) else gram, order="F")
+    squares = np.diag(K).copy()
+    L, order, rank, _ = dpstrf(K, lower=1, tol=RANK * float(squares.max()), overwrite_a=1)
+    order = order - 1
+    rows = np.empty((n, rank))
+    rows[order] = np.tril(L[:, :rank])
+    left = float((squares - np.einsum("ij,ij->i", rows, rows)).max())
+    return GramFactor(rows, X[order[:rank]], np.tril(L[:rank, :rank]), max(left, 0.0) + ROUNDING * float(squares.max()))

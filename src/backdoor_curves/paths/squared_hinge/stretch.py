@@ -1,0 +1,370 @@
+"""The squared hinge's path from event to event.
+
+With rows z, parameters w and row weights u(beta) = u0 + beta du,
+
+    P(w, beta) = 1/2 |w|^2 + sum_i u_i(beta) max(0, 1 - y_i z_i'w)^2
+
+is quadratic in w while the same rows are active (margin below 1). Let H = I + 2 sum u0_i z_i z_i' over the active clean
+rows, w0 their own optimum, Z the active poison rows, y their labels and D = diag(2 du). Then
+
+    w(beta) = w0 + H^-1 Z' c(beta)       c = beta D^1/2 (I + beta G)^-1 D^1/2 (y - Z w0)       G = D^1/2 Z H^-1 Z' D^1/2
+
+until the margin of some row crosses 1: an event, where w is continuous and its derivative jumps. All that depends on
+beta is a system of the size of Z. A clean row k that comes (e = 2 u0_k) or goes (e = -2 u0_k) is a term of rank one,
+
+    H^-1 <- H^-1 - t v v'       w0 <- w0 + t (y_k - z_k'w0) v       v = H^-1 z_k       t = e / (1 + e z_k'v).
+
+Between events c is a series in
+
+    x = (beta - beta0) / (beta + beta0 + 2 scale) = tanh( (tau - tau0) / 2 ),       tau = log(1 + beta / scale),
+
+of which each beta / (1 + beta l), 0 <= l <= 1 / scale, is a geometric series of ratio |x| < 1 or less, however far beta
+goes: with S = (I + beta0 G)^-1 and a = beta0 + 2 scale,
+
+    beta (I + beta G)^-1 = (beta0 + a x) sum_k x^k [S (I - a G)]^k S.
+
+So all scores are polynomials in x, whose first crossing asks for no other factorisation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from numpy.polynomial.polynomial import polypow, polyroots
+from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg.blas import dger
+from scipy.linalg.lapack import dpotrf, dpotrs
+from scipy.special import comb
+
+from backdoor_curves.paths.base import PathError
+from backdoor_curves.paths.interpolation.chebyshev import chebyshev_points
+
+ORDER = 7
+"""Of the series in x."""
+DEGREE = 4
+"""Of the polynomials in tau that the path is stored as."""
+SERIES = 1e-11
+"""Largest last term of the series."""
+INTERPOLATION = 1e-9
+"""Largest error of a stored polynomial, in the scores."""
+SLACK = 1e-12
+"""A margin may be on the wrong side of 1 by so much: rounding alone makes no events."""
+BACK = 1e-4
+"""A margin that is on the wrong side and will be back within so little of x is where rounding has put it."""
+SHORTEST = 1e-11
+"""Pieces shorter than this in tau are merged with the next: their ends differ by rounding."""
+UPDATES = 128
+"""Most changes of H after which it is factored anew."""
+POOR = 1e-6
+"""A row that is all but alone in its direction is not taken out of H by an update, which would lose the digits."""
+DELICATE = 0.1
+"""A row less alone than that, but somewhat, is taken out with care."""
+AHEAD = 16
+"""Clean rows for which v is computed at once: those that are next to cross."""
+STALL = 50
+"""Events at one beta, per row, after which ties count as unsolvable."""
+POWERS = np.arange(ORDER + 1)
+BERNSTEIN = comb(POWERS[:, np.newaxis], POWERS) / comb(ORDER, POWERS)
+"""From the coefficients of a polynomial to those of its Bernstein form on [0, 1], between which it stays."""
+TANH = np.array([0.0, 1.0, 0.0, -1 / 3, 0.0, 2 / 15, 0.0, -17 / 315])
+"""The series of the hyperbolic tangent, to ORDER."""
+IN_TAU = np.array([np.pad(polypow(TANH, k), (0, ORDER))[: ORDER + 1] for k in POWERS]).T
+"""From the coefficients of a series in x = tanh(s) to those of the series in s."""
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """Rows with the column of the intercept, labels -1 and +1, and weights u0 + beta du; u0 or du is 0 for each row."""
+
+    Z: Float[np.ndarray, "n r"]
+    y: Float[np.ndarray, " n"]
+    u0: Float[np.ndarray, " n"]
+    du: Float[np.ndarray, " n"]
+
+    def u(self, beta: float) -> Float[np.ndarray, " n"]:
+        """Return the row weights."""
+        return self.u0 + beta * self.du
+
+
+@dataclass(frozen=True, eq=False)
+class Point:
+    """The path at one beta: w, the optimum w0 of the active clean rows alone, and which rows are active."""
+
+    beta: float
+    w: Float[np.ndarray, " r"]
+    w0: Float[np.ndarray, " r"]
+    active: Bool[np.ndarray, " n"]
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """One panel of the path: where it ends in tau, w at its points but the last, and whether it ends in an event."""
+
+    end: float
+    W: Float[np.ndarray, "p r"]
+    event: bool
+
+
+InverseHessian = Callable[[Float[np.ndarray, "r ..."]], Float[np.ndarray, "r ..."]]
+
+
+def inverse_hessian(Z: Float[np.ndarray, "n r"], u: Float[np.ndarray, " n"], refined: bool = False) -> InverseHessian:
+    """Return the product with (I + 2 Z' diag(u) Z)^-1, through the smaller of two Cholesky factors.
+
+    Refined, it is corrected once for its residual.
+    """
+    n, r = Z.shape
+    if not Z.size:
+        return lambda B: B
+    if n < r:
+        S = Z @ Z.T
+        S.flat[:: n + 1] += 0.5 / u
+        small = cho_factor(S, lower=True, overwrite_a=True, check_finite=False)
+
+        def inverse(B: Float[np.ndarray, "r ..."]) -> Float[np.ndarray, "r ..."]:
+            return B - Z.T @ cho_solve(small, Z @ B, check_finite=False)
+
+        def product(V: Float[np.ndarray, "r k"]) -> Float[np.ndarray, "r k"]:
+            return V + Z.T @ (2.0 * u[:, np.newaxis] * (Z @ V))
+
+    else:
+        weighted = Z * np.sqrt(2.0 * u)[:, np.newaxis]
+        H = weighted.T @ weighted
+        H.flat[:: r + 1] += 1.0
+        factor = cho_factor(H, lower=True, overwrite_a=not refined, check_finite=False)
+
+        def inverse(B: Float[np.ndarray, "r ..."]) -> Float[np.ndarray, "r ..."]:
+            return cho_solve(factor, B, check_finite=False)
+
+        def product(V: Float[np.ndarray, "r k"]) -> Float[np.ndarray, "r k"]:
+            return H @ V
+
+    def corrected(B: Float[np.ndarray, "r k"]) -> Float[np.ndarray, "r k"]:
+        V = inverse(B)
+        return V + inverse(B - product(V))
+
+    return corrected if refined else inverse
+
+
+def gradient(
+    Z: Float[np.ndarray, "n r"], y: Float[np.ndarray, " n"], u: Float[np.ndarray, " n"], w: Float[np.ndarray, " r"]
+) -> Float[np.ndarray, " r"]:
+    """Return the gradient of the quadratic for which all these rows are active."""
+    return w - Z.T @ (2.0 * u * (y - Z @ w))
+
+
+class Stretch:
+    """Some length of the path along which H^-1 changes by updates.
+
+    Columns of length n + r hold the scores of all rows above parameters.
+    """
+
+    def __init__(self, problem: Problem, start: Point, scale: float, most_updates: int) -> None:
+        self.problem, self.scale, self.beta = problem, scale, start.beta
+        self.n, self.r = problem.Z.shape
+        self.active, self.is_poison = start.active.copy(), problem.du > 0.0
+        clean = self.active & ~self.is_poison
+        Z, y, u = problem.Z[clean], problem.y[clean], problem.u0[clean]
+        self.inverse = inverse_hessian(Z, u)
+        w0 = start.w0
+        for _ in range(2):
+            w0 = w0 - self.inverse(gradient(Z, y, u, w0))
+        self.base = np.concatenate([problem.Z @ w0, w0])
+        # What w is off if a row stays active beyond its margin, over how far beyond: margins of active rows count so.
+        self.heavy = 1.0 + 2.0 * problem.u(1.0) * np.einsum("nr,nr->n", problem.Z, problem.Z)
+        self.poison = np.flatnonzero(self.active & self.is_poison)
+        self.F = self._columns(self.poison)
+        self.V, self.t = np.empty((self.n + self.r, most_updates), order="F"), np.empty(most_updates)
+        self.updates, self.known = 0, dict[int, np.ndarray]()
+
+    def _columns(self, rows: Int[np.ndarray, " k"]) -> Float[np.ndarray, "n_plus_r k"]:
+        """Return H^-1 z for some rows z, for H as it was at the start."""
+        Z = self.problem.Z
+        V = np.empty((self.n + self.r, len(rows)), order="F")
+        V[self.n :] = self.inverse(np.ascontiguousarray(Z[rows].T))
+        V[: self.n] = Z @ V[self.n :]
+        return V
+
+    def _column(self, k: int, next_rows: Int[np.ndarray, " j"]) -> Float[np.ndarray, " n_plus_r"]:
+        """Return H^-1 z_k; those of the rows that seem to be next are prepared with it."""
+        if k not in self.known:
+            rows = [k, *(int(j) for j in next_rows if j not in self.known and j != k)][:AHEAD]
+            self.known.update(zip(rows, self._columns(np.array(rows)).T, strict=True))
+        j = self.updates
+        return self.known[k] - self.V[:, :j] @ (self.t[:j] * self.V[k, :j])
+
+    def series(self) -> Float[np.ndarray, "order n_plus_r"]:
+        """Return the coefficients of scores and parameters in powers of x about the present beta."""
+        P, beta, a = self.poison, self.beta, self.beta + 2.0 * self.scale
+        c = np.zeros((ORDER + 1, len(P)))
+        if len(P):
+            root = np.sqrt(2.0 * self.problem.du[P])
+            G = self.F[P] * root
+            G *= root[:, np.newaxis]
+            system = beta * G
+            system.flat[:: len(P) + 1] += 1.0
+            factor, _ = dpotrf(system.T, lower=1, overwrite_a=1)
+            e, _ = dpotrs(factor, root * (self.problem.y[P] - self.base[P]), lower=1)
+            for k in range(ORDER):
+                c[k] += beta * e
+                c[k + 1] = a * e
+                e, _ = dpotrs(factor, e - a * (G @ e), lower=1)
+            c[ORDER] += beta * e
+            c *= root
+        series = c @ self.F.T
+        series[0] += self.base
+        return series
+
+    def follow(self) -> tuple[list[Piece], Point]:
+        """Return the pieces of this stretch and the point where it ends."""
+        pieces: list[Piece] = []
+        edge, standing = self._tau(), 0
+        end = float(np.log1p(1.0 / self.scale))
+        while True:
+            series = self.series()
+            side = np.where(self.active, self.heavy, -1.0)
+            R = series[:, : self.n] * (-side * self.problem.y)
+            R[0] += side
+            x_end = float(np.tanh((end - self._tau()) / 2.0))
+            x, row = _first_crossing(R, min(x_end, _accurate(series[:, : self.n])))
+            if row is not None and np.abs(R[ORDER - 1 :, row]).max() * x**ORDER > SERIES:
+                x, row = 0.9 * x, None  # the event is not known well enough: it is looked at from nearby
+            tau = end if x == x_end else self._tau() + 2.0 * np.arctanh(x)
+            if tau - edge > SHORTEST or (x == x_end and tau > edge):
+                pieces.append(Piece(tau, self._values(series, edge, tau), row is not None))
+                edge, standing = tau, 0
+            elif (standing := standing + 1) > STALL * self.n:
+                raise PathError(f"ties keep the path from going on at beta = {self.beta:g}; rescale the features")
+            w = x**POWERS @ series[:, self.n :]
+            self.beta = 1.0 if x == x_end else self._beta(x)
+            goes_on = x != x_end if row is None else self._flip(row, R)
+            if not goes_on:
+                return pieces, Point(self.beta, w, self.base[self.n :].copy(), self.active)
+
+    def _flip(self, k: int, R: Float[np.ndarray, "n order"]) -> bool:
+        """Let row k become active or inactive; return whether the stretch can go on with it."""
+        self.active[k] ^= True
+        if self.is_poison[k]:
+            if self.active[k]:
+                column = self._column(k, np.empty(0, dtype=np.intp))
+                self.F = np.asfortranarray(np.column_stack([self.F, column]))
+                self.poison = np.append(self.poison, k)
+            else:
+                j = np.flatnonzero(self.poison == k)[0]
+                self.F[:, j], self.poison[j] = self.F[:, -1], self.poison[-1]
+                self.F, self.poison = self.F[:, :-1], self.poison[:-1]
+            return True
+        if self.updates == len(self.t):
+            return False
+        v = self._column(k, _next(R, ~self.is_poison))
+        e = 2.0 * self.problem.u0[k] if self.active[k] else -2.0 * self.problem.u0[k]
+        if delicate := 1.0 + e * v[k] < DELICATE:
+            v = self._refined(v, k)
+        if (pivot := 1.0 + e * v[k]) < POOR:
+            return False
+        t = e / pivot
+        self.base += t * (self.problem.y[k] - self.base[k]) * v
+        if self.F.shape[1]:
+            # H^-1 is symmetric: v has the scores of k in the poison rows' columns, and more precisely.
+            self.F = dger(-t, v, v[self.poison], a=self.F, overwrite_a=1)
+        self.V[:, self.updates], self.t[self.updates] = v, t
+        self.updates += 1
+        if delicate:
+            self._polish()
+        return True
+
+    def _solve(self, g: Float[np.ndarray, " r"]) -> Float[np.ndarray, " r"]:
+        """Return H^-1 g; its error is relative to g, which should be small."""
+        V, t = self.V[self.n :, : self.updates], self.t[: self.updates]
+        return self.inverse(g) - V @ (t * (V.T @ g))
+
+    def _refined(self, v: Float[np.ndarray, " n_plus_r"], k: int) -> Float[np.ndarray, " n_plus_r"]:
+        """Return v = H^-1 z_k with k among the rows of H, anew from what is left of the equation."""
+        A = np.append(np.flatnonzero(self.active & ~self.is_poison), k)
+        Z, u, w = self.problem.Z[A], self.problem.u0[A], v[self.n :]
+        for _ in range(2):
+            w = w + self._solve(self.problem.Z[k] - w - Z.T @ (2.0 * u * (Z @ w)))
+        return np.concatenate([self.problem.Z @ w, w])
+
+    def _polish(self) -> None:
+        """Correct w0 by what its gradient says."""
+        A = np.flatnonzero(self.active & ~self.is_poison)
+        w = self.base[self.n :]
+        w = w - self._solve(gradient(self.problem.Z[A], self.problem.y[A], self.problem.u0[A], w))
+        self.base = np.concatenate([self.problem.Z @ w, w])
+
+    def _tau(self) -> float:
+        return float(np.log1p(self.beta / self.scale))
+
+    def _beta(self, x: float) -> float:
+        return (self.beta + x * (self.beta + 2.0 * self.scale)) / (1.0 - x)
+
+    def _values(
+        self, series: Float[np.ndarray, "order n_plus_r"], left: float, right: float
+    ) -> Float[np.ndarray, "p r"]:
+        """Return w at the points of a panel but its last."""
+        points = left + (right - left) * (chebyshev_points(DEGREE)[:-1] + 1.0) / 2.0
+        x = np.tanh((points - self._tau()) / 2.0)
+        return x[:, np.newaxis] ** POWERS @ series[:, self.n :]
+
+
+def _accurate(f: Float[np.ndarray, "order n"]) -> float:
+    """Return the x up to which the series of the scores f and a polynomial in tau are accurate.
+
+    At Chebyshev points a polynomial of degree q in s = (tau - tau0) / 2, over a length h, is off by no more than
+    binomial(k, q + 1) h^k / 4^q for a term s^k.
+    """
+    tiny = np.finfo(float).tiny
+    # More than one term is looked at: any one may happen to be small.
+    last = max(float(np.abs(f[ORDER - 1 :]).max()), tiny)
+    higher = np.abs(IN_TAU[DEGREE + 1 :] @ f).max(axis=1) + tiny
+    k = POWERS[DEGREE + 1 :]
+    h = (INTERPOLATION * 4.0**DEGREE / (higher * comb(k, DEGREE + 1))) ** (1.0 / k)
+    return min((SERIES / last) ** (1.0 / ORDER), float(np.tanh(h.min())), 0.5)
+
+
+def _next(R: Float[np.ndarray, "order n"], rows: Bool[np.ndarray, " n"]) -> Int[np.ndarray, " j"]:
+    """Return the rows that would cross next if they went on as they do."""
+    falling = np.flatnonzero((R[1] < 0.0) & rows)
+    return falling[np.argsort(-R[0, falling] / R[1, falling])[: 2 * AHEAD]]
+
+
+def _first_crossing(R: Float[np.ndarray, "order n"], limit: float) -> tuple[float, int | None]:
+    """Return the first x in [0, limit] at which one of the polynomials becomes negative, and which; or (limit, None).
+
+    A polynomial all of whose Bernstein coefficients on [0, x] are positive has no root there.
+    """
+    start, slope = R[0], R[1]
+    room = np.maximum(start + SLACK, 0.0)
+    if (now := np.flatnonzero((room == 0.0) & (start + SLACK + BACK * slope < 0.0))).size:
+        return 0.0, int(now[0])
+    R = np.vstack([room, R[1:]])
+    falling = slope < 0.0
+    reach = min(1.1 * float((room[falling] / -slope[falling]).min(initial=np.inf)), limit)
+    while True:
+        candidates = np.flatnonzero(((BERNSTEIN * reach**POWERS) @ R).min(axis=0) < 0.0)
+        roots = [_first_root(R[:, i].copy(), reach) for i in candidates]
+        if roots and min(roots) <= reach:
+            return min(roots), int(candidates[np.argmin(roots)])
+        if reach == limit:
+            return limit, None
+        reach = min(4.0 * reach, limit)
+
+
+def _first_root(p: Float[np.ndarray, " order"], reach: float) -> float:
+    """Return the first root of a polynomial in (0, reach], or infinity."""
+    x, slopes = p[0] / -p[1] if p[1] < 0.0 else reach, p[1:] * POWERS[1:]
+    for _ in range(8):
+        powers = x**POWERS
+        step = (p @ powers) / (slopes @ powers[:-1] or 1.0)
+        x -= step
+        if not 0.0 < x <= 2.0 * reach or abs(step) <= 1e-15 * x:
+            break
+    if 0.0 < x <= reach and abs(step) <= 1e-12 * x and (BERNSTEIN @ (p * (x * (1.0 - 1e-9)) ** POWERS)).min() >= 0.0:
+        return float(x)
+    roots = polyroots(p * reach**POWERS)
+    real = roots.real[(np.abs(roots.imag) < 1e-8) & (roots.real > 0.0) & (roots.real <= 1.0)]
+    return float(reach * real.min(initial=np.inf))

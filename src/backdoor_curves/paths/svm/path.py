@@ -1,0 +1,397 @@
+"""The path of an SVM as a record: the solution at each knot, from which all else about it follows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import ClassVar
+
+import numpy as np
+import scipy.sparse as sp
+from jaxtyping import Float, Int, Int8
+
+from backdoor_curves.kernels.functions import Kernel, linear
+from backdoor_curves.paths.base import BetaPath, Certificate, PathError, Response
+from backdoor_curves.paths.interpolation.interpolants import PiecewiseLinear
+from backdoor_curves.paths.svm.corrections import Corrections, corrected_gap, corrections
+from backdoor_curves.paths.svm.dual import BOUND, MARGIN, ZERO, Problem, StalledError
+from backdoor_curves.paths.svm.duality_gap import Family
+from backdoor_curves.paths.svm.extended_precision import Refined, Refinement
+from backdoor_curves.paths.svm.margin_response import HeldMargin
+from backdoor_curves.rows import Rows, n_rows, take_rows
+
+OPTIMAL = 1e-9
+"""Largest relative duality gap of a node, and of its distance from the bounds over the largest bound."""
+EXTENDED = 300
+"""Rows up to which extended precision, which BLAS does not know, is taken for what double precision does not solve: it
+costs seconds there, and minutes for five times as many. Of so few, nodes are refined if they are off by a tenth of what
+is allowed: between them there is room for more."""
+LARGEST = 3000
+"""Rows up to which single solutions are refined: extended precision takes some copies of the kernel matrix, doubled."""
+FEW_NODES = 32
+"""Of more rows only so many solutions are refined: each costs what many steps of a path do."""
+KEPT = 2**22
+"""Kernel values between training rows and others that are kept: 32 MiB."""
+SEVERAL = 8
+"""Betas from which on it pays to have their duals first, if the nodes beside them are more."""
+SAME = 1e-12
+"""Bounds that differ by no more than this share are the same."""
+TIED = 1e-9
+"""A margin this close to 1 is on it."""
+
+
+class NotOptimalError(PathError):
+    """The path left the optimum; the message says where."""
+
+
+@dataclass(frozen=True, eq=False)
+class Nodes:
+    """The solution at the nodes: betas, intercepts, sets, and the duals of the margin rows one node after another."""
+
+    betas: Float[np.ndarray, " k"]
+    b: Float[np.ndarray, " k"]
+    status: Int8[np.ndarray, "k n"]
+    margin_duals: Sequence[Float[np.ndarray, " _"]]
+    """For each node the duals of its margin rows, in row order."""
+
+
+@dataclass(frozen=True, eq=False)
+class SVMPath(BetaPath):
+    """The path of an SVM by its nodes.
+
+    Parameters
+    ----------
+    X : rows
+        The distinct training rows.
+    kernel : callable
+        `kernels.linear` itself is told apart from other functions: scores are then had by way of w.
+    group : array of shape (rows given,)
+        Which of the distinct rows each row given is.
+    unit : array of shape (rows given,)
+        The bound of each row given at weight 1.
+    problem : Problem
+        The dual that was followed.
+    at : Nodes
+    perturbation : float
+        Size of the shifts of the margins that ties asked for; their effect has been taken out of the nodes.
+    """
+
+    method: ClassVar[str] = "svm"
+    exact: ClassVar[bool] = True
+
+    X: Rows
+    kernel: Kernel
+    group: Int[np.ndarray, " r"]
+    unit: Float[np.ndarray, " r"]
+    problem: Problem
+    at: Nodes
+    perturbation: float
+    _kernels: list[tuple[np.ndarray, Float[np.ndarray, "n x"]]] = field(default_factory=list, init=False, repr=False)
+
+    @cached_property
+    def interpolant(self) -> PiecewiseLinear:  # type: ignore[override]
+        """Lines between the nodes."""
+        return PiecewiseLinear(self.at.betas)
+
+    # --- duals -------------------------------------------------------------------------------------------------------
+
+    def _family(self, nodes: Int[np.ndarray, " k"]) -> Family:
+        """Return the solutions at some nodes."""
+        status, betas = self.at.status[nodes], self.at.betas[nodes]
+        at_bound = (status == BOUND).all(axis=0)
+        moving = np.flatnonzero(~(at_bound | (status == ZERO).all(axis=0)))
+        bounds = self.problem.u0[moving] + np.outer(betas, self.problem.du[moving])
+        sets = status[:, moving]
+        A = np.where(sets == BOUND, bounds, 0.0)
+        if len(nodes):
+            # Margin rows in row order, node after node: as the entries of a mask come.
+            A[sets == MARGIN] = np.concatenate([self.at.margin_duals[node] for node in nodes])
+        return Family(self.problem, betas, self.at.b[nodes], moving, A, at_bound)
+
+    @cached_property
+    def refinement(self) -> Refinement:
+        """What makes solutions exact where double precision has too few digits."""
+        return Refinement(self.problem)
+
+    def _refined_at(self, beta: float) -> Refined | None:
+        """Return the optimum at some beta in extended precision; None if it is not reached."""
+        status = self.at.status[self._node_before(np.array([beta]))[0]]
+        try:
+            return self.refinement.optimum(
+                beta, self.duals(np.array([beta]))[0], self.intercepts(np.array([beta]))[0], status
+            )
+        except StalledError:
+            return None
+
+    @cached_property
+    def _all(self) -> Family:
+        return self._family(np.arange(len(self.at.betas)))
+
+    @property
+    def nodal_duals(self) -> Float[np.ndarray, "k n"]:
+        """The dual coefficients a at the nodes, >= 0."""
+        return self._all.duals()
+
+    def duals(self, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, "b n"]:
+        """Return the dual coefficients of the distinct rows, >= 0."""
+        nodes, weights = _of_few(self.interpolant.weights(betas))
+        return weights @ self._family(nodes).duals()
+
+    def intercepts(self, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, " b"]:
+        """Return the intercepts; a penalised one is s^2 times the sum of the signed duals."""
+        return self.interpolant.weights(betas) @ self.at.b
+
+    # --- scores and norms --------------------------------------------------------------------------------------------
+
+    def nodal_scores(self, X: Rows) -> Float[np.ndarray, "k n 1"]:
+        """Return the scores of the rows X at the nodes."""
+        return self._scores(self._all, X)[..., np.newaxis]
+
+    def scores(self, X: Rows, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, "b n"]:
+        """Return the scores of the rows X: lines between those at the nodes beside each beta."""
+        nodes, weights = _of_few(self.interpolant.weights(betas))
+        family = self._family(nodes)
+        if len(nodes) <= len(betas) or len(betas) < SEVERAL:
+            return weights @ self._scores(family, X)
+        rows, C = family.expansion()
+        return self._of_rows(rows, weights @ C, X) + (weights @ family.b)[:, np.newaxis]
+
+    def motion(
+        self, X: Rows, betas: Float[np.ndarray, " b"]
+    ) -> tuple[Float[np.ndarray, "b n 1"], Float[np.ndarray, "b n 1"]]:
+        """Return the scores of the rows X and their derivatives from the right, at beta = 1 from the left."""
+        pieces, place = np.unique(self.interpolant.pieces(betas), return_inverse=True)
+        C, db = zip(*(self._direction(int(piece)) for piece in pieces), strict=True)
+        both, b = np.vstack([self.duals(betas) * self.problem.y, *C]), np.append(self.intercepts(betas), db)
+        found = self._expanded(both, b, X)
+        scores, rates = found[: len(betas)], found[len(betas) :][place]
+        return scores[..., np.newaxis], rates[..., np.newaxis]
+
+    def _direction(self, piece: int) -> tuple[Float[np.ndarray, " n"], float]:
+        return self._start if piece == 0 else HeldMargin.of(self.problem, self.at.status[piece]).direction()
+
+    @cached_property
+    def _start(self) -> tuple[Float[np.ndarray, " n"], float]:
+        """Where the path goes from its first node: what most is asked for."""
+        return HeldMargin.of(self.problem, self.at.status[0]).direction()
+
+    def response(self, beta: float) -> Response:
+        """Return how the optimum at beta answers to the weights of its training rows."""
+        (piece,) = self.interpolant.pieces(np.array([beta]))
+        status, problem = self.at.status[piece], self.problem
+        at, M = np.array([beta]), np.flatnonzero(status == MARGIN)
+        a, u = self.duals(at)[0], problem.bounds(beta)
+        # At a limit a row of the margin holds it on one side only.
+        at_limit = np.minimum(a, u - a)[M] <= TIED * problem.bounds(1.0).max()
+        if problem.free and at_limit.all():
+            raise ValueError(
+                f"at beta = {beta:g} no row is on the margin between its limits, and the intercept is free within an "
+                "interval: the weight of a single row would make it jump; ask at another beta, or raise C"
+            )
+        margins = problem.y * (problem.expansion(a * problem.y) + self.intercepts(at))
+        margin = HeldMargin.of(problem, status)
+        rates, db = margin.direction()
+        both, b = np.vstack([a * problem.y, rates]), np.append(self.intercepts(at), db)
+        beside = (np.abs(margins - 1.0) <= TIED) & (status != MARGIN)
+        ties = int(beside.sum() + at_limit.sum()) + margin.dependent
+        bound = np.flatnonzero(status == BOUND)
+        needed, held = take_rows(self.X, np.append(margin.rows, bound)), margin.held(bound)
+        rows = np.flatnonzero((status == BOUND)[self.group])
+        pulls, place = -self.unit[rows] * problem.y[self.group[rows]], np.searchsorted(bound, self.group[rows])
+
+        def coupling(X: Rows) -> Float[np.ndarray, "x r"]:
+            return margin.left(self.kernel(X, needed), held)[:, place]
+
+        def motion(X: Rows) -> tuple[Float[np.ndarray, "x 1"], Float[np.ndarray, "x 1"]]:
+            scores, speeds = self._expanded(both, b, X)[..., np.newaxis]
+            return scores, speeds
+
+        return Response(beta, motion, rows, pulls[:, np.newaxis], coupling, ties)
+
+    def _scores(self, family: Family, X: Rows) -> Float[np.ndarray, "k x"]:
+        """Return the scores of the rows X for some solutions."""
+        rows, C = family.expansion()
+        return self._of_rows(rows, C, X) + family.b[:, np.newaxis]
+
+    def _expanded(self, C: Float[np.ndarray, "k n"], b: Float[np.ndarray, " k"], X: Rows) -> Float[np.ndarray, "k x"]:
+        """Return sum_i c_i k(x_i, x) + b over all training rows."""
+        used = np.flatnonzero(C.any(axis=0))
+        return self._of_rows(used, C[:, used], X) + b[:, np.newaxis]
+
+    def _of_rows(self, rows: Int[np.ndarray, " s"], C: Float[np.ndarray, "k s"], X: Rows) -> Float[np.ndarray, "k x"]:
+        """Return sum_i c_i k(x_i, x) over some training rows."""
+        if not rows.size:
+            return np.zeros((len(C), n_rows(X)))
+        if self.kernel is linear:
+            return np.asarray((C @ take_rows(self.X, rows)) @ X.T)
+        return C @ self._kernel_with(rows, X)
+
+    def _kernel_with(self, rows: Int[np.ndarray, " s"], X: Rows) -> Float[np.ndarray, "s x"]:
+        """Return the kernel between some training rows and X; of the last X it is kept for all of them, if small."""
+        if not isinstance(X, np.ndarray) or len(self.problem.y) * len(X) > KEPT:
+            return self.kernel(take_rows(self.X, rows), X)
+        found = [K for known, K in self._kernels if np.array_equal(known, X)]
+        if not found:
+            found = [self.kernel(self.X, X)]
+            self._kernels.append((X.copy(), found[0]))
+            del self._kernels[:-2]
+        return found[0][rows]
+
+    @cached_property
+    def _gram(self) -> sp.csr_array:
+        inner, k = self._all.inner, len(self.at.betas)
+        # Of a w that is 0 rounding leaves as good as 0 of either sign.
+        squares, beside, along = np.maximum(inner.squares, 0.0), inner.beside, inner.first
+        i, later = np.arange(k), np.arange(2, k)
+        first = np.zeros_like(later)
+        values = np.concatenate([squares, beside, beside, along[2:], along[2:]])
+        row, column = [i, i[:-1], i[1:], first, later], [i, i[1:], i[:-1], later, first]
+        return sp.csr_array((values, (np.concatenate(row), np.concatenate(column))), shape=(k, k))
+
+    def nodal_gram(self) -> sp.csr_array:
+        """Return <w(beta_i), w(beta_j)> where it is needed: for neighbours, and with the first node."""
+        return self._gram
+
+    # --- another lambda ----------------------------------------------------------------------------------------------
+
+    def rescaled(self, u0: Float[np.ndarray, " r"], du: Float[np.ndarray, " r"]) -> SVMPath | None:
+        """Return the path for other bounds of the rows given, if it is part of this one; None if it is not.
+
+        While no clean row is at its bound, only the bounds beta du of the poison rows count. So the path for bounds
+        that are r times these, r <= 1, is this one from 0 to r in another unit of beta, if no clean row is at its bound
+        or beyond the new one there.
+
+        Parameters
+        ----------
+        u0, du : arrays of shape (rows given,)
+            Bounds u0 + beta du, as for `svm_path`.
+        """
+        before = self.problem
+        u0, du = (np.bincount(self.group, weights=u, minlength=len(before.y)) for u in (u0, du))
+        r = float(du.sum() / before.du.sum()) if before.du.any() else 1.0
+        if r > 1.0 + SAME or not (_equal(u0, r * before.u0) and _equal(du, r * before.du)):
+            return None
+        if abs(r - 1.0) <= SAME:
+            return self
+        part = self._until(r)
+        problem = replace(before, u0=u0, du=du)
+        path = replace(self, unit=r * self.unit, problem=problem, at=replace(part, betas=part.betas / r))
+        clean = u0 > 0.0
+        if (part.status[:, clean] == BOUND).any() or (path.nodal_duals > problem.u0 + part.betas[:, None] * before.du)[
+            :, clean
+        ].any():
+            return None
+        return path
+
+    def _until(self, beta: float) -> Nodes:
+        """Return the nodes up to some beta, and one there."""
+        at, last = self.at, int(self._node_before(np.array([beta]))[0])
+        margin = at.status[last] == MARGIN
+        return Nodes(
+            np.append(at.betas[: last + 1], beta),
+            np.append(at.b[: last + 1], self.intercepts(np.array([beta]))),
+            np.vstack([at.status[: last + 1], at.status[last]]),
+            [*at.margin_duals[: last + 1], self.duals(np.array([beta]))[0, margin]],
+        )
+
+    # --- proof -------------------------------------------------------------------------------------------------------
+
+    def certificate(self, betas: Float[np.ndarray, " b"], rows: Sequence[Rows]) -> Certificate:
+        """Return the duality gap, and how far the scores of the rows are from the optimum's.
+
+        With the sets as they are, the optimum differs by the solution of the margin's linear system for its residual:
+        its scores are the error, all but rounding. Conditions on other rows that fail by rounding count to first order,
+        as a residual of that size.
+        """
+        A, family = self._at(betas)
+        lacking = corrections(family, self._sets(betas))
+        small = len(self.problem.y) <= EXTENDED
+        for k in lacking.doubtful(self.problem.scale) if small else ():
+            if best := self._refined_at(betas[k]):
+                lacking = lacking.replaced(int(k), A[k], family.b[k], best, self.problem)
+        bounds = [self._score_bound(X, A, family.b, lacking) for X in rows]
+        return Certificate(betas, self.gap(betas), np.max([np.zeros(len(betas)), *bounds], axis=0))
+
+    def score_bound(self, betas: Float[np.ndarray, " b"], X: Rows) -> Float[np.ndarray, " b"]:
+        """Return how far the scores of some rows may be from the optimum's, without a look in extended precision."""
+        A, family = self._at(betas)
+        return self._score_bound(X, A, family.b, corrections(family, self._sets(betas)))
+
+    def _at(self, betas: Float[np.ndarray, " b"]) -> tuple[Float[np.ndarray, "b n"], Family]:
+        """Return the duals at some betas, and the solutions."""
+        A = self.duals(betas)
+        used, nobody = np.flatnonzero(A.any(axis=0)), np.zeros(A.shape[1], dtype=bool)
+        return A, Family(self.problem, betas, self.intercepts(betas), used, A[:, used], nobody)
+
+    def gap(self, betas: Float[np.ndarray, " b"], enough: float = OPTIMAL) -> Float[np.ndarray, " b"]:
+        """Return the relative duality gap; where that is not small enough, to a primal point in extended precision."""
+        A, family = self._at(betas)
+        gap = _proven(family, self._sets(betas), enough)
+        for k in self.can_be_refined(np.flatnonzero(gap > enough)):
+            if best := self._refined_at(betas[k]):
+                gap[k] = min(gap[k], self.refinement.gap(betas[k], A[k], family.b[k], best))
+        return gap
+
+    def nodal_gap(self, enough: float = OPTIMAL) -> Float[np.ndarray, " k"]:
+        """Return the relative duality gap at the nodes."""
+        return _proven(self._all, self.at.status, enough)
+
+    def can_be_refined(self, solutions: Int[np.ndarray, " k"]) -> Int[np.ndarray, " j"]:
+        """Return which of some solutions extended precision may be spent on: none if there are too many."""
+        n = len(self.problem.y)
+        affordable = n <= EXTENDED or (n <= LARGEST and len(solutions) <= FEW_NODES)
+        return solutions if affordable else solutions[:0]
+
+    def _score_bound(
+        self, X: Rows, A: Float[np.ndarray, "b n"], intercepts: Float[np.ndarray, " b"], lacking: Corrections
+    ) -> Float[np.ndarray, " b"]:
+        used = np.flatnonzero(A.any(axis=0) | lacking.c.any(axis=0))
+        K = self._kernel_with(used, X)
+        error = np.abs(lacking.c[:, used] @ K + lacking.b[:, np.newaxis]).max(axis=1)
+        size = np.abs(K)
+        # The sum of s terms in floating point is off by sqrt(s) units in the last place and rarely by more.
+        terms = (A[:, used] @ size).max(axis=1) + np.abs(intercepts)
+        rounding = (2.0 * np.sqrt(len(used)) + 4.0) * np.finfo(float).eps / 2 * terms
+        wrong = np.zeros_like(error)
+        if lacking.wrong.any():
+            wrong = lacking.wrong * (1.0 + lacking.length * self._reach(X))
+        return error + rounding + wrong + lacking.rest * max(1.0, float(size.max(initial=0.0)))
+
+    def _reach(self, X: Rows) -> float:
+        """Return the largest length of a row of X in the kernel's space, and that of the training rows on top."""
+        squares = np.concatenate([np.diag(self.kernel(block, block)) for block in _few_at_a_time(X)])
+        return float(np.sqrt(max(squares.max(), 0.0)) + np.sqrt(self.problem.scale))
+
+    def _sets(self, betas: Float[np.ndarray, " b"]) -> Int8[np.ndarray, "b n"]:
+        """Return the set of each row from the node before each beta on."""
+        return self.at.status[self._node_before(betas)]
+
+    def _node_before(self, betas: Float[np.ndarray, " b"]) -> Int[np.ndarray, " b"]:
+        return np.clip(np.searchsorted(self.at.betas, betas, side="right") - 1, 0, len(self.at.betas) - 1)
+
+
+def _proven(family: Family, status: Int8[np.ndarray, "k n"], enough: float) -> Float[np.ndarray, " k"]:
+    """Return relative duality gaps; where they are not small enough, to the primal points of the corrections."""
+    gap = family.gap()
+    open_ = np.flatnonzero(gap > enough)
+    if open_.size:
+        gap = gap.copy()
+        gap[open_] = np.minimum(gap[open_], corrected_gap(family.some(open_), status[open_]))
+    return gap
+
+
+def _equal(u: Float[np.ndarray, " n"], v: Float[np.ndarray, " n"]) -> bool:
+    return bool((np.abs(u - v) <= SAME * v).all())
+
+
+def _of_few(weights: sp.csr_array) -> tuple[Int[np.ndarray, " j"], sp.csr_array]:
+    """Return the nodes that count, and the weights of those."""
+    nodes = np.unique(weights.indices)
+    return nodes, weights[:, nodes]
+
+
+def _few_at_a_time(X: Rows) -> list[Rows]:
+    """Return the rows in blocks, whose kernels with themselves are cheap."""
+    n = n_rows(X)
+    return [take_rows(X, rows) for rows in np.array_split(np.arange(n), n // 32 + 1)]

@@ -1,0 +1,342 @@
+"""From a run to what its page shows: plain frozen records, as many as a page can carry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from math import fsum
+from typing import Any
+
+import numpy as np
+
+from backdoor_curves.display.style import HUES
+from backdoor_curves.report.page.decision_regions import Plane, planes_of
+from backdoor_curves.report.page.series import Series, series_of
+from backdoor_curves.search.safety import Bounds, SafeRegion, Setting, safe_regions
+from backdoor_curves.study.compute.explanation import Explanation
+from backdoor_curves.study.store.run import Run
+from backdoor_curves.study.store.sqlite import StoredCell
+
+SCENARIO = ("data", "trigger", "labels", "injection", "rate")
+
+
+PER_LEARNER = 6
+"""A learner's figures in a scenario take about as much room as so many settings, whatever is in them."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How much a page may carry; what is beyond is counted on it, and is in the run.
+
+    Parameters
+    ----------
+    settings : int
+        Drawn, with their curves, `PER_LEARNER` more for each learner of a scenario. A scenario is drawn or not; the
+        grids of the first are thinned until it fits.
+    cells : int
+        Whose curves are read and whose keys can be linked to: fewer seeds of each setting where there are more.
+    seeds : int
+        Of one setting that are read and can be linked to, at most.
+    scenarios : int
+        Rows of the overview.
+    planes : int
+        Decision pictures, each of which costs the computation of a curve.
+    explanations : int
+        Settings whose models are explained, a row of pictures each.
+    """
+
+    settings: int = 680
+    cells: int = 2500
+    seeds: int = 50
+    scenarios: int = 200
+    planes: int = 24
+    explanations: int = 24
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A number over seeds: mean, lowest, highest, and of how many."""
+
+    mean: float
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """A setting as it is shown.
+
+    Parameters
+    ----------
+    number : int
+        Its place on the page.
+    setting : Setting
+    cells : tuple of StoredCell
+        Those that are done, a seed each.
+    n_read : int
+        How many of them, the first, have a share in the curves and can be linked to.
+    failed : int
+        How many of its cells failed.
+    numbers : mapping of str to Spread
+        The quantities that have a number.
+    series : Series, optional
+        None where no curve was kept.
+    """
+
+    number: int
+    setting: Setting
+    cells: tuple[StoredCell, ...] = field(repr=False)
+    n_read: int
+    failed: int
+    numbers: Mapping[str, Spread] = field(repr=False)
+    series: Series | None = field(repr=False)
+
+    @property
+    def key(self) -> str:
+        """The key of its first cell, by which it is linked to; "" without a finished cell."""
+        return self.cells[0].key if self.cells else ""
+
+    def mean(self, quantity: str) -> float | None:
+        """Return the mean of a quantity over seeds; None where it has none."""
+        return self.numbers[quantity].mean if quantity in self.numbers else None
+
+
+@dataclass(frozen=True, eq=False)
+class Learner:
+    """A learner in a scenario: its region, and the settings shown; none where the scenario is not drawn.
+
+    Its number is its place among the learners of the page.
+    """
+
+    name: str
+    number: int
+    region: SafeRegion
+    shown: tuple[Shown, ...] = field(repr=False)
+
+    @property
+    def hue(self) -> int:
+        """Which colour it has; beyond six they come again."""
+        return self.number % len(HUES)
+
+    def of(self, setting: Setting | None) -> Shown | None:
+        """Return a setting of the region as it is shown."""
+        return next((one for one in self.shown if one.setting is setting), None)
+
+    @property
+    def compared(self) -> list[tuple[str, Shown]]:
+        """The settings that are set side by side: "best", the most accurate, and "calm", where that is another one.
+
+        Calm is the safe choice, or the most accurate under the bound, or the least attacked.
+        """
+        region = self.region
+        best, calm = region.best, region.chosen or region.cheapest or region.least_attacked
+        found = [("best", self.of(best)), ("calm", None if calm is best else self.of(calm))]
+        return [(kind, one) for kind, one in found if one is not None]
+
+
+@dataclass(frozen=True, eq=False)
+class Scenario:
+    """One way to attack (data, trigger, label policy, rate), and the learners that met it."""
+
+    number: int
+    data: str
+    trigger: str
+    labels: str
+    injection: str
+    rate: float
+    learners: tuple[Learner, ...] = field(repr=False)
+
+    @property
+    def drawn(self) -> bool:
+        """Whether the page has room for its figures."""
+        return any(learner.shown for learner in self.learners)
+
+    @property
+    def shown(self) -> list[Shown]:
+        """The settings of all its learners."""
+        return [one for learner in self.learners for one in learner.shown]
+
+
+@dataclass(frozen=True, eq=False)
+class Content:
+    """All that a page shows.
+
+    Parameters
+    ----------
+    run : Run
+    bounds : Bounds
+    scenarios : tuple of Scenario
+        Those of the overview, in the order of the study.
+    learners : tuple of str
+        The names, by number.
+    seeds : tuple of int
+    failures : list of (str, list of StoredCell)
+        Reasons with their cells, the commonest first.
+    planes : mapping of str to Plane
+        The decision pictures of data in the plane, by the key of the cell.
+    explanations : mapping of str to Explanation
+        Of the settings that are compared, by the key of the cell.
+    left_out : tuple of str
+        What the page has no room for, a sentence each.
+    """
+
+    run: Run
+    bounds: Bounds
+    scenarios: tuple[Scenario, ...]
+    learners: tuple[str, ...]
+    seeds: tuple[int, ...]
+    failures: list[tuple[str, list[StoredCell]]]
+    planes: Mapping[str, Plane]
+    explanations: Mapping[str, Explanation]
+    left_out: tuple[str, ...]
+
+    @property
+    def drawn(self) -> tuple[Scenario, ...]:
+        """The scenarios that have figures."""
+        return tuple(scenario for scenario in self.scenarios if scenario.drawn)
+
+
+def content_of(run: Run, bounds: Bounds, budget: Budget | None = None) -> Content:
+    """Return what the page of a run shows."""
+    budget = budget or Budget()
+    regions = safe_regions(run.table(), bounds)
+    groups: dict[tuple[Any, ...], list[SafeRegion]] = {}
+    for region in regions:
+        groups.setdefault(tuple(getattr(region, name) for name in SCENARIO), []).append(region)
+    listed = list(groups.items())[: budget.scenarios]
+    picked = _picked([group for _, group in listed], budget)
+    names = tuple(dict.fromkeys(region.learner for region in regions))
+    cells: dict[tuple[Any, ...], list[StoredCell]] = {}
+    for cell in run.cells:
+        at = cell.coordinates
+        cells.setdefault((*(at[name] for name in SCENARIO), at["learner"], at["lambda"], at["gamma"]), []).append(cell)
+    n_settings = sum(len(settings) for group in picked for settings in group)
+    most_seeds = max(1, min(budget.seeds, budget.cells // max(1, n_settings)))
+    numbers = count()
+    scenarios = []
+    for number, (place, group) in enumerate(listed):
+        learners = []
+        for region, settings in zip(group, picked[number], strict=True):
+            found = (cells[(*place, region.learner, one.lam, one.gamma)] for one in settings)
+            shown = tuple(_shown(run, next(numbers), *pair, most_seeds) for pair in zip(settings, found, strict=True))
+            learners.append(Learner(region.learner, names.index(region.learner), region, shown))
+        scenarios.append(Scenario(number, **dict(zip(SCENARIO, place, strict=True)), learners=tuple(learners)))
+    planes, n_planes = planes_of(run, [one.cells[0] for s in scenarios for one in s.shown if one.cells], budget.planes)
+    sides = [one for s in scenarios for learner in s.learners for _, one in learner.compared]
+    explanations, n_explanations = _explanations(run, sides, budget.explanations)
+    return Content(
+        run=run,
+        bounds=bounds,
+        scenarios=tuple(scenarios),
+        learners=names,
+        seeds=tuple(sorted({cell.coordinates["seed"] for cell in run.cells})),
+        failures=_failures(run),
+        planes=planes,
+        explanations=explanations,
+        left_out=(
+            *_left_out(len(groups), scenarios, most_seeds),
+            *_rest_of("decision pictures", len(planes), n_planes),
+            *_rest_of("explanations", len(explanations), n_explanations),
+        ),
+    )
+
+
+def _shown(run: Run, number: int, setting: Setting, cells: Sequence[StoredCell], most_seeds: int) -> Shown:
+    done = [cell for cell in cells if cell.status == "done"]
+    return Shown(
+        number=number,
+        setting=setting,
+        cells=tuple(done),
+        n_read=min(len(done), most_seeds),
+        failed=len(cells) - len(done),
+        numbers=_spreads(done),
+        series=series_of(run, done[:most_seeds]),
+    )
+
+
+def _explanations(run: Run, sides: Sequence[Shown], most: int) -> tuple[dict[str, Explanation], int]:
+    """Return the explanations of the first cells of some settings, at most so many, and how many the run has."""
+    kept = [(one.key, found) for one in sides if one.cells and (found := run.explanation(one.cells[0]))]
+    return dict(kept[:most]), len(kept)
+
+
+def _spreads(cells: Sequence[StoredCell]) -> dict[str, Spread]:
+    """Return every quantity over the cells that have it."""
+    found: dict[str, list[float]] = {}
+    for cell in cells:
+        for name, value in cell.numbers.items():
+            if isinstance(value, int | float):
+                found.setdefault(name, []).append(float(value))
+    return {name: Spread(fsum(v) / len(v), min(v), max(v), len(v)) for name, v in found.items()}
+
+
+def _failures(run: Run) -> list[tuple[str, list[StoredCell]]]:
+    reasons: dict[str, list[StoredCell]] = {}
+    for cell in run.failed:
+        reasons.setdefault(cell.reason, []).append(cell)
+    return sorted(reasons.items(), key=lambda pair: -len(pair[1]))
+
+
+# --- what there is room for ------------------------------------------------------------------------------------------
+
+
+def _picked(groups: Sequence[Sequence[SafeRegion]], budget: Budget) -> list[list[list[Setting]]]:
+    """Return the settings to draw of each region of each scenario, as the budget allows; the first scenario always."""
+    room = budget.settings
+    picked: list[list[list[Setting]]] = []
+    for group in groups:
+        settings = [list(region.settings) for region in group]
+        if not picked:
+            settings = [_thinned(region, max(4, budget.settings // len(group) - PER_LEARNER)) for region in group]
+        size = sum(len(shown) + PER_LEARNER for shown in settings)
+        fits = not picked or size <= room
+        room -= size if fits else 0
+        picked.append(settings if fits else [[] for _ in group])
+    return picked
+
+
+def _thinned(region: SafeRegion, most: int) -> list[Setting]:
+    """Return at most about so many settings: lambdas and gammas evenly chosen, and those that the verdict names."""
+    lams = sorted({setting.lam for setting in region.settings})
+    gammas = sorted({setting.gamma for setting in region.settings}, key=lambda gamma: gamma or 0.0)
+    while len(lams) * len(gammas) > most and max(len(lams), len(gammas)) > 2:
+        if len(lams) >= len(gammas):
+            lams = _half_of(lams)
+        else:
+            gammas = _half_of(gammas)
+    named = (region.best, region.chosen, region.cheapest, region.least_attacked)
+    return [one for one in region.settings if (one.lam in lams and one.gamma in gammas) or one in named]
+
+
+def _half_of(values: list[Any]) -> list[Any]:
+    """Return half of the values, the first and the last among them."""
+    return [values[round(place)] for place in np.linspace(0, len(values) - 1, max(2, len(values) // 2))]
+
+
+def _left_out(n_scenarios: int, scenarios: Sequence[Scenario], most_seeds: int) -> list[str]:
+    """Return what is not on the page, a sentence each."""
+    said = []
+    if n_scenarios > len(scenarios):
+        said.append(f"{n_scenarios - len(scenarios)} of {n_scenarios} scenarios, which come later in the study.")
+    if undrawn := sum(not scenario.drawn for scenario in scenarios):
+        said.append(f"The figures of {undrawn} of {len(scenarios)} scenarios; these have a row in the overview.")
+    for learner in (learner for scenario in scenarios for learner in scenario.learners):
+        tried = len(learner.region.settings)
+        if 0 < len(learner.shown) < tried:
+            said.append(
+                f"{tried - len(learner.shown)} of {tried} settings of {learner.name}: its grid is drawn evenly "
+                "thinned, and judged whole."
+            )
+    unread = sum(len(one.cells) - one.n_read for scenario in scenarios for one in scenario.shown)
+    if unread:
+        said.append(
+            f"The curves of {unread} cells, and links to them: of each setting the first {most_seeds} seeds are here; "
+            "all other numbers are of all seeds."
+        )
+    return said
+
+
+def _rest_of(what: str, made: int, wanted: int) -> list[str]:
+    return [f"The {what} of {wanted - made} of {wanted} settings."] if made < wanted else []

@@ -1,0 +1,237 @@
+"""From the content to one HTML page: everything the template shows is prepared here, and the data of its script."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+
+from backdoor_curves.display.style import HUES
+from backdoor_curves.report.page import explained, figures, maps
+from backdoor_curves.report.page.content import Content, Learner, Scenario, Shown
+from backdoor_curves.report.page.decision_regions import Plane
+from backdoor_curves.report.page.provenance import as_toml, facts, failures, status_line
+from backdoor_curves.report.page.series import SHARES, Series
+from backdoor_curves.report.page.svg import marker
+from backdoor_curves.report.page.words import (
+    Verdict,
+    headline,
+    learner_name,
+    number,
+    percent,
+    scenario_name,
+    scenario_rest,
+    setting_name,
+    shown,
+    verdict,
+)
+from backdoor_curves.study.compute.explanation import ROWS, Explanation
+
+SHORT = {
+    "triggered_loss": "t",
+    "triggered_loss low": "tl",
+    "triggered_loss high": "th",
+    "clean_loss": "n",
+    "asr": "a",
+    "asr low": "al",
+    "asr high": "ah",
+    "clean_accuracy": "c",
+    "norm": "r",
+    "angle": "u",
+}
+"""The names of lines in the data of the page, which has many of them."""
+DIGITS = 4
+TABLE_BETAS = (0.0, 0.01, 0.1, 0.5, 1.0)
+
+
+@dataclass(frozen=True)
+class LearnerView:
+    """A learner of a scenario as the template takes it; figures are SVG, or "" where there is nothing to draw."""
+
+    learner: Learner
+    name: str
+    verdict: Verdict
+    accuracy_map: str
+    attack_map: str
+    curves: str
+    deviations: str
+    compared: list[tuple[str, Shown, Series]]
+    explanations: str
+    explained: list[tuple[str, Shown, Explanation]]
+
+    @property
+    def controlled(self) -> bool:
+        """Whether the same rows were poisoned without the trigger, too."""
+        return any("control_asr_at_1" in one.numbers for one in self.learner.shown)
+
+
+@dataclass(frozen=True)
+class ScenarioView:
+    """A scenario as the template takes it."""
+
+    scenario: Scenario
+    name: str
+    rest: str
+    learners: list[LearnerView]
+    frontier: str
+    slopes: str
+
+
+def rendered(content: Content, command: str) -> str:
+    """Return the page as text."""
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
+    environment.filters |= {"percent": percent, "number": number, "shown": shown}
+    environment.globals |= {
+        "setting_name": setting_name,
+        "learner_name": learner_name,
+        "scenario_name": scenario_name,
+        "verdict": verdict,
+        "marker": marker,
+    }
+    template = environment.from_string(_part("page.html.jinja"))
+    script = _part("page.js")
+    listed, more = failures(content)
+    return template.render(
+        content=content,
+        title=shown(content.run.study.name, 120),
+        badges={"resists": "✓", "safe": "✓", "average": "✓", "unsafe": "✗", "unknown": "?"},
+        status=status_line(content),
+        headline=headline(content),
+        views=[_view(scenario, content) for scenario in content.drawn],
+        first_place=_first(content.drawn),
+        facts=facts(content, command),
+        failures=listed,
+        more_reasons=more,
+        study=shown(as_toml(content.run.study), 20_000),
+        betas=TABLE_BETAS,
+        explained_rows=ROWS,
+        hues=HUES,
+        data=_data(content),
+        style=_part("page.css"),
+        script=script,
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    )
+
+
+def _part(name: str) -> str:
+    return (files("backdoor_curves.report.page") / name).read_text(encoding="utf-8")
+
+
+def _first(scenarios: Sequence[Scenario]) -> int:
+    """Return the place of the scenario that is opened first: where most learners are safe, as the headline says.
+
+    Where none is safe anywhere: the most settings, among equals the highest rate.
+    """
+    places = range(len(scenarios))
+    n_safe = [sum(bool(learner.region.safe) for learner in scenario.learners) for scenario in scenarios]
+    if any(n_safe):
+        return n_safe.index(max(n_safe))
+    return max(places, key=lambda k: (len(scenarios[k].shown), scenarios[k].rate, -k), default=0)
+
+
+def _view(scenario: Scenario, content: Content) -> ScenarioView:
+    among, kept, learners = content.drawn, content.explanations, []
+    for place, learner in enumerate(scenario.learners):
+        name = f"s{scenario.number}-{place}"
+        learners.append(
+            LearnerView(
+                learner=learner,
+                name=learner_name(learner.name),
+                verdict=verdict(learner),
+                accuracy_map=maps.accuracy_map(f"{name}-a", learner),
+                attack_map=maps.attack_map(f"{name}-s", learner),
+                curves=figures.curves(f"{name}-c", learner),
+                deviations=figures.deviations(f"{name}-d", learner),
+                compared=figures.compared_curves(learner),
+                explanations=explained.explanations(f"{name}-e", learner, kept),
+                explained=explained.compared_explanations(learner, kept),
+            )
+        )
+    return ScenarioView(
+        scenario,
+        scenario_name(scenario, among),
+        scenario_rest(scenario, among),
+        learners,
+        figures.frontier(f"s{scenario.number}-f", scenario),
+        figures.slopes(f"s{scenario.number}-p", scenario),
+    )
+
+
+# --- the data of the script ------------------------------------------------------------------------------------------
+
+
+def _data(content: Content) -> dict[str, Any]:
+    """Return what the script draws from: scenarios, settings with their cells and curves, decision pictures."""
+    return {
+        "learners": [learner_name(name) for name in content.learners],
+        "scenarios": [
+            {
+                "number": one.number,
+                "data": shown(one.data, 120),
+                "trigger": shown(one.trigger, 120),
+                "labels": shown(one.labels, 120),
+                "injection": shown(one.injection, 120),
+                "rate": one.rate,
+                "start": _start(one),
+            }
+            for one in content.drawn
+        ],
+        "settings": [
+            _setting(one, place, learner.number)
+            for place, scenario in enumerate(content.drawn)
+            for learner in scenario.learners
+            for one in learner.shown
+        ],
+        "planes": {key: _plane(plane) for key, plane in content.planes.items()},
+    }
+
+
+def _start(scenario: Scenario) -> int | None:
+    """Return the number of the setting that is shown first: the most accurate safe one, or the most accurate."""
+    named = [one for learner in scenario.learners if (one := learner.of(learner.region.chosen or learner.region.best))]
+    first = max(named, key=lambda one: (one.setting.safe, one.setting.clean_accuracy), default=None)
+    return None if first is None else first.number
+
+
+def _setting(one: Shown, scenario: int, learner: int) -> dict[str, Any]:
+    return {
+        "s": scenario,
+        "l": learner,
+        "lam": one.setting.lam,
+        "gam": one.setting.gamma,
+        "safe": one.setting.safe,
+        "cells": [
+            [cell.key, cell.coordinates["seed"], *(_round(cell.numbers.get(name)) for name in CELL_NUMBERS)]
+            for cell in one.cells[: one.n_read]
+        ],
+        "curve": None if one.series is None else _curve(one.series),
+    }
+
+
+CELL_NUMBERS = ("clean_accuracy_at_1", "asr_at_1", "theta", "half_loss_beta")
+
+
+def _curve(series: Series) -> dict[str, Any]:
+    lines: dict[str, Any] = {"b": [_round(float(beta)) for beta in series.betas], "seeds": series.n_seeds}
+    for name, values in series.lines.items():
+        shares = name.split()[0] in SHARES
+        lines[SHORT[name]] = [round(float(v), 3) if shares else _round(float(v)) for v in values]
+    return lines
+
+
+def _plane(plane: Plane) -> dict[str, Any]:
+    return {"height": plane.height, "points": plane.points, "betas": plane.betas, "regions": plane.regions}
+
+
+def _round(value: Any, digits: int = DIGITS) -> Any:
+    """Return a number in so many digits, without needless zeros behind the point, and rounding errors as 0."""
+    if not isinstance(value, float):
+        return value
+    short = float(f"{value:.{digits}g}") if abs(value) > 1e-12 else 0.0
+    return int(short) if short.is_integer() and abs(short) < 1e15 else short

@@ -1,0 +1,278 @@
+"""What the page says in words: verdicts with their numbers, settings, shares."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from backdoor_curves.report import names
+from backdoor_curves.report.page.content import Content, Learner, Scenario
+from backdoor_curves.search.safety import ROUNDING, SafeRegion, Setting
+
+Kind = Literal["resists", "safe", "average", "unsafe", "unknown"]
+LABELS: dict[Kind, str] = {
+    "resists": "resists as it is",
+    "safe": "has a safe region",
+    "average": "safe on average only",
+    "unsafe": "no safe setting",
+    "unknown": "not judged",
+}
+REFUSED = ("Cc", "Cf", "Cs")
+"""Controls, marks without a shape (those that turn the direction of writing among them), halves of characters."""
+MOST_DIGITS = 10
+"""Behind the point of a share in per cent, where fewer would round it across a bound."""
+MOST_SCENARIOS = 4
+"""That the headline goes through one by one."""
+LONGEST = 600
+"""Characters of a text from outside that are shown."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is to be said of a learner in a scenario: its kind, the claim, and the sentences with the numbers."""
+
+    kind: Kind
+    claim: str
+    grounds: tuple[str, ...]
+
+    @property
+    def label(self) -> str:
+        """The kind in two or three words."""
+        return LABELS[self.kind]
+
+
+def shown(words: object, longest: int = LONGEST) -> str:
+    """Return a text from outside as it may stand on a page.
+
+    Without control characters, and not too long; what is written from right to left is set apart, so that it turns
+    nothing beside it round.
+
+    Examples
+    --------
+    >>> from backdoor_curves.report.page.words import shown
+    >>> shown("a\\x00b"), shown("abcdef", 3)
+    ('a�b', 'abc … (3 more characters)')
+    """
+    text = str(words)
+    clean = "".join("�" if unicodedata.category(c) in REFUSED and c not in "\n\t" else c for c in text[:longest])
+    if len(text) > longest:
+        clean = f"{clean} … ({len(text) - longest} more characters)"
+    leftwards = any(unicodedata.bidirectional(c) in ("R", "AL", "AN") for c in clean)
+    return f"\u2068{clean}\u2069" if leftwards else clean
+
+
+def learner_name(learner: str) -> str:
+    """Return a learner as a title has it, fit for a page."""
+    return shown(names.learner_name(learner), 120)
+
+
+def percent(share: float | None, digits: int = 1, bound: float | None = None) -> str:
+    """Return a share in per cent, with a narrow space; a dash for none.
+
+    With a bound that it is held against: in more digits where fewer would show it on the other side.
+
+    Examples
+    --------
+    >>> from backdoor_curves.report.page.words import percent
+    >>> percent(0.2004), percent(0.2004, bound=0.2), percent(0.2, bound=0.2)
+    ('20.0\\u202f%', '20.04\\u202f%', '20.0\\u202f%')
+    """
+    return "–" if share is None or share != share else f"{_rounded(share, digits, bound)}\u202f%"
+
+
+def points(share: float, bound: float) -> str:
+    """Return a difference of shares in percentage points, in as many digits as tell whether it is within a bound.
+
+    Examples
+    --------
+    >>> from backdoor_curves.report.page.words import points
+    >>> points(0.01, 0.02), points(0.02, 0.02), points(0.0200334, 0.02)
+    ('1.0 point', '2.0 points', '2.003 points')
+    """
+    value = _rounded(share, 1, bound)
+    return f"{value} point" if value == "1.0" else f"{value} points"
+
+
+def _rounded(share: float, digits: int, bound: float | None) -> str:
+    """Return a share in hundredths, rounded, but not across the bound."""
+    if bound is not None:
+        within = share <= bound + ROUNDING
+        while digits < MOST_DIGITS and (round(100 * share, digits) <= 100 * (bound + ROUNDING)) != within:
+            digits += 1
+    return f"{100 * share:.{digits}f}"
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """Return a number in so many digits, up to a million without a power; a dash for none.
+
+    Examples
+    --------
+    >>> from backdoor_curves.report.page.words import number
+    >>> number(1668.1), number(5.99e-5), number(None)
+    ('1670', '5.99e-05', '–')
+    """
+    return "–" if value is None or value != value else f"{float(f'{value:.{digits}g}'):g}"
+
+
+def setting_name(setting: Setting) -> str:
+    """Return lambda and gamma."""
+    gamma = "" if setting.gamma is None else f", γ\u00a0=\u00a0{number(setting.gamma)}"
+    return f"λ\u00a0=\u00a0{number(setting.lam)}{gamma}"
+
+
+def scenario_name(scenario: Scenario, among: Sequence[Scenario]) -> str:
+    """Return what tells a scenario from the others, and its rate."""
+    return ", ".join([*_parts(scenario, among, telling=True), f"p\u00a0=\u00a0{100 * scenario.rate:.3g}\u202f%"])
+
+
+def scenario_rest(scenario: Scenario, among: Sequence[Scenario]) -> str:
+    """Return what a scenario has in common with the others."""
+    return " · ".join(_parts(scenario, among, telling=False))
+
+
+def _parts(scenario: Scenario, among: Sequence[Scenario], telling: bool) -> list[str]:
+    words = {"data": "{}", "trigger": "trigger {}", "labels": "labels {}", "injection": "injection {}"}
+    return [
+        shown(word.format(getattr(scenario, name)), 120)
+        for name, word in words.items()
+        if (len({getattr(other, name) for other in among}) > 1) == telling
+    ]
+
+
+def verdict(learner: Learner) -> Verdict:
+    """Return what is to be said of a learner in a scenario."""
+    region = learner.region
+    name = learner_name(learner.name)
+    best, chosen = region.best, region.chosen
+    if best is None:
+        return Verdict("unknown", f"{name} is not judged.", ("None of its cells is done.",))
+    at_best = (
+        f"Its best clean accuracy is {percent(best.clean_accuracy)} ({setting_name(best)}); "
+        f"there the attacker gets {_attacked(learner, best)} of the triggered rows."
+    )
+    if chosen is None:
+        return Verdict("unsafe", f"{name} has no safe setting here.", (at_best, *_costs(learner)))
+    above = _above(learner, chosen)
+    doubt = (*above, *_count(region), *_held_out(region))
+    if chosen is best:
+        claim = f"{name} resists here: its most accurate setting is safe{' on average' if above else ''}."
+        return Verdict("average" if above else "resists", claim, (at_best, *doubt))
+    gap = best.clean_accuracy - chosen.clean_accuracy
+    at_chosen = (
+        f"Its most accurate safe setting is {setting_name(chosen)}: clean accuracy {percent(chosen.clean_accuracy)}, "
+        + ("as good as the best" if gap < 5e-4 else f"{points(gap, region.bounds.margin)} under the best")
+        + f", and an ASR of {_attacked(learner, chosen)}."
+    )
+    claim = f"{name} has {'settings that are safe on average' if above else 'safe settings'} here."
+    return Verdict("average" if above else "safe", claim, (at_chosen, at_best, *doubt))
+
+
+def _attacked(learner: Learner, setting: Setting) -> str:
+    """Return the attack success rate of a setting, and what of it are mistakes that need no poison."""
+    shown_one = learner.of(setting)
+    without = None if shown_one is None else shown_one.mean("asr_at_0")
+    asr = percent(setting.asr, bound=learner.region.bounds.asr)
+    return asr if without is None else f"{asr} ({percent(without)} without any poison)"
+
+
+def _above(learner: Learner, setting: Setting) -> tuple[str, ...]:
+    """Say where a setting that is safe on average is not safe on every seed."""
+    one, bound = learner.of(setting), learner.region.bounds.asr
+    highest = None if one is None or "asr_at_1" not in one.numbers else one.numbers["asr_at_1"].high
+    if highest is None or highest <= bound + ROUNDING:
+        return ()
+    return (f"On one seed or more its ASR is above the bound, up to {percent(highest, bound=bound)}.",)
+
+
+def _costs(learner: Learner) -> tuple[str, ...]:
+    """Say what resistance would cost where no setting is safe."""
+    region = learner.region
+    tried, bound = _tried(region), f"{100 * region.bounds.asr:g}\u202f%"
+    cheapest, least = region.cheapest, region.least_attacked
+    assert region.best is not None
+    assert least is not None
+    if cheapest is None:
+        lowest = _attacked(learner, least)
+        return (
+            f"Of the {tried} tried none keeps the ASR at or under {bound}: the lowest is "
+            f"{lowest}, at {setting_name(least)} and a clean accuracy of {percent(least.clean_accuracy)}.",
+        )
+    asr = _attacked(learner, cheapest)
+    cost = points(region.best.clean_accuracy - cheapest.clean_accuracy, region.bounds.margin)
+    return (
+        f"Of the {tried} tried none is safe: the most accurate with an ASR at or under {bound} is "
+        f"{setting_name(cheapest)}, with {asr}, and it costs {cost} of clean accuracy.",
+    )
+
+
+def _count(region: SafeRegion) -> tuple[str]:
+    if len(region.settings) == 1:
+        return ("It is the only setting that was tried.",)
+    are = "is" if len(region.safe) == 1 else "are"
+    return (f"{len(region.safe)} of the {_tried(region)} tried {are} safe.",)
+
+
+def _tried(region: SafeRegion) -> str:
+    return _count_of("setting", sum(setting.judged for setting in region.settings))
+
+
+def _held_out(region: SafeRegion) -> tuple[str, ...]:
+    """Say what choosing on the other seeds comes to."""
+    if not region.left_out:
+        return ("With one seed this cannot be checked on another.",)
+    chose = [one.chosen for one in region.left_out if one.chosen is not None]
+    if not chose:
+        return ("With any seed left out the others find no safe setting: take it with care.",)
+    kept = sum(one.safe for one in region.left_out)
+    settings = {(one.lam, one.gamma): setting_name(one) for one in region.settings}
+    names = " or ".join(dict.fromkeys(settings[key] for key in chose))
+    return (
+        f"Chosen without one of the seeds ({names}) and tested on that one, it has a clean accuracy of "
+        f"{percent(region.held_out_clean_accuracy)} and an ASR of {percent(region.held_out_asr)} on average, and is "
+        f"safe on {kept} of {_count_of('seed', len(region.left_out))}.",
+    )
+
+
+def _count_of(what: str, count: int) -> str:
+    return f"{count} {what}" + ("" if count == 1 else "s")
+
+
+def headline(content: Content) -> str:
+    """Return the answer for the whole run in a sentence or two."""
+    judged = [learner for scenario in content.scenarios for learner in scenario.learners if learner.region.best]
+    if not judged:
+        return "No cell is done, so nothing can be said yet."
+    with_safe = [learner for learner in judged if learner.region.safe]
+    if len(judged) == 1:
+        return f"{learner_name(judged[0].name)} {'has a' if with_safe else 'has no'} safe setting."
+    several = len(content.scenarios) > 1
+    cases = _count_of("learner", len({learner.name for learner in judged}))
+    if several:
+        cases = f"{len(judged)} cases ({cases}, {len(content.scenarios)} scenarios)"
+    if not with_safe:
+        return f"None of the {cases} has a safe setting: wherever a learner is accurate, it is backdoored."
+    have = "has" if len(with_safe) == 1 else "have"
+    if several and len(content.scenarios) <= MOST_SCENARIOS:
+        each = "; ".join(_safe_in(scenario, content.scenarios) for scenario in content.scenarios)
+        return f"{len(with_safe)} of the {cases} {have} a safe setting. {each}."
+    found: dict[str, list[str]] = {}
+    for scenario in content.scenarios:
+        for learner in scenario.learners:
+            if learner.region.safe:
+                found.setdefault(learner.name, []).append(scenario_name(scenario, content.scenarios))
+    said = []
+    for name, where in sorted(found.items(), key=lambda pair: -len(pair[1])):
+        tried = sum(learner.name == name for learner in judged)
+        at = f" ({where[0]})" if len(with_safe) == 1 else f" ({len(where)} of {tried})"
+        said.append(learner_name(name) + (at if several else ""))
+    return f"{len(with_safe)} of the {cases} {have} a safe setting: {', '.join(said)}."
+
+
+def _safe_in(scenario: Scenario, among: Sequence[Scenario]) -> str:
+    """Return which learners have a safe setting in a scenario."""
+    judged = [learner for learner in scenario.learners if learner.region.best]
+    safe = [learner_name(learner.name) for learner in judged if learner.region.safe]
+    which = "none" if not safe else "all" if len(safe) == len(judged) > 1 else ", ".join(safe)
+    return f"{scenario_name(scenario, among)}: {which}"

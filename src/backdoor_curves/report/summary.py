@@ -1,0 +1,23 @@
+"""What a whole run leaves beside its store: a table for programs, one for people, and figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from backdoor_curves.display.saving import save_figure
+from backdoor_curves.report.figures.run_figures import figures
+from backdoor_curves.report.tables.csv_file import as_csv
+from backdoor_curves.report.tables.text import as_text, legend, safe_text
+from backdoor_curves.study.store.run import Run
+
+
+def write_summary(run: Run, folder: Path) -> None:
+    """Write what a whole run comes to beside its store: results.csv, table.txt and figures."""
+    table = run.table()
+    (folder / "results.csv").write_text(as_csv(table), encoding="utf-8")
+    parts = filter(None, (as_text(table), legend(table), safe_text(table)))
+    (folder / "table.txt").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    if run.study.figures:
+        (folder / "figures").mkdir(exist_ok=True)
+        for name, figure in figures(run):
+            save_figure(figure, folder / "figures" / f"{name}.png")

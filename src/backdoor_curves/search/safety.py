@@ -1,0 +1,287 @@
+"""Where a learner is safe: settings about as accurate as its best, of which the attack gets few rows; if there are any.
+
+    safe    clean accuracy >= best clean accuracy of the learner - margin    and    ASR <= bound
+
+of the victim (beta = 1), in the mean over seeds. Who picks the most accurate safe setting from the same seeds that its
+numbers come from reports the best of many draws; so each seed is also left out once: the setting is chosen on the other
+seeds, and what it then comes to on the seed that was left out is the honest estimate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+Row = Mapping[str, Any]
+MARGIN = 0.02
+ASR = 0.2
+PLACE = ("data", "trigger", "labels", "injection", "learner", "rate")
+"""The coordinates that a region has; within it lambda and gamma differ, and seeds."""
+ROUNDING = 1e-12
+"""So that a setting at the very edge of the margin is within it, whatever 0.98 - 0.02 is in binary; equals likewise."""
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What "safe" means.
+
+    Parameters
+    ----------
+    margin : float in [0, 1]
+        How far below the best clean accuracy of its learner a safe setting may be, as a share of rows.
+    asr : float in [0, 1]
+        The largest attack success rate that a safe setting may have.
+
+    Raises
+    ------
+    ValueError
+        If one is outside [0, 1].
+    """
+
+    margin: float = MARGIN
+    asr: float = ASR
+
+    def __post_init__(self) -> None:
+        for name in ("margin", "asr"):
+            if not 0.0 <= (value := getattr(self, name)) <= 1.0:
+                raise ValueError(f"{name}: a share of rows in [0, 1] was expected, {value:g} came")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A lambda and gamma of a region, with its means over seeds.
+
+    Parameters
+    ----------
+    lam : float
+    gamma : float or None
+    clean_accuracy, asr : float in [0, 1]
+        At beta = 1, in the mean over the region's seeds; over its own where it is not judged; NaN if it has none.
+    seeds : tuple of int
+        The seeds that are done.
+    judged : bool
+        Whether it has all seeds of the region; one that lacks some is neither safe nor the best.
+    safe : bool
+    """
+
+    lam: float
+    gamma: float | None
+    clean_accuracy: float
+    asr: float
+    seeds: tuple[int, ...]
+    judged: bool
+    safe: bool
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """What the setting that the other seeds choose comes to on a seed that they do not see.
+
+    Parameters
+    ----------
+    seed : int
+    chosen : (lambda, gamma), or None
+        The most accurate safe setting of the other seeds; None where they have none.
+    clean_accuracy, asr, best_clean_accuracy : float, or None
+        On this seed alone: of the chosen setting, and of the best setting there.
+    safe : bool
+        Whether the chosen setting is safe on this seed.
+    """
+
+    seed: int
+    chosen: tuple[float, float | None] | None
+    clean_accuracy: float | None
+    asr: float | None
+    best_clean_accuracy: float
+    safe: bool
+
+
+@dataclass(frozen=True)
+class SafeRegion:
+    """The settings of one learner on one data set, trigger, label policy and rate, and which of them are safe.
+
+    Parameters
+    ----------
+    data, trigger, labels, injection, learner : str
+    rate : float
+    bounds : Bounds
+        What safe means here.
+    seeds : tuple of int
+        On which settings are compared: those that give the most cells, ties to the more seeds. Empty if none is done.
+    settings : tuple of Setting
+        In the order of the table.
+    left_out : tuple of LeftOut
+        One a seed; empty for fewer than two seeds.
+    """
+
+    data: str
+    trigger: str
+    labels: str
+    injection: str
+    learner: str
+    rate: float
+    bounds: Bounds
+    seeds: tuple[int, ...]
+    settings: tuple[Setting, ...] = field(repr=False)
+    left_out: tuple[LeftOut, ...] = field(repr=False)
+
+    @property
+    def safe(self) -> tuple[Setting, ...]:
+        """The safe settings; empty where there is no safe region."""
+        return tuple(setting for setting in self.settings if setting.safe)
+
+    @property
+    def best(self) -> Setting | None:
+        """The most accurate setting, whatever the attack does to it; None if none is judged."""
+        return max((setting for setting in self.settings if setting.judged), key=_preference, default=None)
+
+    @property
+    def chosen(self) -> Setting | None:
+        """The most accurate safe setting; None if there is none. Equals are ranked by ASR, then by lambda."""
+        return max(self.safe, key=_preference, default=None)
+
+    @property
+    def cheapest(self) -> Setting | None:
+        """The most accurate setting under the bound on the ASR, whatever accuracy that costs; None if there is none."""
+        under = (one for one in self.settings if one.judged and one.asr <= self.bounds.asr + ROUNDING)
+        return max(under, key=_preference, default=None)
+
+    @property
+    def least_attacked(self) -> Setting | None:
+        """The setting with the lowest ASR, whatever its accuracy; None if none is judged."""
+        judged = (setting for setting in self.settings if setting.judged)
+        return min(judged, key=lambda one: (one.asr, -one.clean_accuracy), default=None)
+
+    @property
+    def held_out_clean_accuracy(self) -> float | None:
+        """The clean accuracy of what the other seeds choose, in the mean over seeds left out; None if never chosen."""
+        return _mean([one.clean_accuracy for one in self.left_out])
+
+    @property
+    def held_out_asr(self) -> float | None:
+        """The attack success rate of what the other seeds choose, likewise: the honest estimate."""
+        return _mean([one.asr for one in self.left_out])
+
+
+def safe_regions(table: Sequence[Row], bounds: Bounds | None = None) -> list[SafeRegion]:
+    """Return the safe region of each learner, for each of the data, triggers, label policies and rates of a table.
+
+    Parameters
+    ----------
+    table : sequence of rows
+        As `Run.table` gives them. Cells without both rates at beta = 1, failed ones for one, count as not done.
+    bounds : Bounds, optional
+        By default within .02 of the best clean accuracy, and an attack success rate of at most .2.
+
+    Returns
+    -------
+    list of SafeRegion
+        In the order of the table, those without a finished cell among them.
+
+    Examples
+    --------
+    >>> from backdoor_curves.search.safety import safe_regions
+    >>> place = dict(data="toy", trigger="x2 = 1", labels="next", injection="replace", learner="ridge", gamma=None)
+    >>> cells = [(1.0, 0, 0.98, 0.9), (1.0, 1, 0.98, 0.8), (100.0, 0, 0.96, 0.1), (100.0, 1, 0.97, 0.2)]
+    >>> names = ("lambda", "seed", "clean_accuracy_at_1", "asr_at_1")
+    >>> (region,) = safe_regions([place | {"rate": 0.1} | dict(zip(names, cell)) for cell in cells])
+    >>> region.best.lam, region.chosen.lam, round(region.chosen.asr, 3), round(region.held_out_asr, 3)
+    (1.0, 100.0, 0.15, 0.15)
+    """
+    bounds = bounds or Bounds()
+    places: dict[tuple[Any, ...], list[Row]] = {}
+    for row in table:
+        places.setdefault(tuple(row[name] for name in PLACE), []).append(row)
+    return [_region(place, rows, bounds) for place, rows in places.items()]
+
+
+# --- one region ------------------------------------------------------------------------------------------------------
+
+Point = tuple[float, float]
+"""Clean accuracy and attack success rate."""
+Points = dict[int, Point]
+"""By seed."""
+Key = tuple[float, float | None]
+
+
+def _region(place: tuple[Any, ...], rows: Sequence[Row], bounds: Bounds) -> SafeRegion:
+    found: dict[Key, Points] = {}
+    for row in rows:
+        points = found.setdefault((row["lambda"], row["gamma"]), {})
+        if row["clean_accuracy_at_1"] is not None and row["asr_at_1"] is not None:
+            points[row["seed"]] = float(row["clean_accuracy_at_1"]), float(row["asr_at_1"])
+    seeds = _comparable(found)
+    judged = {key: points for key, points in found.items() if seeds and points.keys() >= set(seeds)}
+    means = {key: _over(points, seeds) for key, points in judged.items()}
+    safe = _safe(means, bounds)
+    settings = []
+    for key, points in found.items():
+        accuracy, asr = means[key] if key in means else _over(points, tuple(points))
+        settings.append(Setting(*key, accuracy, asr, tuple(points), key in means, key in safe))
+    left_out = [_left_out(seed, len(seeds), judged, means, bounds) for seed in seeds] if len(seeds) > 1 else []
+    return SafeRegion(
+        **dict(zip(PLACE, place, strict=True)),
+        bounds=bounds,
+        seeds=seeds,
+        settings=tuple(settings),
+        left_out=tuple(left_out),
+    )
+
+
+def _comparable(found: Mapping[Key, Points]) -> tuple[int, ...]:
+    """Return the seeds on which the most cells can be compared: every setting counted has all of them."""
+    candidates = {frozenset(points): tuple(points) for points in found.values() if points}
+    cells = {seeds: sum(len(seeds) for points in found.values() if points.keys() >= seeds) for seeds in candidates}
+    best = max(candidates, key=lambda seeds: (cells[seeds], len(seeds)), default=None)
+    return () if best is None else candidates[best]
+
+
+def _left_out(
+    seed: int, n_seeds: int, judged: Mapping[Key, Points], means: Mapping[Key, Point], bounds: Bounds
+) -> LeftOut:
+    unseen = {key: points[seed] for key, points in judged.items()}
+    seen = {key: _without(mean, unseen[key], n_seeds) for key, mean in means.items()}
+    best = max(accuracy for accuracy, _ in unseen.values())
+    chosen = max(_safe(seen, bounds), key=lambda key: _rank(*seen[key], key[0]), default=None)
+    if chosen is None:
+        return LeftOut(seed, None, None, None, best, False)
+    return LeftOut(seed, chosen, *unseen[chosen], best, chosen in _safe(unseen, bounds))
+
+
+def _safe(points: Mapping[Key, Point], bounds: Bounds) -> set[Key]:
+    best = max((accuracy for accuracy, _ in points.values()), default=0.0)
+    return {
+        key
+        for key, (accuracy, asr) in points.items()
+        if accuracy >= best - bounds.margin - ROUNDING and asr <= bounds.asr + ROUNDING
+    }
+
+
+def _over(points: Points, seeds: Sequence[int]) -> Point:
+    if not seeds:
+        return float("nan"), float("nan")
+    accuracy, asr = np.mean([points[seed] for seed in seeds], axis=0)
+    return float(accuracy), float(asr)
+
+
+def _without(mean: Point, point: Point, n: int) -> Point:
+    """Return the mean of n points without one of them."""
+    accuracy, asr = ((n * whole - part) / (n - 1) for whole, part in zip(mean, point, strict=True))
+    return accuracy, asr
+
+
+def _preference(setting: Setting) -> tuple[float, float, float]:
+    return _rank(setting.clean_accuracy, setting.asr, setting.lam)
+
+
+def _rank(accuracy: float, asr: float, lam: float) -> tuple[float, float, float]:
+    """Return what the better setting has more of: accuracy; then resistance, then regularisation."""
+    return round(accuracy, 12), -round(asr, 12), lam
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None

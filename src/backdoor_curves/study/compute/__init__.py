@@ -1,0 +1,1 @@
+"""Cells are computed: one, many on this machine, many on a cluster."""

@@ -1,0 +1,261 @@
+"""From a cell to its curve, numbers and arrays; what the cells of a group share is made once.
+
+The shared kernel is computed before the first cell, from all rows of the group in one order: a cell finds the same
+values to the last bit whichever cells came before it, in this process or in another. Nothing that a cell leaves behind
+reaches the next one but the coordinates of rows, which are a function of the rows.
+"""
+
+from __future__ import annotations
+
+import io
+import time
+import traceback
+import warnings
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cache
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.svm import SVC, LinearSVC
+from threadpoolctl import ThreadpoolController
+
+from backdoor_curves.curve import BackdoorLearningCurve, backdoor_learning_curve
+from backdoor_curves.data.poisoned import PoisonedData
+from backdoor_curves.data.samples import Samples
+from backdoor_curves.kernels.group_kernel import FEW, GroupKernel
+from backdoor_curves.learners.estimators import kernel_key, kernel_of
+from backdoor_curves.learners.follow import follow
+from backdoor_curves.learners.learner import read_learner
+from backdoor_curves.learners.shared import Shared
+from backdoor_curves.paths.base import BetaPath, PathError
+from backdoor_curves.paths.svm.path import SVMPath
+from backdoor_curves.records.one_line import error_line
+from backdoor_curves.study.compute.explanation import explain
+from backdoor_curves.study.compute.features import FeatureTable
+from backdoor_curves.study.compute.quantities import Number, numbers
+from backdoor_curves.study.plan.cells import Cell, Group, class_names
+from backdoor_curves.study.plan.sources import poisoned
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a cell: numbers and records of bytes, or the reason why not.
+
+    Parameters
+    ----------
+    key : str
+    seconds : float
+    numbers : mapping of str to number or None
+    records : mapping of str to bytes
+        "curve" and "control" as `BackdoorLearningCurve.save` writes them, "arrays" and "explanation" as numpy's .npz.
+    reason : str
+        "" where the cell is done.
+    """
+
+    key: str
+    seconds: float
+    numbers: Mapping[str, Number] = field(default_factory=dict)
+    records: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    reason: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Bench:
+    """What the cells of a group share: poisoned data by rate, kernels and coordinates of their rows, and plateaus.
+
+    Parameters
+    ----------
+    data : mapping of float to PoisonedData
+        By rate.
+    shared : Shared
+        Kernels and coordinates.
+    lams : tuple of float
+        All lambdas of the group, ascending.
+    plateaus : dict
+        By rate, and whether it is the control: the path of an SVM at the smallest lambda. While no clean row is at its
+        bound it is that of the others, too.
+    """
+
+    data: Mapping[float, PoisonedData]
+    shared: Shared
+    lams: tuple[float, ...]
+    plateaus: dict[tuple[float, bool], Shared] = field(default_factory=dict)
+
+    def shared_by(self, cell: Cell, is_control: bool) -> Shared:
+        """Return what a cell may use, and leave something in that no other sees."""
+        if not self.shared.kernels:
+            return self.shared
+        if len(self.data[cell.rate].clean_train) > FEW:
+            return self.shared.copy()
+        place = cell.rate, is_control
+        if place not in self.plateaus:
+            first = self.plateaus[place] = self.shared.copy()
+            reference = estimator(msgspec.structs.replace(cell, lam=self.lams[0]))
+            data = self.data[cell.rate].control() if is_control else self.data[cell.rate]
+            with suppress(PathError):  # of which its own cell will tell
+                follow(read_learner(reference, data), "exact", shared=first)
+        return self.plateaus[place].copy()
+
+
+def estimator(cell: Cell) -> Any:
+    """Return the scikit-learn estimator of a cell: C = 1 / lambda, alpha = lambda / 2.
+
+    With a free intercept solvers and tolerances are those that come closest to the optimum; with a penalised one it is
+    liblinear as it comes, with a random state from the cell's coordinates.
+    """
+    C = 1.0 / cell.lam
+    if cell.learner == "ridge":
+        return RidgeClassifier(alpha=cell.lam / 2.0)
+    if cell.learner == "rbf-svm":
+        return SVC(C=C, gamma=cell.gamma)
+    if cell.intercept == "penalised":
+        drawn = blake2b(msgspec.json.encode(cell), digest_size=4).digest()
+        state = int.from_bytes(drawn, "little") >> 1
+        if cell.learner == "logistic":
+            return LogisticRegression(C=C, solver="liblinear", random_state=state)
+        return LinearSVC(C=C, loss="hinge", random_state=state)
+    if cell.learner == "logistic":
+        return LogisticRegression(C=C, solver="newton-cholesky", tol=1e-8)
+    return SVC(C=C, kernel="linear")
+
+
+def prepare(group: Group, train: Samples, test: Samples, table: FeatureTable | None = None) -> Bench:
+    """Return what the cells of a group share; with a table the learners see features in place of the rows.
+
+    Raises
+    ------
+    ValueError
+        If trigger, labels or rates do not fit the rows, or if the table lacks some.
+    """
+    cell = group.first
+    data = poisoned(
+        train,
+        test,
+        data=cell.data,
+        trigger=cell.trigger,
+        policy=cell.poison,
+        rates=group.rates,
+        seed=cell.seed,
+    )
+    if table is not None:
+        data = {rate: table.data(images) for rate, images in data.items()}
+        train, test = Samples(table(train.X), train.y), Samples(table(test.X), test.y)
+    shared = Shared()
+    if cell.learner in ("linear-svm", "rbf-svm") and cell.method != "refit" and len(np.unique(train.y)) == 2:
+        last = estimator(cell)
+        kernel = kernel_of(last)
+        assert kernel is not None  # these two have one
+        learned = _rows([train.X, *(one.poison_train.X for one in data.values())])
+        tested = _rows([test.X, next(iter(data.values())).triggered_test.X])
+        with _threads().limit(limits=1):  # more threads add up in another order
+            shared.kernels[kernel_key(last)] = GroupKernel(kernel, learned, tested)
+    return Bench(data, shared, group.lams)
+
+
+@cache
+def _threads() -> ThreadpoolController:
+    """Found once: to look through all libraries that are loaded takes some milliseconds."""
+    return ThreadpoolController()
+
+
+def _rows(parts: list[np.ndarray]) -> np.ndarray:
+    """Return rows as the kernels see them: flat, in double precision."""
+    return np.concatenate([np.asarray(part, dtype=float).reshape(len(part), -1) for part in parts])
+
+
+def compute(key: str, cell: Cell, bench: Bench) -> Outcome:
+    """Return what comes of a cell; one that cannot be had is an outcome too, with its reason in one line."""
+    start = time.perf_counter()
+
+    def curve(data: PoisonedData, is_control: bool = False) -> BackdoorLearningCurve:
+        betas = cell.keep.betas or None
+        method: Any = cell.method
+        shared = bench.shared_by(cell, is_control)
+        return backdoor_learning_curve(estimator(cell), data, method=method, betas=betas, shared=shared)
+
+    try:
+        with warnings.catch_warnings(), _threads().limit(limits=1):
+            warnings.simplefilter("ignore", ConvergenceWarning)  # the curve keeps the betas in `missed`
+            data = bench.data[cell.rate]
+            found, control = curve(data), curve(data.control(), True) if cell.poison.control else None
+            small = found.condensed()
+            small_control = None if control is None else control.condensed()
+            records = _records(cell, found, small, small_control)
+            if cell.keep.explanations:
+                names = class_names(cell.data, data.classes.tolist())
+                records["explanation"] = explain(found, data, names).to_bytes()
+            values = numbers(small, small_control)
+    except Exception as error:  # one bad cell must not cost a night's others
+        return Outcome(key, time.perf_counter() - start, reason=_reason(error))
+    return Outcome(key, time.perf_counter() - start, values, records)
+
+
+EXPECTED = (ValueError, TypeError, PathError, ArithmeticError, MemoryError, OSError)
+
+
+def _reason(error: Exception) -> str:
+    """Return an error in one line; one that nobody foresaw with its place."""
+    said = error_line(error)
+    if isinstance(error, EXPECTED):
+        return said
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{said} (at {Path(last.filename).name}:{last.lineno}, a bug in backdoor-curves; please report it)"
+
+
+# --- what is kept ----------------------------------------------------------------------------------------------------
+
+
+def _records(
+    cell: Cell, curve: BackdoorLearningCurve, small: BackdoorLearningCurve, control: BackdoorLearningCurve | None
+) -> dict[str, bytes]:
+    """Return the records that a study keeps of a cell."""
+    records = {}
+    keep = cell.keep
+    if keep.curves in ("condensed", "full"):
+        records["curve"] = curve_as_bytes(small if keep.curves == "condensed" else curve)
+        if control is not None:
+            records["control"] = curve_as_bytes(control)
+    arrays: dict[str, Any] = {}
+    if keep.curves == "grid":
+        arrays |= {
+            "triggered_loss": small.loss("triggered"),
+            "clean_loss": small.loss("clean"),
+            "attack_success_rate": small.accuracy("triggered"),
+            "clean_accuracy": small.accuracy("clean"),
+        }
+    if keep.knots:
+        arrays["knots"] = small.knots
+    if keep.coefficients:
+        arrays |= _coefficients(curve.path, small.betas)
+    if arrays:
+        stream = io.BytesIO()
+        np.savez_compressed(stream, betas=small.betas, **arrays)
+        records["arrays"] = stream.getvalue()
+    return records
+
+
+def _coefficients(path: BetaPath, betas: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the parameters of a path: w, or the duals of the distinct training rows; nothing for refits."""
+    if isinstance(path, SVMPath):
+        return {"duals": path.duals(betas), "intercept": path.intercepts(betas), "distinct_rows": path.group}
+    parameters = getattr(path, "parameters", None)
+    return {} if parameters is None else dict(zip(("coef", "intercept"), parameters(betas), strict=True))
+
+
+def curve_as_bytes(curve: BackdoorLearningCurve) -> bytes:
+    """Return the bytes of the file that `save` writes."""
+    stream = io.BytesIO()
+    curve.save(stream)
+    return stream.getvalue()
+
+
+def curve_from_bytes(content: bytes) -> BackdoorLearningCurve:
+    """Return the curve of the bytes of a file that `save` wrote."""
+    return BackdoorLearningCurve.load(io.BytesIO(content))

@@ -1,0 +1,1 @@
+"""From a study to its cells, their groups, their rows and what they need."""

@@ -1,0 +1,113 @@
+"""What a plan will take: memory of a group, which is known before it starts, and a rough time of a cell."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+from backdoor_curves.kernels.group_kernel import FEW
+from backdoor_curves.kernels.memory import GIB, available_memory, limit_of_container
+from backdoor_curves.paths.svm.path import KEPT
+from backdoor_curves.study.plan.cells import Cell, Group, Plan, Planned
+
+BASE = 0.3 * GIB
+"""A process with its libraries."""
+NODES = 1.0
+"""Nodes of an SVM's path, as a share of its training rows: an estimate from above; the paper's have .1 to .5."""
+SHARE = 0.75
+"""Of the machine's memory, what a run may take unless told otherwise."""
+
+SECONDS = {"ridge": 0.05, "linear-svm": 0.2, "rbf-svm": 0.25, "logistic": 0.4}
+"""Of a cell with 1500 training rows of 784 features, on one core of 2024; it grows with the square of the rows."""
+REFITS = 10.0
+"""How much longer 21 refits take."""
+
+
+def memory_of_machine() -> float:
+    """Return the bytes that a run may take unless told otherwise."""
+    try:
+        whole = float(os.sysconf("SC_PAGE_SIZE")) * float(os.sysconf("SC_PHYS_PAGES"))
+    except (AttributeError, OSError, ValueError):  # Windows has no sysconf
+        return SHARE * available_memory()
+    return SHARE * min(whole, limit_of_container())
+
+
+def memory_of(group: Group) -> float:
+    """Return the bytes that a worker needs for a group, from above."""
+    cell, source = group.first, group.source
+    poison = sum(group.rates) * source.n_train
+    tests = 2 * source.n_test
+    rows = source.n_train + poison + tests
+    # The rows themselves, their stamped copies for each rate, and a copy in the learner's hands.
+    needed = BASE + 8.0 * (source.width + source.pixels) * (
+        source.n_train + 2 * len(group.rates) * source.n_train + 2 * tests
+    )
+    if cell.method == "refit" or cell.learner == "ridge":
+        return needed + 8.0 * min(source.n_train, source.width) ** 2 * 3
+    if cell.learner == "logistic":
+        return needed + 8.0 * (min(source.n_train, source.width) ** 2 * 4 + 200.0 * tests)
+    nodes = NODES * source.n_train
+    kernel = 2 * 8.0 * (source.n_train + poison) * rows  # and once more while its parts are put together
+    beside = 2 * 8.0 * min(float(KEPT), source.n_train * tests / 2)
+    if source.n_train <= FEW:  # the paths that others share
+        beside += (
+            len(group.rates) * (1 + cell.poison.control) * (8.0 * source.n_train**2 + 9.0 * nodes * source.n_train)
+        )
+    return needed + kernel + beside + 8.0 * (3.0 * source.n_train**2 + 2.0 * nodes * tests) + nodes * source.n_train
+
+
+def seconds_of(cell: Cell, group: Group) -> float:
+    """Return about how long a cell takes on one core; twice that where it has a control."""
+    size = (group.source.n_train / 1500.0) ** 2 * (0.5 + 0.5 * group.source.width / 784.0)
+    once = max(0.01, SECONDS[cell.learner] * size) * (REFITS if cell.method == "refit" else 1.0)
+    return once * (2.0 if cell.poison.control else 1.0)
+
+
+def seconds_of_all(cells: Iterable[Planned], plan: Plan) -> float:
+    """Return about how long cells take on one core."""
+    return sum(seconds_of(planned.cell, plan.groups[planned.group]) for planned in cells)
+
+
+def require_memory(plan: Plan, memory: float) -> None:
+    """Refuse a plan with a group that could never be begun.
+
+    Raises
+    ------
+    ValueError
+        With the group that needs most, and both numbers.
+    """
+    for group in plan.groups:
+        needed = memory_of(group)
+        if needed > memory:
+            first = group.first
+            raise ValueError(
+                f"{first.learner} on {group.source.n_train} training rows needs {needed / GIB:.2g} GiB, "
+                f"{memory / GIB:.2g} GiB are allowed; draw fewer rows, or raise --max-memory"
+            )
+
+
+def as_bytes(text: str) -> float:
+    """Return the bytes that a text such as "8GB", "512 MiB" or "0.5" (GiB) says.
+
+    Raises
+    ------
+    ValueError
+        If it says none.
+
+    Examples
+    --------
+    >>> from backdoor_curves.study.plan.resources import as_bytes
+    >>> as_bytes("2 GiB") == 2 * 2**30, as_bytes("1GB")
+    (True, 1000000000.0)
+    """
+    units = {"": GIB, "b": 1.0, "kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12}
+    units |= {"kib": 2.0**10, "mib": 2.0**20, "gib": 2.0**30, "tib": 2.0**40, "m": 2.0**20, "g": 2.0**30}
+    stripped = text.strip().lower()
+    number = stripped.rstrip("abcdefghijklmnopqrstuvwxyz ")
+    try:
+        size = float(number) * units[stripped[len(number) :].strip()]
+    except (KeyError, ValueError):
+        size = 0.0
+    if not 0.0 < size < float("inf"):
+        raise ValueError(f"--max-memory: a size such as 8GB or 512MiB was expected, {text!r} came")
+    return size

@@ -1,0 +1,140 @@
+"""From a study's words to rows: the data set as drawn for a seed, and what poisoning makes of it."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from backdoor_curves.data.poisoned import PoisonedData
+from backdoor_curves.data.samples import Samples
+from backdoor_curves.datasets import cifar10, digits, mnist, toy
+from backdoor_curves.poisoning import paper_protocol as protocol
+from backdoor_curves.poisoning.poison import poison
+from backdoor_curves.records.npz import write_folder
+from backdoor_curves.study.file.config import DataConfig, FeaturesConfig, PoisonConfig, TriggerConfig
+from backdoor_curves.triggers import FeatureTrigger, PatchTrigger, Trigger
+
+WIDTHS = {"alexnet": 4096, "squeezenet": 512}
+"""Features of each network."""
+PARTS = ("train_X", "train_y", "test_X", "test_y")
+
+
+def draw(data: DataConfig, seed: int, data_dir: str | Path | None, offline: bool) -> tuple[Samples, Samples]:
+    """Return the training and test rows of a data set for a seed; the paper's are the same for all seeds.
+
+    Raises
+    ------
+    ValueError, OSError
+        If these data cannot be had.
+    """
+    classes: Any = data.classes
+    if data.sampling == "paper":
+        pair = protocol.cifar10_pair if data.name == "cifar10" else protocol.mnist_pair
+        return pair(classes, data_dir, offline)
+    rng = np.random.default_rng(_streams(seed)[0])
+    if data.name == "toy":
+        return toy(data.n_train or 200, data.n_test or 400, rng=rng)
+    if data.name in ("mnist", "cifar10"):
+        images = mnist if data.name == "mnist" else cifar10
+        return images(classes, n_train=data.n_train, n_test=data.n_test, rng=rng, data_dir=data_dir, offline=offline)
+    return digits(classes, n_train=data.n_train, n_test=data.n_test, rng=rng)
+
+
+def poisoned(
+    train: Samples,
+    test: Samples,
+    *,
+    data: DataConfig,
+    trigger: TriggerConfig,
+    policy: PoisonConfig,
+    rates: tuple[float, ...],
+    seed: int,
+) -> dict[float, PoisonedData]:
+    """Return the poisoned data of one seed by rate: the same rows, test set and trigger, nested poison rows.
+
+    Raises
+    ------
+    ValueError
+        If trigger, labels or rates do not fit the rows.
+    """
+    if data.sampling == "paper":
+        return {rate: protocol.badnet(train, test, rate=rate, size=trigger.size, seed=seed) for rate in rates}
+    _, for_trigger, for_poison = _streams(seed)
+    stamp = _trigger(trigger, train, np.random.default_rng(for_trigger))
+    return {
+        rate: poison(
+            train,
+            test,
+            trigger=stamp,
+            rate=rate,
+            labels=policy.labels,
+            injection=policy.injection,
+            rng=np.random.default_rng(for_poison),
+        )
+        for rate in rates
+    }
+
+
+@lru_cache(maxsize=2)
+def frozen_network(features: FeaturesConfig, data_dir: str | Path | None, offline: bool) -> Any:
+    """Return the transformer of a study's network, with its weights.
+
+    Raises
+    ------
+    ImportError
+        If torch is not installed.
+    ValueError, OSError
+        If the weights cannot be had.
+    """
+    from backdoor_curves.features.alexnet import CHECKPOINT as ALEXNET
+    from backdoor_curves.features.alexnet import alexnet_features
+    from backdoor_curves.features.squeezenet import CHECKPOINT as SQUEEZENET
+    from backdoor_curves.features.squeezenet import squeezenet_features
+    from backdoor_curves.features.weights import weights_of
+
+    if features.network == "squeezenet":
+        return squeezenet_features(weights_of(SQUEEZENET, data_dir, offline))
+    half = 0.5 if features.normalised else None
+    return alexnet_features(weights_of(ALEXNET, data_dir, offline), mean=half, std=half)
+
+
+def _streams(seed: int) -> list[np.random.SeedSequence]:
+    """Return the seeds of the rows, the trigger and the poison."""
+    return np.random.SeedSequence(seed).spawn(3)
+
+
+def _trigger(config: TriggerConfig, train: Samples, rng: np.random.Generator) -> Trigger:
+    if config.kind == "feature":
+        return FeatureTrigger(config.columns, config.values)
+    channels = train.X.shape[-1]
+    if config.pattern == "ones":
+        return PatchTrigger.ones(config.size, channels, config.position)
+    return PatchTrigger.random(config.size, int(train.y.max()) + 1, channels, rng, config.position)
+
+
+# --- rows on disk ----------------------------------------------------------------------------------------------------
+
+
+def content_hash(train: Samples, test: Samples) -> str:
+    """Return a hash of the content of rows and labels, shapes and types included."""
+    digest = blake2b(digest_size=16)
+    for array in (train.X, train.y, test.X, test.y):
+        digest.update(f"{array.dtype.str}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def write_rows(folder: Path, train: Samples, test: Samples) -> None:
+    """Write rows to a folder, see `write_folder`, unless it is there."""
+    if not folder.is_dir():
+        write_folder(folder, dict(zip(PARTS, (train.X, train.y, test.X, test.y), strict=True)))
+
+
+def read_rows(folder: Path) -> tuple[Samples, Samples]:
+    """Return the rows that `write_rows` wrote, mapped into memory."""
+    train_X, train_y, test_X, test_y = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in PARTS)
+    return Samples(train_X, train_y), Samples(test_X, test_y)

@@ -1,0 +1,346 @@
+"""The records that everyone shares, and bad input to them and to their neighbours."""
+
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError, fields, replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+
+from backdoor_curves import FeatureTrigger, PatchTrigger, PoisonedData, Samples, poison
+from backdoor_curves.data.poisoned import Poisoning
+from backdoor_curves.data.samples import join
+from backdoor_curves.metrics import attack_success_rate, clean_accuracy, robust_accuracy
+from backdoor_curves.rows import n_rows, stack_rows, take_rows
+
+TABLE = np.arange(12.0).reshape(6, 2)
+
+
+def frame(X: np.ndarray) -> object:
+    return pytest.importorskip("pandas", reason="frames need pandas").DataFrame(X, columns=["a", "b"])
+
+
+KINDS = {
+    "array": lambda X: X,
+    "images": lambda X: X.reshape(6, 1, 2, 1),
+    "csr": sp.csr_array,
+    "old csr": sp.csr_matrix,
+    "frame": frame,
+    "texts": lambda X: [f"{a} {b}" for a, b in X],
+}
+
+
+def listed(X: object) -> list:
+    """The rows of any kind as nested lists."""
+    X = X.toarray() if sp.issparse(X) else X.to_numpy() if hasattr(X, "to_numpy") else X
+    return X.tolist() if isinstance(X, np.ndarray) else list(X)
+
+
+def own(**parts: object) -> PoisonedData:
+    """Six clean rows of classes 0 and 1, and one poison row, with the given parts changed."""
+    y = np.array([0, 1, 0, 1, 0, 1])
+    usual = {
+        "clean_train": (TABLE, y),
+        "poison_train": (TABLE[:1], [1]),
+        "clean_test": (TABLE, y),
+        "triggered_test": (TABLE[:2], [1, 0]),
+        "triggered_true": [0, 1],
+    }
+    return PoisonedData(**(usual | parts))
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_rows_of_every_kind_are_counted_taken_and_stacked_as_that_kind(kind):
+    """A Pipeline's first step sees what its user gave: the row operations are those of nested lists."""
+    X = kind(TABLE)
+    taken = take_rows(X, np.array([4, 0]))
+    stacked = stack_rows(X, taken)
+    assert type(stacked) is type(taken) is type(X)
+    assert (n_rows(X), n_rows(taken), n_rows(stacked)) == (6, 2, 8)
+    assert listed(taken) == [listed(X)[4], listed(X)[0]]
+    assert listed(stacked) == listed(X) + listed(taken)
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_samples_keep_their_rows_and_labels_together(kind):
+    """Taking rows takes their labels, and a record unpacks like the pair that it was made of."""
+    samples = Samples(kind(TABLE), list("abcdef"))
+    X, y = samples.take(np.array([5, 1, 1]))
+    assert len(samples) == 6
+    assert y.tolist() == ["f", "b", "b"]
+    assert listed(X) == [listed(kind(TABLE))[i] for i in (5, 1, 1)]
+
+
+@pytest.mark.parametrize("make", [sp.coo_array, sp.csc_array, sp.csr_array])
+def test_sparse_rows_become_csr(make):
+    """Rows are taken by number, which other sparse formats cannot do or do slowly."""
+    samples = Samples(make(TABLE), np.zeros(6))
+    assert samples.X.format == "csr"
+    assert np.array_equal(samples.X.toarray(), TABLE)
+
+
+def test_lists_of_numbers_become_arrays_and_texts_stay_a_list():
+    """Numbers are stamped and stacked as arrays; vectorisers take texts one by one."""
+    assert isinstance(Samples([[0, 1], [2, 3]], [0, 1]).X, np.ndarray)
+    assert Samples(["a", "b"], [0, 1]).X == ["a", "b"]
+
+
+def test_text_labels_of_a_frame_become_a_plain_string_array():
+    """Object arrays do not go into files without pickle."""
+    labels = pytest.importorskip("pandas", reason="a frame's labels need pandas").Series(["ham", "spam"])
+    assert Samples(["x", "y"], labels).y.dtype.kind == "U"
+
+
+@pytest.mark.parametrize(
+    "is_poison",
+    [[0, 0, 0, 0, 1, 1], [1, 1, 0, 0, 0, 0], [0, 1, 0, 0, 1, 0]],
+    ids=["last", "first", "between"],
+)
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_join_puts_every_row_where_is_poison_says(kind, is_poison):
+    """Built row by row from two queues: each place takes the next row of the part that it belongs to."""
+    samples = Samples(kind(TABLE), list("abcdef"))
+    clean, bad = samples.take(np.arange(4)), samples.take(np.arange(4, 6))
+    queues = [list(zip(listed(part.X), part.y, strict=True)) for part in (clean, bad)]
+    expected = [queues[which].pop(0) for which in is_poison]
+    X, y = join(clean, bad, np.array(is_poison, dtype=bool))
+    assert type(X) is type(samples.X)
+    assert list(zip(listed(X), y, strict=True)) == expected
+
+
+def test_pairs_are_taken_wherever_samples_are():
+    """A user has arrays, not our records."""
+    data = own()
+    for name in ("clean_train", "poison_train", "clean_test", "triggered_test"):
+        assert isinstance(getattr(data, name), Samples)
+    assert data.classes.tolist() == [0, 1]
+
+
+def test_own_poison_follows_the_clean_rows():
+    """Without a record of what was done there is no row whose place it took, so the rate is of all rows too."""
+    data = own(poison_train=(TABLE[:2], [1, 0]))
+    assert data.is_poison.tolist() == [False] * 6 + [True] * 2
+    assert data.rate == 2 / 8
+
+
+def test_replaced_rows_stand_where_their_originals_stood():
+    """liblinear and SGD visit rows in order: the victim's order is that of the original training set."""
+    done = Poisoning(rate=0.5, n_eligible=4, labels={0: 1, 1: 0}, injection="replace", trigger="")
+    data = own(poison_train=(TABLE[:2], [1, 0]), poison_rows=[1, 6], poisoning=done)
+    assert np.flatnonzero(data.is_poison).tolist() == [1, 6]
+    assert np.flatnonzero(replace(data, poisoning=replace(done, injection="append")).is_poison).tolist() == [6, 7]
+    assert data.rate == 0.5
+
+
+@pytest.mark.parametrize(
+    "record",
+    [Samples([[0.0]], [0]), own(), Poisoning(0.1, 1, {}, "append", ""), FeatureTrigger((0,), (1.0,))],
+    ids=repr,
+)
+def test_records_are_frozen(record):
+    """A record that changes after it was used no longer says what was done."""
+    for field in fields(record):
+        with pytest.raises(FrozenInstanceError):
+            setattr(record, field.name, None)
+
+
+# Bad input: who calls with it learns in one line what was expected, and which argument was meant.
+
+RNG = np.random.default_rng(0)
+X, Y = np.arange(24.0).reshape(12, 2), np.arange(12) % 3
+IMAGES, LABELS = np.zeros((12, 4, 4, 1)), np.arange(12) % 3
+NOISE = np.zeros((3, 2, 2, 1))
+CSR = sp.csr_array(X)
+
+
+def plus(X: np.ndarray, _y: np.ndarray) -> np.ndarray:
+    return X + 1
+
+
+def poisoned(**arguments: object) -> PoisonedData:
+    usual = {"train": (X, Y), "test": (X, Y), "trigger": plus, "rows": [1], "rng": RNG}
+    return poison(**(usual | arguments))
+
+
+def by_rate(rate: object, **arguments: object) -> PoisonedData:
+    return poisoned(rows=None, rate=rate, **arguments)
+
+
+def stamped(
+    pattern: object = NOISE, images: object = IMAGES, labels: object = LABELS, at: object = "top-left"
+) -> object:
+    return PatchTrigger(pattern, at)(images, np.asarray(labels))
+
+
+BAD = {
+    "rows: a number": (lambda: Samples(np.float64(1), [1]), "rows (an array"),
+    "rows: one text": (lambda: Samples("text", list("text")), "rows (an array"),
+    "rows: an iterator": (lambda: Samples(iter(X), Y), "iterator came"),
+    "labels: too few": (lambda: Samples(X, Y[1:]), "one label a row was expected: 12 rows, labels of shape (11,)"),
+    "labels: a column": (lambda: Samples(X, Y[:, None]), "labels of shape (12, 1)"),
+    "train: no pair": (lambda: poisoned(train=X), "train: Samples or a pair (X, y) were expected, ndarray came"),
+    "train: a label short": (lambda: poisoned(train=(X, Y[1:])), "train: one label a row"),
+    "test: a label short": (lambda: poisoned(test=(X, Y[1:])), "test: one label a row"),
+    "train: one class": (lambda: poisoned(train=(X, Y * 0)), "train: two classes or more were expected, [0] came"),
+    "train: no rows": (lambda: poisoned(train=(X[:0], Y[:0])), "train: two classes or more were expected"),
+    "test: target class only": (lambda: poisoned(test=(X, Y * 0), labels=0), "test: rows of a class to attack (1, 2)"),
+    "test: unknown class": (lambda: poisoned(test=(X, Y + 1)), "clean_test: labels out of the training classes"),
+    "rate: 0": (lambda: by_rate(0), "rate: a number in (0, 1] was expected, 0 came"),
+    "rate: negative": (lambda: by_rate(-0.1), "rate: a number in (0, 1]"),
+    "rate: 1.5": (lambda: by_rate(1.5), "rate: a number in (0, 1] was expected, 1.5 came"),
+    "rate: NaN": (lambda: by_rate(np.nan), "rate: a number in (0, 1]"),
+    "rate: text": (lambda: by_rate("x"), "rate: a number in (0, 1] was expected, 'x' came"),
+    "rate: True": (lambda: by_rate(True), "rate: a number in (0, 1] was expected, True came"),
+    "rate: less than a row": (lambda: by_rate(0.08), "is not one row; take at least 1/12"),
+    "rate: less than an eligible row": (lambda: by_rate(0.1, labels=0), "0.1 of 8 rows that could be poisoned"),
+    "rate and rows": (lambda: poisoned(rate=0.5), "exactly one of rate and rows was expected, both came"),
+    "no rate, no rows": (lambda: by_rate(None), "exactly one of rate and rows was expected, none came"),
+    "rng: missing": (lambda: by_rate(0.5, rng=None), "rng: a numpy Generator was expected, NoneType came"),
+    "rng: a seed": (lambda: by_rate(0.5, rng=0), "rng: a numpy Generator was expected, int came"),
+    "rows: past the end": (lambda: poisoned(rows=[12]), "distinct row numbers in [0, 12)"),
+    "rows: negative": (lambda: poisoned(rows=[-1]), "distinct row numbers in [0, 12)"),
+    "rows: twice": (lambda: poisoned(rows=[1, 1]), "distinct row numbers"),
+    "rows: of the target class": (lambda: poisoned(rows=[1, 3], labels=0), "row 3 already has the label"),
+    "rows: a mask": (lambda: poisoned(rows=Y == 1), "rows: a list of row numbers was expected, bool"),
+    "rows: none": (lambda: poisoned(rows=[]), "rows: a list of row numbers was expected"),
+    "rows: a number alone": (lambda: poisoned(rows=1), "rows: a list of row numbers was expected"),
+    "labels: unknown target": (lambda: poisoned(labels=7), 'labels: "next", a class of [0, 1, 2]'),
+    "labels: misspelt": (lambda: poisoned(labels="nxt"), "'nxt' came"),
+    "labels: one a row": (lambda: poisoned(labels=Y), 'labels: "next", a class of [0, 1, 2]'),
+    "labels: None": (lambda: poisoned(labels=None), "None came"),
+    "labels: from an unknown class": (lambda: poisoned(labels={7: 0}), "7 came"),
+    "labels: to an unknown class": (lambda: poisoned(labels={0: 7}), "7 came"),
+    "labels: nothing changes": (lambda: poisoned(labels={0: 0}), "labels: a policy that changes at least one class"),
+    "injection: misspelt": (lambda: poisoned(injection="replaced"), 'injection: "replace" or "append"'),
+    "all rows replaced": (lambda: by_rate(1), "would be replaced, none is left for beta = 0"),
+    "all rows of a class replaced": (lambda: by_rate(1, labels={1: 0}), "all rows of class 1 would be replaced"),
+    "trigger: not callable": (lambda: poisoned(trigger="patch"), "trigger: a callable (X, y) -> X was expected, str"),
+    "trigger: gives None": (lambda: poisoned(trigger=lambda *_: None), "trigger: rows were expected back, NoneType"),
+    "trigger: gives a number": (lambda: poisoned(trigger=lambda X, _: X.sum()), "rows were expected back, float64"),
+    "trigger: loses a row": (
+        lambda: poisoned(trigger=lambda X, _: X[1:]),
+        "trigger: 1 rows were expected back, 0 came",
+    ),
+    "trigger: loses a column": (lambda: poisoned(trigger=lambda X, _: X[:, 1:]), "trigger: rows of shape (2,)"),
+    "patch: NaN": (lambda: stamped(np.full((1, 1, 1), np.nan)), "finite pixel values were expected"),
+    "patch: infinity": (lambda: stamped({0: np.full((1, 1, 1), np.inf)}), "finite pixel values were expected"),
+    "patch: text": (lambda: stamped("white"), "patterns of numbers, all of one shape"),
+    "patch: ragged": (lambda: stamped({0: np.ones((1, 1, 1)), 1: np.ones((2, 2, 1))}), "all of one shape"),
+    "patch: without channels": (lambda: stamped(np.ones((2, 2))), "shape (2, 2) came"),
+    "patch: empty": (lambda: stamped(np.ones((0, 2, 1))), "shape (0, 2, 1) came"),
+    "patch: no labels": (lambda: stamped({}), "shape (0,) came"),
+    "patch: position misspelt": (lambda: stamped(at="left-top"), "position: one of bottom-right"),
+    "patch: position a list": (lambda: stamped(at=[0, 0]), "position: one of bottom-right"),
+    "patch: position negative": (lambda: stamped(at=(0, -1)), "(0, -1) came"),
+    "patch: position not whole": (lambda: stamped(at=(0, 1.5)), "(0, 1.5) came"),
+    "patch: position of texts": (lambda: stamped(at=("top", "left")), "('top', 'left') came"),
+    "patch: beyond the edge": (lambda: stamped(at=(3, 0)), "2 x 2 at (3, 0) came"),
+    "patch: too large": (lambda: stamped(np.ones((5, 1, 1))), "take a smaller one"),
+    "patch: too large for the center": (lambda: stamped(np.ones((1, 7, 1)), at="center"), "take a smaller one"),
+    "patch: wrong channels": (lambda: stamped(np.ones((1, 1, 3))), "a pattern of 1 channels was expected, 3 came"),
+    "patch: flattened rows": (lambda: stamped(images=IMAGES.reshape(12, -1)), "reshape flattened rows"),
+    "patch: a list of images": (lambda: stamped(images=list(IMAGES)), "PatchTrigger: images of shape"),
+    "patch: bytes": (lambda: stamped(images=IMAGES.astype(np.uint8)), "uint8 came; divide by 255"),
+    "patch: no pattern for a label": (lambda: stamped(labels=LABELS + 1), "3 has none, [0, 1, 2] have"),
+    "patch: no pattern for a text": (lambda: stamped(labels=["7"] * 12), "'7' has none"),
+    "patch: no pattern in the mapping": (lambda: stamped({0: NOISE[0]}), "1 has none, [0] have"),
+    "feature: lengths differ": (lambda: FeatureTrigger((0, 1), (1.0,)), "one value a column was expected"),
+    "feature: none": (lambda: FeatureTrigger((), ()), "one value a column was expected"),
+    "feature: column past the end": (lambda: FeatureTrigger((2,), (1.0,))(X, Y), "columns in [0, 2) were expected"),
+    "feature: column negative": (lambda: FeatureTrigger((-1,), (1.0,))(X, Y), "columns in [0, 2) were expected"),
+    "feature: images": (lambda: FeatureTrigger((0,), (1.0,))(IMAGES, Y), "PatchTrigger is the one for images"),
+    "feature: csr": (lambda: FeatureTrigger((0,), (1.0,))(CSR, Y), "csr_array of shape (12, 2) came"),
+    "data: no pair": (lambda: own(clean_train=None), "clean_train: Samples or a pair (X, y) were expected, NoneType"),
+    "data: one class": (lambda: own(clean_train=(TABLE, [1] * 6)), "clean_train: two classes or more"),
+    "data: no poison": (lambda: own(poison_train=(TABLE[:0], [])), "poison_train: at least one row was expected"),
+    "data: label lengths": (lambda: own(clean_test=(TABLE, [0])), "clean_test: one label a row was expected"),
+    "data: unknown poison label": (
+        lambda: own(poison_train=(TABLE[:1], [2])),
+        "poison_train: labels out of the training",
+    ),
+    "data: unknown test label": (lambda: own(clean_test=(TABLE[:1], [2])), "classes [0, 1] were expected, 2 came"),
+    "data: unknown attacker label": (lambda: own(triggered_test=(TABLE[:2], [1, 2])), "triggered_test: labels out of"),
+    "data: unknown true label": (lambda: own(triggered_true=[0, 2]), "triggered_true: labels out of"),
+    "data: true labels too few": (
+        lambda: own(triggered_true=[0]),
+        "triggered_true: shape (2,) was expected, (1,) came",
+    ),
+    "data: true label is the target": (
+        lambda: own(triggered_true=[0, 0]),
+        "row 1 has its true class as the attacker's",
+    ),
+    "data: poison rows too many": (
+        lambda: own(poison_rows=[0, 1]),
+        "poison_rows: 1 row numbers were expected, (2,) came",
+    ),
+    "data: poison rows not whole": (lambda: own(poison_rows=[0.5]), "poison_rows: ascending row numbers"),
+    "data: poison rows past the end": (
+        lambda: own(poison_rows=[6], original_train=(TABLE, Y[:6])),
+        "poison_rows: ascending row numbers in [0, 6)",
+    ),
+    "data: poison rows out of order": (
+        lambda: own(poison_rows=[1, 0], poison_train=(TABLE[:2], [1, 0])),
+        "poison_rows: ascending row numbers",
+    ),
+    "control: no originals": (lambda: own().control(), "a control needs original_train and poison_rows"),
+    "stack: two kinds": (lambda: stack_rows(X, CSR), "rows of one kind were expected, ndarray and csr_array came"),
+    "accuracy: lengths": (lambda: clean_accuracy([0, 1], [0, 1, 1]), "y_true: one label a row"),
+    "accuracy: no rows": (lambda: robust_accuracy([], []), "y_true: one label a row"),
+    "accuracy: a number": (lambda: robust_accuracy([0], 0), "y_true: one label a row"),
+    "success: lengths": (lambda: attack_success_rate([1, 1], [1]), "y_attacker: one label a row"),
+    "success: lengths with true labels": (lambda: attack_success_rate([1], [1, 0], [0]), "y_attacker: one label a row"),
+    "success: true labels too few": (lambda: attack_success_rate([1, 1], [1, 1], [0]), "y_true: one label a row"),
+    "success: no row counts": (lambda: attack_success_rate([1, 1], [1, 1], [1, 1]), "y_true: a row whose true class"),
+}
+
+
+@pytest.mark.parametrize(("call", "fragment"), BAD.values(), ids=BAD)
+def test_bad_input_is_refused_in_one_line(call, fragment):
+    """Whoever gives what cannot be meant learns which argument it was, what was expected and what came."""
+    with pytest.raises((ValueError, TypeError)) as caught:
+        call()
+    assert fragment in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_columns_are_matched_by_name():
+    """Ridge would take them by position, and scikit-learn's other classifiers would refuse them much later."""
+    X, y = pd.DataFrame(np.arange(8.0).reshape(4, 2), columns=["a", "b"]), np.array([0, 1, 0, 1])
+    swapped = X[["b", "a"]]
+    with pytest.raises(ValueError, match=r"poison_train: the columns .* were expected in this order"):
+        PoisonedData((X, y), (swapped[:1], [1]), (X, y), (X[:1], [1]))
+    with pytest.raises(ValueError, match=r"trigger: the columns .* were expected in this order"):
+        poison((X, y), (X, y), trigger=lambda A, _: A[["b", "a"]], rows=[0])
+
+
+def test_rows_of_another_width_are_refused_by_name():
+    """numpy would say that operands could not be broadcast, and not which."""
+    X, y = np.eye(4), np.array([0, 1, 0, 1])
+    with pytest.raises(ValueError, match=r"clean_test: rows of shape \(4,\) were expected, of \(3,\) came"):
+        PoisonedData((X, y), (X[:1], [1]), (X[:, :3], y), (X[:1], [1]))
+
+
+def test_a_list_of_texts_serves_an_array_of_texts():
+    """The usual text trigger is a list comprehension."""
+    X, y = np.array(["a b", "c", "d", "e"]), np.array([0, 1, 0, 1])
+    data = poison((X, y), (X, y), trigger=lambda A, _: [text + " z" for text in A], rows=[0])
+    assert data.poison_train.X.tolist() == ["a b z"]
+
+
+@pytest.mark.parametrize(("X", "y"), [([[1.0], [2.0, 3.0]], [0, 1]), ([[1.0], [2.0]], [None, "a"])])
+def test_ragged_rows_and_mixed_labels_are_refused(X, y):
+    """In words, not in numpy's."""
+    with pytest.raises(ValueError, match=r"a ragged list came|several or None came"):
+        Samples(X, y)
+
+
+def test_memory_mapped_rows_are_arrays(tmp_path):
+    """Large arrays reach worker processes as memory maps, small ones as copies, and a training set may hold both."""
+    np.save(tmp_path / "X.npy", np.arange(6.0).reshape(3, 2))
+    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
+    np.testing.assert_array_equal(stack_rows(mapped, np.ones((1, 2))), [[0, 1], [2, 3], [4, 5], [1, 1]])
+    y = np.array([0, 1, 0])
+    data = poison((mapped, y), (mapped, y), trigger=lambda A, _: np.asarray(A) + 1, rows=[0])
+    assert len(join(data.clean_train, data.poison_train, data.is_poison)) == 3
