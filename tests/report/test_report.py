@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from backdoor_curves.data.images import edges_of
 from backdoor_curves.report import write_report
 from backdoor_curves.report.page import explained
 from backdoor_curves.report.page.content import Budget, content_of
+from backdoor_curves.report.page.decision_pictures import decision_picture
 from backdoor_curves.report.page.provenance import as_toml
 from backdoor_curves.report.page.series import BETAS, TOLERANCE, series_of, thinned
 from backdoor_curves.report.page.svg import Scale, axis_left, ticks
@@ -169,6 +172,57 @@ def test_explanations_that_a_page_has_no_room_for_are_counted(tmp_path):
     wanted = len(content_of(real_run("digits"), Bounds()).explanations)
     assert f"The explanations of {wanted - 2} of {wanted} settings." in words
     assert "which rows taught it" not in words_of(page_of(real_run("toy"), tmp_path))
+
+
+def planes_in(text) -> dict:
+    """The decision pictures in the data of a page, by the key of their cell."""
+    return json.JSONDecoder().raw_decode(text[text.index('"planes":') + len('"planes":') :])[0]
+
+
+def test_a_page_is_drawn_from_the_run_alone(tmp_path, monkeypatch):
+    """No data are drawn and no path is followed: they may be gone, and it would take long."""
+
+    runs = [real_run(name) for name in ("toy", "digits")]  # before
+    for name in (
+        "curve.entry.follow",
+        "curve.entry.read_learner",
+        "study.plan.cells.draw",
+        "study.plan.cells.poisoned",
+    ):
+        monkeypatch.setattr(f"backdoor_curves.{name}", None)  # to be called is an error
+    toy, digits = (planes_in(page_of(run, tmp_path)) for run in runs)
+    assert toy.keys() == {one.key for one in real_run("toy").cells}
+    assert digits == {}
+
+
+def test_a_decision_picture_has_its_points_and_regions_in_pixels(tmp_path):
+    """Of ridge: the region ends where the scores of the kept regions do, and x2 rises upwards."""
+    run = real_run("toy")
+    ridge = next(one for one in run.cells if one.coordinates["learner"] == "ridge")
+    regions, drawn = run.decision_regions(ridge), planes_in(page_of(run, tmp_path))[ridge.key]
+    triggered = np.array(drawn["points"]["triggered"])
+    assert np.ptp(triggered[:, 1]) < np.ptp(np.array(drawn["points"]["class 0"])[:, 1])  # all lifted to x2 = 1.2
+    assert (triggered[:, 1] < 0.2 * drawn["height"]).all()
+    shares = (regions.triggered[:, 0] - regions.low[0]) / (regions.high[0] - regions.low[0])
+    np.testing.assert_allclose(triggered[:, 0], 340 * shares, atol=0.051)  # to a tenth of a pixel
+    assert len(drawn["regions"]) == len(drawn["betas"]) == len(regions.betas)
+    corners = np.array(re.findall(r"(\d+) (\d+)", drawn["regions"][0]), dtype=float)
+    assert drawn["regions"][0].count("M") == drawn["regions"][0].count("Z") == 1
+    assert corners.shape == regions.outlines(0)[0].shape
+    # The second class of the toy is the right one.
+    assert corners[:, 0].max() == 340
+    none = replace(regions, corners=regions.corners[:0], starts=regions.starts[:1], at=regions.at[:0])
+    assert decision_picture(none)["regions"] == [""] * len(regions.betas)
+
+
+def test_a_run_of_before_decision_regions_were_kept_has_a_page_without(tmp_path, monkeypatch):
+    """And those that a page has no room for are counted."""
+    words = words_of(page_of(real_run("toy"), tmp_path, budget=Budget(planes=2)))
+    assert "The decision pictures of 3 of 5 settings." in words
+    monkeypatch.setattr("backdoor_curves.study.store.run.Run.decision_regions", Mock(return_value=None))
+    text = page_of(real_run("toy"), tmp_path)
+    assert planes_in(text) == {}
+    assert "decision pictures" not in words_of(text)
 
 
 def test_a_partial_run_says_so_first(tmp_path):

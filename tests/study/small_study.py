@@ -94,7 +94,7 @@ def content(folder: Path) -> dict[tuple[str, str], Any]:
             if cell.status == "failed" and found.get((cell.key, "cell"), ("",))[0] == "done":
                 continue
             found[cell.key, "cell"] = cell.status, dict(cell.coordinates), dict(cell.numbers), cell.data, cell.reason
-            for name in ("curve", "control", "arrays", "explanation"):
+            for name in ("curve", "control", "arrays", "explanation", "decision regions"):
                 record = read_record(store, cell.key, name)
                 if record is not None:
                     with np.load(io.BytesIO(record)) as arrays:

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from math import fsum
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from backdoor_curves.display.style import HUES
-from backdoor_curves.report.page.decision_regions import Plane, planes_of
 from backdoor_curves.report.page.series import Series, series_of
 from backdoor_curves.search.safety import Bounds, SafeRegion, Setting, safe_regions
+from backdoor_curves.study.compute.decision_regions import DecisionRegions
 from backdoor_curves.study.compute.explanation import Explanation
 from backdoor_curves.study.store.run import Run
 from backdoor_curves.study.store.sqlite import StoredCell
 
+Record = TypeVar("Record")
 SCENARIO = ("data", "trigger", "labels", "injection", "rate")
 
 
@@ -41,7 +42,7 @@ class Budget:
     scenarios : int
         Rows of the overview.
     planes : int
-        Decision pictures, each of which costs the computation of a curve.
+        Decision pictures, some 25 kB each.
     explanations : int
         Settings whose models are explained, a row of pictures each.
     """
@@ -174,8 +175,8 @@ class Content:
     seeds : tuple of int
     failures : list of (str, list of StoredCell)
         Reasons with their cells, the commonest first.
-    planes : mapping of str to Plane
-        The decision pictures of data in the plane, by the key of the cell.
+    planes : mapping of str to DecisionRegions
+        Of data in the plane, by the key of the cell.
     explanations : mapping of str to Explanation
         Of the settings that are compared, by the key of the cell.
     left_out : tuple of str
@@ -188,7 +189,7 @@ class Content:
     learners: tuple[str, ...]
     seeds: tuple[int, ...]
     failures: list[tuple[str, list[StoredCell]]]
-    planes: Mapping[str, Plane]
+    planes: Mapping[str, DecisionRegions]
     explanations: Mapping[str, Explanation]
     left_out: tuple[str, ...]
 
@@ -223,9 +224,9 @@ def content_of(run: Run, bounds: Bounds, budget: Budget | None = None) -> Conten
             shown = tuple(_shown(run, next(numbers), *pair, most_seeds) for pair in zip(settings, found, strict=True))
             learners.append(Learner(region.learner, names.index(region.learner), region, shown))
         scenarios.append(Scenario(number, **dict(zip(SCENARIO, place, strict=True)), learners=tuple(learners)))
-    planes, n_planes = planes_of(run, [one.cells[0] for s in scenarios for one in s.shown if one.cells], budget.planes)
+    planes, n_planes = _kept(run.decision_regions, [one for s in scenarios for one in s.shown], budget.planes)
     sides = [one for s in scenarios for learner in s.learners for _, one in learner.compared]
-    explanations, n_explanations = _explanations(run, sides, budget.explanations)
+    explanations, n_explanations = _kept(run.explanation, sides, budget.explanations)
     return Content(
         run=run,
         bounds=bounds,
@@ -256,9 +257,9 @@ def _shown(run: Run, number: int, setting: Setting, cells: Sequence[StoredCell],
     )
 
 
-def _explanations(run: Run, sides: Sequence[Shown], most: int) -> tuple[dict[str, Explanation], int]:
-    """Return the explanations of the first cells of some settings, at most so many, and how many the run has."""
-    kept = [(one.key, found) for one in sides if one.cells and (found := run.explanation(one.cells[0]))]
+def _kept(read: Callable[[StoredCell], Record | None], of: Sequence[Shown], most: int) -> tuple[dict[str, Record], int]:
+    """Return the records that a run kept of the first cells of some settings, at most so many, and how many it has."""
+    kept = [(one.key, found) for one in of if one.cells and (found := read(one.cells[0]))]
     return dict(kept[:most]), len(kept)
 
 

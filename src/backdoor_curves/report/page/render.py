@@ -14,7 +14,7 @@ from jinja2 import Environment, StrictUndefined
 from backdoor_curves.display.style import HUES
 from backdoor_curves.report.page import explained, figures, maps
 from backdoor_curves.report.page.content import Content, Learner, Scenario, Shown
-from backdoor_curves.report.page.decision_regions import Plane
+from backdoor_curves.report.page.decision_pictures import decision_picture
 from backdoor_curves.report.page.provenance import as_toml, facts, failures, status_line
 from backdoor_curves.report.page.series import SHARES, Series
 from backdoor_curves.report.page.svg import marker
@@ -188,7 +188,7 @@ def _data(content: Content) -> dict[str, Any]:
             for learner in scenario.learners
             for one in learner.shown
         ],
-        "planes": {key: _plane(plane) for key, plane in content.planes.items()},
+        "planes": {key: decision_picture(regions) for key, regions in content.planes.items()},
     }
 
 
@@ -223,10 +223,6 @@ def _curve(series: Series) -> dict[str, Any]:
         shares = name.split()[0] in SHARES
         lines[SHORT[name]] = [round(float(v), 3) if shares else _round(float(v)) for v in values]
     return lines
-
-
-def _plane(plane: Plane) -> dict[str, Any]:
-    return {"height": plane.height, "points": plane.points, "betas": plane.betas, "regions": plane.regions}
 
 
 def _round(value: Any, digits: int = DIGITS) -> Any:

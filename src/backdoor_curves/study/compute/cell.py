@@ -37,6 +37,7 @@ from backdoor_curves.learners.shared import Shared
 from backdoor_curves.paths.base import BetaPath, PathError
 from backdoor_curves.paths.svm.path import SVMPath
 from backdoor_curves.records.one_line import error_line
+from backdoor_curves.study.compute.decision_regions import decision_regions, in_the_plane
 from backdoor_curves.study.compute.explanation import explain
 from backdoor_curves.study.compute.features import FeatureTable
 from backdoor_curves.study.compute.quantities import Number, numbers
@@ -54,7 +55,8 @@ class Outcome:
     seconds : float
     numbers : mapping of str to number or None
     records : mapping of str to bytes
-        "curve" and "control" as `BackdoorLearningCurve.save` writes them, "arrays" and "explanation" as numpy's .npz.
+        "curve" and "control" as `BackdoorLearningCurve.save` writes them, the others as numpy's .npz: "arrays",
+        "explanation", and "decision regions" of data in the plane.
     reason : str
         "" where the cell is done.
     """
@@ -191,6 +193,8 @@ def compute(key: str, cell: Cell, bench: Bench) -> Outcome:
             if cell.keep.explanations:
                 names = class_names(cell.data, data.classes.tolist())
                 records["explanation"] = explain(found, data, names).to_bytes()
+            if in_the_plane(data):
+                records["decision regions"] = decision_regions(found, data).to_bytes()
             values = numbers(small, small_control)
     except Exception as error:  # one bad cell must not cost a night's others
         return Outcome(key, time.perf_counter() - start, reason=_reason(error))

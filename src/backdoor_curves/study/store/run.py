@@ -17,6 +17,7 @@ import numpy as np
 from backdoor_curves.curve import BackdoorLearningCurve
 from backdoor_curves.records.html import table
 from backdoor_curves.study.compute.cell import curve_from_bytes
+from backdoor_curves.study.compute.decision_regions import DecisionRegions
 from backdoor_curves.study.compute.explanation import Explanation
 from backdoor_curves.study.compute.quantities import CONTROL_QUANTITIES, QUANTITIES
 from backdoor_curves.study.file.config import Study
@@ -125,6 +126,14 @@ class Run:
         """Return what the models of a cell look at and what taught them; None where `[keep]` did not ask for it."""
         content = read_record(self.files[cell.key], cell.key, "explanation")
         return None if content is None else Explanation.from_bytes(content)
+
+    def decision_regions(self, cell: StoredCell) -> DecisionRegions | None:
+        """Return where the models of a cell say which class; None where its data are not in the plane, or it failed.
+
+        Runs of before these were kept have none.
+        """
+        content = read_record(self.files[cell.key], cell.key, "decision regions")
+        return None if content is None else DecisionRegions.from_bytes(content)
 
     def table(self) -> list[dict[str, Any]]:
         """Return a row a cell: coordinates, numbers (None where there are none), seconds, error."""
