@@ -1,4 +1,4 @@
-"""The betas that a curve is asked for."""
+"""The betas that a curve is asked for, and the form of its answers."""
 
 from __future__ import annotations
 
@@ -24,3 +24,8 @@ def check_betas(betas: Any, ascending: bool = False) -> Float[np.ndarray, " b"]:
     if ascending and (np.diff(array) <= 0).any():
         raise ValueError("betas: ascending numbers, none twice, were expected; pass numpy.unique(betas)")
     return array
+
+
+def as_asked(betas: Any, values: Any) -> Any:
+    """Return a float where one beta was asked for, and the array otherwise; None asks for the betas of the curve."""
+    return float(values[0]) if betas is not None and np.ndim(betas) == 0 else values

@@ -130,8 +130,7 @@ def backdoor_learning_curve(
         grid = np.linspace(0.0, 1.0, 101) if path.exact else REFIT_BETAS
     triggered = learner.test_rows(data.triggered_test, "triggered_test")
     clean = learner.test_rows(data.clean_test, "clean_test")
-    tests = triggered.X, clean.X
-    certificate = path.certificate(betas_to_check(path.interpolant.nodes, grid), tests)
+    certificate = path.certificate(betas_to_check(path.interpolant.nodes, grid), (triggered.X, clean.X))
 
     def scored(rows: Samples) -> ScoredRows:
         nodal = path.nodal_scores(rows.X)
@@ -146,7 +145,7 @@ def backdoor_learning_curve(
         clean=scored(clean),
         triggered_true=None if data.triggered_true is None else learner.index(data.triggered_true),
         missed=missed_betas(path, certificate, tolerance, on_miss),
-        live=Live(path, learner, data, tests, certificate),
+        source=Live(path, learner, data, {"triggered": triggered.X, "clean": clean.X}, certificate),
     )
 
 

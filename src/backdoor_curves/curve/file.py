@@ -1,4 +1,4 @@
-"""The file of a curve: the fields of its record, but for what only a curve just computed has, as arrays."""
+"""The file of a curve: the fields of its record as arrays, with a source that is stored."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from backdoor_curves.curve.condensed_rows import CondensedRows
 from backdoor_curves.curve.flips import Flips
 from backdoor_curves.curve.info import CurveInfo, Split
 from backdoor_curves.curve.scored_rows import ScoredRows
+from backdoor_curves.curve.stored import Stored
 from backdoor_curves.paths.base import Certificate, Interpolant
 from backdoor_curves.paths.interpolation.chebyshev import Panels
 from backdoor_curves.paths.interpolation.interpolants import PiecewiseLinear, Rational, Table
@@ -24,6 +25,8 @@ SECOND_FORMAT = "backdoor learning curve 2"
 """With the score encoding under the name `code`."""
 FIRST_FORMAT = "backdoor learning curve 1"
 """As the second, and without the name of an interpolant: a table, or rational where it has a `largest`."""
+SPLITS: tuple[Split, Split] = ("triggered", "clean")
+"""In the order of the slopes in a file."""
 INTERPOLANTS: dict[str, type[Interpolant]] = {
     kind.__name__: kind for kind in (Table, PiecewiseLinear, Rational, Panels)
 }
@@ -35,11 +38,12 @@ def write_curve(path: str | os.PathLike[str] | BinaryIO, fields: Mapping[str, An
     arrays = {name: fields[name] for name in ("betas", "classes", "missed")}
     arrays |= as_arrays("interpolant", fields["interpolant"])
     arrays |= _rows_as_arrays("triggered", fields["triggered"]) | _rows_as_arrays("clean", fields["clean"])
-    certificate: Certificate | None = fields["stored_certificate"]
+    source: Stored = fields["source"]
+    certificate, slopes = source.checked, source.start_slopes
     optional = {
         "triggered_true": fields["triggered_true"],
-        "gram": fields["stored_gram"],
-        "slopes": fields["stored_slopes"],
+        "gram": source.gram,
+        "slopes": [slopes[split] for split in SPLITS] if slopes else None,
         "objective_gap": certificate.objective_gap if certificate else None,
         "score_bound": certificate.score_bound if certificate else None,
     }
@@ -60,9 +64,6 @@ def read_curve(path: str | os.PathLike[str] | BinaryIO) -> dict[str, Any]:
 
 def _fields(header: dict[str, Any], stored: dict[str, np.ndarray]) -> dict[str, Any]:
     info, interpolant = _info(header["info"]), _interpolant(header, stored)
-    certificate = None
-    if "score_bound" in stored:
-        certificate = Certificate(stored["betas"], stored["objective_gap"], stored["score_bound"])
     return {
         "info": info,
         "betas": stored["betas"],
@@ -72,10 +73,17 @@ def _fields(header: dict[str, Any], stored: dict[str, np.ndarray]) -> dict[str, 
         "clean": _rows("clean", info, interpolant, stored),
         "triggered_true": stored.get("triggered_true"),
         "missed": stored["missed"],
-        "stored_certificate": certificate,
-        "stored_gram": value_of("gram", stored) if {"gram", "gram.data"} & stored.keys() else None,
-        "stored_slopes": stored.get("slopes"),
+        "source": _source(stored),
     }
+
+
+def _source(stored: dict[str, np.ndarray]) -> Stored:
+    certificate = slopes = None
+    if "score_bound" in stored:
+        certificate = Certificate(stored["betas"], stored["objective_gap"], stored["score_bound"])
+    if "slopes" in stored:
+        slopes = dict(zip(SPLITS, stored["slopes"].tolist(), strict=True))
+    return Stored(certificate, value_of("gram", stored) if {"gram", "gram.data"} & stored.keys() else None, slopes)
 
 
 def _info(fields: dict[str, Any]) -> CurveInfo:

@@ -82,8 +82,7 @@ def input_gradient(
     if of not in ("score", "predicted"):
         raise ValueError(f'of: "score" or "predicted" was expected, {of!r} came')
     beta, learner = checked_beta(beta), curve.learner
-    assert curve.live is not None  # else there were no learner
-    require_alike(curve.live.data.clean_test.X, X, "X")
+    require_alike(curve.data.clean_test.X, X, "X")
     inputs: list[Rows] = []
     Z = X
     for step in learner.steps:

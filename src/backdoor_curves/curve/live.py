@@ -1,42 +1,75 @@
-"""What only a curve just computed has, and no file keeps."""
+"""What answers for a curve just computed: its path, its learner and its data, which no file keeps."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float
 
+from backdoor_curves.curve.condensed_rows import CondensedRows
+from backdoor_curves.curve.info import Split
 from backdoor_curves.curve.scored_rows import ScoredRows
+from backdoor_curves.curve.stored import Stored
 from backdoor_curves.data.poisoned import PoisonedData
 from backdoor_curves.learners.learner import Learner
 from backdoor_curves.paths.base import BetaPath, Certificate, Gram
 from backdoor_curves.rows import Rows
 
+BLOCK = 64
+"""Betas at once where slopes are asked for: scores of 64 x 1000 rows are half a megabyte, and stay in the cache."""
+
 
 @dataclass(frozen=True, eq=False)
 class Live:
-    """The path of a curve, its learner, and the test rows as they came and frozen."""
+    """The source of a curve just computed; it has the methods of `Stored`, and answers all.
+
+    Parameters
+    ----------
+    path : BetaPath
+    learner : Learner
+        With its frozen parts and training rows.
+    data : PoisonedData
+    tests : mapping of str to rows
+        The test rows behind the frozen map, by split.
+    checked : Certificate, optional
+        As it was computed with the curve; None for refits.
+    """
 
     path: BetaPath
     learner: Learner
     data: PoisonedData
-    tests: tuple[Rows, Rows]
+    tests: Mapping[Split, Rows]
     checked: Certificate | None
 
     def certificate(self, betas: Float[np.ndarray, " b"]) -> Certificate | None:
         """Return how far the curve may be from the optimum's; it is looked up where it was computed before."""
         if self.checked is None or not np.isin(betas, self.checked.betas).all():
-            return self.path.certificate(betas, self.tests)
+            return self.path.certificate(betas, tuple(self.tests.values()))
         return self.checked.at(betas)
-
-    def slope(self, rows: ScoredRows, X: Rows, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, " b"]:
-        """Return the slopes of the mean loss of some rows, a few betas at a time."""
-        blocks = np.array_split(betas, len(betas) // 64 + 1)
-        return np.concatenate([rows.mean_loss_rate(*self.path.motion(X, block), block) for block in blocks])
 
     @cached_property
     def gram(self) -> Gram | None:
         """Computed when first asked for: it may cost as much as the path."""
         return self.path.nodal_gram()
+
+    def slope(
+        self, split: Split, rows: ScoredRows | CondensedRows, betas: Float[np.ndarray, " b"]
+    ) -> Float[np.ndarray, " b"]:
+        """Return the slopes of the mean loss of test rows, from the conditions of the optimum."""
+        assert isinstance(rows, ScoredRows)  # rows are condensed where a source is stored
+        blocks, X = np.array_split(betas, len(betas) // BLOCK + 1), self.tests[split]
+        return np.concatenate([rows.mean_loss_rate(*self.path.motion(X, block), block) for block in blocks])
+
+    def live_for(self, what: str) -> Live:  # noqa: ARG002 - `Stored` refuses by this name
+        """Return itself."""
+        return self
+
+    def stored(self, rows: Mapping[Split, ScoredRows | CondensedRows], betas: Float[np.ndarray, " b"]) -> Stored:
+        """Return what a file keeps of all this for a curve of these test rows, reported at these betas."""
+        slopes = None
+        if self.path.exact:
+            slopes = {split: float(self.slope(split, some, np.zeros(1))[0]) for split, some in rows.items()}
+        return Stored(self.certificate(betas), self.gram, slopes)

@@ -1,4 +1,4 @@
-"""The record of a curve: every quantity of the test rows over beta, as a method."""
+"""The record of a curve: a scored curve with a source, which knows slopes, influences, norms and how exact all is."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from html import escape
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
-from backdoor_curves.curve.betas import check_betas
+from backdoor_curves.curve.betas import as_asked, check_betas
 from backdoor_curves.curve.condensed_rows import CondensedRows
 from backdoor_curves.curve.deviation import angles, cosines, norms
 from backdoor_curves.curve.estimate import SlopeEstimate, estimated_slope
 from backdoor_curves.curve.file import read_curve, write_curve
-from backdoor_curves.curve.flips import Flips
 from backdoor_curves.curve.influence import (
     Influence,
     TestRows,
@@ -25,12 +24,15 @@ from backdoor_curves.curve.influence import (
     rows_meant,
     self_influence,
 )
-from backdoor_curves.curve.info import CurveInfo, Split
+from backdoor_curves.curve.info import Split
 from backdoor_curves.curve.live import Live
+from backdoor_curves.curve.scored_curve import ScoredCurve
 from backdoor_curves.curve.scored_rows import ScoredRows
+from backdoor_curves.curve.stored import Stored
+from backdoor_curves.data.poisoned import PoisonedData
 from backdoor_curves.learners.learner import Learner
-from backdoor_curves.metrics import attack_success_rate, clean_accuracy, robust_accuracy, theta
-from backdoor_curves.paths.base import BetaPath, Certificate, Gram, Interpolant
+from backdoor_curves.metrics import theta
+from backdoor_curves.paths.base import BetaPath, Certificate, Gram
 from backdoor_curves.records.html import curve_picture, table
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class BackdoorLearningCurve:
+class BackdoorLearningCurve(ScoredCurve):
     """Loss and accuracy on triggered and clean test rows as functions of beta; see `backdoor_learning_curve`.
 
     The loss is the learner's own: log loss (natural) for logistic regression, hinge for SVMs, squared hinge for
@@ -60,6 +62,8 @@ class BackdoorLearningCurve:
         The path at its nodes; use the methods.
     missed : array
         Betas at which the path missed its tolerance (exact paths) or the solver did not converge (refits).
+    source : Live or Stored
+        What answers beyond the test rows' scores: all that was computed, or what a file keeps of it.
 
     Examples
     --------
@@ -73,18 +77,8 @@ class BackdoorLearningCurve:
     ((3,), 0.0)
     """
 
-    info: CurveInfo
-    betas: Float[np.ndarray, " b"]
-    classes: np.ndarray
-    interpolant: Interpolant
-    triggered: ScoredRows | CondensedRows
-    clean: ScoredRows | CondensedRows
-    triggered_true: Int[np.ndarray, " n"] | None
     missed: Float[np.ndarray, " f"]
-    stored_certificate: Certificate | None = None
-    stored_gram: Gram | None = field(default=None, repr=False)
-    stored_slopes: Float[np.ndarray, " 2"] | None = None
-    live: Live | None = field(default=None, repr=False)
+    source: Live | Stored = field(repr=False)
 
     def __repr__(self) -> str:
         ends = f"{len(self.betas)} betas from {self.betas[0]:g} to {self.betas[-1]:g}"
@@ -108,82 +102,24 @@ class BackdoorLearningCurve:
         return f"<figure>{picture}<figcaption>{caption}</figcaption>{table([numbers])}</figure>"
 
     @property
-    def exact(self) -> bool:
-        """Whether the curve answers at every beta in [0, 1]; area and half-loss of a refit are estimates."""
-        return self.info.exact
-
-    @property
-    def method(self) -> str:
-        """How the path was followed: "ridge", "svm", "logistic", "squared hinge" or "refit"."""
-        return self.info.method
-
-    @property
-    def knots(self) -> Float[np.ndarray, " j"]:
-        """Betas in (0, 1) where the formula of the path changes; none for ridge and for refits."""
-        return self.interpolant.knots
-
-    @property
     def gram(self) -> Gram | None:
         """The inner products of w between the nodes of the path; None for a learner that has no w."""
-        return self.stored_gram if self.live is None else self.live.gram
+        return self.source.gram
 
     @property
     def path(self) -> BetaPath:
         """The path itself, which answers for rows of your own; a curve that was loaded from a file has none."""
-        return self._live("path").path
+        return self.source.live_for("path").path
 
     @property
     def learner(self) -> Learner:
         """The learner with its frozen parts and training rows; a curve that was loaded from a file has none."""
-        return self._live("learner").learner
+        return self.source.live_for("learner").learner
 
-    def scores(self, split: Split, betas: Any = None) -> Float[np.ndarray, "b n *columns"]:
-        """Return the scores of the test rows.
-
-        Parameters
-        ----------
-        split : {"triggered", "clean"}
-        betas : float or array-like of shape (b,), optional
-            In [0, 1]; by default `self.betas`.
-
-        Returns
-        -------
-        array of shape (b, n), or (b, n, columns) for more than two classes
-
-        Raises
-        ------
-        ValueError
-            If a beta is outside [0, 1], or was not among those of a refitted curve.
-        """
-        scores = self._rows(split).scores(self._grid(betas))
-        return scores[..., 0] if scores.shape[-1] == 1 else scores
-
-    def loss(self, split: Split = "triggered", betas: Any = None) -> Any:
-        """Return the mean loss of the test rows, >= 0: an array of shape (b,), or a float for one beta.
-
-        Parameters and errors as `scores`.
-        """
-        return _as_asked(betas, self._rows(split).mean_loss(self._grid(betas)))
-
-    def predictions(self, split: Split = "triggered", betas: Any = None) -> np.ndarray:
-        """Return the predicted labels of the test rows, shape (b, n). Parameters and errors as `scores`."""
-        return self.classes[self._rows(split).predicted(self._grid(betas))]
-
-    def accuracy(self, split: Split = "triggered", betas: Any = None) -> Any:
-        """Return the share of test rows predicted as labelled, in [0, 1].
-
-        For "triggered" that is the attack success rate: rows whose true class is not the attacker's, predicted as
-        the attacker wants. Parameters and errors as `scores`.
-        """
-        rate = attack_success_rate if split == "triggered" else clean_accuracy
-        rows = self._rows(split)
-        return _as_asked(betas, rate(rows.y, rows.predicted(self._grid(betas))))
-
-    def robust_accuracy(self, betas: Any = None) -> Any:
-        """Return the share of triggered rows predicted as their true class, in [0, 1]; needs `triggered_true`."""
-        if self.triggered_true is None:
-            raise ValueError("robust_accuracy needs the true classes of the triggered rows; pass triggered_true=")
-        return _as_asked(betas, robust_accuracy(self.triggered_true, self.triggered.predicted(self._grid(betas))))
+    @property
+    def data(self) -> PoisonedData:
+        """The data that it was computed on; a curve that was loaded from a file has none."""
+        return self.source.live_for("data").data
 
     def norm(self, betas: Any = None) -> Any:
         """Return rho = |w(beta)| of Eq. 5, the intercept left out (Frobenius for K classes, kernel's space for SVC).
@@ -202,25 +138,6 @@ class BackdoorLearningCurve:
     def angle(self, betas: Any = None) -> Any:
         """Return nu = (1 - cos(w(0), w(beta))) / 2 of Eq. 5, in [0, 1]; errors as `norm`."""
         return self._of_parameters(angles, betas)
-
-    def area(self, split: Split = "triggered") -> float:
-        """Return the integral of the loss over beta in [0, 1]: small where the backdoor is learned early.
-
-        In closed form for SVMs, Gauss-Legendre to rounding error for ridge; the trapezoidal rule on the betas of a
-        refit, an estimate (`exact` is False) that needs betas from 0 to 1.
-        """
-        return self._rows(split).area()
-
-    @property
-    def half_loss_beta(self) -> float:
-        """The first beta at which the triggered loss is at most half of its value at 0; NaN if there is none.
-
-        Exact for SVMs, jumps included. For refits by linear interpolation between their betas, an estimate (`exact` is
-        False).
-        """
-        if (first := self.interpolant.nodes[0]) != 0.0:
-            raise ValueError(f"half_loss_beta needs the loss at beta = 0; this curve begins at {first:g}")
-        return self.triggered.half_loss_beta()
 
     def slope(self, beta: Any = 0.0, split: Split = "triggered") -> Any:
         """Return the derivative of the loss in beta, exactly: from the right, at beta = 1 from the left.
@@ -246,15 +163,7 @@ class BackdoorLearningCurve:
         ValueError
             If the curve jumps at beta (the intercept of an SVM may), or was refitted: it has no slope there.
         """
-        rows, betas = self._rows(split), check_betas(beta)
-        if self.live is not None and isinstance(rows, ScoredRows):
-            return _as_asked(beta, self.live.slope(rows, self.live.tests[split == "clean"], betas))
-        if self.stored_slopes is None:
-            return _as_asked(beta, rows.mean_loss_derivative(betas))
-        slopes, beyond = np.full(len(betas), self.stored_slopes[int(split == "clean")]), betas > 0.0
-        if beyond.any():
-            slopes[beyond] = rows.mean_loss_derivative(betas[beyond])
-        return _as_asked(beta, slopes)
+        return as_asked(beta, self.source.slope(split, self._rows(split), check_betas(beta)))
 
     @property
     def theta(self) -> float:
@@ -321,7 +230,7 @@ class BackdoorLearningCurve:
         ValueError, MemoryError
             As `influence`; and if the curve was loaded from a file, which keeps no training rows.
         """
-        live = self._live("influence")
+        live = self.source.live_for("influence")
         tests = rows_meant(rows, live.learner, live.data.triggered_test, live.data.clean_test)
         return replace(influence_on(live.path, live.learner, tests, checked_beta(beta)), of=kind_of(rows))
 
@@ -331,46 +240,8 @@ class BackdoorLearningCurve:
         `influences.poison_ranking(-curve.self_influence(1.0), data.is_poison)` says how well it finds the poison.
         Errors as `influence`.
         """
-        live = self._live("self_influence")
+        live = self.source.live_for("self_influence")
         return self_influence(live.path, live.learner, checked_beta(beta))
-
-    def kinks(self, split: Split = "triggered") -> Float[np.ndarray, " j"]:
-        """Return the betas in (0, 1) at which the loss has kinks, ascending: exact, for SVMs.
-
-        They are the knots of the path and, for a hinge, the betas at which a test row crosses the margin. Smooth losses
-        on smooth paths have none.
-        """
-        return self._rows(split).kinks()
-
-    def flips(self, split: Split = "triggered") -> Flips:
-        """Return all changes of predictions from wrong to right and back, exactly; see `Flips`.
-
-        For triggered rows "right" is what the attacker wants. Closed form for SVMs; for ridge by bisection between
-        betas of a dense scan (40 a decade), so that two changes of a row between two of them are not seen.
-
-        Raises
-        ------
-        ValueError
-            If the curve was refitted: nothing is known between its betas.
-        """
-        return self._rows(split).flips
-
-    @property
-    def flip_betas(self) -> Float[np.ndarray, " n"]:
-        """The first beta at which each triggered row is predicted as the attacker wants: 0 at once, NaN never."""
-        return self.triggered.flips.first()
-
-    @property
-    def return_betas(self) -> Float[np.ndarray, " n"]:
-        """The first beta at which each triggered row goes back after it went over to the attacker; NaN never."""
-        return self.triggered.flips.returns()
-
-    def accuracy_steps(self, split: Split = "triggered") -> tuple[Float[np.ndarray, " s"], Float[np.ndarray, " s"]]:
-        """Return the accuracy as the step function that it is: betas, the first 0, and the share from each to the next.
-
-        For "triggered" the attack success rate. Errors as `flips`.
-        """
-        return self._rows(split).flips.steps()
 
     def certificate(self, betas: Any = None) -> Certificate | None:
         """Return how far the curve may be from the optimum's at each beta; None for refits, which have none.
@@ -380,21 +251,12 @@ class BackdoorLearningCurve:
         ValueError
             If the curve was loaded from a file and other betas than its own are asked for.
         """
-        if self.live is not None:
-            return self.live.certificate(self._grid(betas))
-        if betas is not None and not np.array_equal(check_betas(betas), self.betas):
-            raise ValueError("certificate: a curve from a file has the certificate of its own betas only")
-        return self.stored_certificate
+        return self.source.certificate(self._grid(betas))
 
     def detached(self) -> BackdoorLearningCurve:
         """Return the curve as a file would keep it: with its certificate, without the path and its training rows."""
-        return replace(
-            self,
-            stored_certificate=self.certificate(),
-            stored_gram=self.gram,
-            stored_slopes=self._start_slopes(),
-            live=None,
-        )
+        rows: dict[Split, ScoredRows | CondensedRows] = {"triggered": self.triggered, "clean": self.clean}
+        return replace(self, source=self.source.stored(rows, self.betas))
 
     def condensed(self) -> BackdoorLearningCurve:
         """Return the curve as small as it can be with its answers as they are, but for the scores of single rows.
@@ -471,19 +333,6 @@ class BackdoorLearningCurve:
         """
         return cls(**read_curve(path))
 
-    def _start_slopes(self) -> Float[np.ndarray, " 2"] | None:
-        """Return the slopes at beta = 0 of the triggered and the clean loss; None for refits."""
-        if self.live is None:
-            return self.stored_slopes
-        return np.array([self.slope(0.0, "triggered"), self.slope(0.0, "clean")]) if self.exact else None
-
-    def _live(self, what: str) -> Live:
-        if self.live is None:
-            raise ValueError(
-                f"{what}: a curve from a file keeps the scores of its test rows only; compute the curve anew"
-            )
-        return self.live
-
     def _of_parameters(self, quantity: Any, betas: Any) -> Any:
         if self.gram is None:
             raise ValueError(f"norm and angle need a parameter vector w; {self.info.estimator} has none")
@@ -491,17 +340,4 @@ class BackdoorLearningCurve:
             values = quantity(self.interpolant, self.gram, self._grid(betas))
         if not np.isfinite(values).all():
             raise ValueError("norm and angle need a w that is not zero, and a kernel that is positive semidefinite")
-        return _as_asked(betas, values)
-
-    def _rows(self, split: Split) -> ScoredRows | CondensedRows:
-        if split not in ("triggered", "clean"):
-            raise ValueError(f'split: "triggered" or "clean" was expected, {split!r} came')
-        return self.triggered if split == "triggered" else self.clean
-
-    def _grid(self, betas: Any) -> Float[np.ndarray, " b"]:
-        return self.betas if betas is None else check_betas(betas)
-
-
-def _as_asked(betas: Any, values: Any) -> Any:
-    """Return a float where one beta was asked for, and the array otherwise."""
-    return float(values[0]) if betas is not None and np.ndim(betas) == 0 else values
+        return as_asked(betas, values)

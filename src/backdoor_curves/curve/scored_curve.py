@@ -1,0 +1,158 @@
+"""What the scores of test rows say at every beta: losses, accuracies, areas, flips; nothing here needs the path."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from backdoor_curves.curve.betas import as_asked, check_betas
+from backdoor_curves.curve.condensed_rows import CondensedRows
+from backdoor_curves.curve.flips import Flips
+from backdoor_curves.curve.info import CurveInfo, Split
+from backdoor_curves.curve.scored_rows import ScoredRows
+from backdoor_curves.metrics import attack_success_rate, clean_accuracy, robust_accuracy
+from backdoor_curves.paths.base import Interpolant
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredCurve:
+    """Two sets of test rows over beta; `BackdoorLearningCurve` is one with a source, and says what the fields are."""
+
+    info: CurveInfo
+    betas: Float[np.ndarray, " b"]
+    classes: np.ndarray
+    interpolant: Interpolant
+    triggered: ScoredRows | CondensedRows
+    clean: ScoredRows | CondensedRows
+    triggered_true: Int[np.ndarray, " n"] | None
+
+    @property
+    def exact(self) -> bool:
+        """Whether the curve answers at every beta in [0, 1]; area and half-loss of a refit are estimates."""
+        return self.info.exact
+
+    @property
+    def method(self) -> str:
+        """How the path was followed: "ridge", "svm", "logistic", "squared hinge" or "refit"."""
+        return self.info.method
+
+    @property
+    def knots(self) -> Float[np.ndarray, " j"]:
+        """Betas in (0, 1) where the formula of the path changes; none for ridge and for refits."""
+        return self.interpolant.knots
+
+    def scores(self, split: Split, betas: Any = None) -> Float[np.ndarray, "b n *columns"]:
+        """Return the scores of the test rows.
+
+        Parameters
+        ----------
+        split : {"triggered", "clean"}
+        betas : float or array-like of shape (b,), optional
+            In [0, 1]; by default `self.betas`.
+
+        Returns
+        -------
+        array of shape (b, n), or (b, n, columns) for more than two classes
+
+        Raises
+        ------
+        ValueError
+            If a beta is outside [0, 1], or was not among those of a refitted curve.
+        """
+        scores = self._rows(split).scores(self._grid(betas))
+        return scores[..., 0] if scores.shape[-1] == 1 else scores
+
+    def loss(self, split: Split = "triggered", betas: Any = None) -> Any:
+        """Return the mean loss of the test rows, >= 0: an array of shape (b,), or a float for one beta.
+
+        Parameters and errors as `scores`.
+        """
+        return as_asked(betas, self._rows(split).mean_loss(self._grid(betas)))
+
+    def predictions(self, split: Split = "triggered", betas: Any = None) -> np.ndarray:
+        """Return the predicted labels of the test rows, shape (b, n). Parameters and errors as `scores`."""
+        return self.classes[self._rows(split).predicted(self._grid(betas))]
+
+    def accuracy(self, split: Split = "triggered", betas: Any = None) -> Any:
+        """Return the share of test rows predicted as labelled, in [0, 1].
+
+        For "triggered" that is the attack success rate: rows whose true class is not the attacker's, predicted as
+        the attacker wants. Parameters and errors as `scores`.
+        """
+        rate = attack_success_rate if split == "triggered" else clean_accuracy
+        rows = self._rows(split)
+        return as_asked(betas, rate(rows.y, rows.predicted(self._grid(betas))))
+
+    def robust_accuracy(self, betas: Any = None) -> Any:
+        """Return the share of triggered rows predicted as their true class, in [0, 1]; needs `triggered_true`."""
+        if self.triggered_true is None:
+            raise ValueError("robust_accuracy needs the true classes of the triggered rows; pass triggered_true=")
+        return as_asked(betas, robust_accuracy(self.triggered_true, self.triggered.predicted(self._grid(betas))))
+
+    def area(self, split: Split = "triggered") -> float:
+        """Return the integral of the loss over beta in [0, 1]: small where the backdoor is learned early.
+
+        In closed form for SVMs, Gauss-Legendre to rounding error for ridge; the trapezoidal rule on the betas of a
+        refit, an estimate (`exact` is False) that needs betas from 0 to 1.
+        """
+        return self._rows(split).area()
+
+    @property
+    def half_loss_beta(self) -> float:
+        """The first beta at which the triggered loss is at most half of its value at 0; NaN if there is none.
+
+        Exact for SVMs, jumps included. For refits by linear interpolation between their betas, an estimate (`exact` is
+        False).
+        """
+        if (first := self.interpolant.nodes[0]) != 0.0:
+            raise ValueError(f"half_loss_beta needs the loss at beta = 0; this curve begins at {first:g}")
+        return self.triggered.half_loss_beta()
+
+    def kinks(self, split: Split = "triggered") -> Float[np.ndarray, " j"]:
+        """Return the betas in (0, 1) at which the loss has kinks, ascending: exact, for SVMs.
+
+        They are the knots of the path and, for a hinge, the betas at which a test row crosses the margin. Smooth losses
+        on smooth paths have none.
+        """
+        return self._rows(split).kinks()
+
+    def flips(self, split: Split = "triggered") -> Flips:
+        """Return all changes of predictions from wrong to right and back, exactly; see `Flips`.
+
+        For triggered rows "right" is what the attacker wants. Closed form for SVMs; for ridge by bisection between
+        betas of a dense scan (40 a decade), so that two changes of a row between two of them are not seen.
+
+        Raises
+        ------
+        ValueError
+            If the curve was refitted: nothing is known between its betas.
+        """
+        return self._rows(split).flips
+
+    @property
+    def flip_betas(self) -> Float[np.ndarray, " n"]:
+        """The first beta at which each triggered row is predicted as the attacker wants: 0 at once, NaN never."""
+        return self.triggered.flips.first()
+
+    @property
+    def return_betas(self) -> Float[np.ndarray, " n"]:
+        """The first beta at which each triggered row goes back after it went over to the attacker; NaN never."""
+        return self.triggered.flips.returns()
+
+    def accuracy_steps(self, split: Split = "triggered") -> tuple[Float[np.ndarray, " s"], Float[np.ndarray, " s"]]:
+        """Return the accuracy as the step function that it is: betas, the first 0, and the share from each to the next.
+
+        For "triggered" the attack success rate. Errors as `flips`.
+        """
+        return self._rows(split).flips.steps()
+
+    def _rows(self, split: Split) -> ScoredRows | CondensedRows:
+        if split not in ("triggered", "clean"):
+            raise ValueError(f'split: "triggered" or "clean" was expected, {split!r} came')
+        return self.triggered if split == "triggered" else self.clean
+
+    def _grid(self, betas: Any) -> Float[np.ndarray, " b"]:
+        return self.betas if betas is None else check_betas(betas)
