@@ -8,9 +8,12 @@ from importlib.util import find_spec
 import pytest
 from jaxtyping import install_import_hook
 
+ARRAYS = ("paths", "losses", "kernels")
+"""What sees arrays."""
+INNER = ("condensed_rows", "deviation", "estimate", "flips", "info", "live", "scored_rows", "stored")
+"""Of `curve`: the others are for callers, whose mistakes get a sentence of their own."""
 install_import_hook(
-    [f"backdoor_curves.{name}" for name in ("paths", "losses", "kernels.functions", "curve.flips")],
-    "beartype.beartype",
+    [f"backdoor_curves.{name}" for name in (*ARRAYS, *(f"curve.{name}" for name in INNER))], "beartype.beartype"
 )
 
 

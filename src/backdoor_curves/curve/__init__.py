@@ -5,7 +5,8 @@
 
 Source: Cina et al., Backdoor Learning Curves (arXiv 2106.07214), Eq. 1 and 2, with means over test rows and lambda / 2.
 
-The functions that compute a curve are in `entry`, the record that answers in `record`, its file in `file`.
+The functions that compute a curve are in `entry`. The record that answers is in `record`: what the scores of the test
+rows say is in `scored_curve`, the rest comes from its source, `live` or `stored`. Its file is in `file`.
 """
 
 from backdoor_curves.curve.entry import backdoor_learning_curve, backdoor_learning_curves

@@ -68,7 +68,7 @@ class Columns:
 
     often: Float[np.ndarray, "n p"]
     rarely: sp.csr_array | None
-    whole: list[Float32[np.ndarray, "n r"]]
+    whole: list[Float32[np.ndarray, "n _"]]
     per_unit: float
 
     @classmethod
@@ -130,8 +130,8 @@ class Columns:
 
 @np.errstate(over="ignore", invalid="ignore")  # what is too large for single precision is not whole
 def _whole_numbers(
-    parts: list[Float[np.ndarray, "n p"]],
-) -> tuple[float, list[list[Float32[np.ndarray, "n r"]]], Bool[np.ndarray, " p"]]:
+    parts: list[Float[np.ndarray, "_ p"]],
+) -> tuple[float, list[list[Float32[np.ndarray, "_ _"]]], Bool[np.ndarray, " p"]]:
     """Return how many units 1 is, for each part groups of columns that are whole numbers of them, and which are not."""
     p = parts[0].shape[1]
     for per_unit in PER_UNIT:
