@@ -501,6 +501,29 @@ def test_a_loaded_curve_has_the_certificate_of_its_own_betas(ridge, tmp_path):
         _ = again.path
 
 
+def test_what_needs_the_path_is_refused_by_the_name_of_what_was_asked(ridge):
+    """A detached curve is as one from a file; to detach it again changes nothing."""
+    stored = ridge.detached()
+    asked = {
+        "path": lambda: stored.path,
+        "learner": lambda: stored.learner,
+        "data": lambda: stored.data,
+        "influence": stored.influence,
+        "self_influence": stored.self_influence,
+    }
+    for what, ask in asked.items():
+        with pytest.raises(ValueError, match=f"^{what}: a curve from a file keeps the scores of its test rows only; "):
+            ask()
+    assert stored.detached().source is stored.source
+
+
+def test_refits_have_no_certificate_whether_live_or_stored(refit):
+    """At whatever betas: that a solver stopped says nothing."""
+    for curve in (refit, refit.detached()):
+        assert curve.certificate() is None
+        assert curve.certificate(0.123) is None
+
+
 def test_a_jump_survives_the_file(tmp_path):
     """A node that stands twice is kept twice."""
     X = np.array([-10.0, -9.0, -8.0, 8.0, 9.0, 10.0])[:, np.newaxis]
