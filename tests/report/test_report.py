@@ -219,7 +219,7 @@ def test_a_run_of_before_decision_regions_were_kept_has_a_page_without(tmp_path,
     """And those that a page has no room for are counted."""
     words = words_of(page_of(real_run("toy"), tmp_path, budget=Budget(planes=2)))
     assert "The decision pictures of 3 of 5 settings." in words
-    monkeypatch.setattr("backdoor_curves.study.store.run.Run.decision_regions", Mock(return_value=None))
+    monkeypatch.setattr("backdoor_curves.study.store.run.Run.keys_with", Mock(return_value=set()))
     text = page_of(real_run("toy"), tmp_path)
     assert planes_in(text) == {}
     assert "decision pictures" not in words_of(text)

@@ -32,6 +32,14 @@ def test_a_run_comes_back_with_its_study_cells_curves_and_hashes():
         assert run.arrays(cell) == {}
 
 
+def test_it_says_which_cells_keep_what():
+    """Without reading the records: there may be ten thousand."""
+    run = small_run()
+    assert run.keys_with("curve") == run.keys_with("control") == {cell.key for cell in run.cells}
+    assert run.keys_with("explanation") == run.keys_with("decision regions") == set()
+    assert run.decision_regions(run.cells[0]) is None
+
+
 def test_a_table_has_a_row_a_cell_and_pandas_takes_it():
     """Text for coordinates, numbers for quantities, None for what there is not."""
     run = small_run()

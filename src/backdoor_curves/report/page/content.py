@@ -224,9 +224,10 @@ def content_of(run: Run, bounds: Bounds, budget: Budget | None = None) -> Conten
             shown = tuple(_shown(run, next(numbers), *pair, most_seeds) for pair in zip(settings, found, strict=True))
             learners.append(Learner(region.learner, names.index(region.learner), region, shown))
         scenarios.append(Scenario(number, **dict(zip(SCENARIO, place, strict=True)), learners=tuple(learners)))
-    planes, n_planes = _kept(run.decision_regions, [one for s in scenarios for one in s.shown], budget.planes)
+    every = [one for s in scenarios for one in s.shown]
+    planes, n_planes = _kept(run, "decision regions", run.decision_regions, every, budget.planes)
     sides = [one for s in scenarios for learner in s.learners for _, one in learner.compared]
-    explanations, n_explanations = _kept(run.explanation, sides, budget.explanations)
+    explanations, n_explanations = _kept(run, "explanation", run.explanation, sides, budget.explanations)
     return Content(
         run=run,
         bounds=bounds,
@@ -257,10 +258,13 @@ def _shown(run: Run, number: int, setting: Setting, cells: Sequence[StoredCell],
     )
 
 
-def _kept(read: Callable[[StoredCell], Record | None], of: Sequence[Shown], most: int) -> tuple[dict[str, Record], int]:
-    """Return the records that a run kept of the first cells of some settings, at most so many, and how many it has."""
-    kept = [(one.key, found) for one in of if one.cells and (found := read(one.cells[0]))]
-    return dict(kept[:most]), len(kept)
+def _kept(
+    run: Run, name: str, read: Callable[[StoredCell], Record | None], of: Sequence[Shown], most: int
+) -> tuple[dict[str, Record], int]:
+    """Return the records of a name of the first cells of some settings, at most so many, and how many the run has."""
+    keys = run.keys_with(name)
+    wanted = [one for one in of if one.key in keys]
+    return {one.key: found for one in wanted[:most] if (found := read(one.cells[0]))}, len(wanted)
 
 
 def _spreads(cells: Sequence[StoredCell]) -> dict[str, Spread]:

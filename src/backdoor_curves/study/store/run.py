@@ -27,6 +27,7 @@ from backdoor_curves.study.store.sqlite import (
     StoreError,
     read_cells,
     read_facts,
+    read_keys,
     read_plan,
     read_record,
 )
@@ -104,6 +105,10 @@ class Run:
             why = f"it failed: {cell.reason}" if cell.status == "failed" else "see `keep.curves` and `poison.control`"
             raise ValueError(f"{name}: none was kept of this cell; {why}")
         return curve_from_bytes(content)
+
+    def keys_with(self, record: str) -> set[str]:
+        """Return the keys of the cells that keep a record: "curve", "explanation", ..., see `Outcome`."""
+        return {key for path in set(self.files.values()) for key in read_keys(path, record)}
 
     def keeps_curve(self, cell: StoredCell) -> bool:
         """Return whether the curve of a cell was kept."""

@@ -306,6 +306,12 @@ def read_cells(path: Path) -> list[StoredCell]:
         ]
 
 
+def read_keys(path: Path, record: str) -> list[str]:
+    """Return the keys of the cells that have a record of this name."""
+    with reading(path) as connection:
+        return [key for (key,) in connection.execute("SELECT key FROM records WHERE name = ?", (record,))]
+
+
 def read_record(path: Path, key: str, name: str) -> bytes | None:
     """Return a record of a cell; None where there is none."""
     with reading(path) as connection:
