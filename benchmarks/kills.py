@@ -29,7 +29,7 @@ from typing import Any
 
 import numpy as np
 
-from backdoor_curves.study.file.config import read_study
+from backdoor_curves.study.file.study_file import read_study
 from backdoor_curves.study.run_study import Wishes, run_study
 from backdoor_curves.study.store.run import load_run
 from backdoor_curves.study.store.sqlite import read_record

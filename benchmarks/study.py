@@ -39,7 +39,8 @@ from backdoor_curves.data.samples import join
 from backdoor_curves.paper.numbers import published
 from backdoor_curves.poisoning import paper_protocol as protocol
 from backdoor_curves.study.compute.cell import Outcome, estimator
-from backdoor_curves.study.file.config import DataConfig, read_study
+from backdoor_curves.study.file.config import DataConfig
+from backdoor_curves.study.file.study_file import read_study
 from backdoor_curves.study.plan.cells import Cell, make_plan
 from backdoor_curves.study.plan.sources import draw
 from backdoor_curves.study.run_study import Wishes, run_study

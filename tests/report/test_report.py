@@ -23,7 +23,8 @@ from backdoor_curves.report.page.svg import Scale, axis_left, ticks
 from backdoor_curves.report.page.words import headline, percent, points, shown, verdict
 from backdoor_curves.search.safety import Bounds
 from backdoor_curves.study.compute.cell import curve_as_bytes
-from backdoor_curves.study.file.config import Study, built_in_study, read_study
+from backdoor_curves.study.file.config import Study
+from backdoor_curves.study.file.study_file import built_in_study, read_study
 
 
 class Strict(HTMLParser):

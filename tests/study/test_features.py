@@ -15,14 +15,8 @@ from backdoor_curves.data.samples import Samples
 from backdoor_curves.study import run_study as running
 from backdoor_curves.study.compute.cell import estimator
 from backdoor_curves.study.compute.features import FeatureTable
-from backdoor_curves.study.file.config import (
-    DataConfig,
-    FeaturesConfig,
-    LearnerConfig,
-    StudyError,
-    TriggerConfig,
-    read_study,
-)
+from backdoor_curves.study.file.config import DataConfig, FeaturesConfig, LearnerConfig, TriggerConfig
+from backdoor_curves.study.file.study_file import StudyError, read_study
 from backdoor_curves.study.plan import cells as planning
 from backdoor_curves.study.plan import sources
 from backdoor_curves.study.store.run import load_run

@@ -10,7 +10,7 @@ import pytest
 
 from backdoor_curves.poisoning.paper_protocol import BETAS
 from backdoor_curves.study.compute.cell import compute, curve_from_bytes, prepare
-from backdoor_curves.study.file.config import read_study
+from backdoor_curves.study.file.study_file import read_study
 from backdoor_curves.study.plan.cells import make_plan
 from backdoor_curves.study.plan.sources import draw
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from small_study import four_learners, small
 
-from backdoor_curves.study.file.config import DataConfig, KeepConfig, LearnerConfig, TriggerConfig, built_in_study
+from backdoor_curves.study.file.config import DataConfig, KeepConfig, LearnerConfig, TriggerConfig
+from backdoor_curves.study.file.study_file import built_in_study
 from backdoor_curves.study.plan import cells as plan_module
 from backdoor_curves.study.plan.cells import key_of, make_plan
 

@@ -58,7 +58,7 @@ def run(
 
     Exit code: 0, 2 for a fault in what was asked, 3 where cells failed, 130 where it was interrupted.
     """
-    from backdoor_curves.study.file.config import built_in_study, read_study
+    from backdoor_curves.study.file.study_file import built_in_study, read_study
     from backdoor_curves.study.plan.resources import as_bytes, memory_of_machine
     from backdoor_curves.study.run_study import Wishes, run_study
 
@@ -137,7 +137,7 @@ def check(study: Path | None, max_memory: str | None, data_dir: Path | None, off
 
     Exit code: 0, or 2 with a line for each fault.
     """
-    from backdoor_curves.study.file.config import built_in_study, read_study
+    from backdoor_curves.study.file.study_file import built_in_study, read_study
     from backdoor_curves.study.plan.cells import make_plan, require_sense
     from backdoor_curves.study.plan.resources import (
         as_bytes,

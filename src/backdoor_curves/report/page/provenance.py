@@ -100,7 +100,7 @@ def as_toml(study: Study) -> str:
     Examples
     --------
     >>> from backdoor_curves.report.page.provenance import as_toml
-    >>> from backdoor_curves.study.file.config import built_in_study
+    >>> from backdoor_curves.study.file.study_file import built_in_study
     >>> print(as_toml(built_in_study())[:15])
     name = "digits"
     """
