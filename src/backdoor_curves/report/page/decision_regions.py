@@ -71,7 +71,9 @@ def planes_of(run: Run, cells: Sequence[StoredCell], most: int) -> tuple[dict[st
     planes = {}
     for one in wanted[:most]:
         if one.group not in benches:
-            benches[one.group] = prepare(flat.groups[one.group], *draw(one.cell.data, one.cell.seed, None, True))
+            benches[one.group] = prepare(
+                flat.groups[one.group], *draw(one.cell.scenario.data, one.cell.seed, None, True)
+            )
         planes[one.key] = _plane(one, benches[one.group])
     return planes, len(wanted)
 
@@ -88,7 +90,7 @@ def _in_the_plane(run: Run) -> Plan | None:
 
 def _plane(planned: Planned, bench: Bench) -> Plane:
     cell = planned.cell
-    data = bench.data[cell.rate]
+    data = bench.data[cell.scenario.rate]
     method: Any = cell.method
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # said where the run was made
