@@ -29,7 +29,7 @@ from typing import Any
 
 import numpy as np
 
-from backdoor_curves.study.file.config import read_study
+from backdoor_curves.study.file.study_file import read_study
 from backdoor_curves.study.run_study import Wishes, run_study
 from backdoor_curves.study.store.run import load_run
 from backdoor_curves.study.store.sqlite import read_record
@@ -54,7 +54,7 @@ import os, signal
 import backdoor_curves.study.compute.cell as work
 real = work.estimator
 def estimator(cell):
-    if (cell.learner, cell.lam, cell.seed, cell.rate) == ("ridge", {BAD}, 0, 0.1):
+    if (cell.setting.learner.kind, cell.setting.lam, cell.seed, cell.scenario.rate) == ("ridge", {BAD}, 0, 0.1):
         os.kill(os.getpid(), signal.SIGKILL)
     return real(cell)
 work.estimator = estimator
@@ -84,7 +84,7 @@ def content(folder: Path) -> dict[str, Any]:
     run = load_run(folder)
     found: dict[str, Any] = {}
     for cell in run.cells:
-        found[cell.key] = cell.status, dict(cell.coordinates), dict(cell.numbers), cell.data, cell.reason
+        found[cell.key] = cell.status, cell.cell, dict(cell.numbers), cell.data, cell.reason
         record = read_record(run.files[cell.key], cell.key, "curve")
         if record is not None:
             with np.load(io.BytesIO(record)) as arrays:
@@ -186,7 +186,7 @@ def kill_workers(trial: Trial, kills: int, whole: dict[str, Any]) -> None:
     kept = content(trial.folder)
     failed = {cell.key for cell in run.failed}
     same = all(kept[key] == value for key, value in whole.items() if key.partition(" ")[0] not in failed)
-    bad = [(c.coordinates["learner"], c.coordinates["lambda"], c.coordinates["seed"]) for c in run.failed]
+    bad = [(c.learner.kind, c.setting.lam, c.seed) for c in run.failed]
     print(
         f"{killed} kills of workers and a cell that kills its own: {hit_twice} others were hit twice, and set aside; "
         f"after --retry-failed {run.n_done} of {run.n_cells} cells done, "

@@ -39,8 +39,10 @@ from backdoor_curves.data.samples import join
 from backdoor_curves.paper.numbers import published
 from backdoor_curves.poisoning import paper_protocol as protocol
 from backdoor_curves.study.compute.cell import Outcome, estimator
-from backdoor_curves.study.file.config import DataConfig, read_study
-from backdoor_curves.study.plan.cells import Cell, make_plan
+from backdoor_curves.study.file.config import DataConfig
+from backdoor_curves.study.file.study_file import read_study
+from backdoor_curves.study.plan.cells import make_plan
+from backdoor_curves.study.plan.scenario import Cell
 from backdoor_curves.study.plan.sources import draw
 from backdoor_curves.study.run_study import Wishes, run_study
 from backdoor_curves.study.store.run import load_run
@@ -73,9 +75,10 @@ class Spent:
 
 def by_scikit_learn(cell: Cell, data_dir: Path) -> tuple[Spent, Spent]:
     """Return what a cell's curve and its published slope take; nothing is shared between cells but their rows."""
-    if cell.data not in _rows:
-        _rows[cell.data] = draw(cell.data, cell.seed, data_dir, True)
-    data = protocol.badnet(*_rows[cell.data], rate=cell.rate, size=cell.trigger.size, seed=cell.seed)
+    at = cell.scenario
+    if at.data not in _rows:
+        _rows[at.data] = draw(at.data, cell.seed, data_dir, True)
+    data = protocol.badnet(*_rows[at.data], rate=at.rate, size=at.trigger.size, seed=cell.seed)
     return spent(lambda: refits(cell, data)), spent(lambda: published_slope(cell, data))
 
 
@@ -108,10 +111,10 @@ def refits(cell: Cell, data: Any) -> list[tuple[float, ...]]:
 def published_slope(cell: Cell, data: Any) -> None:
     """Compute the row of the published file."""
     names = {"logistic": "logistic", "ridge": "ridge", "linear-svm": "svm", "rbf-svm": "svm-rbf"}
-    learner: Any = names[cell.learner]
+    learner: Any = names[cell.setting.learner.kind]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        published.published_row(learner, data, C=1.0 / cell.lam, gamma=cell.gamma)
+        published.published_row(learner, data, C=1.0 / cell.setting.lam, gamma=cell.setting.gamma)
 
 
 def measure_study(data_dir: Path, jobs: int, folder: Path) -> Spent:
@@ -138,8 +141,7 @@ def share_of(cells: list[Cell], share: float) -> list[Cell]:
     """Return every k-th cell of each learner at each lambda and gamma, beginning with another one for each."""
     settings: dict[tuple[Any, ...], list[Cell]] = {}
     for cell in cells:
-        kind = cell.learner, cell.intercept, cell.lam, cell.gamma, len(cell.keep.betas or ())
-        settings.setdefault(kind, []).append(cell)
+        settings.setdefault((cell.setting, len(cell.keep.betas or ())), []).append(cell)
     k = round(1.0 / share)
     return [cell for first, some in enumerate(settings.values()) for cell in some[first % min(k, len(some)) :: k]]
 

@@ -232,7 +232,7 @@ def test_own_warnings_are_a_line_each_said_once_and_others_are_left_to_python(ca
         raise ValueError("enough")
 
     before = warnings.showwarning
-    monkeypatch.setattr("backdoor_curves.study.file.config.read_study", warning)
+    monkeypatch.setattr("backdoor_curves.study.file.study_file.read_study", warning)
     with pytest.warns(UserWarning, match="another's") as others:
         code, _, err = call("check", "tiny.toml")
     assert code == 2

@@ -69,7 +69,7 @@ def placeholders(betas=BETAS, pair=(7, 1), size=3):
             learner,
             pair,
             size,
-            {published.Setting(seed, C, gamma): nothing for seed in (1, 10) for C, gamma in SETTINGS[learner]},
+            {published.PublishedSetting(seed, C, gamma): nothing for seed in (1, 10) for C, gamma in SETTINGS[learner]},
         )
         for learner in SETTINGS
     )

@@ -14,53 +14,61 @@ from backdoor_curves.paper.claims import conclusions as claims
 from backdoor_curves.paper.claims.accuracy_claims import clean_accuracy_is_high, clean_accuracy_stays
 from backdoor_curves.paper.claims.conclusions import Growth, TriggerShare, claims_of
 from backdoor_curves.paper.claims.rank_correlation import rank_correlation
-from backdoor_curves.paper.numbers.published import PublishedRow, Setting
+from backdoor_curves.paper.numbers.published import PublishedRow, PublishedSetting
 from backdoor_curves.paper.numbers.published_files import SlopeFile
-from backdoor_curves.study.store.sqlite import StoredCell
+from backdoor_curves.study.file.config import DataConfig, TriggerConfig
+from backdoor_curves.study.plan.scenario import Learner
+from study.small_study import a_cell, changed, stored
 
 SEEDS = (1, 10, 11, 100, 101)
 LAMBDAS = (0.01, 1.0, 100.0)
 
 
-def row(**changes):
+NUMBERS = ("theta", "slope_at_0", "asr_at_1", "clean_accuracy_at_0", "clean_accuracy_at_1")
+
+
+def cell_of(**changes):
     """A cell of ridge: the steeper and, but for some noise, the more misled the smaller its lambda is."""
-    at = {
-        "data": "mnist 7-1",
-        "trigger": "random 3 x 3",
-        "labels": "next",
-        "injection": "replace",
-        "learner": "ridge",
-        "lambda": 1.0,
-        "gamma": None,
-        "rate": 0.1,
-        "seed": 1,
-    } | changes
-    slope = -100.0 * at["rate"] / at["lambda"] - 1e-3 * at["seed"]
+    numbers = {name: changes.pop(name) for name in NUMBERS if name in changes}
+    cell = a_cell(data=DataConfig("mnist", (7, 1)), trigger=TriggerConfig(size=3), **{"seed": 1} | changes)
+    lam = cell.setting.lam
+    slope = -100.0 * cell.scenario.rate / lam - 1e-3 * cell.seed
     values = {
         "theta": -2 / math.pi * math.atan(slope),
         "slope_at_0": slope,
-        "asr_at_1": 0.85 / (1 + 0.1 * at["lambda"]) + 0.06 * math.sin(37 * at["seed"] + at["lambda"]),
+        "asr_at_1": 0.85 / (1 + 0.1 * lam) + 0.06 * math.sin(37 * cell.seed + lam),
         "clean_accuracy_at_0": 0.98,
         "clean_accuracy_at_1": 0.97,
     }
-    return at | values | changes
+    return stored(cell, values | numbers)
 
 
 def slopes(**changes):
-    return [row(**{"lambda": lam, "seed": seed}, **changes) for seed in SEEDS for lam in LAMBDAS]
+    return [cell_of(**{"lam": lam, "seed": seed} | changes) for seed in SEEDS for lam in LAMBDAS]
 
 
-def curves(**changes):
-    return [
-        row(**{"lambda": lam, "rate": rate, "seed": 999}, **changes) for lam in LAMBDAS for rate in (0.01, 0.1, 0.2)
-    ]
+def curves():
+    return [cell_of(lam=lam, rate=rate, seed=999) for lam in LAMBDAS for rate in (0.01, 0.1, 0.2)]
 
 
-def moved(rows, name, value, **where):
-    """The rows with a number changed where their coordinates are these; some are."""
-    hit = [all(one[key] == wanted for key, wanted in where.items()) for one in rows]
+def with_numbers(cell, **numbers):
+    return replace(cell, numbers={**cell.numbers, **numbers})
+
+
+def turned(cells):
+    """The cells with what the attacker gets and does not get exchanged."""
+    return [with_numbers(cell, asr_at_1=1 - cell.asr) for cell in cells]
+
+
+def moved(cells, name, value, **where):
+    """The cells with a number changed where they are at this lambda, rate or seed; some are."""
+    hit = [all(found[key] == wanted for key, wanted in where.items()) for found in map(at, cells)]
     assert any(hit)
-    return [{**one, name: value} if it else one for one, it in zip(rows, hit, strict=True)]
+    return [with_numbers(cell, **{name: value}) if it else cell for cell, it in zip(cells, hit, strict=True)]
+
+
+def at(cell):
+    return {"lam": cell.setting.lam, "rate": cell.scenario.rate, "seed": cell.seed}
 
 
 def test_rank_correlation_is_spearmans():
@@ -96,14 +104,15 @@ def test_columns_of_unlike_length_are_refused():
 
 def test_slope_and_asr_are_ranked_for_each_learner_on_each_data():
     """The measured number is Spearman's of that learner's cells alone."""
-    table = [*slopes(), *slopes(learner="svm", asr_at_1=0.5), *slopes(data="mnist 3-0")]
+    other = [replace(one, cell=changed(one.cell, data=DataConfig("mnist", (3, 0)))) for one in slopes()]
+    table = [*slopes(), *slopes(kind="svm", asr_at_1=0.5), *other]
     found = {claim.about: claim for claim in claims.slope_rises_with_asr(table)}
     assert list(found) == [
         f"{name}: true slope"
         for name in ("ridge, mnist 7-1, random 3 x 3", "svm, mnist 7-1, random 3 x 3", "ridge, mnist 3-0, random 3 x 3")
     ]
     ridge = found["ridge, mnist 7-1, random 3 x 3: true slope"]
-    expected = spearmanr([one["theta"] for one in slopes()], [one["asr_at_1"] for one in slopes()]).statistic
+    expected = spearmanr([one.numbers["theta"] for one in slopes()], [one.asr for one in slopes()]).statistic
     assert ridge.measured[0].value == pytest.approx(expected)
     assert 0.5 < expected < 0.99
     assert ridge.measured[0].n == 15
@@ -113,10 +122,9 @@ def test_slope_and_asr_are_ranked_for_each_learner_on_each_data():
 
 def test_slopes_that_fall_with_asr_do_not_hold():
     """Planted: the steepest cells are those that are misled least; of two seeds only one, it holds in part or not."""
-    reverse = [{**one, "asr_at_1": 1 - one["asr_at_1"]} for one in slopes()]
-    (claim,) = claims.slope_rises_with_asr(reverse)
+    (claim,) = claims.slope_rises_with_asr(turned(slopes()))
     assert claim.verdict == "does not hold"
-    mixed = [{**one, "asr_at_1": 1 - one["asr_at_1"]} if one["seed"] == 1 else one for one in slopes()]
+    mixed = [turned([one])[0] if one.seed == 1 else one for one in slopes()]
     (claim,) = claims.slope_rises_with_asr(mixed)
     assert claim.verdict == "holds in part"
 
@@ -127,8 +135,8 @@ def published(reverse=False):
     for seed in SEEDS:
         for i, C in enumerate((0.01, 1.0, 100.0)):
             asr = 0.1 + 0.3 * (2 - i if reverse else i)
-            rows[Setting(seed, C, None)] = PublishedRow(0.95, 0.9, asr, 0.9, -(10.0**i), 1, 1, 1, 1, 1)
-    rows[Setting(1, 1e4, None)] = PublishedRow(0.95, 0.9, 0.0, 0.9, 5.0, 1, 1, 1, 1, 1)
+            rows[PublishedSetting(seed, C, None)] = PublishedRow(0.95, 0.9, asr, 0.9, -(10.0**i), 1, 1, 1, 1, 1)
+    rows[PublishedSetting(1, 1e4, None)] = PublishedRow(0.95, 0.9, 0.0, 0.9, 5.0, 1, 1, 1, 1, 1)
     return SlopeFile("ridge", (7, 1), 3, rows)
 
 
@@ -145,19 +153,19 @@ def test_steeper_curves_hold_until_one_is_not(test, n):
     """All comparisons of neighbours, at equal other coordinates; one that fails and it holds in part, most and not."""
     (claim,) = test(curves())
     assert (claim.verdict, claim.measured[0].n, claim.measured[0].value) == ("holds", n, 1.0)
-    (claim,) = test(moved(curves(), "slope_at_0", 0.0, **{"lambda": 0.01, "rate": 0.2}))
+    (claim,) = test(moved(curves(), "slope_at_0", 0.0, lam=0.01, rate=0.2))
     assert claim.verdict == "holds in part"
     assert claim.measured[0].value == pytest.approx(5 / 6)
-    (claim,) = test([{**one, "slope_at_0": -one["slope_at_0"]} for one in curves()])
+    (claim,) = test([with_numbers(one, slope_at_0=-one.numbers["slope_at_0"]) for one in curves()])
     assert claim.verdict == "does not hold"
     assert test([]) == []
 
 
 def test_cells_that_differ_in_two_coordinates_are_not_compared():
     """Another gamma, seed or learner is another curve; failed cells have no slope."""
-    two = [row(gamma=0.1, **{"lambda": 1.0}), row(gamma=0.2, **{"lambda": 10.0})]
+    two = [cell_of(gamma=0.1, lam=1.0), cell_of(gamma=0.2, lam=10.0)]
     assert claims.smaller_lambda_steepens(two) == []
-    failed = [row(**{"lambda": 1.0}), row(**{"lambda": 10.0}, slope_at_0=None)]
+    failed = [cell_of(lam=1.0), replace(cell_of(lam=10.0), status="failed", numbers={})]
     assert claims.smaller_lambda_steepens(failed) == []
 
 
@@ -166,18 +174,18 @@ def test_safe_regions_hold_where_the_choice_of_other_seeds_is_safe():
     (claim,) = claims.safe_region_exists(slopes())
     assert claim.verdict == "holds"
     assert {one.of for one in claim.measured} >= {"clean accuracy at lambda 100", "ASR there"}
-    on_one = moved(slopes(), "asr_at_1", 0.5, **{"lambda": 100.0, "seed": 1})
+    on_one = moved(slopes(), "asr_at_1", 0.5, lam=100.0, seed=1)
     (claim,) = claims.safe_region_exists(on_one)
     assert claim.verdict == "holds in part"
     assert claim.measured[-1].value == 4.0
-    (claim,) = claims.safe_region_exists(moved(slopes(), "asr_at_1", 0.5, **{"lambda": 100.0}))
+    (claim,) = claims.safe_region_exists(moved(slopes(), "asr_at_1", 0.5, lam=100.0))
     assert claim.verdict == "does not hold"
-    (claim,) = claims.safe_region_exists(moved(slopes(), "clean_accuracy_at_1", 0.9, **{"lambda": 100.0}))
+    (claim,) = claims.safe_region_exists(moved(slopes(), "clean_accuracy_at_1", 0.9, lam=100.0))
     assert claim.verdict == "does not hold"
 
 
 def growth(learner, ratio):
-    return Growth("mnist 7-1", learner, 1.0, None, ratio)
+    return Growth(Learner(learner), ratio)
 
 
 def test_norms_of_linear_learners_grow_and_of_rbf_machines_not():
@@ -197,12 +205,12 @@ def test_norms_of_linear_learners_grow_and_of_rbf_machines_not():
 
 def test_small_lambda_does_not_resist_where_it_is_weak_regularisation():
     """In the table the ASR falls with lambda; planted: one that rises, as the paper's words have it."""
-    table = [*slopes(), *slopes(learner="rbf-svm", gamma=0.1), *slopes(learner="rbf-svm", gamma=1.0, asr_at_1=0.95)]
+    table = [*slopes(), *slopes(kind="rbf-svm", gamma=0.1), *slopes(kind="rbf-svm", gamma=1.0, asr_at_1=0.95)]
     lam, gamma = claims.small_lambda_and_gamma_resist(table)
     assert (lam.name, lam.verdict) == ("small lambda resists", "does not hold")
     assert lam.measured[0].value > 0.8 > 0.2 > lam.measured[1].value
     assert (gamma.name, gamma.verdict) == ("small gamma resists", "holds")
-    (rising,) = claims.small_lambda_and_gamma_resist([{**one, "asr_at_1": 1 - one["asr_at_1"]} for one in slopes()])
+    (rising,) = claims.small_lambda_and_gamma_resist(turned(slopes()))
     assert rising.verdict == "holds"
 
 
@@ -220,14 +228,14 @@ def test_clean_accuracy_above_90_percent_and_its_exception():
     """Planted: one cell in fifteen below, one in thirty; an exception that is none, and one of 75 %."""
     (high,) = clean_accuracy_is_high(slopes())
     assert (high.verdict, high.measured[0].value) == ("holds", 0.98)
-    one_of_15 = moved(slopes(), "clean_accuracy_at_0", 0.9, **{"lambda": 1.0, "seed": 10})
+    one_of_15 = moved(slopes(), "clean_accuracy_at_0", 0.9, lam=1.0, seed=10)
     assert clean_accuracy_is_high(one_of_15)[0].verdict == "does not hold"
     one_of_30 = [*one_of_15, *(slopes(gamma=0.01))]
     assert clean_accuracy_is_high(one_of_30)[0].verdict == "holds in part"
-    exception = [row(gamma=0.05, **{"lambda": 10.0}, clean_accuracy_at_0=0.75)]
+    exception = [cell_of(gamma=0.05, lam=10.0, clean_accuracy_at_0=0.75)]
     high, there = clean_accuracy_is_high([*slopes(), *exception])
     assert (high.verdict, there.verdict) == ("holds", "holds")
-    (there,) = clean_accuracy_is_high([row(gamma=0.05, **{"lambda": 10.0})])
+    (there,) = clean_accuracy_is_high([cell_of(gamma=0.05, lam=10.0)])
     assert (there.name, there.verdict) == ("75 % at one setting", "does not hold")
 
 
@@ -241,7 +249,7 @@ def test_clean_accuracy_that_moves_with_the_rate_is_seen():
     """Planted: five points at one setting of three, at all."""
     (claim,) = clean_accuracy_stays(curves())
     assert (claim.verdict, claim.measured[0].value, claim.measured[0].n) == ("holds", 0.0, 3)
-    one = moved(curves(), "clean_accuracy_at_1", 0.92, **{"lambda": 1.0, "rate": 0.2})
+    one = moved(curves(), "clean_accuracy_at_1", 0.92, lam=1.0, rate=0.2)
     (claim,) = clean_accuracy_stays(one)
     assert claim.verdict == "holds in part"
     assert claim.measured[0].value == pytest.approx(0.05)
@@ -251,16 +259,10 @@ def test_clean_accuracy_that_moves_with_the_rate_is_seen():
 
 def test_all_claims_of_a_run_are_of_its_slopes_and_curves():
     """Cells of seed 999 are those of the curves; a norm comes from the curve of a cell, at a rate of .1 alone."""
-    table = [*slopes(), *curves()]
-    names = list(row())[:9]
-    cells = tuple(
-        StoredCell(str(i), "done", {name: one[name] for name in names}, "", {}, "", 0.0) for i, one in enumerate(table)
-    )
     run = SimpleNamespace(
-        table=lambda: table,
-        cells=cells,
+        cells=(*slopes(), *curves()),
         keeps_curve=lambda _: True,
-        curve=lambda cell: SimpleNamespace(norm=lambda _: np.array([2.0, 2.0 + cell.coordinates["lambda"]])),
+        curve=lambda cell: SimpleNamespace(norm=lambda _: np.array([2.0, 2.0 + cell.setting.lam])),
     )
     found = claims_of([run], [published()], [TriggerShare("svm", 0.01, 0.3, 0.01, 1)])
     assert [claim.name for claim in found] == [

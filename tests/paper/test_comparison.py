@@ -22,10 +22,23 @@ from backdoor_curves.paper.numbers.comparison import as_csv, as_text, compare, s
 from backdoor_curves.paper.numbers.published import PublishedRow
 from backdoor_curves.paper.numbers.repeated import repeat
 from backdoor_curves.study.compute.quantities import numbers
-from backdoor_curves.study.store.sqlite import StoredCell
+from backdoor_curves.study.file.config import DataConfig, LabelPolicy, TriggerConfig
+from backdoor_curves.study.plan.scenario import Cell, Learner, Scenario, Setting
+from study.small_study import changed, stored
 
+DATA = DataConfig("mnist", (7, 1), sampling="paper")
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-NAMES = {"logistic": "logistic, penalised intercept", "ridge": "ridge", "svm": "linear-svm", "svm-rbf": "rbf-svm"}
+LEARNERS = {
+    "logistic": Learner("logistic", "penalised"),
+    "ridge": Learner("ridge"),
+    "svm": Learner("linear-svm"),
+    "svm-rbf": Learner("rbf-svm"),
+}
+
+
+def learner_of(name, of_curves):
+    """The svm of curves is liblinear's."""
+    return Learner("linear-svm", "penalised") if name == "svm" and of_curves else LEARNERS[name]
 
 
 @pytest.fixture(scope="module")
@@ -54,14 +67,19 @@ def run():
     for learner, settings in SETTINGS.items():
         for C, gamma in settings:
             for seed, rate in ((1, 0.1), (10, 0.1), (999, 0.1), (999, 0.2)):
-                label = NAMES[learner] + ", penalised intercept" * (learner == "svm" and seed == 999)
                 curve = bc.backdoor_learning_curve(
                     exact_estimator(learner, C, gamma, seed == 999), poisoned(rate, seed=seed), betas=BETAS
                 ).condensed()
-                at = {"data": "mnist 7-1", "trigger": "random 3 x 3", "learner": label}
-                at |= {"lambda": 1 / C * (1 + 1e-15), "gamma": gamma, "rate": rate, "seed": seed}
+                lams = {"lambda": 1 / C * (1 + 1e-15)} | ({} if gamma is None else {"gamma": gamma})
+                setting = Setting.of(learner_of(learner, seed == 999), lams)
                 key = str(len(cells))
-                cells.append(StoredCell(key, "done", at, "", numbers(curve), "", 0.0))
+                cells.append(
+                    stored(
+                        Cell(Scenario(DATA, TriggerConfig(size=3), LabelPolicy(), rate), setting, seed),
+                        numbers(curve),
+                        key,
+                    )
+                )
                 curves[key] = curve
     return SimpleNamespace(
         cells=tuple(cells), keeps_curve=lambda _: True, curve=lambda cell: curves[cell.key], curves=curves
@@ -95,10 +113,9 @@ def test_exact_numbers_are_those_of_the_curves(again):
     """In the published unit, found by lambda = 1 / C whatever its last bit is; None where a study has none."""
     rows = compare(again, again, run())
     by_place = {
-        tuple(cell.coordinates[name] for name in ("learner", "lambda", "rate", "seed")): run().curves[cell.key]
-        for cell in run().cells
+        (cell.learner, cell.setting.lam, cell.scenario.rate, cell.seed): run().curves[cell.key] for cell in run().cells
     }
-    for learner, label in NAMES.items():
+    for learner, label in LEARNERS.items():
         for C, _ in SETTINGS[learner]:
             lam, unit = 1 / C * (1 + 1e-15), math.log(2) if learner == "logistic" else 1.0
             curve = by_place[label, lam, 0.1, 10]
@@ -113,7 +130,7 @@ def test_exact_numbers_are_those_of_the_curves(again):
             assert found["clfp_acc_on_backdoor"] == curve.accuracy("triggered", 1.0)
             missing = {name for name, value in found.items() if value is None}
             assert missing == {"clf_acc", "clfp_acc_tr", "avg_abs_I", "norm_I", "min_loss", "max_loss"}
-            label_of_curves = label + ", penalised intercept" * (learner == "svm")
+            label_of_curves = learner_of(learner, of_curves=True)
             for rate in (0.1, 0.2):
                 curve = by_place[label_of_curves, lam, rate, 999]
                 for quantity, split in (("triggered_loss", "triggered"), ("clean_loss", "clean")):
@@ -219,8 +236,17 @@ def test_cells_that_failed_or_are_of_other_data_are_not_taken(again):
     """A neighbour's number beside a published one would be a wrong result."""
     failed = SimpleNamespace(cells=tuple(replace(cell, status="failed") for cell in run().cells))
     assert all(row.exact is None for row in compare(again, again, failed))
-    for name, other in (("data", "mnist 3-0"), ("trigger", "random 6 x 6"), ("seed", 7), ("rate", 0.3), ("gamma", 9.0)):
-        cells = tuple(replace(cell, coordinates={**cell.coordinates, name: other}) for cell in run().cells)
+    others = (
+        {"data": DataConfig("mnist", (3, 0), sampling="paper")},
+        {"data": DataConfig("mnist", (7, 1))},
+        {"trigger": TriggerConfig(size=6)},
+        {"policy": LabelPolicy(1)},
+        {"seed": 7},
+        {"rate": 0.3},
+        {"gamma": 9.0},
+    )
+    for other in others:
+        cells = tuple(replace(one, cell=changed(one.cell, **other)) for one in run().cells)
         assert all(row.exact is None for row in compare(again, again, SimpleNamespace(cells=cells)))
 
 

@@ -14,7 +14,7 @@ from backdoor_curves.paper import reproduce
 from backdoor_curves.paper.figures import draw as figures
 from backdoor_curves.paper.figures import recipes
 from backdoor_curves.paper.figures.explanations import Explanation, explain_linear_svm
-from backdoor_curves.paper.figures.panels import chosen, curve_columns, draw_curves, draw_slopes, smallest_trigger
+from backdoor_curves.paper.figures.panels import chosen, curve_columns, draw_curves, draw_slopes, with_smallest_trigger
 from backdoor_curves.paper.results import STUDIES as FILES
 from backdoor_curves.paper.results import Asked, part_of
 from backdoor_curves.report.figures.run_figures import draw_deviations
@@ -29,6 +29,7 @@ from backdoor_curves.study.file.config import (
 )
 from backdoor_curves.study.run_study import Wishes, run_study
 from backdoor_curves.study.store.run import load_run
+from study.small_study import a_cell, stored
 
 WISHES = Wishes(n_jobs=1, memory=2.0**33)
 
@@ -75,9 +76,9 @@ def test_slopes_are_those_of_the_store_and_the_published_stand_behind(run):
     panel = figures._slope_panel(run, (7, 1), "ridge", (), "7-1")
     behind = {panel[0]: (np.array([1e-3, 0.2]), np.array([0.4, 0.9]))}
     figure = draw_slopes([[panel]], "small", behind)
-    cells = [cell for cell in chosen(run, (7, 1), "ridge", rate=0.1) if cell.coordinates["seed"] != 999]
+    cells = [cell for cell in chosen(run, (7, 1), "ridge", rate=0.1) if cell.seed != 999]
     for point in panel[1]:
-        of_lam = [cell for cell in cells if cell.coordinates["lambda"] == point.lam]
+        of_lam = [cell for cell in cells if cell.setting.lam == point.lam]
         assert sorted(point.slopes) == sorted(cell.numbers["slope_at_0"] for cell in of_lam)
         assert len(of_lam) == 2
     clouds = [c.get_offsets().tolist() for c in figure.axes[0].collections]
@@ -101,12 +102,12 @@ def test_a_pair_that_a_run_lacks_is_said(run):
 
 def test_safe_regions_outline_exactly_the_safe_settings(run):
     """One frame in the map, or one green band in a strip, for each."""
-    from backdoor_curves.search.safety import safe_regions
+    from backdoor_curves.search.safe_region import safe_regions
 
     figure = recipes.safe_regions_figure(run, "small")
-    regions = safe_regions([row for row in run.table() if row["seed"] != 999])
+    regions = safe_regions([cell for cell in run.cells if cell.seed != 999])
     for ax, region in zip(figure.axes, regions, strict=True):
-        frames = [p for p in ax.patches if not p.get_fill()] if region.learner == "rbf-svm" else ax.patches
+        frames = [p for p in ax.patches if not p.get_fill()] if region.learner.kind == "rbf-svm" else ax.patches
         assert len(frames) == len(region.safe)
         assert ("nowhere safe" in ax.get_title()) == (not region.safe)
 
@@ -165,8 +166,10 @@ def test_samples_are_shown_without_and_with_the_trigger(data):
 
 
 def test_the_smallest_trigger_is_that_of_the_fewest_pixels():
-    """Not that of the first letter."""
-    assert smallest_trigger(["random 12 x 12", "random 3 x 3"]) == "random 3 x 3"
+    """Of several cells those are left that have it."""
+    small, large, same = (stored(a_cell(trigger=TriggerConfig(size=size)), {}) for size in (3, 12, 3))
+    assert with_smallest_trigger([small, large, same]) == [small, same]
+    assert with_smallest_trigger([]) == []
 
 
 @pytest.mark.parametrize("kind", ["png", "pdf", "svg"])

@@ -229,8 +229,8 @@ def test_rows_of_a_file_are_read_by_their_setting(tmp_path):
         '11,0.05,0.5,badnet,"(3, 3)",badnet,.1,.2,.3,.4,9999,9999,9999,9999,9999,9999\n'
     )
     rows = published.read_rows(path)
-    assert list(rows) == [published.Setting(1, 0.5, None), published.Setting(11, 0.5, 0.05)]
-    assert astuple(rows[published.Setting(1, 0.5, None)]) == (0.1, 0.2, 0.3, 0.4, -5, 6, 7, 8, 9, 10)
+    assert list(rows) == [published.PublishedSetting(1, 0.5, None), published.PublishedSetting(11, 0.5, 0.05)]
+    assert astuple(rows[published.PublishedSetting(1, 0.5, None)]) == (0.1, 0.2, 0.3, 0.4, -5, 6, 7, 8, 9, 10)
 
 
 @pytest.mark.parametrize(

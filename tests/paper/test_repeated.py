@@ -128,7 +128,7 @@ def test_rbf_paths_repeat_the_misplaced_duals():
 @pytest.mark.parametrize("learner", SETTINGS)
 def test_slopes_are_the_published_rows_of_the_seed(learner):
     """The seed is that of trigger and poison, at a rate of .1."""
-    settings = tuple(published.Setting(10, C, gamma) for C, gamma in SETTINGS[learner])
+    settings = tuple(published.PublishedSetting(10, C, gamma) for C, gamma in SETTINGS[learner])
     found = SlopeTask(learner, (7, 1), 3, settings).run(images)["rows"]
     for row, setting in zip(found, settings, strict=True):
         data = poisoned(0.1, seed=10)

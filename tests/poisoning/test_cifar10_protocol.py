@@ -9,7 +9,7 @@ from sklearn.model_selection import train_test_split
 from backdoor_curves.datasets.cifar10 import CLASSES, FileRows
 from backdoor_curves.poisoning import paper_protocol as protocol
 from backdoor_curves.study.file.config import DataConfig
-from backdoor_curves.study.plan.cells import class_names
+from backdoor_curves.study.plan.names import class_names
 from backdoor_curves.study.plan.sources import draw
 
 PAIR = (2, 5)

@@ -18,7 +18,7 @@ import pytest
 from sklearn.metrics.pairwise import rbf_kernel
 
 from backdoor_curves.paper.numbers import published
-from backdoor_curves.paper.numbers.published import Setting
+from backdoor_curves.paper.numbers.published import PublishedSetting
 from backdoor_curves.poisoning import paper_protocol as protocol
 
 SHARED = Path(__file__).parents[2].parent / "shared"
@@ -105,10 +105,10 @@ def test_rows_of_the_published_files_are_met(learner, data):
 
 
 FAULTY = {
-    "logistic": Setting(10, 4.641588833612782, None),
-    "ridge": Setting(11, 0.774263682681127, None),
-    "svm": Setting(100, 0.774263682681127, None),
-    "svm-rbf": Setting(101, 2.1544346900318834, 0.004999999999999999),
+    "logistic": PublishedSetting(10, 4.641588833612782, None),
+    "ridge": PublishedSetting(11, 0.774263682681127, None),
+    "svm": PublishedSetting(100, 0.774263682681127, None),
+    "svm-rbf": PublishedSetting(101, 2.1544346900318834, 0.004999999999999999),
 }
 
 
@@ -140,17 +140,17 @@ def test_wrong_formulas_miss_the_published_column(learner, data, monkeypatch):
 # Source: results/binary/mnist of the repository that was published with the paper, one row of each of five files.
 # fmt: off
 OTHERS = [
-    ("logistic", (3, 0), 3, Setting(11, 0.1291549665014884, None), (
+    ("logistic", (3, 0), 3, PublishedSetting(11, 0.1291549665014884, None), (
         0.998, 0.998, 0.768, 0.9846666666666667, -0.7159981912335807, 0.7195065955534334, 53962.99466650751,
         7.598203213474168, 0.8617401765045147, 16.850239386142356)),
-    ("ridge", (5, 2), 3, Setting(10, 166.81005372000593, None), (
+    ("ridge", (5, 2), 3, PublishedSetting(10, 166.81005372000593, None), (
         0.962, 0.962, 0.99, 0.998, 229.9998989634096, 90629.87187838211, 6797240390.878658,
         3.58127833034491, 0.00043172772779232724, 11.688114835525255)),
-    ("svm", (5, 2), 3, Setting(100, 0.0001, None), (0.962, 0.968, 0.038, 0.868, *(9999.0,) * 6)),
-    ("svm", (7, 1), 6, Setting(1, 0.1291549665014884, None), (
+    ("svm", (5, 2), 3, PublishedSetting(100, 0.0001, None), (0.962, 0.968, 0.038, 0.868, *(9999.0,) * 6)),
+    ("svm", (7, 1), 6, PublishedSetting(1, 0.1291549665014884, None), (
         0.988, 0.986, 0.99, 0.996, -1.2518854265149348, 3.5117797242520905, 263383.4793189068,
         3.429407322334258, 0.0, 8.086520450227727)),
-    ("svm-rbf", (3, 0), 3, Setting(101, 2.1544346900318834, 0.0015811388300841895), (
+    ("svm-rbf", (3, 0), 3, PublishedSetting(101, 2.1544346900318834, 0.0015811388300841895), (
         0.996, 0.996, 0.014, 0.896, -1.8314625899397496, 39.07966580185992, 2930974.9351394936,
         2.511625601159666, 0.7293005739111147, 4.0624429940711195)),
 ]

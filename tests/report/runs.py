@@ -20,10 +20,11 @@ from backdoor_curves.study.file.config import (
     Study,
     TriggerConfig,
 )
-from backdoor_curves.study.plan.cells import Cell
+from backdoor_curves.study.plan.scenario import Cell
 from backdoor_curves.study.run_study import Wishes, run_study
 from backdoor_curves.study.store.run import Run, load_run
 from backdoor_curves.study.store.sqlite import Store, read_cells
+from study.small_study import a_cell
 
 DIGITS = Experiment(
     data=(DataConfig(n_train=120, n_test=80),),
@@ -70,21 +71,8 @@ def real_run(name: str) -> Run:
 
 
 def cell(lam: float = 1.0, seed: int = 0, **changes: Any) -> Cell:
-    """A cell of ridge, with some coordinates replaced by anything."""
-    parts: dict[str, Any] = {
-        "data": DataConfig(),
-        "trigger": TriggerConfig(),
-        "poison": PoisonConfig(),
-        "learner": "ridge",
-        "intercept": "free",
-        "method": "auto",
-        "lam": lam,
-        "gamma": None,
-        "rate": 0.1,
-        "seed": seed,
-        "keep": KeepConfig(),
-    }
-    return Cell(**parts | changes)
+    """A cell of ridge, with some of its values replaced by anything."""
+    return a_cell(lam=lam, seed=seed, **changes)
 
 
 def numbers(accuracy: float = 0.9, asr: float = 0.1) -> dict[str, float]:

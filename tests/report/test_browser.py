@@ -73,7 +73,7 @@ def test_the_slider_moves_marks_table_and_address_together(browser, pages):
     run = real_run("digits")
     chosen = re.search(r"cell=([0-9a-f]+)", browser.execute_script("return location.hash"))[1]
     one = next(c for c in run.cells if c.key == chosen)
-    curves = [run.curve(c) for c in run.cells if {**c.coordinates, "seed": 0} == {**one.coordinates, "seed": 0}]
+    curves = [run.curve(c) for c in run.cells if (c.scenario, c.setting) == (one.scenario, one.setting)]
     expected = sum(curve.loss("triggered", 0.5) for curve in curves) / len(curves)
     # Four digits, straight lines that stay within .004 of the height of the picture.
     assert float(readout(browser)["triggered loss"][1]) == pytest.approx(expected, abs=0.01 * max(1.0, expected))
@@ -137,7 +137,7 @@ def test_pointing_at_the_curve_reads_beta_loss_and_accuracy(browser, pages):
 def test_a_link_to_a_cell_opens_its_scenario_setting_and_seed(browser, pages):
     """So that a colleague sees what was meant; any seed's key will do, and a wrong one harms nothing."""
     run = real_run("digits")
-    meant = next(c for c in run.cells if c.coordinates["seed"] == 1 and c.coordinates["lambda"] == 10.0)
+    meant = next(c for c in run.cells if c.seed == 1 and c.setting.lam == 10.0)
     opened(browser, pages("digits"), f"#cell={meant.key}&beta=0.25")
     assert browser.find_element("id", "what").text.startswith("Ridge, λ = 10, p = 5")
     assert browser.find_element("id", "here").text == "β = 0.25"
@@ -286,7 +286,7 @@ def contrast(one, other):
 
 def test_hostile_texts_are_shown_as_text(browser, tmp_path):
     """Names and errors come from files and other people's code: none of it runs, loads or spills."""
-    cells = [(cell(learner=words, seed=k), numbers()) for k, words in enumerate(HOSTILE)]
+    cells = [(cell(kind=words, seed=k), numbers()) for k, words in enumerate(HOSTILE)]
     cells += [(cell(lam=9.0, seed=k), words) for k, words in enumerate(HOSTILE)]
     path = write_report(made_up(cells, tmp_path, name=HOSTILE[0]), tmp_path / "page.html", command=HOSTILE[1])
     opened(browser, path)

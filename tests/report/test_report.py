@@ -24,9 +24,10 @@ from backdoor_curves.report.page.provenance import as_toml
 from backdoor_curves.report.page.series import BETAS, TOLERANCE, series_of, thinned
 from backdoor_curves.report.page.svg import Scale, axis_left, ticks
 from backdoor_curves.report.page.words import headline, percent, points, shown, verdict
-from backdoor_curves.search.safety import Bounds
+from backdoor_curves.search.safe_region import Bounds
 from backdoor_curves.study.compute.cell import curve_as_bytes
-from backdoor_curves.study.file.config import Study, built_in_study, read_study
+from backdoor_curves.study.file.config import Study
+from backdoor_curves.study.file.study_file import built_in_study, read_study
 
 
 class Strict(HTMLParser):
@@ -297,7 +298,7 @@ def test_ten_thousand_cells_fit_and_what_is_left_out_is_counted(tmp_path, curve)
 def test_one_learner_with_ten_thousand_settings_is_thinned_and_judged_whole(tmp_path):
     """A grid of a hundred by a hundred: the best setting is named though most are not drawn."""
     cells = [
-        (cell(lam=1.0 + i, gamma=1.0 + j, learner="rbf-svm"), numbers(0.9, 0.5)) for i in range(100) for j in range(100)
+        (cell(lam=1.0 + i, gamma=1.0 + j, kind="rbf-svm"), numbers(0.9, 0.5)) for i in range(100) for j in range(100)
     ]
     cells[5150] = (cells[5150][0], numbers(0.95, 0.01))
     content = content_of(made_up(cells, tmp_path), Bounds())
@@ -324,7 +325,7 @@ def test_many_seeds_share_the_room_for_curves(tmp_path, curve):
 def test_texts_from_outside_are_escaped_and_cut(tmp_path, k):
     """Wherever a run can bring them in: learner, study, reason, command."""
     words = HOSTILE[k]
-    cells = [(cell(learner=words), numbers()), (cell(lam=2.0), words)]
+    cells = [(cell(kind=words), numbers()), (cell(lam=2.0), words)]
     text = page_of(made_up(cells, tmp_path, name=words), tmp_path, command=words)
     body = re.sub(r"<script>.*?</script>\s*</body>", "", text, flags=re.S)
     assert "<script>alert" not in body
@@ -337,7 +338,7 @@ def test_what_is_written_from_right_to_left_turns_nothing_beside_it_round(tmp_pa
     """Marks that turn the direction are shown as unknown characters, letters are isolated."""
     assert shown("\u202eabc\u202c") == "�abc�"
     assert shown("אב 12") == "\u2068אב 12\u2069"
-    text = page_of(made_up([(cell(learner="אב"), numbers())], tmp_path), tmp_path)
+    text = page_of(made_up([(cell(kind="אב"), numbers())], tmp_path), tmp_path)
     assert len(re.findall("אב", text)) == len(re.findall("\u2068אב\u2069", text)) > 5
 
 
@@ -368,7 +369,7 @@ def test_lines_of_the_page_stay_within_a_pixel_of_the_curves():
 def test_bands_are_the_range_of_the_seeds():
     """Mean, lowest and highest at each beta, from the curves themselves."""
     run = real_run("digits")
-    pair = [c for c in run.cells if {**c.coordinates, "seed": 0} == {**run.cells[0].coordinates, "seed": 0}]
+    pair = [c for c in run.cells if (c.scenario, c.setting) == (run.cells[0].scenario, run.cells[0].setting)]
     series = series_of(run, pair)
     values = np.stack([run.curve(c).loss("triggered", series.betas) for c in pair])
     assert series.n_seeds == 2
@@ -438,7 +439,7 @@ def test_the_page_opens_where_the_headline_finds_safe_settings(tmp_path, asr, op
     """Were it another scenario, the first thing seen would contradict the sentence above."""
     learners = ("ridge", "logistic")
     cells = [
-        (cell(rate=rate, learner=learner), numbers(asr=one))
+        (cell(rate=rate, kind=learner), numbers(asr=one))
         for rate, both in asr.items()
         for learner, one in zip(learners, both, strict=True)
     ]

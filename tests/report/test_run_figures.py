@@ -11,24 +11,23 @@ from matplotlib.figure import Figure
 
 from backdoor_curves.report.figures.run_figures import figures, figures_for_print
 from backdoor_curves.report.figures.safe_map import draw_safe_maps
-from backdoor_curves.report.names import Place
-from backdoor_curves.search.safety import safe_regions
-from backdoor_curves.study.file.config import LearnerConfig, PoisonConfig
+from backdoor_curves.search.safe_region import Trial, safe_regions
+from backdoor_curves.study.file.config import DataConfig, LabelPolicy, LearnerConfig, PoisonConfig, TriggerConfig
+from backdoor_curves.study.plan.names import data_name, scenario_file_name, scenario_title, trigger_name
+from backdoor_curves.study.plan.scenario import Scenario
 from backdoor_curves.study.store.run import load_run
 from study.small_study import finished, small, small_run
-
-PLACE = {"data": "toy", "trigger": "t", "labels": "next", "injection": "replace", "rate": 0.1, "seed": 0}
 
 
 def drawn(learner: str, settings: dict[tuple[float, float | None], tuple[float, float] | None]) -> Figure:
     """The map of settings, each with clean accuracy and ASR, or None where it is not done."""
-    rows = [
-        PLACE
-        | {"learner": learner, "lambda": lam, "gamma": gamma}
-        | dict(zip(("clean_accuracy_at_1", "asr_at_1"), found or (None, None), strict=True))
+    trials = [
+        Trial(
+            "toy", learner, {"lambda": lam} | ({} if gamma is None else {"gamma": gamma}), 0, *(found or (None, None))
+        )
         for (lam, gamma), found in settings.items()
     ]
-    return draw_safe_maps([[(learner, region) for region in safe_regions(rows)]], "title")
+    return draw_safe_maps([[(learner, region) for region in safe_regions(trials)]], "title")
 
 
 def grounds(figure: Figure) -> list[tuple[float, float]]:
@@ -65,19 +64,21 @@ def test_a_setting_that_is_not_done_is_hatched_and_has_no_number():
     assert hatched.get_xy() == (0.5, -0.5)
 
 
-def test_the_title_of_a_place_says_what_it_is_of_and_what_differs():
+def test_the_title_of_a_scenario_says_what_it_is_of_and_what_differs():
     """Labels and injection only where the run has several; a small rate is not taken for a part of a name."""
-    place = Place("mnist 7-1", "random 3 x 3", "next", "replace", 1e-5)
-    other = Place("mnist 7-1", "random 3 x 3", "1", "append", 1e-5)
-    assert place.title([place]) == "mnist 7-1, random 3 x 3, p = 1e-05"
-    assert place.title([place, other]) == "mnist 7-1, random 3 x 3, labels next, injection replace, p = 1e-05"
-    assert place.file_name != other.file_name
+    at = DataConfig("mnist", (7, 1)), TriggerConfig(size=3)
+    scenario, other = (Scenario(*at, policy, 1e-5) for policy in (LabelPolicy(), LabelPolicy(1, "append")))
+    assert scenario_title(scenario, [scenario]) == "mnist 7-1, random 3 x 3, p = 1e-05"
+    both = scenario_title(scenario, [scenario, other])
+    assert both == "mnist 7-1, random 3 x 3, labels next, injection replace, p = 1e-05"
+    assert scenario_file_name(scenario) != scenario_file_name(other)
 
 
 def test_figures_for_print_say_data_trigger_and_rate(tmp_path):
     """Each of them, so that it stands without its file name; labels too where they differ."""
     run = small_run()
-    data, trigger = (run.cells[0].coordinates[name] for name in ("data", "trigger"))
+    scenario = run.cells[0].scenario
+    data, trigger = data_name(scenario.data), trigger_name(scenario.trigger)
     titles = {name: figure.get_suptitle() for name, figure in figures_for_print(run)}
     assert sorted({name.partition("_")[0] for name in titles}) == ["curves", "deviation", "safe", "slopes"]
     for name, title in titles.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from statistics import mean, median, stdev
 
 import numpy as np
@@ -11,16 +12,16 @@ import pytest
 from backdoor_curves.report.tables.text import as_text, legend, safe_text
 from backdoor_curves.study.compute.cell import curve_from_bytes
 from backdoor_curves.study.file.config import LearnerConfig, TriggerConfig
-from study.small_study import done_here, four_learners, small, small_run
+from study.small_study import a_cell, done_here, four_learners, small, small_run, stored
 
 
 def table_of(study):
-    """The rows of a study as `Run.table` gives them, and its curves and controls."""
+    """The cells of a study as `Run.cells` has them, and its curves and controls."""
     plan, outcomes = done_here(study)
-    cells = [(planned.cell, outcomes[planned.key]) for planned in plan.cells]
-    rows = [{**cell.coordinates(), **outcome.numbers, "seconds": 0.1, "error": ""} for cell, outcome in cells]
-    curves = [{name: curve_from_bytes(record) for name, record in outcome.records.items()} for _, outcome in cells]
-    return rows, curves
+    found = [(planned.cell, outcomes[planned.key]) for planned in plan.cells]
+    cells = [stored(cell, outcome.numbers) for cell, outcome in found]
+    curves = [{name: curve_from_bytes(record) for name, record in outcome.records.items()} for _, outcome in found]
+    return cells, curves
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +74,7 @@ def test_the_table_has_a_line_a_setting_with_mean_and_deviation(three_seeds):
 
 def test_one_seed_has_no_deviation():
     """The deviation of one number is not zero but unknown."""
-    one = small_run().table()[:1]
+    one = small_run().cells[:1]
     assert "±0.000" not in as_text(one).replace("exact, ±", "")
     assert as_text(one).count("±") == 1  # the bound of the exact path
     assert "standard deviation" not in legend(one)
@@ -91,17 +92,17 @@ def test_refits_have_an_estimate_of_their_slope_and_say_so():
     assert "≈: estimated by refits" in legend(table)
 
 
-def failed(row):
-    return {**dict.fromkeys(row), **dict(list(row.items())[:9]), "error": "ValueError: no luck", "control_area": None}
+def failed(cell):
+    return replace(cell, status="failed", numbers={}, reason="ValueError: no luck")
 
 
 def test_failed_cells_show():
     """A setting without its failed seeds would pass for whole."""
-    rows = small_run().table()
-    header, first, second = as_text([failed(rows[0]), *rows[1:]]).splitlines()
+    cells = small_run().cells
+    header, first, second = as_text([failed(cells[0]), *cells[1:]]).splitlines()
     assert first.endswith(", 1 of 2 failed")
     assert "failed" not in header + second
-    _, first, second = as_text([*map(failed, rows[:2]), *rows[2:]]).splitlines()
+    _, first, second = as_text([*map(failed, cells[:2]), *cells[2:]]).splitlines()
     assert first.endswith("failed: ValueError: no luck")
     assert first.split()[-8:-4] == ["-", "-", "-", "-"]
 
@@ -118,20 +119,19 @@ def test_what_differs_between_cells_has_a_column_and_what_does_not_has_none(thre
 def test_exact_paths_show_their_certificate_and_refits_what_did_not_converge():
     """An exact number and one of a solver that gave up must not look alike; the legend says what the bound is."""
     table, _ = table_of(four_learners())
-    for line, group in zip(as_text(table).splitlines()[1:], table, strict=True):
-        exact = group["method"] != "refit"
-        assert line.endswith(f"  exact, ±{group['score_bound']:.0e}" if exact else "  refit")
+    for line, cell in zip(as_text(table).splitlines()[1:], table, strict=True):
+        exact = cell.numbers["method"] != "refit"
+        assert line.endswith(f"  exact, ±{cell.numbers['score_bound']:.0e}" if exact else "  refit")
     assert "bound on a score's distance to the optimum" in legend(table)
     study = small(learners=(LearnerConfig("linear-svm", (1.0,), method="refit"),), rates=(0.5,), seeds=(0,))
-    rows, _ = table_of(study)
-    assert as_text([{**rows[0], "betas_missed": 2}]).endswith("  refit, 2 fits unconverged")
+    (cell,), _ = table_of(study)
+    assert as_text([replace(cell, numbers={**cell.numbers, "betas_missed": 2})]).endswith("  refit, 2 fits unconverged")
 
 
 def test_where_a_learner_is_safe_is_said_in_a_line_each():
     """The most accurate of those near the best and hardly attacked, reckoned here by hand; or none."""
-    rows = [
-        {"data": "d", "trigger": "t", "labels": "next", "injection": "replace", "learner": learner, "rate": 0.1}
-        | {"lambda": lam, "gamma": None, "seed": seed, "clean_accuracy_at_1": accuracy, "asr_at_1": asr}
+    found = [
+        stored(a_cell(kind=learner, lam=lam, seed=seed), {"clean_accuracy_at_1": accuracy, "asr_at_1": asr})
         for learner, cells in {
             "ridge": [(1.0, 0.99, 0.9), (10.0, 0.98, 0.3), (100.0, 0.975, 0.1), (1e3, 0.971, 0.0)],
             "logistic": [(1.0, 0.99, 0.9), (10.0, 0.90, 0.1)],
@@ -139,10 +139,10 @@ def test_where_a_learner_is_safe_is_said_in_a_line_each():
         for lam, accuracy, asr in cells
         for seed in (0, 1)
     ]
-    head, *lines = safe_text(rows).splitlines()
+    head, *lines = safe_text(found).splitlines()
     assert "within 0.02" in head
     assert [" ".join(line.split()) for line in lines] == [
         "p 0.1 ridge 2 of 4 settings safe, best lambda 100: clean acc. 0.975, ASR 0.100",
         "p 0.1 logistic none of 2 settings is safe",
     ]
-    assert safe_text([row | {"asr_at_1": None} for row in rows]) == ""
+    assert safe_text(list(map(failed, found))) == ""

@@ -18,7 +18,7 @@ def in_workers(tmp_path, monkeypatch):
             "import backdoor_curves.study.compute.cell as work\n"
             "real = work.estimator\n"
             "def estimator(cell):\n"
-            f"    if cell.lam == {FAULTY}:\n"
+            f"    if cell.setting.lam == {FAULTY}:\n"
             f"        {code}\n"
             "    return real(cell)\n"
             "work.estimator = estimator\n"

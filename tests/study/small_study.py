@@ -3,36 +3,40 @@
 from __future__ import annotations
 
 import atexit
+import dataclasses
 import io
 import os
 import shutil
 import tempfile
-from dataclasses import replace
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
+from msgspec.structs import replace
 
 from backdoor_curves.study.compute.cell import Outcome, compute, prepare
 from backdoor_curves.study.file.config import (
     DataConfig,
     Experiment,
     KeepConfig,
+    LabelPolicy,
     LearnerConfig,
     PoisonConfig,
     Study,
     TriggerConfig,
 )
 from backdoor_curves.study.plan.cells import Plan, Planned, make_plan
+from backdoor_curves.study.plan.scenario import Cell, Learner, Scenario, Setting
 from backdoor_curves.study.plan.sources import read_rows
 from backdoor_curves.study.run_study import Progress, Wishes, run_study
 from backdoor_curves.study.store.run import Run, load_run, stores_of
-from backdoor_curves.study.store.sqlite import read_cells, read_record
+from backdoor_curves.study.store.sqlite import StoredCell, read_cells, read_record
 
 FAULTY = 6.0
 """The lambda of the cell that goes wrong, see the fixture `in_workers`."""
+HYPERPARAMETERS = {"lam": "lambda", "gamma": "gamma"}
 WISHES = Wishes(n_jobs=1, memory=2.0**33)
 
 
@@ -83,7 +87,7 @@ def small_run() -> Run:
 
 def finished(study: Study, folder: Path, **wishes: Any) -> Progress:
     """Run a study to its end, and say where that was."""
-    return list(run_study(study, folder, replace(WISHES, **wishes)))[-1]
+    return list(run_study(study, folder, dataclasses.replace(WISHES, **wishes)))[-1]
 
 
 def content(folder: Path) -> dict[tuple[str, str], Any]:
@@ -93,7 +97,7 @@ def content(folder: Path) -> dict[tuple[str, str], Any]:
         for cell in read_cells(store):
             if cell.status == "failed" and found.get((cell.key, "cell"), ("",))[0] == "done":
                 continue
-            found[cell.key, "cell"] = cell.status, dict(cell.coordinates), dict(cell.numbers), cell.data, cell.reason
+            found[cell.key, "cell"] = cell.status, cell.cell, dict(cell.numbers), cell.data, cell.reason
             for name in ("curve", "control", "arrays", "explanation", "decision regions"):
                 record = read_record(store, cell.key, name)
                 if record is not None:
@@ -108,9 +112,35 @@ def tree(folder: Path) -> dict[str, bytes | None]:
 
 
 def cell_of(study: Study, **changes: Any) -> Planned:
-    """The first cell of a study, with some coordinates replaced."""
+    """The first cell of a study, with some of its values replaced."""
     first = make_plan(study).cells[0]
-    return first._replace(cell=msgspec.structs.replace(first.cell, **changes))
+    return first._replace(cell=changed(first.cell, **changes))
+
+
+def changed(cell: Cell, **changes: Any) -> Cell:
+    """A cell with some of its values replaced, wherever they stand in it; of hyperparameters `lam` and `gamma`."""
+    scenario, setting = cell.scenario, cell.setting
+    of_scenario = {name: changes.pop(name) for name in Scenario.__struct_fields__ if name in changes}
+    of_learner = {name: changes.pop(name) for name in Learner.__struct_fields__ if name in changes}
+    values = setting.values | {name: changes.pop(key) for key, name in HYPERPARAMETERS.items() if key in changes}
+    known = {name: value for name, value in values.items() if value is not None}
+    return replace(
+        cell,
+        scenario=replace(scenario, **of_scenario),
+        setting=Setting.of(replace(setting.learner, **of_learner), known),
+        **changes,
+    )
+
+
+def stored(cell: Cell, numbers: Mapping[str, Any], key: str = "") -> StoredCell:
+    """A cell that is done, as a store has it."""
+    return StoredCell(key, "done", cell, "", numbers, "", 0.1)
+
+
+def a_cell(**changes: Any) -> Cell:
+    """Ridge at lambda = 1 on the bundled digits, with some of its values replaced, see `changed`."""
+    scenario = Scenario(DataConfig(), TriggerConfig(), LabelPolicy(), 0.1)
+    return changed(Cell(scenario, Setting.of(Learner("ridge"), {"lambda": 1.0}), 0), **changes)
 
 
 def processes_with(token: str) -> list[int]:

@@ -32,7 +32,7 @@ def rows():
 
 
 def of(learner, **changes):
-    return estimator(cell_of(small(), learner=learner, lam=7.0, **changes).cell)
+    return estimator(cell_of(small(), kind=learner, lam=7.0, **changes).cell)
 
 
 def test_ridge_is_at_the_optimum_of_lambda_over_two(rows):
@@ -99,7 +99,7 @@ def test_a_cell_is_the_same_to_the_last_bit_whatever_came_before_it():
     """Alone on a new bench, or last after all others in either order: so runs can be stopped, split and merged."""
     plan, outcomes = done_here(four_learners(keep=KeepConfig(knots=True, coefficients=True)))
     assert not any(outcome.reason for outcome in outcomes.values())
-    rows = draw(plan.cells[0].cell.data, 0, None, offline=True)
+    rows = draw(plan.cells[0].cell.scenario.data, 0, None, offline=True)
     for group in plan.groups:
         cells = [planned for planned in plan.cells if planned.group == group.number]
         backwards = prepare(group, *rows)
@@ -111,7 +111,7 @@ def test_a_cell_is_the_same_to_the_last_bit_whatever_came_before_it():
 def test_cells_add_nothing_to_the_shared_kernel():
     """All rows are in it from the start, so that no cell finds values that depend on who came before."""
     plan = make_plan(four_learners(poison=(PoisonConfig(control=True),)))
-    rows = draw(plan.cells[0].cell.data, 0, None, offline=True)
+    rows = draw(plan.cells[0].cell.scenario.data, 0, None, offline=True)
     for group in plan.groups:
         bench = prepare(group, *rows)
         before = {key: kernel.kept for key, kernel in bench.shared.kernels.items()}
@@ -119,7 +119,9 @@ def test_cells_add_nothing_to_the_shared_kernel():
             if planned.group == group.number:
                 compute(planned.key, planned.cell, bench)
         assert {key: kernel.kept for key, kernel in bench.shared.kernels.items()} == before
-        assert bool(before) == (group.first.learner in ("linear-svm", "rbf-svm") and group.first.method != "refit")
+        assert bool(before) == (
+            group.first.setting.learner.kind in ("linear-svm", "rbf-svm") and group.first.method != "refit"
+        )
 
 
 def on_a_plateau(**changes):
@@ -137,7 +139,7 @@ def test_cells_on_a_plateau_share_the_path_of_the_smallest_lambda(monkeypatch):
     plan, outcomes = done_here(on_a_plateau())
     assert sorted(followed) == [0.5, 0.5, 100.0, 100.0]  # C = 10 is served by C = 100
     for planned in plan.cells:
-        _, alone = done_here(on_a_plateau(learners=(LearnerConfig("rbf-svm", (planned.cell.lam,), (1.0,)),)))
+        _, alone = done_here(on_a_plateau(learners=(LearnerConfig("rbf-svm", (planned.cell.setting.lam,), (1.0,)),)))
         ours, theirs = outcomes[planned.key].numbers, alone[planned.key].numbers
         for name, value in theirs.items():
             if name not in ("method", "score_bound") and value is not None:  # the latter is of rounding errors
@@ -190,17 +192,17 @@ def test_a_cell_is_the_curve_of_its_seed_and_rate():
     kept = {p.key: curve_from_bytes(outcomes[p.key].records["curve"]) for p in plan.cells}
     for planned in plan.cells:
         cell = planned.cell
-        train, test = draw(cell.data, cell.seed, None, offline=True)
-        parts = {"data": cell.data, "trigger": cell.trigger, "policy": cell.poison}
-        data = poisoned(train, test, **parts, rates=(cell.rate,), seed=cell.seed)[cell.rate]
+        rate = cell.scenario.rate
+        train, test = draw(cell.scenario.data, cell.seed, None, offline=True)
+        data = poisoned(train, test, cell, (rate,))[rate]
         alone = bc.backdoor_learning_curve(estimator(cell), data, method=cell.method).loss("triggered", [0.0, 1.0])
         for other in plan.cells:
             if msgspec.structs.replace(other.cell, seed=cell.seed) == cell:
                 agree = np.allclose(kept[other.key].loss("triggered", [0.0, 1.0]), alone, rtol=1e-7)
                 assert agree == (other.cell.seed == cell.seed)
         assert outcomes[planned.key].numbers["area"] == pytest.approx(kept[planned.key].area(), rel=1e-12)
-        assert kept[planned.key].info.rate == cell.rate
-        assert kept[planned.key].info.hyperparameters["lambda"] == pytest.approx(cell.lam, rel=1e-15)
+        assert kept[planned.key].info.rate == rate
+        assert kept[planned.key].info.hyperparameters["lambda"] == pytest.approx(cell.setting.lam, rel=1e-15)
 
 
 def test_a_control_is_computed_only_where_it_is_asked_for():
@@ -253,9 +255,9 @@ def test_coefficients_are_those_of_the_path():
         with np.load(io.BytesIO(outcomes[planned.key].records["arrays"])) as arrays:
             if planned.cell.method == "refit":
                 assert set(arrays.files) == {"betas", "knots"}
-            elif planned.cell.learner in ("linear-svm", "rbf-svm"):
+            elif planned.cell.setting.learner.kind in ("linear-svm", "rbf-svm"):
                 assert arrays["duals"].shape[0] == 2
-                assert arrays["duals"].max() <= 1 / planned.cell.lam * (1 + 1e-9)
+                assert arrays["duals"].max() <= 1 / planned.cell.setting.lam * (1 + 1e-9)
                 assert arrays["knots"].size
             else:
                 assert arrays["coef"].shape[0] == 2
@@ -276,7 +278,7 @@ def test_a_cell_that_fails_is_an_outcome_with_its_reason_in_one_line(monkeypatch
     plan, outcomes = done_here(small())
     for planned in plan.cells:
         reason = outcomes[planned.key].reason
-        assert reason == (f"{type(error).__name__}: two lines" if planned.cell.rate == 0.5 else "")
+        assert reason == (f"{type(error).__name__}: two lines" if planned.cell.scenario.rate == 0.5 else "")
 
 
 def test_a_fault_of_ours_says_that_it_is_one(monkeypatch):

@@ -8,21 +8,15 @@ import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.pipeline import make_pipeline
-from small_study import cell_of, content, finished, small
+from small_study import content, finished, small
 
 import backdoor_curves as bc
 from backdoor_curves.data.samples import Samples
 from backdoor_curves.study import run_study as running
 from backdoor_curves.study.compute.cell import estimator
 from backdoor_curves.study.compute.features import FeatureTable
-from backdoor_curves.study.file.config import (
-    DataConfig,
-    FeaturesConfig,
-    LearnerConfig,
-    StudyError,
-    TriggerConfig,
-    read_study,
-)
+from backdoor_curves.study.file.config import DataConfig, FeaturesConfig, LearnerConfig
+from backdoor_curves.study.file.study_file import StudyError, read_study
 from backdoor_curves.study.plan import cells as planning
 from backdoor_curves.study.plan import sources
 from backdoor_curves.study.store.run import load_run
@@ -75,22 +69,10 @@ def test_a_cell_is_the_curve_of_a_pipeline_on_stamped_images(tmp_path):
     assert finished(featured(), tmp_path / "run").failed == 0
     run = load_run(tmp_path / "run")
     for cell in run.cells:
-        coordinates = cell.coordinates
-        seed, rate = coordinates["seed"], coordinates["rate"]
-        train, test = sources.draw(FEATURED, seed, None, True)
-        data = sources.poisoned(
-            train,
-            test,
-            data=FEATURED,
-            trigger=TriggerConfig(),
-            policy=small().experiments[0].poison[0],
-            rates=(rate,),
-            seed=seed,
-        )[rate]
-        planned = cell_of(
-            small(), learner=coordinates["learner"], lam=coordinates["lambda"], gamma=coordinates["gamma"]
-        )
-        direct = bc.backdoor_learning_curve(make_pipeline(Projection(), estimator(planned.cell)), data)
+        rate = cell.scenario.rate
+        assert cell.scenario.data == FEATURED
+        data = sources.poisoned(*sources.draw(FEATURED, cell.seed, None, True), cell.cell, (rate,))[rate]
+        direct = bc.backdoor_learning_curve(make_pipeline(Projection(), estimator(cell.cell)), data)
         betas = np.linspace(0, 1, 7)
         np.testing.assert_allclose(run.curve(cell).loss("triggered", betas), direct.loss("triggered", betas), rtol=1e-6)
         assert cell.numbers["asr_at_1"] == direct.accuracy("triggered", 1.0)

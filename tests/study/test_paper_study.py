@@ -10,7 +10,7 @@ import pytest
 
 from backdoor_curves.poisoning.paper_protocol import BETAS
 from backdoor_curves.study.compute.cell import compute, curve_from_bytes, prepare
-from backdoor_curves.study.file.config import read_study
+from backdoor_curves.study.file.study_file import read_study
 from backdoor_curves.study.plan.cells import make_plan
 from backdoor_curves.study.plan.sources import draw
 
@@ -32,15 +32,16 @@ def test_it_has_the_papers_cells(plan):
     cells = [planned.cell for planned in plan.cells]
     slopes = [cell for cell in cells if cell.seed != 999]
     assert (len(slopes), len(cells) - len(slopes)) == (1600, 90)
-    assert Counter((cell.data.classes, cell.trigger.size) for cell in slopes) == {
+    assert Counter((cell.scenario.data.classes, cell.scenario.trigger.size) for cell in slopes) == {
         ((7, 1), 3): 400,
         ((3, 0), 3): 400,
         ((5, 2), 3): 400,
         ((7, 1), 6): 400,
     }
-    linear = {1 / cell.lam for cell in slopes if cell.gamma is None}
+    settings = [cell.setting for cell in slopes]
+    linear = {1 / setting.lam for setting in settings if setting.gamma is None}
     np.testing.assert_allclose(sorted(linear), np.geomspace(1e-4, 1e3, 10))
-    np.testing.assert_allclose(sorted({1 / c.lam for c in slopes if c.gamma is not None}), np.geomspace(0.1, 100, 10))
+    np.testing.assert_allclose(sorted({1 / s.lam for s in settings if s.gamma is not None}), np.geomspace(0.1, 100, 10))
     assert {cell.keep.betas for cell in cells if cell.seed == 999} == {tuple(BETAS)}
 
 
@@ -58,11 +59,12 @@ def test_slopes_are_those_that_finite_differences_gave(plan, learner, C, gamma, 
     (planned,) = (
         p
         for p in plan.cells
-        if (p.cell.data.classes, p.cell.trigger.size, p.cell.seed, p.cell.learner) == ((7, 1), 3, 1, learner)
-        and np.isclose(p.cell.lam, 1 / C, rtol=1e-9)
-        and (gamma is None or np.isclose(p.cell.gamma, gamma, rtol=1e-9))
+        if (p.cell.scenario.data.classes, p.cell.scenario.trigger.size) == ((7, 1), 3)
+        and (p.cell.seed, p.cell.setting.learner.kind) == (1, learner)
+        and np.isclose(p.cell.setting.lam, 1 / C, rtol=1e-9)
+        and (gamma is None or np.isclose(p.cell.setting.gamma, gamma, rtol=1e-9))
     )
-    bench = prepare(plan.groups[planned.group], *draw(planned.cell.data, 1, DATA, offline=True))
+    bench = prepare(plan.groups[planned.group], *draw(planned.cell.scenario.data, 1, DATA, offline=True))
     outcome = compute(planned.key, planned.cell, bench)
     assert outcome.numbers["slope_at_0"] == pytest.approx(slope, rel=1e-5)  # the digits that were written down
     curve = curve_from_bytes(outcome.records["curve"])

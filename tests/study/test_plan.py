@@ -7,24 +7,27 @@ from dataclasses import replace
 import msgspec
 import numpy as np
 import pytest
-from small_study import four_learners, small
+from small_study import changed, four_learners, small
 
-from backdoor_curves.study.file.config import DataConfig, KeepConfig, LearnerConfig, TriggerConfig, built_in_study
-from backdoor_curves.study.plan import cells as plan_module
-from backdoor_curves.study.plan.cells import key_of, make_plan
+from backdoor_curves.study.file.config import DataConfig, KeepConfig, LabelPolicy, LearnerConfig, TriggerConfig
+from backdoor_curves.study.file.study_file import built_in_study
+from backdoor_curves.study.plan import keys
+from backdoor_curves.study.plan.cells import make_plan
+from backdoor_curves.study.plan.keys import key_of
+from backdoor_curves.study.plan.names import coordinates
 
 
 def test_cells_go_learner_by_learner_and_seeds_run_fastest():
     """The table and results.csv keep this order, so that seeds of one setting stand together."""
     study = small(learners=(LearnerConfig("ridge", (1.0, 2.0)), LearnerConfig("rbf-svm", (3.0,), (0.1, 0.2))))
     order = [planned.cell for planned in make_plan(study).cells]
-    assert [(c.learner, c.lam, c.gamma) for c in order[::4]] == [
+    assert [(c.setting.learner.kind, c.setting.lam, c.setting.gamma) for c in order[::4]] == [
         ("ridge", 1.0, None),
         ("ridge", 2.0, None),
         ("rbf-svm", 3.0, 0.1),
         ("rbf-svm", 3.0, 0.2),
     ]
-    assert [(c.rate, c.seed) for c in order[:4]] == [(0.1, 0), (0.1, 1), (0.5, 0), (0.5, 1)]
+    assert [(c.scenario.rate, c.seed) for c in order[:4]] == [(0.1, 0), (0.1, 1), (0.5, 0), (0.5, 1)]
 
 
 def test_keys_are_unique_and_the_same_each_time():
@@ -47,13 +50,18 @@ def test_keys_are_unique_and_the_same_each_time():
         {"data": DataConfig(n_train=61, n_test=40)},
         {"keep": KeepConfig(knots=True)},
         {"keep": KeepConfig(explanations=True)},
+        {"kind": "logistic"},
+        {"intercept": "penalised"},
+        {"gamma": 0.1},
+        {"policy": LabelPolicy(1)},
+        {"control": False},
     ],
     ids=lambda changes: next(iter(changes)),
 )
 def test_a_key_changes_with_every_coordinate(changes):
     """What is computed or kept differently is another cell."""
     cell = make_plan(small()).cells[0].cell
-    assert key_of(msgspec.structs.replace(cell, **changes), "a") != key_of(cell, "a")
+    assert key_of(changed(cell, **changes), "a") != key_of(cell, "a")
 
 
 def test_a_key_changes_with_the_data_and_the_algorithm(monkeypatch):
@@ -61,7 +69,7 @@ def test_a_key_changes_with_the_data_and_the_algorithm(monkeypatch):
     cell = make_plan(small()).cells[0].cell
     before = key_of(cell, "a")
     assert key_of(cell, "b") != before
-    monkeypatch.setattr(plan_module, "ALGORITHM", 99)
+    monkeypatch.setattr(keys, "ALGORITHM", 99)
     assert key_of(cell, "a") != before
 
 
@@ -71,9 +79,9 @@ def test_a_group_has_all_lambdas_and_rates_of_one_learner_gamma_and_seed():
     assert len(plan.groups) == 5 * 2
     for group in plan.groups:
         cells = [planned.cell for planned in plan.cells if planned.group == group.number]
-        alike = {(c.learner, c.intercept, c.method, c.gamma, c.seed) for c in cells}
+        alike = {(c.setting.without("lambda"), c.method, c.seed) for c in cells}
         assert len(alike) == 1
-        assert len(cells) == len({c.lam for c in cells}) * len(group.rates)
+        assert len(cells) == len({c.setting.lam for c in cells}) * len(group.rates)
 
 
 def test_a_cell_of_two_experiments_is_one():
@@ -104,10 +112,10 @@ def test_data_that_cannot_be_had_are_an_error_of_the_plan():
 def test_names_of_coordinates_tell_apart_what_differs():
     """They are columns of the tables."""
     plan = make_plan(small(trigger=(TriggerConfig(size=1), TriggerConfig(pattern="ones", position="center"))))
-    rows = [planned.cell.coordinates() for planned in plan.cells]
+    rows = [coordinates(planned.cell) for planned in plan.cells]
     assert {row["trigger"] for row in rows} == {"random 1 x 1", "ones 2 x 2, center"}
     assert {row["data"] for row in rows} == {"digits even-odd, 60/40 rows"}
-    groups = {(p.cell.trigger, p.group) for p in plan.cells}
+    groups = {(p.cell.scenario.trigger, p.group) for p in plan.cells}
     assert len(groups) == 4  # two triggers, two seeds
     assert replace(plan.groups[0]) == plan.groups[0]
     assert np.isclose(rows[0]["rate"], 0.1)

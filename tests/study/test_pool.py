@@ -41,7 +41,7 @@ def workers() -> list:
 
 
 def reasons(study, outcomes) -> dict[float, str]:
-    return {planned.cell.lam: outcomes[planned.key].reason for planned in make_plan(study).cells}
+    return {planned.cell.setting.lam: outcomes[planned.key].reason for planned in make_plan(study).cells}
 
 
 def test_workers_compute_what_this_process_does(tmp_path):

@@ -132,7 +132,7 @@ def test_a_changed_study_says_which_cells_stay_valid(tmp_path):
     progress = list(run_study(changed, folder, replace(WISHES, accept_changes=True)))
     assert progress[0] == Progress(4, 0, 8)
     assert progress[-1] == Progress(8, 0, 8)
-    assert [cell.coordinates["lambda"] for cell in load_run(folder).cells[::4]] == [2.0, 3.0]
+    assert [cell.setting.lam for cell in load_run(folder).cells[::4]] == [2.0, 3.0]
     # and back again: nothing was deleted
     study = small(learners=(LearnerConfig("ridge", (1.0, 2.0)),))
     assert next(run_study(study, folder, replace(WISHES, accept_changes=True))) == Progress(8, 0, 8)

@@ -6,28 +6,25 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from small_study import a_cell
 
 from backdoor_curves.data.samples import Samples
 from backdoor_curves.poisoning import paper_protocol as protocol
-from backdoor_curves.study.file.config import DataConfig, PoisonConfig, TriggerConfig
+from backdoor_curves.study.file.config import DataConfig, LabelPolicy, TriggerConfig
 from backdoor_curves.study.plan.sources import content_hash, draw, poisoned, read_rows, write_rows
 
 DIGITS = DataConfig(n_train=60, n_test=40)
 MNIST = Path(__file__).parents[3] / "shared" / "data"
 
 
-PATCH, NEXT = TriggerConfig(), PoisonConfig()
-
-
-def made(seed=0, data=DIGITS, trigger=PATCH, policy=NEXT, rates=(0.1, 0.25, 0.5)):
-    train, test = draw(data, seed, None, offline=True)
-    return poisoned(train, test, data=data, trigger=trigger, policy=policy, rates=rates, seed=seed)
+def made(seed=0, data=DIGITS, rates=(0.1, 0.25, 0.5), **changes):
+    return poisoned(*draw(data, seed, None, offline=True), a_cell(data=data, seed=seed, **changes), rates)
 
 
 @pytest.mark.parametrize("injection", ["replace", "append"])
 def test_rates_are_nested_on_one_test_set(injection):
     """A curve over rates must move with the rate alone."""
-    by_rate = made(policy=PoisonConfig(injection=injection))
+    by_rate = made(policy=LabelPolicy(injection=injection))
     few, some, many = by_rate.values()
     assert set(few.poison_rows) < set(some.poison_rows) < set(many.poison_rows)
     for other in (some, many):
@@ -65,9 +62,7 @@ def test_the_papers_sampling_is_that_of_the_protocol():
     right_train, right_test = protocol.mnist_pair((7, 1), MNIST)
     assert np.array_equal(train.X, right_train.X)
     assert np.array_equal(test.y, right_test.y)
-    ours = poisoned(
-        train, test, data=config, trigger=TriggerConfig(size=3), policy=PoisonConfig(), rates=(0.1,), seed=10
-    )
+    ours = poisoned(train, test, a_cell(data=config, trigger=TriggerConfig(size=3), seed=10), (0.1,))
     right = protocol.badnet(right_train, right_test, rate=0.1, size=3, seed=10)
     assert np.array_equal(ours[0.1].poison_train.X, right.poison_train.X)
     assert np.array_equal(ours[0.1].poison_rows, right.poison_rows)

@@ -13,6 +13,7 @@ from small_study import done_here, small, tree
 
 from backdoor_curves.study.compute.cell import Outcome
 from backdoor_curves.study.store import sqlite as store_module
+from backdoor_curves.study.store.run import load_run
 from backdoor_curves.study.store.sqlite import (
     Store,
     StoreError,
@@ -44,7 +45,7 @@ def test_what_is_put_in_comes_out(tmp_path, outcomes):
     for (outcome, cell, _), kept in zip(outcomes, read_cells(path), strict=True):
         assert (kept.key, kept.status, kept.data, kept.reason) == (outcome.key, "done", "hash", "")
         assert kept.numbers == outcome.numbers
-        assert kept.coordinates == cell.coordinates()
+        assert kept.cell == cell
         assert {name: read_record(path, kept.key, name) for name in outcome.records} == outcome.records
     assert read_record(path, "another", "curve") is None
 
@@ -209,15 +210,44 @@ def test_a_store_of_a_later_version_is_refused_and_an_older_one_is_migrated(tmp_
     with Store(path) as store:
         store.add(*outcomes[0])
     monkeypatch.setattr(store_module, "STEPS", (*store_module.STEPS, "CREATE TABLE remarks (key TEXT, text TEXT);"))
+    monkeypatch.setattr(store_module, "FORMAT", store_module.FORMAT + 1)
     with pytest.raises(StoreError, match="a store of an older version; run its study once to migrate it"):
         read_cells(path)
     with Store(path) as store:
         assert store._connection.execute("SELECT count(*) FROM remarks").fetchone() == (0,)
     assert len(read_cells(path)) == 1
     monkeypatch.undo()
-    with pytest.raises(StoreError, match="format 1 or before was expected, 2 came; update backdoor-curves"):
+    with pytest.raises(StoreError, match="format 2 or before was expected, 3 came; update backdoor-curves"):
         Store(path)
     with pytest.raises(StoreError, match="update backdoor-curves"):
+        read_cells(path)
+
+
+def test_a_store_of_before_is_refused_with_what_to_do_and_left_alone(tmp_path):
+    """It has words in the place of records, and keys of another making: nothing of it could go on."""
+    path = tmp_path / "run.sqlite"
+    with sqlite3.connect(path) as old:
+        old.execute("CREATE TABLE cells (key TEXT PRIMARY KEY, coordinates TEXT NOT NULL)")
+        old.execute(f"PRAGMA application_id = {store_module.APPLICATION}")
+        old.execute("PRAGMA user_version = 1")
+    old.close()
+    before = path.read_bytes()
+    said = "format 2 or later was expected, 1 came, .* export it with that version, or move it away and run its study"
+    for use in (Store, read_cells, lambda found: load_run(found.parent)):
+        with pytest.raises(StoreError, match=said):
+            use(path)
+    assert path.read_bytes() == before
+
+
+def test_the_record_of_a_cell_that_cannot_be_read_is_a_sentence(tmp_path, outcomes):
+    """Of a later version that has forgotten to count its formats, say."""
+    path = tmp_path / "run.sqlite"
+    with Store(path) as store:
+        store.add(*outcomes[0])
+        store.commit()
+        store._connection.execute("UPDATE cells SET cell = '{\"scenario\": 3}'")
+        store._connection.commit()
+    with pytest.raises(StoreError, match="the record of a cell was expected, another came"):
         read_cells(path)
 
 

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from small_study import small_run
+from small_study import a_cell, small_run, stored
 
 from backdoor_curves.study.store.statistics import bootstrap_interval, over_seeds
 
 
-def rows(values, **more):
-    return [{"learner": "ridge", "seed": k, "method": "ridge", "area": value, **more, "error": ""}
-            for k, value in enumerate(values)]  # fmt: skip
+def cells(values, half=None, **changes):
+    """A setting with an area for each seed."""
+    return [
+        stored(a_cell(seed=k, **changes), {"method": "ridge", "area": value, "half_loss_beta": half})
+        for k, value in enumerate(values)
+    ]
 
 
 def test_mean_and_deviation_are_numpys_and_seeds_are_counted():
     """n - 1 in the deviation; a seed without the quantity is not behind the mean, and it shows."""
-    (found,) = over_seeds(rows([1.0, 4.0, None, 2.5]))
+    (found,) = over_seeds(cells([1.0, 4.0, None, 2.5]))
     assert found["mean"] == pytest.approx(2.5)
     assert found["sd"] == pytest.approx(np.std([1.0, 4.0, 2.5], ddof=1))
     assert (found["n_seeds"], found["n_cells"], found["quantity"], found["learner"]) == (3, 4, "area", "ridge")
@@ -25,17 +28,17 @@ def test_mean_and_deviation_are_numpys_and_seeds_are_counted():
 
 def test_one_seed_has_no_deviation_and_no_interval():
     """They are unknown, not zero."""
-    (found,) = over_seeds(rows([1.0]))
+    (found,) = over_seeds(cells([1.0]))
     assert (found["mean"], found["sd"], found["low"], found["high"]) == (1.0, None, None, None)
 
 
 def test_settings_are_apart_and_quantities_that_nobody_has_are_left_out():
     """The half-loss of curves that never get there has no row."""
-    table = rows([1.0, 2.0], half=None) + [{**row, "learner": "logistic"} for row in rows([3.0, 4.0], half=0.5)]
-    assert [(r["learner"], r["quantity"], r["mean"]) for r in over_seeds(table)] == [
+    found = over_seeds(cells([1.0, 2.0]) + cells([3.0, 4.0], half=0.5, kind="logistic"))
+    assert [(r["learner"], r["quantity"], r["mean"]) for r in found] == [
         ("ridge", "area", 1.5),
         ("logistic", "area", 3.5),
-        ("logistic", "half", 0.5),
+        ("logistic", "half_loss_beta", 0.5),
     ]
 
 

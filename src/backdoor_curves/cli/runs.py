@@ -54,7 +54,7 @@ def report(run: Path, margin: float, asr: float, out: Path | None, show: bool) -
     import webbrowser
 
     from backdoor_curves.report import write_report
-    from backdoor_curves.search.safety import Bounds
+    from backdoor_curves.search.safe_region import Bounds
     from backdoor_curves.study.store.run import load_run
 
     kept = load_run(run)

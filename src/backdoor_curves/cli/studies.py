@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from pathlib import Path
 
 import click
@@ -58,7 +59,7 @@ def run(
 
     Exit code: 0, 2 for a fault in what was asked, 3 where cells failed, 130 where it was interrupted.
     """
-    from backdoor_curves.study.file.config import built_in_study, read_study
+    from backdoor_curves.study.file.study_file import built_in_study, read_study
     from backdoor_curves.study.plan.resources import as_bytes, memory_of_machine
     from backdoor_curves.study.run_study import Wishes, run_study
 
@@ -137,8 +138,9 @@ def check(study: Path | None, max_memory: str | None, data_dir: Path | None, off
 
     Exit code: 0, or 2 with a line for each fault.
     """
-    from backdoor_curves.study.file.config import built_in_study, read_study
+    from backdoor_curves.study.file.study_file import built_in_study, read_study
     from backdoor_curves.study.plan.cells import make_plan, require_sense
+    from backdoor_curves.study.plan.names import data_name, learner_name, trigger_name
     from backdoor_curves.study.plan.resources import (
         as_bytes,
         memory_of,
@@ -150,17 +152,14 @@ def check(study: Path | None, max_memory: str | None, data_dir: Path | None, off
 
     asked = built_in_study() if study is None else read_study(study)
     plan = make_plan(asked, data_dir, offline)
-    require_sense(plan, lambda group: draw(group.first.data, group.first.seed, data_dir, offline))
+    require_sense(plan, lambda group: draw(group.first.scenario.data, group.first.seed, data_dir, offline))
     groups = "1 group that shares" if len(plan.groups) == 1 else f"{len(plan.groups)} groups that share"
     cells = "1 cell" if len(plan.cells) == 1 else f"{len(plan.cells)} cells"
     click.echo(f"{asked.name}: {cells} in {groups} data and kernels")
-    counts: dict[tuple[str, str, str], int] = {}
-    for planned in plan.cells:
-        row = planned.cell.coordinates()
-        place = (row["data"], row["trigger"], row["learner"])
-        counts[place] = counts.get(place, 0) + 1
-    for place, count in counts.items():
-        click.echo(f"  {count:>7} {' | '.join(place)}")
+    parts = ((one.cell.scenario, one.cell.setting.learner) for one in plan.cells)
+    counts = Counter((scenario.data, scenario.trigger, learner) for scenario, learner in parts)
+    for (data, trigger, learner), count in counts.items():
+        click.echo(f"  {count:>7} {data_name(data)} | {trigger_name(trigger)} | {learner_name(learner)}")
     needed = max(map(memory_of, plan.groups))
     cores = os.cpu_count() or 1
     seconds = duration(seconds_of_all(plan.cells, plan))

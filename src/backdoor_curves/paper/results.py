@@ -16,7 +16,8 @@ from backdoor_curves.paper.numbers.published import PublishedRow
 from backdoor_curves.paper.numbers.published_files import PublishedNumbers
 from backdoor_curves.poisoning import paper_protocol as protocol
 from backdoor_curves.records.one_line import one_line
-from backdoor_curves.study.file.config import FeaturesConfig, Study, read_study
+from backdoor_curves.study.file.config import FeaturesConfig, Study
+from backdoor_curves.study.file.study_file import read_study
 from backdoor_curves.study.plan.sources import frozen_network
 from backdoor_curves.study.run_study import Progress, Wishes, run_study
 from backdoor_curves.study.store.run import Run, load_run, stores_of

@@ -11,7 +11,7 @@ from backdoor_curves.records.npz import whole
 from backdoor_curves.records.targets import require_file
 from backdoor_curves.report.page.content import Budget, content_of
 from backdoor_curves.report.page.render import rendered
-from backdoor_curves.search.safety import Bounds
+from backdoor_curves.search.safe_region import Bounds
 from backdoor_curves.study.store.run import Run
 
 

@@ -13,9 +13,8 @@ from backdoor_curves.study.store.run import Run
 
 def write_summary(run: Run, folder: Path) -> None:
     """Write what a whole run comes to beside its store: results.csv, table.txt and figures."""
-    table = run.table()
-    (folder / "results.csv").write_text(as_csv(table), encoding="utf-8")
-    parts = filter(None, (as_text(table), legend(table), safe_text(table)))
+    (folder / "results.csv").write_text(as_csv(run.table()), encoding="utf-8")
+    parts = filter(None, (as_text(run.cells), legend(run.cells), safe_text(run.cells)))
     (folder / "table.txt").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
     if run.study.figures:
         (folder / "figures").mkdir(exist_ok=True)

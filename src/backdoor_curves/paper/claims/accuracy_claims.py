@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from backdoor_curves.paper.claims.claim import NAN, Claim, Measured, Row, by_share, varying
+from backdoor_curves.paper.claims.claim import NAN, RATE, Cells, Claim, Measured, by_share, grouped, varying
 from backdoor_curves.paper.numbers.published_files import SlopeFile
+from backdoor_curves.study.plan.names import data_name, learner_name, trigger_name
+from backdoor_curves.study.plan.scenario import Learner
 
 HIGH_ACCURACY = 0.9
 MOSTLY = 0.95
@@ -18,31 +20,34 @@ ABOUT = 0.05
 """How far from it is still that accuracy."""
 UNCHANGED = 0.01
 """One percentage point: five of 500 test rows, less than twice the standard error of an accuracy of .98."""
+Accuracy = tuple[float | None, float, float]
+"""Gamma, lambda, and the clean accuracy there."""
 
 
-def clean_accuracy_is_high(table: Sequence[Row], published: Sequence[SlopeFile] = ()) -> list[Claim]:
+def clean_accuracy_is_high(cells: Cells, published: Sequence[SlopeFile] = ()) -> list[Claim]:
     """Return, for each data set and trigger, the claims on clean accuracy without poison, and on its one exception.
 
-    Of a table it is that at beta = 0, of the rows that are not poisoned; of a published file `clf_acc`, of all rows.
+    Of cells it is that at beta = 0, of the rows that are not poisoned; of a published file `clf_acc`, of all rows.
     """
-    groups: dict[str, list[tuple[float | None, float, float]]] = {}
-    for row in table:
-        if row["clean_accuracy_at_0"] is not None:
-            about = f"{row['data']}, {row['trigger']}: at beta = 0"
-            groups.setdefault(about, []).append((row["gamma"], row["lambda"], row["clean_accuracy_at_0"]))
+    claims = []
+    known = [cell for cell in cells if cell.numbers.get("clean_accuracy_at_0") is not None]
+    for (data, trigger), group in grouped(known, lambda cell: (cell.scenario.data, cell.scenario.trigger)).items():
+        found = [(cell.setting.gamma, cell.setting.lam, cell.numbers["clean_accuracy_at_0"]) for cell in group]
+        claims += _accurate(f"{data_name(data)}, {trigger_name(trigger)}: at beta = 0", found)
+    files: dict[str, list[Accuracy]] = {}
     for file in published:
         about = f"mnist {file.pair[0]}-{file.pair[1]}, random {file.size} x {file.size}: published, of all rows"
         for at, numbers in file.rows.items():
-            groups.setdefault(about, []).append((at.gamma, 1 / at.C, numbers.clf_acc))
-    return [claim for about, cells in groups.items() for claim in _accurate(about, cells)]
+            files.setdefault(about, []).append((at.gamma, 1 / at.C, numbers.clf_acc))
+    return claims + [claim for about, found in files.items() for claim in _accurate(about, found)]
 
 
-def clean_accuracy_stays(table: Sequence[Row]) -> list[Claim]:
+def clean_accuracy_stays(cells: Cells) -> list[Claim]:
     """Return the claim that the victim's clean accuracy does not change with the rate, at equal setting and seed."""
-    changes: dict[str, list[float]] = {}
-    for rows in varying(table, "rate", "clean_accuracy_at_1"):
-        values = [row["clean_accuracy_at_1"] for row in rows]
-        changes.setdefault(rows[0]["learner"], []).append(max(values) - min(values))
+    changes: dict[Learner, list[float]] = {}
+    for group in varying(cells, RATE, "clean_accuracy_at_1"):
+        values = [cell.numbers["clean_accuracy_at_1"] for cell in group]
+        changes.setdefault(group[0].learner, []).append(max(values) - min(values))
     if not changes:
         return []
     every = [change for found in changes.values() for change in found]
@@ -52,7 +57,7 @@ def clean_accuracy_stays(table: Sequence[Row]) -> list[Claim]:
             "all learners",
             "The accuracy on clean rows does not depend on how many rows are poisoned.",
             tuple(
-                Measured(f"{learner}: largest change", max(found), NAN, NAN, len(found))
+                Measured(f"{learner_name(learner)}: largest change", max(found), NAN, NAN, len(found))
                 for learner, found in changes.items()
             ),
             f"the largest change over the rates is at most {UNCHANGED:g} at every setting; in part: at half of them",
@@ -61,13 +66,13 @@ def clean_accuracy_stays(table: Sequence[Row]) -> list[Claim]:
     ]
 
 
-def _accurate(about: str, cells: Sequence[tuple[float | None, float, float]]) -> list[Claim]:
+def _accurate(about: str, found: Sequence[Accuracy]) -> list[Claim]:
     def excepted(gamma: float | None, lam: float) -> bool:
         near = np.isclose([gamma or NAN, lam], [EXCEPTION_GAMMA, EXCEPTION_LAMBDA], rtol=1e-6)
         return bool(near.all())
 
-    there = [accuracy for gamma, lam, accuracy in cells if excepted(gamma, lam)]
-    elsewhere = [accuracy for gamma, lam, accuracy in cells if not excepted(gamma, lam)]
+    there = [accuracy for gamma, lam, accuracy in found if excepted(gamma, lam)]
+    elsewhere = [accuracy for gamma, lam, accuracy in found if not excepted(gamma, lam)]
     claims = []
     if elsewhere:
         above = float(np.mean([accuracy > HIGH_ACCURACY for accuracy in elsewhere]))

@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 
-Row = Mapping[str, Any]
-"""Of `Run.table`."""
+from backdoor_curves.study.store.sqlite import StoredCell
+
+Cells = Sequence[StoredCell]
 Verdict = Literal["holds", "holds in part", "does not hold"]
 NAN = float("nan")
-SETTING = ("data", "trigger", "labels", "injection", "learner", "lambda", "gamma", "rate", "seed")
-"""What says which cell a row is of."""
+Value = TypeVar("Value", bound=Hashable)
+
+
+@dataclass(frozen=True)
+class Axis:
+    """What cells that are compared differ in: its name, its value, and all that they have in common."""
+
+    name: str
+    value: Callable[[StoredCell], float]
+    others: Callable[[StoredCell], Hashable]
+
+
+LAMBDA = Axis(
+    "lambda", lambda cell: cell.setting.lam, lambda cell: (cell.scenario, cell.setting.without("lambda"), cell.seed)
+)
+RATE = Axis(
+    "rate",
+    lambda cell: cell.scenario.rate,
+    lambda cell: (cell.scenario.data, cell.scenario.trigger, cell.scenario.policy, cell.setting, cell.seed),
+)
 
 
 @dataclass(frozen=True)
@@ -57,18 +76,17 @@ class Claim:
     verdict: Verdict
 
 
-def varying(table: Sequence[Row], name: str, quantity: str) -> list[list[Row]]:
-    """Return the rows that have the quantity and differ in one coordinate alone, ascending in it; two or more each."""
-    known = [row for row in table if row[quantity] is not None]
-    fixed = tuple(one for one in SETTING if one != name)
-    return [sorted(rows, key=lambda row: row[name]) for rows in grouped(known, fixed).values() if len(rows) > 1]
+def varying(cells: Iterable[StoredCell], axis: Axis, quantity: str) -> list[list[StoredCell]]:
+    """Return the cells that have the quantity and differ in one coordinate alone, ascending in it; two or more each."""
+    known = [cell for cell in cells if cell.numbers.get(quantity) is not None]
+    return [sorted(group, key=axis.value) for group in grouped(known, axis.others).values() if len(group) > 1]
 
 
-def grouped(rows: Iterable[Row], names: Sequence[str]) -> dict[tuple[Any, ...], list[Row]]:
-    """Return the rows by their values of some columns, in the order of the rows."""
-    groups: dict[tuple[Any, ...], list[Row]] = {}
-    for row in rows:
-        groups.setdefault(tuple(row[name] for name in names), []).append(row)
+def grouped(cells: Iterable[StoredCell], of: Callable[[StoredCell], Value]) -> dict[Value, list[StoredCell]]:
+    """Return the cells by a value that they have, in the order of the cells."""
+    groups: dict[Value, list[StoredCell]] = {}
+    for cell in cells:
+        groups.setdefault(of(cell), []).append(cell)
     return groups
 
 

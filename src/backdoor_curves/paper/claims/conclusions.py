@@ -1,6 +1,6 @@
-"""What the paper concludes, tested on the tables of runs: a claim, what was measured, and a verdict by a stated rule.
+"""What the paper concludes, tested on the cells of runs: a claim, what was measured, and a verdict by a stated rule.
 
-`claims_of` tests all that some runs can; the other functions take rows as `Run.table` gives them. Slopes here are
+`claims_of` tests all that some runs can; the other functions take cells as `Run.cells` has them. Slopes here are
 derivatives at the optimum, not the published column; where published files are given, their numbers stand beside.
 """
 
@@ -14,11 +14,24 @@ from typing import Any
 import numpy as np
 
 from backdoor_curves.paper.claims.accuracy_claims import clean_accuracy_is_high, clean_accuracy_stays
-from backdoor_curves.paper.claims.claim import NAN, Claim, Measured, Row, by_share, grouped, varying
+from backdoor_curves.paper.claims.claim import (
+    LAMBDA,
+    NAN,
+    RATE,
+    Axis,
+    Cells,
+    Claim,
+    Measured,
+    by_share,
+    grouped,
+    varying,
+)
 from backdoor_curves.paper.claims.rank_correlation import rank_correlation
 from backdoor_curves.paper.numbers.published_files import SlopeFile
 from backdoor_curves.poisoning.paper_protocol import SEED
-from backdoor_curves.search.safety import Bounds, SafeRegion, safe_regions
+from backdoor_curves.search.safe_region import Bounds, SafeRegion, safe_regions
+from backdoor_curves.study.plan.names import data_name, learner_name, trigger_name
+from backdoor_curves.study.plan.scenario import Learner, Scenario
 from backdoor_curves.study.store.run import Run
 from backdoor_curves.study.store.statistics import bootstrap_interval
 
@@ -34,10 +47,7 @@ TWICE = 2.0
 class Growth:
     """How the norm of w grows from beta = 0 to 1 in one cell: norm(1) / norm(0)."""
 
-    data: str
-    learner: str
-    lam: float
-    gamma: float | None
+    learner: Learner
     ratio: float
 
 
@@ -73,8 +83,8 @@ def claims_of(
     >>> for claim in claims_of([bc.load_run("runs/paper-mnist")]):  # doctest: +SKIP
     ...     print(claim.verdict, claim.name, claim.about, *claim.measured, sep="; ")
     """
-    table = [row for run in runs for row in run.table()]
-    slopes, curves = ([row for row in table if (row["seed"] == SEED) is of_curves] for of_curves in (False, True))
+    cells = [cell for run in runs for cell in run.cells]
+    slopes, curves = ([cell for cell in cells if (cell.seed == SEED) is of_curves] for of_curves in (False, True))
     return [
         *smaller_lambda_steepens(curves),
         *more_poison_steepens(curves),
@@ -92,60 +102,61 @@ def growths_of(run: Run) -> list[Growth]:
     """Return the growth of each curve of seed 999 and a rate of .1, from the curves that the run has kept."""
     found = []
     for cell in run.cells:
-        at = cell.coordinates
-        if cell.status == "done" and (at["seed"], at["rate"]) == (SEED, DEVIATION_RATE) and run.keeps_curve(cell):
+        of_deviations = (cell.seed, cell.scenario.rate) == (SEED, DEVIATION_RATE)
+        if cell.status == "done" and of_deviations and run.keeps_curve(cell):
             start, end = run.curve(cell).norm([0.0, 1.0])
-            found.append(Growth(at["data"], at["learner"], at["lambda"], at["gamma"], float(end / start)))
+            found.append(Growth(cell.learner, float(end / start)))
     return found
 
 
-def slope_rises_with_asr(table: Sequence[Row], published: Sequence[SlopeFile] = ()) -> list[Claim]:
+def slope_rises_with_asr(cells: Cells, published: Sequence[SlopeFile] = ()) -> list[Claim]:
     """Return a claim for each learner on each data and trigger: Spearman's correlation of theta with the ASR.
 
     With published files also that of the published theta with the published ASR, of the rows that the figures show.
     """
-    groups: dict[str, list[tuple[float, float, int]]] = {}
-    for row in table:
-        if row["theta"] is not None and row["asr_at_1"] is not None:
-            about = f"{row['learner']}, {row['data']}, {row['trigger']}: true slope"
-            groups.setdefault(about, []).append((row["theta"], row["asr_at_1"], row["seed"]))
+    claims = []
+    known = [cell for cell in cells if cell.numbers.get("theta") is not None and cell.asr is not None]
+    places = grouped(known, lambda cell: (cell.learner, cell.scenario.data, cell.scenario.trigger))
+    for (learner, data, trigger), group in places.items():
+        about = f"{learner_name(learner)}, {data_name(data)}, {trigger_name(trigger)}: true slope"
+        claims.append(_rises(about, [(cell.numbers["theta"], cell.numbers["asr_at_1"], cell.seed) for cell in group]))
     for file in published:
         shown = [(row.theta, row.clfp_acc_on_backdoor, at.seed) for at, row in file.rows.items() if row.theta > 0]
         if shown:
             pair = f"mnist {file.pair[0]}-{file.pair[1]}, random {file.size} x {file.size}"
-            groups[f"{file.learner}, {pair}: published slope"] = shown
-    return [_rises(about, cells) for about, cells in groups.items()]
+            claims.append(_rises(f"{file.learner}, {pair}: published slope", shown))
+    return claims
 
 
-def smaller_lambda_steepens(table: Sequence[Row]) -> list[Claim]:
+def smaller_lambda_steepens(cells: Cells) -> list[Claim]:
     """Return the claim that the curve falls faster where lambda is smaller, at equal rate, gamma and seed."""
     return _steeper(
-        table,
-        "lambda",
+        cells,
+        LAMBDA,
         "smaller lambda, steeper curve",
         "With less regularisation the backdoor is learned at a lower weight of the poison.",
     )
 
 
-def more_poison_steepens(table: Sequence[Row]) -> list[Claim]:
+def more_poison_steepens(cells: Cells) -> list[Claim]:
     """Return the claim that the curve falls faster where the rate is larger, at equal lambda, gamma and seed."""
     return _steeper(
-        table,
-        "rate",
+        cells,
+        RATE,
         "more poison, steeper curve",
         "With a larger share of poisoned rows the curve is steeper.",
     )
 
 
-def safe_region_exists(table: Sequence[Row], bounds: Bounds | None = None) -> list[Claim]:
+def safe_region_exists(cells: Cells, bounds: Bounds | None = None) -> list[Claim]:
     """Return a claim for each learner, data set and trigger: whether settings are accurate and hardly attacked."""
-    return [_safe(region) for region in safe_regions(table, bounds)]
+    return [_safe(region) for region in safe_regions(cells, bounds)]
 
 
 def linear_norms_grow(growths: Sequence[Growth]) -> list[Claim]:
     """Return the claims that |w| of linear learners grows with the poison's weight, and that of RBF machines hardly."""
-    linear = [one for one in growths if not one.learner.startswith("rbf")]
-    rbf = [one for one in growths if one.learner.startswith("rbf")]
+    linear = [one for one in growths if one.learner.kind != "rbf-svm"]
+    rbf = [one for one in growths if one.learner.kind == "rbf-svm"]
     claims = []
     if linear:
         claims.append(
@@ -173,14 +184,16 @@ def linear_norms_grow(growths: Sequence[Growth]) -> list[Claim]:
     return claims
 
 
-def small_lambda_and_gamma_resist(table: Sequence[Row]) -> list[Claim]:
+def small_lambda_and_gamma_resist(cells: Cells) -> list[Claim]:
     """Return, for each data set and trigger, the claims that small lambda, and small gamma, keep the ASR low.
 
     The paper calls both strong regularisation, which is a large lambda: it multiplies the penalty.
     """
-    places = grouped(table, ("data", "trigger")).items()
-    found = [_resists(name, ", ".join(place), rows) for place, rows in places for name in ("lambda", "gamma")]
-    return [claim for claim in found if claim is not None]
+    claims = []
+    for (data, trigger), group in grouped(cells, lambda cell: (cell.scenario.data, cell.scenario.trigger)).items():
+        about = f"{data_name(data)}, {trigger_name(trigger)}"
+        claims += [_resists(name, about, group) for name in ("lambda", "gamma")]
+    return [claim for claim in claims if claim is not None]
 
 
 def weights_peak_at_the_trigger(shares: Sequence[TriggerShare]) -> list[Claim]:
@@ -222,32 +235,34 @@ def _rises(about: str, cells: Sequence[tuple[float, float, int]]) -> Claim:
     )
 
 
-def _steeper(table: Sequence[Row], name: str, title: str, paper: str) -> list[Claim]:
-    """Return the claim that of two neighbours in `name` the one that should be steeper is."""
-    counts: dict[str, list[bool]] = {}
-    for rows in varying(table, name, "slope_at_0"):
-        for less, more in pairwise(rows):
-            steep, flat = (less, more) if name == "lambda" else (more, less)
-            counts.setdefault(rows[0]["learner"], []).append(steep["slope_at_0"] < flat["slope_at_0"])
+def _steeper(cells: Cells, axis: Axis, title: str, paper: str) -> list[Claim]:
+    """Return the claim that of two neighbours along an axis the one that should be steeper is."""
+    counts: dict[Learner, list[bool]] = {}
+    for group in varying(cells, axis, "slope_at_0"):
+        for less, more in pairwise(group):
+            steep, flat = (less, more) if axis is LAMBDA else (more, less)
+            steeper = steep.numbers["slope_at_0"] < flat.numbers["slope_at_0"]
+            counts.setdefault(group[0].learner, []).append(steeper)
     if not counts:
         return []
     measured = [
-        Measured(f"{learner}: share that is steeper", float(np.mean(found)), NAN, NAN, len(found))
+        Measured(f"{learner_name(learner)}: share that is steeper", float(np.mean(found)), NAN, NAN, len(found))
         for learner, found in counts.items()
     ]
     every = [steeper for found in counts.values() for steeper in found]
-    rule = f"the slope at 0 is lower in every comparison of neighbours in {name}; in part: in half of them"
+    rule = f"the slope at 0 is lower in every comparison of neighbours in {axis.name}; in part: in half of them"
     return [Claim(title, "all learners", paper, tuple(measured), rule, by_share(every))]
 
 
-def _safe(region: SafeRegion) -> Claim:
-    n, judged = len(region.seeds), sum(setting.judged for setting in region.settings)
+def _safe(region: SafeRegion[Scenario, Learner]) -> Claim:
+    scenario, n, judged = region.scenario, len(region.seeds), sum(setting.judged for setting in region.settings)
     measured = [Measured("safe settings", float(len(region.safe)), NAN, NAN, judged)]
     if region.best is not None:
         measured.append(Measured("best clean accuracy", region.best.clean_accuracy, NAN, NAN, n))
     if (chosen := region.chosen) is not None:
+        at = ", ".join(f"{name} {value:.4g}" for name, value in chosen.hyperparameters.items())
         measured += [
-            Measured(f"clean accuracy at {_named(chosen.lam, chosen.gamma)}", chosen.clean_accuracy, NAN, NAN, n),
+            Measured(f"clean accuracy at {at}", chosen.clean_accuracy, NAN, NAN, n),
             Measured("ASR there", chosen.asr, NAN, NAN, n),
         ]
     n_chosen = sum(one.chosen is not None for one in region.left_out)
@@ -259,7 +274,7 @@ def _safe(region: SafeRegion) -> Claim:
         measured.append(Measured("seeds left out on which it is safe", float(sum(kept)), NAN, NAN, len(kept)))
     return Claim(
         "a safe region exists",
-        f"{region.learner}, {region.data}, {region.trigger}",
+        f"{learner_name(region.learner)}, {data_name(scenario.data)}, {trigger_name(scenario.trigger)}",
         "Some hyperparameters keep the clean accuracy high while the backdoor has little effect.",
         tuple(measured),
         f"settings within {region.bounds.margin:g} of the best clean accuracy have an ASR of at most "
@@ -268,17 +283,17 @@ def _safe(region: SafeRegion) -> Claim:
     )
 
 
-def _resists(name: str, about: str, table: Sequence[Row]) -> Claim | None:
+def _resists(name: str, about: str, cells: Cells) -> Claim | None:
     """Return the claim that the ASR is lower at the small end of lambda or gamma; None where neither varies."""
     measured, right = [], []
-    for (learner,), rows in grouped(table, ("learner",)).items():
-        known = [row for row in rows if row["asr_at_1"] is not None]
-        if len({row[name] for row in known}) < 2:
+    for learner, group in grouped(cells, lambda cell: cell.learner).items():
+        known = [cell for cell in group if cell.asr is not None and name in cell.hyperparameters]
+        if len({cell.hyperparameters[name] for cell in known}) < 2:
             continue
         low, high = (_asr_at(known, name, end) for end in (min, max))
         measured += [
-            Measured(f"{learner}: ASR at the smallest {name}", *low),
-            Measured(f"{learner}: at the largest", *high),
+            Measured(f"{learner_name(learner)}: ASR at the smallest {name}", *low),
+            Measured(f"{learner_name(learner)}: at the largest", *high),
         ]
         right.append(low[0] < high[0])
     if not right:
@@ -288,27 +303,23 @@ def _resists(name: str, about: str, table: Sequence[Row]) -> Claim | None:
     return Claim(f"small {name} resists", about, paper, tuple(measured), rule, by_share(right))
 
 
-def _named(lam: float, gamma: float | None) -> str:
-    return f"lambda {lam:.4g}" + ("" if gamma is None else f", gamma {gamma:.4g}")
-
-
 # --- parts -----------------------------------------------------------------------------------------------------------
 
 
-def _asr_at(rows: Sequence[Row], name: str, end: Any) -> tuple[float, float, float, int]:
+def _asr_at(cells: Cells, name: str, end: Any) -> tuple[float, float, float, int]:
     """Return the mean ASR at the smallest or largest lambda or gamma, its interval over seeds, and the cells."""
-    at = end(row[name] for row in rows)
-    by_seed = grouped([row for row in rows if row[name] == at], ("seed",))
-    means = np.array([np.mean([row["asr_at_1"] for row in found]) for found in by_seed.values()])
+    at = end(cell.hyperparameters[name] for cell in cells)
+    by_seed = grouped([cell for cell in cells if cell.hyperparameters[name] == at], lambda cell: cell.seed)
+    means = np.array([np.mean([cell.numbers["asr_at_1"] for cell in found]) for found in by_seed.values()])
     return float(means.mean()), *bootstrap_interval(means), sum(map(len, by_seed.values()))
 
 
 def _ratios(growths: Sequence[Growth]) -> tuple[Measured, ...]:
-    found: dict[str, list[float]] = {}
+    found: dict[Learner, list[float]] = {}
     for one in growths:
         found.setdefault(one.learner, []).append(one.ratio)
     return tuple(
-        Measured(f"{learner}: {end} norm(1) / norm(0)", value, NAN, NAN, len(ratios))
+        Measured(f"{learner_name(learner)}: {end} norm(1) / norm(0)", value, NAN, NAN, len(ratios))
         for learner, ratios in found.items()
         for end, value in (("least", min(ratios)), ("largest", max(ratios)))
     )

@@ -27,9 +27,10 @@ from backdoor_curves.paper.figures.panels import (
     curve_columns,
     draw_curves,
     draw_slopes,
-    smallest_trigger,
+    with_smallest_trigger,
 )
 from backdoor_curves.paper.numbers.published import PublishedRow
+from backdoor_curves.poisoning.paper_protocol import SEED
 from backdoor_curves.poisoning.poison import poison
 from backdoor_curves.report.figures.run_figures import draw_deviations, slope_points
 from backdoor_curves.study.store.run import Run
@@ -270,14 +271,10 @@ def samples_figure(blocks: Mapping[str, tuple[PoisonedData, Sequence[str]]], cou
 
 
 def _slope_panel(run: Run, pair: Pair, learner: str, gammas: Sequence[float], name: str) -> tuple[str, Any]:
-    cells = chosen(run, pair, learner, rate=0.1)
-    smallest = smallest_trigger(cell.coordinates["trigger"] for cell in cells)  # the larger is in the store too
     shown = [
         cell
-        for cell in cells
-        if cell.coordinates["trigger"] == smallest
-        and cell.coordinates["seed"] != 999
-        and (learner != "rbf-svm" or any(np.isclose(cell.coordinates["gamma"], gamma) for gamma in gammas))
+        for cell in with_smallest_trigger(chosen(run, pair, learner, rate=0.1))  # the larger is in the store too
+        if cell.seed != SEED and (cell.setting.gamma is None or np.isclose(cell.setting.gamma, gammas).any())
     ]
     if not shown:
         raise ValueError(f"run {run.study.name}: finished slopes of {name}, {learner} were expected, none are there")
@@ -285,7 +282,7 @@ def _slope_panel(run: Run, pair: Pair, learner: str, gammas: Sequence[float], na
 
 
 def _deviation_panel(run: Run, pair: Pair, learner: str, name: str) -> tuple[str, Any]:
-    cells = chosen(run, pair, learner, rate=0.1, seed=999)
+    cells = [cell for cell in chosen(run, pair, learner, rate=0.1) if cell.seed == SEED]
     if not cells:
         raise ValueError(f"run {run.study.name}: finished curves of {name}, {learner} were expected, none are there")
     return f"{LEARNERS[learner]}, {name}", [run.curve(cell) for cell in cells]

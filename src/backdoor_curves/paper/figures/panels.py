@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,18 +14,16 @@ from backdoor_curves.curve import BackdoorLearningCurve
 from backdoor_curves.display import BackdoorLearningCurveDisplay, SlopeDisplay
 from backdoor_curves.display.slopes import SlopePoint
 from backdoor_curves.display.style import NEUTRAL
-from backdoor_curves.report.figures.run_figures import by_gamma_and_lambda, keys_of
-from backdoor_curves.report.names import learner_kind
+from backdoor_curves.report.figures.run_figures import from_strong_to_weak, keys_of
 from backdoor_curves.study.file.config import DataConfig
-from backdoor_curves.study.plan.cells import data_name
+from backdoor_curves.study.plan.names import data_name, setting_name
+from backdoor_curves.study.plan.scenario import Setting
 from backdoor_curves.study.store.run import Run
 from backdoor_curves.study.store.sqlite import StoredCell
 
 LEARNERS = {"linear-svm": "SVM", "logistic": "LC", "ridge": "RC", "rbf-svm": "RBF SVM"}
 """The paper's short names of the learners, in the order of its figures."""
 Pair = tuple[int, int]
-Where = Mapping[str, Any]
-"""Coordinates that a cell is to have."""
 
 
 def data_of(run: Run, pair: Pair) -> DataConfig:
@@ -45,37 +43,32 @@ def data_of(run: Run, pair: Pair) -> DataConfig:
     )
 
 
-def chosen(run: Run, pair: Pair, learner: str, **where: Any) -> list[StoredCell]:
-    """Return the finished cells of a pair and a learner that have the given coordinates, such as `rate=0.1`."""
-    data = data_name(data_of(run, pair))
+def chosen(run: Run, pair: Pair, kind: str, rate: float | None = None) -> list[StoredCell]:
+    """Return the finished cells of a pair and a kind of learner, at one rate or at all."""
+    data = data_of(run, pair)
     return [
         cell
         for cell in run.cells
         if cell.status == "done"
-        and cell.coordinates["data"] == data
-        and learner_kind(cell.coordinates["learner"]) == learner
-        and all(cell.coordinates[name] == value for name, value in where.items())
+        and (cell.scenario.data, cell.learner.kind) == (data, kind)
+        and rate in (None, cell.scenario.rate)
     ]
 
 
-def smallest_trigger(names: Iterable[str]) -> str:
-    """Return the name of the smallest patch, "random 3 x 3" before "random 12 x 12"; "" of none."""
-    return min(names, key=lambda name: int(name.split()[1]), default="")
-
-
-def spelled_setting(gamma: float | None, lam: float) -> str:
-    """Return "λ = 0.1, γ = 0.005"."""
-    return f"λ = {lam:g}" + ("" if gamma is None else f", γ = {gamma:g}")
+def with_smallest_trigger(cells: Sequence[StoredCell]) -> list[StoredCell]:
+    """Return the cells whose trigger has the fewest pixels."""
+    smallest = min((cell.scenario.trigger.size for cell in cells), default=0)
+    return [cell for cell in cells if cell.scenario.trigger.size == smallest]
 
 
 def curve_columns(run: Run, pair: Pair) -> list[list[tuple[str, list[BackdoorLearningCurve]]]]:
     """Return the panels of a curves figure by column, a learner and gamma each: a title and the curves of all rates."""
     columns = []
-    for learner, short in LEARNERS.items():
-        by_gamma: dict[float | None, list[tuple[str, list[BackdoorLearningCurve]]]] = {}
-        for (gamma, lam), cells in by_gamma_and_lambda(chosen(run, pair, learner)).items():
-            curves = [run.curve(cell) for cell in cells]
-            by_gamma.setdefault(gamma, []).append((f"{short}, {spelled_setting(gamma, lam)}", curves))
+    for kind, short in LEARNERS.items():
+        by_gamma: dict[Setting, list[tuple[str, list[BackdoorLearningCurve]]]] = {}
+        for setting, cells in from_strong_to_weak(chosen(run, pair, kind)).items():
+            panel = f"{short}, {setting_name(setting.values)}", [run.curve(cell) for cell in cells]
+            by_gamma.setdefault(setting.without("lambda"), []).append(panel)
         columns += list(by_gamma.values())
     if not columns:
         raise ValueError(f"run {run.study.name}: finished curves of {pair} were expected, none are there")

@@ -10,12 +10,13 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from backdoor_curves.paper.figures import draw as figures
-from backdoor_curves.paper.figures.panels import LEARNERS, smallest_trigger
+from backdoor_curves.paper.figures.panels import LEARNERS, with_smallest_trigger
 from backdoor_curves.paper.results import DataSet, Results
 from backdoor_curves.poisoning import paper_protocol as protocol
 from backdoor_curves.report.figures.safe_map import draw_safe_maps
-from backdoor_curves.report.names import learner_kind
-from backdoor_curves.search.safety import safe_regions
+from backdoor_curves.search.safe_region import safe_regions
+from backdoor_curves.study.file.config import DataConfig
+from backdoor_curves.study.plan.names import data_name
 from backdoor_curves.study.store.run import Run
 
 
@@ -64,19 +65,20 @@ def _safe(data: DataSet, title: str) -> Callable[[Results], Figure]:
 
 def safe_regions_figure(run: Run, title: str) -> Figure:
     """Return clean accuracy and attack success over lambda and gamma, a row a pair, for the smaller trigger."""
-    slopes = [row for row in run.table() if row["seed"] != protocol.SEED]
-    smallest = smallest_trigger(row["trigger"] for row in slopes)
-    rows: dict[str, list[tuple[str, Any]]] = {}
-    for region in safe_regions([row for row in slopes if row["trigger"] == smallest]):
-        rows.setdefault(region.data, []).append((LEARNERS[learner_kind(region.learner)], region))
-    return draw_safe_maps([[(f"{_pair(data)}, {name}", of) for name, of in row] for data, row in rows.items()], title)
+    slopes = [cell for cell in run.cells if cell.seed != protocol.SEED]
+    rows: dict[DataConfig, list[tuple[str, Any]]] = {}
+    for region in safe_regions(with_smallest_trigger(slopes)):
+        data = region.scenario.data
+        rows.setdefault(data, []).append((f"{_pair(data)}, {LEARNERS[region.learner.kind]}", region))
+    return draw_safe_maps(list(rows.values()), title)
 
 
-def _pair(data: str) -> str:
-    """Return the pair of a data set in words: "mnist 7-1" as 7-1, "cifar10 0-6, squeezenet" as airplane vs frog."""
-    digits = data.split(",")[0].split()[-1]
-    names = {f"{a}-{b}": name for (a, b), name in figures.CIFAR10_NAMES.items()}
-    return names.get(digits, digits) if data.startswith("cifar10") else digits
+def _pair(data: DataConfig) -> str:
+    """Return the pair of a data set in words: of MNIST 7-1, of CIFAR-10 airplane vs frog."""
+    if isinstance(data.classes, str):
+        return data_name(data)
+    names: dict[Any, str] = dict(figures.CIFAR10_NAMES) if data.name == "cifar10" else {}
+    return names.get(data.classes, "-".join(map(str, data.classes)))
 
 
 CURVES = (

@@ -23,8 +23,8 @@ from backdoor_curves.paper.numbers.agreement import (
     verdict_of,
     why,
 )
-from backdoor_curves.paper.numbers.number_key import LEARNERS, ExactNumbers, Place
-from backdoor_curves.paper.numbers.published import Learner, PublishedRow
+from backdoor_curves.paper.numbers.number_key import ExactNumbers, PublishedPlace
+from backdoor_curves.paper.numbers.published import PublishedLearner, PublishedRow
 from backdoor_curves.paper.numbers.published_files import (
     PATH_RATE,
     CurveFile,
@@ -64,7 +64,7 @@ class Compared:
 
     Parameters
     ----------
-    place : Place
+    place : PublishedPlace
         Figure, data, trigger, learner, C, gamma, rate and seed.
     quantity : str
         A column of the slope files; "triggered_loss" or "clean_loss"; "coef", "intercept", "cosine", "norm", "asr".
@@ -84,7 +84,7 @@ class Compared:
         "" for exact.
     """
 
-    place: Place
+    place: PublishedPlace
     quantity: str
     beta: float | None
     published: float
@@ -124,7 +124,7 @@ class Summary:
 
     figure: str
     quantity: str
-    learner: Learner
+    learner: PublishedLearner
     pair: Pair
     size: int
     n: int
@@ -213,22 +213,23 @@ def as_text(lines: Sequence[Summary]) -> str:
 def _slopes(file: SlopeFile, again: SlopeFile, exact: ExactNumbers) -> Iterator[Compared]:
     solver: Solver = {"ridge": "ridge", "logistic": "liblinear"}.get(file.learner, "libsvm")  # type: ignore[assignment]
     for setting, row in file.rows.items():
-        place = Place(
+        place = PublishedPlace(
             SLOPE_FIGURE, file.pair, file.size, file.learner, setting.C, setting.gamma, SLOPE_RATE, setting.seed
         )
-        cell = exact.cell(place, LEARNERS[file.learner])
+        cell = exact.cell(place)
         for quantity in PublishedRow.__dataclass_fields__:
             right = None if cell is None or quantity not in CELLS else cell.numbers.get(CELLS[quantity])
             if quantity == "mean_loss" and right is not None and file.learner == "logistic":
                 right = float(right) / float(np.log(2))
             value, other = (getattr(one, quantity) for one in (row, again.rows[setting]))
-            yield _compared(place, quantity, solver, None, value, other, None if right is None else float(right))
+            number = _number(place, quantity, solver, None)
+            yield _compared(place, number, value, other, None if right is None else float(right))
 
 
 def _curves(file: CurveFile, again: CurveFile, exact: ExactNumbers) -> Iterator[Compared]:
     figure = CURVE_FIGURES.get(file.pair, "")
     for one, other in zip(file.curves, again.curves, strict=True):
-        place = Place(figure, file.pair, file.size, one.learner, one.C, one.gamma, one.rate, SEED)
+        place = PublishedPlace(figure, file.pair, file.size, one.learner, one.C, one.gamma, one.rate, SEED)
         curve = exact.curve(place)
         for quantity, split in (("triggered_loss", "triggered"), ("clean_loss", "clean")):
             right = None if curve is None else curve.loss(split, file.betas)  # type: ignore[arg-type]
@@ -237,7 +238,7 @@ def _curves(file: CurveFile, again: CurveFile, exact: ExactNumbers) -> Iterator[
 
 def _paths(file: PathFile, again: PathFile, exact: ExactNumbers) -> Iterator[Compared]:
     for one, other in zip(file.paths, again.paths, strict=True):
-        place = Place(DEVIATION_FIGURE, file.pair, file.size, one.learner, one.C, one.gamma, PATH_RATE, SEED)
+        place = PublishedPlace(DEVIATION_FIGURE, file.pair, file.size, one.learner, one.C, one.gamma, PATH_RATE, SEED)
         yield from _coefs(place, file.betas, one, other)
         if one.intercept is not None and other.intercept is not None:
             yield from _over_betas(place, "intercept", file.betas, one.intercept, other.intercept, None)
@@ -247,10 +248,10 @@ def _paths(file: PathFile, again: PathFile, exact: ExactNumbers) -> Iterator[Com
         yield from _over_betas(place, "norm", file.betas, one.norm, other.norm, norm)
         last = float(file.betas[-1])
         asr = None if curve is None else float(curve.accuracy("triggered", last))
-        yield _compared(place, "asr", _path_solver(one.learner), last, one.asr, other.asr, asr)
+        yield _compared(place, _number(place, "asr", _path_solver(one.learner), last), one.asr, other.asr, asr)
 
 
-def _coefs(place: Place, betas: np.ndarray, one: PublishedPath, other: PublishedPath) -> Iterator[Compared]:
+def _coefs(place: PublishedPlace, betas: np.ndarray, one: PublishedPath, other: PublishedPath) -> Iterator[Compared]:
     """Yield a row a beta: the largest distance of an entry, relative to the largest entry, stands for the vector."""
     for beta, w, v in zip(betas.tolist(), one.coef, other.coef, strict=True):
         number = _number(place, "coef", _path_solver(place.learner), beta)
@@ -263,16 +264,21 @@ def _coefs(place: Place, betas: np.ndarray, one: PublishedPath, other: Published
 
 
 def _over_betas(
-    place: Place, quantity: str, betas: np.ndarray, values: np.ndarray, others: np.ndarray, right: np.ndarray | None
+    place: PublishedPlace,
+    quantity: str,
+    betas: np.ndarray,
+    values: np.ndarray,
+    others: np.ndarray,
+    right: np.ndarray | None,
 ) -> Iterator[Compared]:
     exact = [None] * len(betas) if right is None else right.tolist()
     solver = _path_solver(place.learner)
     for beta, value, other, one in zip(betas.tolist(), values.tolist(), others.tolist(), exact, strict=True):
-        yield _compared(place, quantity, solver, beta, value, other, one)
+        yield _compared(place, _number(place, quantity, solver, beta), value, other, one)
 
 
-def _path_solver(learner: Learner) -> Solver:
-    solvers: dict[Learner, Solver] = {
+def _path_solver(learner: PublishedLearner) -> Solver:
+    solvers: dict[PublishedLearner, Solver] = {
         "logistic": "liblinear",
         "ridge": "ridge",
         "svm": "LinearSVC",
@@ -282,23 +288,17 @@ def _path_solver(learner: Learner) -> Solver:
 
 
 def _compared(
-    place: Place,
-    quantity: str,
-    solver: Solver,
-    beta: float | None,
-    published: float,
-    repeated: float,
-    exact: float | None,
+    place: PublishedPlace, number: Number, published: float, repeated: float, exact: float | None
 ) -> Compared:
-    number = _number(place, quantity, solver, beta)
     difference = distance(number, repeated, published)
     from_exact = None if exact is None else distance(number, published, exact)
     verdict = verdict_of(number, published, difference, from_exact)
     reason = why(number, published, verdict, exact is not None)
+    quantity, beta = number.quantity, number.beta
     return Compared(place, quantity, beta, published, repeated, exact, difference, from_exact, verdict, reason)
 
 
-def _number(place: Place, quantity: str, solver: Solver, beta: float | None) -> Number:
+def _number(place: PublishedPlace, quantity: str, solver: Solver, beta: float | None) -> Number:
     return Number(quantity, FAMILIES[quantity], solver, place.learner == "svm-rbf", place.C, beta)
 
 

@@ -4,26 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from backdoor_curves.curve import BackdoorLearningCurve
-from backdoor_curves.paper.numbers.published import Learner
+from backdoor_curves.paper.numbers.published import PublishedLearner
 from backdoor_curves.paper.numbers.published_files import Pair
+from backdoor_curves.study.file.config import DataConfig, LabelPolicy, TriggerConfig
+from backdoor_curves.study.plan.scenario import Learner, Scenario, Setting
 from backdoor_curves.study.store.run import Run
 from backdoor_curves.study.store.sqlite import StoredCell
 
-LEARNERS: dict[Learner, str] = {
-    "logistic": "logistic, penalised intercept",
-    "ridge": "ridge",
-    "svm": "linear-svm",
-    "svm-rbf": "rbf-svm",
+LEARNERS: dict[PublishedLearner, Learner] = {
+    "logistic": Learner("logistic", "penalised"),
+    "ridge": Learner("ridge"),
+    "svm": Learner("linear-svm"),
+    "svm-rbf": Learner("rbf-svm"),
 }
-"""What a study calls the learners of the slope files; the svm of curves and paths penalises its intercept."""
+"""The learners of the slope files in a study."""
+LEARNERS_OF_CURVES = LEARNERS | {"svm": Learner("linear-svm", "penalised")}
+"""Those of curves and paths: their svm is liblinear's."""
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a published number belongs: figure, data, and the setting of its learner.
+class PublishedPlace:
+    """Where a published number belongs: figure, data, and the setting of its learner, as the paper has them.
 
     Parameters
     ----------
@@ -46,45 +49,50 @@ class Place:
     figure: str
     pair: Pair
     size: int
-    learner: Learner
+    learner: PublishedLearner
     C: float
     gamma: float | None
     rate: float
     seed: int
 
 
-Key = tuple[Any, ...]
+Key = tuple[Scenario, Setting, int]
 
 
 class ExactNumbers:
     """The cells of runs by the place of a published number; curves are read when they are asked for."""
 
     def __init__(self, runs: Sequence[Run]) -> None:
-        self._found: dict[Key, tuple[Run, StoredCell]] = {}
-        for run in runs:
-            for cell in run.cells:
-                at = cell.coordinates
-                setting = (_digits(at["lambda"]), _digits(at["gamma"]), _digits(at["rate"]), at["seed"])
-                if cell.status == "done":
-                    self._found[at["data"], at["trigger"], at["learner"], *setting] = run, cell
+        self._found: dict[Key, tuple[Run, StoredCell]] = {
+            _key(cell.scenario, cell.setting, cell.seed): (run, cell)
+            for run in runs
+            for cell in run.cells
+            if cell.status == "done"
+        }
 
-    def cell(self, place: Place, learner: str) -> StoredCell | None:
-        """Return the cell of a place; None if no run has it."""
-        found = self._find(place, learner)
+    def cell(self, place: PublishedPlace) -> StoredCell | None:
+        """Return the cell of the place of a slope; None if no run has it."""
+        found = self._find(place, LEARNERS[place.learner])
         return None if found is None else found[1]
 
-    def curve(self, place: Place) -> BackdoorLearningCurve | None:
+    def curve(self, place: PublishedPlace) -> BackdoorLearningCurve | None:
         """Return the curve of the place of a curve or a path; None if no run has it."""
-        learner = LEARNERS[place.learner] + ", penalised intercept" * (place.learner == "svm")
-        found = self._find(place, learner)
+        found = self._find(place, LEARNERS_OF_CURVES[place.learner])
         return None if found is None or not found[0].keeps_curve(found[1]) else found[0].curve(found[1])
 
-    def _find(self, place: Place, learner: str) -> tuple[Run, StoredCell] | None:
-        data, trigger = f"mnist {place.pair[0]}-{place.pair[1]}", f"random {place.size} x {place.size}"
-        setting = (_digits(1 / place.C), _digits(place.gamma), _digits(place.rate), place.seed)
-        return self._found.get((data, trigger, learner, *setting))
+    def _find(self, place: PublishedPlace, learner: Learner) -> tuple[Run, StoredCell] | None:
+        data = DataConfig("mnist", place.pair, sampling="paper")
+        scenario = Scenario(data, TriggerConfig(size=place.size), LabelPolicy(), place.rate)
+        gamma = {} if place.gamma is None else {"gamma": place.gamma}
+        return self._found.get(_key(scenario, Setting.of(learner, {"lambda": 1 / place.C, **gamma}), place.seed))
 
 
-def _digits(value: float | None) -> float | None:
-    """Return a coordinate to six digits: grids of lambda and of 1 / C differ in their last bits."""
-    return None if value is None else float(f"{value:.6g}")
+def _key(scenario: Scenario, setting: Setting, seed: int) -> Key:
+    """Return which cell it is, with numbers to six digits: grids of lambda and of 1 / C differ in their last bits."""
+    at = scenario
+    rounded = {name: _digits(value) for name, value in setting.hyperparameters}
+    return Scenario(at.data, at.trigger, at.policy, _digits(at.rate)), Setting.of(setting.learner, rounded), seed
+
+
+def _digits(value: float) -> float:
+    return float(f"{value:.6g}")

@@ -32,7 +32,7 @@ from backdoor_curves.data.poisoned import PoisonedData
 from backdoor_curves.data.samples import Samples, join
 from backdoor_curves.poisoning.paper_protocol import BETAS
 
-Learner = Literal["logistic", "ridge", "svm", "svm-rbf"]
+PublishedLearner = Literal["logistic", "ridge", "svm", "svm-rbf"]
 """As the files are named. Here "svm" is `SVC(kernel="linear")`, not the LinearSVC of the curves."""
 NO_MARGIN = 9999.0
 """What the files say in the place of influences and losses where an SVM has no margin row."""
@@ -80,7 +80,7 @@ class PublishedRow:
 
 
 @dataclass(frozen=True)
-class Setting:
+class PublishedSetting:
     """What a published row was computed for: the seed of patch and poison, C, and gamma (None for a linear learner)."""
 
     seed: int
@@ -109,7 +109,7 @@ class Terms:
     penalty: Float[np.ndarray, " p"]
 
 
-def read_rows(path: str | Path) -> dict[Setting, PublishedRow]:
+def read_rows(path: str | Path) -> dict[PublishedSetting, PublishedRow]:
     """Return the rows of a published slope file.
 
     Parameters
@@ -129,12 +129,14 @@ def read_rows(path: str | Path) -> dict[Setting, PublishedRow]:
     for line in lines:
         cells = dict(zip(names, line, strict=True))
         gamma = float(cells["gamma"])
-        setting = Setting(int(cells["seed"]), float(cells["c"]), gamma if gamma > 0 else None)
+        setting = PublishedSetting(int(cells["seed"]), float(cells["c"]), gamma if gamma > 0 else None)
         rows[setting] = PublishedRow(**{name: float(cells[name]) for name in PublishedRow.__dataclass_fields__})
     return rows
 
 
-def published_row(learner: Learner, data: PoisonedData, *, C: float, gamma: float | None = None) -> PublishedRow:
+def published_row(
+    learner: PublishedLearner, data: PoisonedData, *, C: float, gamma: float | None = None
+) -> PublishedRow:
     """Return the numbers of one row of the published slope files, from the named estimator at its default tolerance.
 
     Three fits: on all original rows, on the clean rows (beta = 0), on the poisoned training set (beta = 1).
@@ -187,7 +189,7 @@ def published_row(learner: Learner, data: PoisonedData, *, C: float, gamma: floa
 
 
 def of_the_clean_model(
-    learner: Learner, C: float, gamma: float | None, fit: Any, data: PoisonedData
+    learner: PublishedLearner, C: float, gamma: float | None, fit: Any, data: PoisonedData
 ) -> tuple[float, ...]:
     """Return avg_I, avg_abs_I, norm_I and the mean, least and largest triggered loss."""
     test, poison = score(fit, data.triggered_test), score(fit, data.poison_train)
@@ -205,10 +207,10 @@ def of_the_clean_model(
     return tuple(float(column) for column in columns)
 
 
-def make_estimator(learner: Learner, C: float, gamma: float | None = None) -> Any:
+def make_estimator(learner: PublishedLearner, C: float, gamma: float | None = None) -> Any:
     """Return the estimator behind the files of a learner."""
-    if learner not in get_args(Learner):
-        raise ValueError(f"learner: one of {', '.join(get_args(Learner))} was expected, {learner!r} came")
+    if learner not in get_args(PublishedLearner):
+        raise ValueError(f"learner: one of {', '.join(get_args(PublishedLearner))} was expected, {learner!r} came")
     if (gamma is not None) != (learner == "svm-rbf"):
         raise ValueError(f"gamma: a number was expected for svm-rbf and for it alone, {gamma!r} came for {learner}")
     if learner == "logistic":
@@ -296,7 +298,7 @@ def pair_influences(terms: Terms) -> Float[np.ndarray, "T P"]:
     return -A @ (np.linalg.pinv(damped) if singular else np.linalg.inv(damped)) @ B.T
 
 
-def row_losses(learner: Learner, margin: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+def row_losses(learner: PublishedLearner, margin: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
     """Return the published loss at margins y s: the logistic one has base 2, and is linear from y s = -10 down."""
     if learner == "ridge":
         return (1 - margin) ** 2

@@ -24,7 +24,7 @@ from typing import Any, cast, get_args
 import numpy as np
 from jaxtyping import Float
 
-from backdoor_curves.paper.numbers.published import Learner, PublishedRow, Setting, read_rows
+from backdoor_curves.paper.numbers.published import PublishedLearner, PublishedRow, PublishedSetting, read_rows
 
 Pair = tuple[int, int]
 MNIST_SIZES = (3, 6)
@@ -48,17 +48,17 @@ CURVE_FIELDS = {"classifier", "C", "gamma", "poison_rate", "triggered_loss", "cl
 class SlopeFile:
     """A published slope file: of a pair of digits and a trigger of size x size pixels, a row a setting."""
 
-    learner: Learner
+    learner: PublishedLearner
     pair: Pair
     size: int
-    rows: Mapping[Setting, PublishedRow] = field(repr=False)
+    rows: Mapping[PublishedSetting, PublishedRow] = field(repr=False)
 
 
 @dataclass(frozen=True, eq=False)
 class PublishedCurve:
     """Mean losses over the triggered and over the clean test rows at the betas of its file."""
 
-    learner: Learner
+    learner: PublishedLearner
     C: float
     gamma: float | None
     rate: float
@@ -83,7 +83,7 @@ class PublishedPath:
     `asr` is the attack success rate at the last beta, .99.
     """
 
-    learner: Learner
+    learner: PublishedLearner
     C: float
     gamma: float | None
     coef: Float[np.ndarray, "betas p"]
@@ -172,7 +172,7 @@ def slope_file(path: Path) -> SlopeFile:
             if (setting.gamma is None) == (learner == "svm-rbf"):
                 raise ValueError(f"{learner} was expected, gamma = {setting.gamma} came")
             _finite("numbers", list(row.__dict__.values()))
-    return SlopeFile(cast(Learner, learner), (int(a), int(b)), int(size), rows)
+    return SlopeFile(cast(PublishedLearner, learner), (int(a), int(b)), int(size), rows)
 
 
 def curve_file(path: Path) -> CurveFile:
@@ -208,8 +208,8 @@ def path_file(path: Path) -> PathFile:
 
 def _curve(path: Path, one: Mapping[str, Any], n_betas: int) -> PublishedCurve:
     _same(path, "fields of a curve", set(one), CURVE_FIELDS)
-    if one["classifier"] not in get_args(Learner):
-        raise ValueError(f"one of {', '.join(get_args(Learner))} was expected, {one['classifier']!r} came")
+    if one["classifier"] not in get_args(PublishedLearner):
+        raise ValueError(f"one of {', '.join(get_args(PublishedLearner))} was expected, {one['classifier']!r} came")
     C, rate = float(one["C"]), float(one["poison_rate"])
     gamma = None if one["gamma"] is None else float(one["gamma"])
     losses = (_finite(name, one[name], (n_betas,)) for name in ("triggered_loss", "clean_loss"))
@@ -227,7 +227,7 @@ def _path(
         raise ValueError(f"coef: a row a beta was expected, shape {coef.shape} came")
     line = (n_betas,)
     return PublishedPath(
-        cast(Learner, learner),
+        cast(PublishedLearner, learner),
         float(C),
         None if gamma is None else float(gamma),
         coef,

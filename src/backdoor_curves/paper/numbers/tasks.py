@@ -22,7 +22,13 @@ from sklearn.svm import LinearSVC
 from backdoor_curves.curve import BackdoorLearningCurve, backdoor_learning_curve
 from backdoor_curves.data.poisoned import PoisonedData
 from backdoor_curves.data.samples import Samples
-from backdoor_curves.paper.numbers.published import Learner, Setting, make_estimator, published_row, rbf_deviation
+from backdoor_curves.paper.numbers.published import (
+    PublishedLearner,
+    PublishedSetting,
+    make_estimator,
+    published_row,
+    rbf_deviation,
+)
 from backdoor_curves.paper.numbers.published_files import PATH_RATE, Pair, PublishedNumbers
 from backdoor_curves.poisoning import paper_protocol as protocol
 
@@ -38,10 +44,10 @@ Images = Callable[[Pair], tuple[Samples, Samples]]
 class SlopeTask:
     """The rows of one seed of a slope file."""
 
-    learner: Learner
+    learner: PublishedLearner
     pair: Pair
     size: int
-    settings: tuple[Setting, ...]
+    settings: tuple[PublishedSetting, ...]
 
     @property
     def name(self) -> str:
@@ -59,7 +65,7 @@ class SlopeTask:
 class CurveTask:
     """The losses of one learner at one rate."""
 
-    learner: Learner
+    learner: PublishedLearner
     pair: Pair
     size: int
     C: float
@@ -88,7 +94,7 @@ class CurveTask:
 class PathTask:
     """The parameters of one learner at one setting, or at all C of one stream."""
 
-    learner: Learner
+    learner: PublishedLearner
     pair: Pair
     size: int
     settings: tuple[tuple[float, float | None], ...]
@@ -143,7 +149,7 @@ def tasks_of(published: PublishedNumbers) -> list[Task]:
         ]
     for paths in published.paths:
         betas = tuple(paths.betas.tolist())
-        settings_of: dict[Learner, list[tuple[float, float | None]]] = {}
+        settings_of: dict[PublishedLearner, list[tuple[float, float | None]]] = {}
         for one in paths.paths:
             settings_of.setdefault(one.learner, []).append((one.C, one.gamma))
         for learner, found in settings_of.items():
@@ -153,7 +159,7 @@ def tasks_of(published: PublishedNumbers) -> list[Task]:
 
 
 def refitted(
-    learner: Learner, C: float, gamma: float | None, data: PoisonedData, betas: tuple[float, ...]
+    learner: PublishedLearner, C: float, gamma: float | None, data: PoisonedData, betas: tuple[float, ...]
 ) -> BackdoorLearningCurve:
     """Return the curve of fits, one for each beta in turn: `LinearSVC` goes on in numpy's global stream."""
     estimator = LinearSVC(C=C, loss="hinge") if learner == "svm" else make_estimator(learner, C, gamma)

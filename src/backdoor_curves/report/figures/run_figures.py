@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -14,29 +14,45 @@ from backdoor_curves.curve import BackdoorLearningCurve
 from backdoor_curves.display import BackdoorLearningCurveDisplay, DeviationDisplay, Quantity, SlopeDisplay
 from backdoor_curves.display.slopes import SlopePoint
 from backdoor_curves.report.figures.safe_map import draw_safe_maps
-from backdoor_curves.report.names import Place, as_file_name, learner_name
-from backdoor_curves.report.tables.text import SOMETIMES
-from backdoor_curves.search.safety import safe_regions
+from backdoor_curves.search.safe_region import safe_regions
+from backdoor_curves.study.plan.names import (
+    apart,
+    as_file_name,
+    learner_name,
+    learner_title,
+    scenario_file_name,
+    scenario_title,
+    scenario_words,
+    setting_parts,
+    telling,
+)
+from backdoor_curves.study.plan.scenario import Learner, Scenario, Setting
 from backdoor_curves.study.store.run import Run
 from backdoor_curves.study.store.sqlite import StoredCell
 
 MOST_SETTINGS = 6
 """Of a learner in a figure, but for maps."""
 Panel = TypeVar("Panel")
-Setting = tuple[float, float | None]
 QUANTITIES: tuple[Quantity, Quantity] = ("loss", "accuracy")
 
 
 def figures(run: Run) -> Iterator[tuple[str, Figure]]:
     """Yield curves of each learner, on each of the data, triggers and label policies, with a name for their file."""
-    shown = [name for name in SOMETIMES if len({cell.coordinates[name] for cell in run.cells}) > 1]
-    pictures: dict[tuple[str, ...], list[StoredCell]] = {}
+    shown = telling(cell.scenario for cell in run.cells)
+    pictures: dict[Hashable, list[StoredCell]] = {}
     for cell in run.cells:
         if run.keeps_curve(cell):
-            place = (*(cell.coordinates[name] for name in shown), cell.coordinates["learner"])
-            pictures.setdefault(place, []).append(cell)
-    for place, cells in pictures.items():
-        yield as_file_name(place), learner_figure(run, cells, ", ".join(place[:-1]))
+            at = cell.scenario
+            pictures.setdefault((at.data, at.trigger, at.policy, cell.learner), []).append(cell)
+    names = apart(as_file_name([*_told(cells, shown), learner_name(cells[0].learner)]) for cells in pictures.values())
+    for name, cells in zip(names, pictures.values(), strict=True):
+        yield name, learner_figure(run, cells, ", ".join(_told(cells, shown)))
+
+
+def _told(cells: Sequence[StoredCell], shown: Sequence[str]) -> list[str]:
+    """Return the parts of their scenario that tell cells from others, in words."""
+    words = scenario_words(cells[0].scenario)
+    return [words[name] for name in shown]
 
 
 def figures_for_print(run: Run) -> Iterator[tuple[str, Figure]]:
@@ -49,8 +65,8 @@ def figures_for_print(run: Run) -> Iterator[tuple[str, Figure]]:
     ValueError
         If no cell is done.
     """
-    places = _by_place(run)
-    if not places:
+    scenarios = _by_scenario(run)
+    if not scenarios:
         failed = f", {len(run.failed)} failed" if run.failed else ""
         raise ValueError(
             f"{run.study.name}: a run with finished cells was expected, none of its {run.n_cells} is done{failed}; run "
@@ -58,23 +74,24 @@ def figures_for_print(run: Run) -> Iterator[tuple[str, Figure]]:
         )
     for name, figure in figures(run):
         yield f"curves_{name}", figure
-    for place, cells in places.items():
-        title = place.title(places)
+    file_names = apart(scenario_file_name(scenario) for scenario in scenarios)
+    for file_name, (scenario, cells) in zip(file_names, scenarios.items(), strict=True):
+        title = scenario_title(scenario, scenarios)
         if exact := [cell for cell in cells if cell.numbers["theta"] is not None and cell.numbers["theta"] > 0]:
-            yield f"slopes_{place.file_name}", slope_figure(exact, title)
+            yield f"slopes_{file_name}", slope_figure(exact, title)
         with_norm = [cell for cell in cells if cell.numbers["norm_at_1"] is not None and run.keeps_curve(cell)]
         if with_norm:
-            yield f"deviation_{place.file_name}", deviation_figure(run, with_norm, title)
-        yield f"safe_{place.file_name}", safe_figure(run, place, title)
+            yield f"deviation_{file_name}", deviation_figure(run, with_norm, title)
+        yield f"safe_{file_name}", safe_figure([cell for cell in run.cells if cell.scenario == scenario], title)
 
 
-def _by_place(run: Run) -> dict[Place, list[StoredCell]]:
-    """Return the finished cells by place."""
-    places: dict[Place, list[StoredCell]] = {}
+def _by_scenario(run: Run) -> dict[Scenario, list[StoredCell]]:
+    """Return the finished cells by scenario."""
+    scenarios: dict[Scenario, list[StoredCell]] = {}
     for cell in run.cells:
         if cell.status == "done":
-            places.setdefault(Place.of(cell), []).append(cell)
-    return places
+            scenarios.setdefault(cell.scenario, []).append(cell)
+    return scenarios
 
 
 def slope_points(cells: Iterable[StoredCell], name: str = "") -> list[SlopePoint]:
@@ -86,35 +103,35 @@ def slope_points(cells: Iterable[StoredCell], name: str = "") -> list[SlopePoint
     return [
         SlopePoint(
             name,
-            lam,
-            gamma,
+            group[0].setting.lam,
+            group[0].setting.gamma,
             slopes=column(group, "slope_at_0"),
             attack_success_rates=column(group, "asr_at_1"),
             clean_accuracies=column(group, "clean_accuracy_at_1"),
         )
-        for (gamma, lam), group in by_gamma_and_lambda(cells).items()
+        for group in from_strong_to_weak(cells).values()
     ]
 
 
-def by_gamma_and_lambda(cells: Iterable[StoredCell]) -> dict[tuple[float | None, float], list[StoredCell]]:
-    """Return cells by gamma and lambda: gammas ascend, lambdas descend from strong regularisation to weak."""
-    found: dict[tuple[float | None, float], list[StoredCell]] = {}
-    for cell in cells:
-        found.setdefault((cell.coordinates["gamma"], cell.coordinates["lambda"]), []).append(cell)
-    return dict(sorted(found.items(), key=lambda item: (item[0][0] or 0.0, -item[0][1])))
+def from_strong_to_weak(cells: Iterable[StoredCell]) -> dict[Setting, list[StoredCell]]:
+    """Return cells by setting: the other hyperparameters ascend, lambdas descend from strong regularisation to weak."""
+    found = _by_setting(cells)
+    return dict(sorted(found.items(), key=lambda item: (item[0].without("lambda").hyperparameters, -item[0].lam)))
 
 
-def _by_learner(cells: Iterable[StoredCell]) -> dict[str, list[StoredCell]]:
-    learners: dict[str, list[StoredCell]] = {}
+def _by_learner(cells: Iterable[StoredCell]) -> dict[Learner, list[StoredCell]]:
+    learners: dict[Learner, list[StoredCell]] = {}
     for cell in cells:
-        learners.setdefault(learner_name(cell.coordinates["learner"]), []).append(cell)
+        learners.setdefault(cell.learner, []).append(cell)
     return learners
 
 
 def slope_figure(cells: Sequence[StoredCell], title: str) -> Figure:
     """Return the slopes at beta = 0 of cells with one rate against their accuracies at 1, all learners in one panel."""
     figure = Figure(figsize=(6.4, 4.4), layout="constrained")
-    points = [point for name, group in _by_learner(cells).items() for point in slope_points(group, name)]
+    points = [
+        point for learner, group in _by_learner(cells).items() for point in slope_points(group, learner_title(learner))
+    ]
     SlopeDisplay(points).plot(figure.subplots())
     figure.suptitle(title)
     return figure
@@ -123,11 +140,12 @@ def slope_figure(cells: Sequence[StoredCell], title: str) -> Figure:
 def deviation_figure(run: Run, cells: Sequence[StoredCell], title: str) -> Figure:
     """Return size and angle of the weights of cells with one rate, up to six settings a learner, two in a row."""
     panels: list[tuple[str, Sequence[BackdoorLearningCurve]]] = []
-    for name, group in _by_learner(cells).items():
+    for learner, group in _by_learner(cells).items():
         settings = _by_setting(group)
         drawn = _evenly(list(settings), MOST_SETTINGS)
         few = f" ({len(drawn)} of {len(settings)} settings)" if len(drawn) < len(settings) else ""
-        panels.append((name + few, [run.curve(cell) for setting in drawn for cell in settings[setting]]))
+        curves = [run.curve(cell) for setting in drawn for cell in settings[setting]]
+        panels.append((learner_title(learner) + few, curves))
     return draw_deviations(_pairs(panels), title)
 
 
@@ -166,10 +184,9 @@ def keys_of(ax: Axes) -> list[Artist]:
     return [handle for handle in legend.legend_handles if handle is not None]
 
 
-def safe_figure(run: Run, place: Place, title: str) -> Figure:
-    """Return clean accuracy and attack success over lambda and gamma, a panel a learner, at one place."""
-    rows = [row for row in run.table() if all(row[name] == value for name, value in vars(place).items())]
-    return draw_safe_maps(_pairs([(learner_name(region.learner), region) for region in safe_regions(rows)]), title)
+def safe_figure(cells: Iterable[StoredCell], title: str) -> Figure:
+    """Return clean accuracy and attack success over lambda and gamma of cells of one scenario, a panel a learner."""
+    return draw_safe_maps(_pairs([(learner_title(region.learner), region) for region in safe_regions(cells)]), title)
 
 
 def _pairs(panels: Sequence[Panel]) -> list[Sequence[Panel]]:
@@ -186,33 +203,33 @@ def learner_figure(run: Run, cells: Sequence[StoredCell], where: str = "") -> Fi
     drawn = {key: settings[key] for key in _evenly(list(settings), MOST_SETTINGS)}
     figure = Figure(figsize=(3.0 + 3.4 * len(drawn), 6.0), layout="constrained")
     axes = figure.subplots(2, len(drawn), sharex=True, sharey="row", squeeze=False)
-    for column, ((lam, gamma), group) in enumerate(drawn.items()):
+    for column, (setting, group) in enumerate(drawn.items()):
         curves = [run.curve(cell) for cell in group]
         highest = max(curve.info.rate for curve in curves)
         controlled = [cell for cell in group if cell.numbers["control_area"] is not None]
-        control = [run.curve(cell, control=True) for cell in controlled if cell.coordinates["rate"] == highest]
+        control = [run.curve(cell, control=True) for cell in controlled if cell.scenario.rate == highest]
         for ax, quantity in zip(axes[:, column], QUANTITIES, strict=True):
             BackdoorLearningCurveDisplay.from_curves(curves, control=control, quantity=quantity, ax=ax)
             ax.label_outer()
             ax.set(xlabel="", xticks=[0.0, 0.5, 1.0], xticklabels=["0", "0.5", "1"])
-        axes[0, column].set_title(f"λ = {lam:g}" + ("" if gamma is None else f"\nγ = {gamma:g}"))
+        axes[0, column].set_title("\n".join(setting_parts(setting.values)))
     figure.supxlabel("β, weight of the poison rows", fontsize="medium")
     _one_legend(figure, axes)
-    seeds = len({cell.coordinates["seed"] for cell in cells})
+    seeds = len({cell.seed for cell in cells})
     notes = [f"{len(drawn)} of {len(settings)} settings"] if len(drawn) < len(settings) else []
     notes += [f"mean and range of {seeds} seeds"] if seeds > 1 else []
-    title = f"{learner_name(cells[0].coordinates['learner'])}: backdoor learning curves"
+    title = f"{learner_title(cells[0].learner)}: backdoor learning curves"
     title += f", {where}" if where else ""
     figure.suptitle(title + (f" ({', '.join(notes)})" if notes else ""))
     return figure
 
 
 def _by_setting(cells: Iterable[StoredCell]) -> dict[Setting, list[StoredCell]]:
-    """Return cells by lambda and gamma, from the smallest lambda on."""
+    """Return cells by setting, from the smallest lambda on."""
     settings: dict[Setting, list[StoredCell]] = {}
     for cell in cells:
-        settings.setdefault((cell.coordinates["lambda"], cell.coordinates["gamma"]), []).append(cell)
-    return dict(sorted(settings.items(), key=lambda item: (item[0][0], item[0][1] or 0.0)))
+        settings.setdefault(cell.setting, []).append(cell)
+    return dict(sorted(settings.items(), key=lambda item: (item[0].lam, item[0].hyperparameters)))
 
 
 def _evenly(items: list[Setting], most: int) -> list[Setting]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -13,16 +14,18 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from backdoor_curves.display.style import HUES, NEUTRAL
-from backdoor_curves.search.safety import SafeRegion, Setting
+from backdoor_curves.search.safe_region import JudgedSetting, SafeRegion
+from backdoor_curves.study.plan.names import setting_name
 
 CLEAN, ATTACK, SAFE = HUES[0], HUES[1], HUES[2]
 COLORS = LinearSegmentedColormap.from_list("attack", ["#FFFFFF", ATTACK, "#5A2600"])
 """Of attack success rates."""
+Region = SafeRegion[Any, Any]
 DARK = 0.55
 """An attack success rate from which numbers on its colour are white."""
 
 
-def draw_safe_maps(rows: Sequence[Sequence[tuple[str, SafeRegion]]], title: str) -> Figure:
+def draw_safe_maps(rows: Sequence[Sequence[tuple[str, Region]]], title: str) -> Figure:
     """Return a row of panels a pair: strips over lambda, and for a kernel a map over lambda and gamma.
 
     In a strip clean accuracy is blue, attack success orange, and safe lambdas stand on green. In a map the colour is
@@ -64,17 +67,17 @@ def draw_safe_maps(rows: Sequence[Sequence[tuple[str, SafeRegion]]], title: str)
     return figure
 
 
-def _verdict(region: SafeRegion) -> str:
+def _verdict(region: Region) -> str:
     chosen = region.chosen
     if chosen is None:
         return "nowhere safe"
-    where = f"λ = {chosen.lam:.3g}" + ("" if chosen.gamma is None else f", γ = {chosen.gamma:.2g}")
+    where = setting_name(chosen.hyperparameters, ".3g")
     return (
         f"{len(region.safe)} of {len(region.settings)} safe\n{where}: {chosen.clean_accuracy:.2f}, ASR {chosen.asr:.2f}"
     )
 
 
-def _draw_strip(ax: Axes, region: SafeRegion) -> None:
+def _draw_strip(ax: Axes, region: Region) -> None:
     shown = sorted(region.settings, key=lambda setting: setting.lam)
     lams = np.array([setting.lam for setting in shown])
     edges = _edges(lams)
@@ -96,7 +99,7 @@ def _edges(lams: Float[np.ndarray, " l"]) -> Float[np.ndarray, " l+1"]:
     return np.concatenate([[lams[0] ** 2 / between[0]], between, [lams[-1] ** 2 / between[-1]]])
 
 
-def _draw_map(ax: Axes, region: SafeRegion) -> None:
+def _draw_map(ax: Axes, region: Region) -> None:
     lams = sorted({setting.lam for setting in region.settings})
     gammas = sorted({setting.gamma for setting in region.settings if setting.gamma is not None})
     for setting in region.settings:
@@ -117,5 +120,5 @@ def _draw_map(ax: Axes, region: SafeRegion) -> None:
     ax.tick_params(labelsize="small")
 
 
-def _ink(setting: Setting) -> str:
+def _ink(setting: JudgedSetting) -> str:
     return "white" if setting.asr > DARK else "black"

@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
-from math import fsum
-from typing import Any, TypeVar
+from math import fsum, prod
+from typing import TypeVar
 
 import numpy as np
 
 from backdoor_curves.display.style import HUES
 from backdoor_curves.report.page.series import Series, series_of
-from backdoor_curves.search.safety import Bounds, SafeRegion, Setting, safe_regions
+from backdoor_curves.search.safe_region import Bounds, JudgedSetting, SafeRegion, safe_regions
 from backdoor_curves.study.compute.decision_regions import DecisionRegions
 from backdoor_curves.study.compute.explanation import Explanation
+from backdoor_curves.study.plan.names import learner_name
+from backdoor_curves.study.plan.scenario import Learner, Scenario, Setting
 from backdoor_curves.study.store.run import Run
 from backdoor_curves.study.store.sqlite import StoredCell
 
 Record = TypeVar("Record")
-SCENARIO = ("data", "trigger", "labels", "injection", "rate")
-
-
+Region = SafeRegion[Scenario, Learner]
 PER_LEARNER = 6
 """A learner's figures in a scenario take about as much room as so many settings, whatever is in them."""
 
@@ -66,14 +66,14 @@ class Spread:
 
 
 @dataclass(frozen=True, eq=False)
-class Shown:
+class ShownSetting:
     """A setting as it is shown.
 
     Parameters
     ----------
     number : int
         Its place on the page.
-    setting : Setting
+    setting : JudgedSetting
     cells : tuple of StoredCell
         Those that are done, a seed each.
     n_read : int
@@ -87,7 +87,7 @@ class Shown:
     """
 
     number: int
-    setting: Setting
+    setting: JudgedSetting
     cells: tuple[StoredCell, ...] = field(repr=False)
     n_read: int
     failed: int
@@ -105,28 +105,28 @@ class Shown:
 
 
 @dataclass(frozen=True, eq=False)
-class Learner:
+class ShownLearner:
     """A learner in a scenario: its region, and the settings shown; none where the scenario is not drawn.
 
     Its number is its place among the learners of the page.
     """
 
-    name: str
+    learner: Learner
     number: int
-    region: SafeRegion
-    shown: tuple[Shown, ...] = field(repr=False)
+    region: Region
+    shown: tuple[ShownSetting, ...] = field(repr=False)
 
     @property
     def hue(self) -> int:
         """Which colour it has; beyond six they come again."""
         return self.number % len(HUES)
 
-    def of(self, setting: Setting | None) -> Shown | None:
+    def of(self, setting: JudgedSetting | None) -> ShownSetting | None:
         """Return a setting of the region as it is shown."""
         return next((one for one in self.shown if one.setting is setting), None)
 
     @property
-    def compared(self) -> list[tuple[str, Shown]]:
+    def compared(self) -> list[tuple[str, ShownSetting]]:
         """The settings that are set side by side: "best", the most accurate, and "calm", where that is another one.
 
         Calm is the safe choice, or the most accurate under the bound, or the least attacked.
@@ -138,16 +138,12 @@ class Learner:
 
 
 @dataclass(frozen=True, eq=False)
-class Scenario:
-    """One way to attack (data, trigger, label policy, rate), and the learners that met it."""
+class ShownScenario:
+    """A scenario as it is shown, with the learners that met it."""
 
     number: int
-    data: str
-    trigger: str
-    labels: str
-    injection: str
-    rate: float
-    learners: tuple[Learner, ...] = field(repr=False)
+    scenario: Scenario
+    learners: tuple[ShownLearner, ...] = field(repr=False)
 
     @property
     def drawn(self) -> bool:
@@ -155,7 +151,7 @@ class Scenario:
         return any(learner.shown for learner in self.learners)
 
     @property
-    def shown(self) -> list[Shown]:
+    def shown(self) -> list[ShownSetting]:
         """The settings of all its learners."""
         return [one for learner in self.learners for one in learner.shown]
 
@@ -168,10 +164,10 @@ class Content:
     ----------
     run : Run
     bounds : Bounds
-    scenarios : tuple of Scenario
+    scenarios : tuple of ShownScenario
         Those of the overview, in the order of the study.
-    learners : tuple of str
-        The names, by number.
+    learners : tuple of Learner
+        By number.
     seeds : tuple of int
     failures : list of (str, list of StoredCell)
         Reasons with their cells, the commonest first.
@@ -185,8 +181,8 @@ class Content:
 
     run: Run
     bounds: Bounds
-    scenarios: tuple[Scenario, ...]
-    learners: tuple[str, ...]
+    scenarios: tuple[ShownScenario, ...]
+    learners: tuple[Learner, ...]
     seeds: tuple[int, ...]
     failures: list[tuple[str, list[StoredCell]]]
     planes: Mapping[str, DecisionRegions]
@@ -194,7 +190,7 @@ class Content:
     left_out: tuple[str, ...]
 
     @property
-    def drawn(self) -> tuple[Scenario, ...]:
+    def drawn(self) -> tuple[ShownScenario, ...]:
         """The scenarios that have figures."""
         return tuple(scenario for scenario in self.scenarios if scenario.drawn)
 
@@ -202,28 +198,27 @@ class Content:
 def content_of(run: Run, bounds: Bounds, budget: Budget | None = None) -> Content:
     """Return what the page of a run shows."""
     budget = budget or Budget()
-    regions = safe_regions(run.table(), bounds)
-    groups: dict[tuple[Any, ...], list[SafeRegion]] = {}
+    regions = safe_regions(run.cells, bounds)
+    groups: dict[Scenario, list[Region]] = {}
     for region in regions:
-        groups.setdefault(tuple(getattr(region, name) for name in SCENARIO), []).append(region)
+        groups.setdefault(region.scenario, []).append(region)
     listed = list(groups.items())[: budget.scenarios]
     picked = _picked([group for _, group in listed], budget)
-    names = tuple(dict.fromkeys(region.learner for region in regions))
-    cells: dict[tuple[Any, ...], list[StoredCell]] = {}
+    learners = tuple(dict.fromkeys(region.learner for region in regions))
+    cells: dict[tuple[Scenario, Setting], list[StoredCell]] = {}
     for cell in run.cells:
-        at = cell.coordinates
-        cells.setdefault((*(at[name] for name in SCENARIO), at["learner"], at["lambda"], at["gamma"]), []).append(cell)
+        cells.setdefault((cell.scenario, cell.setting), []).append(cell)
     n_settings = sum(len(settings) for group in picked for settings in group)
     most_seeds = max(1, min(budget.seeds, budget.cells // max(1, n_settings)))
     numbers = count()
     scenarios = []
-    for number, (place, group) in enumerate(listed):
-        learners = []
+    for number, (scenario, group) in enumerate(listed):
+        met = []
         for region, settings in zip(group, picked[number], strict=True):
-            found = (cells[(*place, region.learner, one.lam, one.gamma)] for one in settings)
+            found = (cells[scenario, Setting.of(region.learner, one.hyperparameters)] for one in settings)
             shown = tuple(_shown(run, next(numbers), *pair, most_seeds) for pair in zip(settings, found, strict=True))
-            learners.append(Learner(region.learner, names.index(region.learner), region, shown))
-        scenarios.append(Scenario(number, **dict(zip(SCENARIO, place, strict=True)), learners=tuple(learners)))
+            met.append(ShownLearner(region.learner, learners.index(region.learner), region, shown))
+        scenarios.append(ShownScenario(number, scenario, tuple(met)))
     every = [one for s in scenarios for one in s.shown]
     planes, n_planes = _kept(run, "decision regions", run.decision_regions, every, budget.planes)
     sides = [one for s in scenarios for learner in s.learners for _, one in learner.compared]
@@ -232,8 +227,8 @@ def content_of(run: Run, bounds: Bounds, budget: Budget | None = None) -> Conten
         run=run,
         bounds=bounds,
         scenarios=tuple(scenarios),
-        learners=names,
-        seeds=tuple(sorted({cell.coordinates["seed"] for cell in run.cells})),
+        learners=learners,
+        seeds=tuple(sorted({cell.seed for cell in run.cells})),
         failures=_failures(run),
         planes=planes,
         explanations=explanations,
@@ -245,9 +240,9 @@ def content_of(run: Run, bounds: Bounds, budget: Budget | None = None) -> Conten
     )
 
 
-def _shown(run: Run, number: int, setting: Setting, cells: Sequence[StoredCell], most_seeds: int) -> Shown:
+def _shown(run: Run, number: int, setting: JudgedSetting, cells: Sequence[StoredCell], most_seeds: int) -> ShownSetting:
     done = [cell for cell in cells if cell.status == "done"]
-    return Shown(
+    return ShownSetting(
         number=number,
         setting=setting,
         cells=tuple(done),
@@ -259,7 +254,7 @@ def _shown(run: Run, number: int, setting: Setting, cells: Sequence[StoredCell],
 
 
 def _kept(
-    run: Run, name: str, read: Callable[[StoredCell], Record | None], of: Sequence[Shown], most: int
+    run: Run, name: str, read: Callable[[StoredCell], Record | None], of: Sequence[ShownSetting], most: int
 ) -> tuple[dict[str, Record], int]:
     """Return the records of a name of the first cells of some settings, at most so many, and how many the run has."""
     keys = run.keys_with(name)
@@ -287,10 +282,10 @@ def _failures(run: Run) -> list[tuple[str, list[StoredCell]]]:
 # --- what there is room for ------------------------------------------------------------------------------------------
 
 
-def _picked(groups: Sequence[Sequence[SafeRegion]], budget: Budget) -> list[list[list[Setting]]]:
+def _picked(groups: Sequence[Sequence[Region]], budget: Budget) -> list[list[list[JudgedSetting]]]:
     """Return the settings to draw of each region of each scenario, as the budget allows; the first scenario always."""
     room = budget.settings
-    picked: list[list[list[Setting]]] = []
+    picked: list[list[list[JudgedSetting]]] = []
     for group in groups:
         settings = [list(region.settings) for region in group]
         if not picked:
@@ -302,25 +297,31 @@ def _picked(groups: Sequence[Sequence[SafeRegion]], budget: Budget) -> list[list
     return picked
 
 
-def _thinned(region: SafeRegion, most: int) -> list[Setting]:
-    """Return at most about so many settings: lambdas and gammas evenly chosen, and those that the verdict names."""
-    lams = sorted({setting.lam for setting in region.settings})
-    gammas = sorted({setting.gamma for setting in region.settings}, key=lambda gamma: gamma or 0.0)
-    while len(lams) * len(gammas) > most and max(len(lams), len(gammas)) > 2:
-        if len(lams) >= len(gammas):
-            lams = _half_of(lams)
-        else:
-            gammas = _half_of(gammas)
+def _thinned(region: Region, most: int) -> list[JudgedSetting]:
+    """Return at most about so many settings: evenly chosen in each hyperparameter, and those that the verdict names."""
+    found: dict[str, set[float]] = {}
+    for one in region.settings:
+        for name, value in one.hyperparameters.items():
+            found.setdefault(name, set()).add(value)
+    axes = {name: sorted(values) for name, values in found.items()}
+
+    while prod(map(len, axes.values())) > most and max(map(len, axes.values())) > 2:
+        longest = max(axes, key=lambda name: len(axes[name]))
+        axes[longest] = _half_of(axes[longest])
     named = (region.best, region.chosen, region.cheapest, region.least_attacked)
-    return [one for one in region.settings if (one.lam in lams and one.gamma in gammas) or one in named]
+    return [
+        one
+        for one in region.settings
+        if all(value in axes[name] for name, value in one.hyperparameters.items()) or one in named
+    ]
 
 
-def _half_of(values: list[Any]) -> list[Any]:
+def _half_of(values: list[float]) -> list[float]:
     """Return half of the values, the first and the last among them."""
     return [values[round(place)] for place in np.linspace(0, len(values) - 1, max(2, len(values) // 2))]
 
 
-def _left_out(n_scenarios: int, scenarios: Sequence[Scenario], most_seeds: int) -> list[str]:
+def _left_out(n_scenarios: int, scenarios: Sequence[ShownScenario], most_seeds: int) -> list[str]:
     """Return what is not on the page, a sentence each."""
     said = []
     if n_scenarios > len(scenarios):
@@ -331,8 +332,8 @@ def _left_out(n_scenarios: int, scenarios: Sequence[Scenario], most_seeds: int) 
         tried = len(learner.region.settings)
         if 0 < len(learner.shown) < tried:
             said.append(
-                f"{tried - len(learner.shown)} of {tried} settings of {learner.name}: its grid is drawn evenly "
-                "thinned, and judged whole."
+                f"{tried - len(learner.shown)} of {tried} settings of {learner_name(learner.learner)}: its grid is "
+                "drawn evenly thinned, and judged whole."
             )
     unread = sum(len(one.cells) - one.n_read for scenario in scenarios for one in scenario.shown)
     if unread:

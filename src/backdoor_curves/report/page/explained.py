@@ -12,9 +12,9 @@ from PIL import Image
 
 from backdoor_curves.data.images import edges_of
 from backdoor_curves.display.style import DIVERGING
-from backdoor_curves.report.page.content import Learner, Shown
+from backdoor_curves.report.page.content import ShownLearner, ShownSetting
 from backdoor_curves.report.page.svg import element, picture, text
-from backdoor_curves.report.page.words import learner_name, number, percent, setting_name, shown
+from backdoor_curves.report.page.words import learner_title, number, percent, setting_name, shown
 from backdoor_curves.study.compute.explanation import ENDS, TOP, Explanation
 
 TILE, GAP = 76.0, 8
@@ -29,12 +29,14 @@ NO_GRADIENT = "no gradient"
 """Where nothing moves the score of any row, so that a trigger has no share."""
 
 
-def compared_explanations(learner: Learner, kept: Mapping[str, Explanation]) -> list[tuple[str, Shown, Explanation]]:
+def compared_explanations(
+    learner: ShownLearner, kept: Mapping[str, Explanation]
+) -> list[tuple[str, ShownSetting, Explanation]]:
     """Return the settings that are compared and have an explanation, with their kind."""
     return [(kind, one, kept[one.key]) for kind, one in learner.compared if one.key in kept]
 
 
-def explanations(name: str, learner: Learner, kept: Mapping[str, Explanation]) -> str:
+def explanations(name: str, learner: ShownLearner, kept: Mapping[str, Explanation]) -> str:
     """Return what is looked at, and who taught it, at the settings that are compared; "" where a run kept none."""
     drawn = compared_explanations(learner, kept)
     if not drawn:
@@ -44,7 +46,7 @@ def explanations(name: str, learner: Learner, kept: Mapping[str, Explanation]) -
     parts = [_row(kind, one, found, float(top)) for (kind, one, found), top in zip(drawn, tops, strict=False)]
     words = " ".join(f"{setting_name(one.setting)}: {_in_words(found)}" for _, one, found in drawn)
     width = max(_place(found, 2 + TOP) + TILE for *_, found in drawn) + 2.0
-    return picture(name, (width, float(tops[-1])), f"Explanations of {learner_name(learner.name)}", words, *parts)
+    return picture(name, (width, float(tops[-1])), f"Explanations of {learner_title(learner.learner)}", words, *parts)
 
 
 def _shape(found: Explanation) -> tuple[int, int]:
@@ -62,7 +64,7 @@ def _place(found: Explanation, k: int) -> float:
     return k * TILE * (1.0 + _gap(found) / _shape(found)[1])
 
 
-def _row(kind: str, one: Shown, found: Explanation, top: float) -> str:
+def _row(kind: str, one: ShownSetting, found: Explanation, top: float) -> str:
     """Return the pictures of a setting: the test image, the gradients at both ends, the rows that taught it most."""
     height, width = _shape(found)
     y, down = top + ABOVE, TILE * height / width

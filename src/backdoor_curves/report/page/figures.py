@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backdoor_curves.report.page.content import Learner, Scenario, Shown
+from backdoor_curves.report.page.content import ShownLearner, ShownScenario, ShownSetting
 from backdoor_curves.report.page.series import DEVIATIONS, LOSSES, SHARES, TOLERANCE, Series, thinned
 from backdoor_curves.report.page.svg import (
     Scale,
@@ -21,8 +21,8 @@ from backdoor_curves.report.page.svg import (
     text,
     ticks,
 )
-from backdoor_curves.report.page.words import learner_name, setting_name
-from backdoor_curves.search.safety import Setting
+from backdoor_curves.report.page.words import learner_title, setting_name
+from backdoor_curves.search.safe_region import JudgedSetting
 
 LOWEST = 0.25
 """How far below the best clean accuracy the frontier's picture reaches."""
@@ -30,7 +30,7 @@ PANE, STEP = 112.0, 164.0
 """The height of a pane over beta, and the way from one to the next."""
 
 
-def _mark(learner: Learner, one: Shown, x: float, y: float) -> str:
+def _mark(learner: ShownLearner, one: ShownSetting, x: float, y: float) -> str:
     """Return the mark of a setting: the learner's shape and colour, filled where it is safe."""
     class_ = f"m h{learner.hue}" + (" full" if one.setting.safe else "")
     return marker(learner.number, x, y, class_=class_, data_n=one.number)
@@ -39,7 +39,7 @@ def _mark(learner: Learner, one: Shown, x: float, y: float) -> str:
 # --- the frontier ----------------------------------------------------------------------------------------------------
 
 
-def frontier(name: str, scenario: Scenario) -> str:
+def frontier(name: str, scenario: ShownScenario) -> str:
     """Return clean accuracy over ASR, a mark a setting: filled where safe; lines join those that no other beats."""
     settings = [one.setting for one in scenario.shown if one.setting.judged]
     if not settings:
@@ -72,9 +72,9 @@ def frontier(name: str, scenario: Scenario) -> str:
     return picture(name, (620.0, 342.0), "Clean accuracy against attack success rate", words, *parts)
 
 
-def _unbeaten(settings: Sequence[Setting]) -> list[Setting]:
+def _unbeaten(settings: Sequence[JudgedSetting]) -> list[JudgedSetting]:
     """Return the settings that no other beats in both, by rising ASR."""
-    edge: list[Setting] = []
+    edge: list[JudgedSetting] = []
     for setting in sorted(settings, key=lambda one: (one.asr, -one.clean_accuracy)):
         if not edge or setting.clean_accuracy > edge[-1].clean_accuracy:
             edge.append(setting)
@@ -98,22 +98,22 @@ CURVES = (Pane(LOSSES, "mean loss of test rows"), Pane(SHARES, "% of test rows",
 TURNS = (Pane(DEVIATIONS[:1], "ρ = |w(β)|"), Pane(DEVIATIONS[1:], "ν, turn of w"))
 
 
-def curves(name: str, learner: Learner) -> str:
+def curves(name: str, learner: ShownLearner) -> str:
     """Return losses above and shares below over beta: the most accurate setting, and the safe or most resistant one."""
     return _over_beta(name, learner, CURVES, "Backdoor learning curves")
 
 
-def deviations(name: str, learner: Learner) -> str:
+def deviations(name: str, learner: ShownLearner) -> str:
     """Return |w| above and how far it turned from w(0) below, over beta, of the same settings."""
     return _over_beta(name, learner, TURNS, "Deviation of the parameters")
 
 
-def compared_curves(learner: Learner) -> list[tuple[str, Shown, Series]]:
+def compared_curves(learner: ShownLearner) -> list[tuple[str, ShownSetting, Series]]:
     """Return the settings whose curves are compared, with their kind."""
     return [(kind, one, one.series) for kind, one in learner.compared if one.series is not None]
 
 
-def _over_beta(name: str, learner: Learner, panes: Sequence[Pane], what: str) -> str:
+def _over_beta(name: str, learner: ShownLearner, panes: Sequence[Pane], what: str) -> str:
     drawn = compared_curves(learner)
     kept = [pane for pane in panes if any(line in series.lines for line in pane.lines for *_, series in drawn)]
     if not kept:
@@ -131,10 +131,10 @@ def _over_beta(name: str, learner: Learner, panes: Sequence[Pane], what: str) ->
         for _, one, series in drawn
     )
     size = (182.0, 24.0 + STEP * len(kept))
-    return picture(name, size, f"{what} of {learner_name(learner.name)}", words, *parts)
+    return picture(name, size, f"{what} of {learner_title(learner.learner)}", words, *parts)
 
 
-def _pane(pane: Pane, drawn: Sequence[tuple[str, Shown, Series]], top: float, last: bool) -> str:
+def _pane(pane: Pane, drawn: Sequence[tuple[str, ShownSetting, Series]], top: float, last: bool) -> str:
     """Return the axes and lines of a pane, and the mark that the slider moves."""
     found = [(kind, line, series) for kind, _, series in drawn for line in pane.lines if line in series.lines]
     highest = pane.top or max(float(series.lines[line].max()) for _, line, series in found) * 1.04 or 1.0
@@ -155,7 +155,7 @@ def _pane(pane: Pane, drawn: Sequence[tuple[str, Shown, Series]], top: float, la
 # --- slopes ----------------------------------------------------------------------------------------------------------
 
 
-def slopes(name: str, scenario: Scenario) -> str:
+def slopes(name: str, scenario: ShownScenario) -> str:
     """Return theta over lambda, and the ASR that came of it over theta; a mark a setting."""
     found = [
         (learner, one, one.numbers["theta"])

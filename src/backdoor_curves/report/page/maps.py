@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from backdoor_curves.report.page.content import Learner, Shown
+from backdoor_curves.report.page.content import Region, ShownLearner, ShownSetting
 from backdoor_curves.report.page.svg import element, picture, short, text
-from backdoor_curves.report.page.words import learner_name, percent, setting_name
-from backdoor_curves.search.safety import SafeRegion, Setting
+from backdoor_curves.report.page.words import learner_title, percent, setting_name
+from backdoor_curves.search.safe_region import JudgedSetting
 
 STEPS = 9
 """Of the colours of a map."""
@@ -29,7 +29,7 @@ class _Quantity:
 
     title: str
     ramp: str
-    value: Callable[[Setting], float]
+    value: Callable[[JudgedSetting], float]
     share: Callable[[float], float]
 
 
@@ -71,7 +71,7 @@ class _Grid:
         return self.left + self.wide * len(self.lams)
 
 
-def accuracy_map(name: str, learner: Learner) -> str:
+def accuracy_map(name: str, learner: ShownLearner) -> str:
     """Return the map of clean accuracy; the strongest colour at the best, the faintest from ten points below it on."""
     best = learner.region.best
     top = best.clean_accuracy if best else 1.0
@@ -79,19 +79,19 @@ def accuracy_map(name: str, learner: Learner) -> str:
     return _map(name, learner, quantity)
 
 
-def attack_map(name: str, learner: Learner) -> str:
+def attack_map(name: str, learner: ShownLearner) -> str:
     """Return the map of the attack success rate, from 0 to 100 %."""
     return _map(name, learner, _Quantity("Attack success rate, %", "s", lambda one: one.asr, lambda value: value))
 
 
-def _map(name: str, learner: Learner, quantity: _Quantity) -> str:
+def _map(name: str, learner: ShownLearner, quantity: _Quantity) -> str:
     settings = [one.setting for one in learner.shown]
     gammas: list[Gamma] = sorted({one.gamma for one in settings}, key=lambda gamma: gamma or 0.0)
     grid = _Grid(sorted({one.lam for one in settings}), gammas)
     return picture(
         name,
         (max(grid.right, grid.left + 150.0) + 4.0, grid.bottom + 38.0),
-        f"{quantity.title} of {learner_name(learner.name)} over λ" + ("" if grid.flat else " and γ"),
+        f"{quantity.title} of {learner_title(learner.learner)} over λ" + ("" if grid.flat else " and γ"),
         _in_words(learner, quantity),
         text(quantity.title, grid.left, 14.0, class_="title"),
         *(_cell(one, learner.region, grid, quantity) for one in learner.shown),
@@ -117,7 +117,7 @@ def _axes(grid: _Grid) -> str:
     return element("g", *parts, class_="axis")
 
 
-def _cell(one: Shown, region: SafeRegion, grid: _Grid, quantity: _Quantity) -> str:
+def _cell(one: ShownSetting, region: Region, grid: _Grid, quantity: _Quantity) -> str:
     """Return a cell of a map: a link to its curve, with its number."""
     setting = one.setting
     (x, y), wide, high = grid.corner(setting.lam, setting.gamma), grid.wide, grid.high
@@ -163,7 +163,7 @@ def _outline(safe: set[tuple[float, Gamma]], grid: _Grid) -> str:
     return element("path", d=path, class_="halo") + element("path", d=path, class_="safe-line")
 
 
-def _in_words(learner: Learner, quantity: _Quantity) -> str:
+def _in_words(learner: ShownLearner, quantity: _Quantity) -> str:
     values = [quantity.value(one.setting) for one in learner.shown if one.key]
     if not values:
         return "No cell is done."

@@ -185,8 +185,8 @@
 
   const name = (one) => {
     const scenario = data.scenarios[one.s];
-    const parts = [`${data.learners[one.l]}, λ = ${digits(one.lam)}`];
-    if (one.gam !== null) parts.push(`γ = ${digits(one.gam)}`);
+    const parts = [data.learners[one.l]];
+    data.symbols.forEach((symbol, k) => { if (one.at[k] !== null) parts.push(`${symbol} = ${digits(one.at[k])}`); });
     parts.push(`p = ${digits(100 * scenario.rate)}\u202f%`);
     return parts.join(", ").replaceAll(" = ", "\u00a0=\u00a0");
   };
@@ -253,7 +253,7 @@
     ["Data", (one) => data.scenarios[one.s].data], ["Trigger", (one) => data.scenarios[one.s].trigger],
     ["Labels", (one) => data.scenarios[one.s].labels], ["Injection", (one) => data.scenarios[one.s].injection],
     ["Rate p", (one) => data.scenarios[one.s].rate], ["Learner", (one) => data.learners[one.l]],
-    ["λ", (one) => one.lam], ["γ", (one) => one.gam],
+    ...data.symbols.map((symbol, k) => [symbol, (one) => one.at[k]]),
   ];
   const there = settings.filter((one) => one.cells.length);
   const distinct = (values) => [...new Set(values)].sort((p, q) => (typeof p === "number" && typeof q === "number" ? p - q : 0));
@@ -261,7 +261,7 @@
     const box = $("filters"), now = settings[state.n], focused = document.activeElement?.dataset?.coordinate;
     box.replaceChildren();
     COORDINATES.forEach(([words, of], k) => {
-      // Lambdas and gammas are those of the learner; the others are free to choose.
+      // Hyperparameters are those of the learner; the others are free to choose.
       const values = distinct(there.filter((one) => k < 6 || (one.s === now.s && one.l === now.l)).map(of)).filter((v) => v !== null);
       if (values.length < 2) return;
       const label = document.createElement("label"), select = document.createElement("select");
@@ -281,7 +281,7 @@
       if (String(k) === focused) select.focus();
     });
   };
-  // The setting with the wanted value that shares most with the present one; lambda and gamma as near as can be.
+  // The setting with the wanted value that shares most with the present one; hyperparameters as near as can be.
   const closest = (k, value) => {
     const now = settings[state.n];
     const gap = (p, q) => (p === null || q === null ? Number(p !== q) : Math.min(1, Math.abs(Math.log(p / q)) / 50));

@@ -17,6 +17,7 @@ from backdoor_curves.records.version import __version__
 from backdoor_curves.report.page.content import Content
 from backdoor_curves.report.page.words import number, shown
 from backdoor_curves.study.file.config import Study
+from backdoor_curves.study.plan.names import where
 from backdoor_curves.study.store.sqlite import StoredCell
 
 MOST_REASONS, MOST_EXAMPLES = 20, 5
@@ -67,13 +68,7 @@ def failures(content: Content) -> tuple[list[Failure], int]:
 
 
 def _where(cell: StoredCell) -> str:
-    at = cell.coordinates
-    gamma = "" if at["gamma"] is None else f", γ = {at['gamma']:g}"
-    return shown(
-        f"{at['data']}, {at['trigger']}, {at['learner']}, λ = {at['lambda']:g}{gamma}, p = {at['rate']:g}, "
-        f"seed {at['seed']}",
-        300,
-    )
+    return shown(where(cell.cell), 300)
 
 
 def _exactness(cells: Sequence[StoredCell]) -> str:
@@ -100,7 +95,7 @@ def as_toml(study: Study) -> str:
     Examples
     --------
     >>> from backdoor_curves.report.page.provenance import as_toml
-    >>> from backdoor_curves.study.file.config import built_in_study
+    >>> from backdoor_curves.study.file.study_file import built_in_study
     >>> print(as_toml(built_in_study())[:15])
     name = "digits"
     """

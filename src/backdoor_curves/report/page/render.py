@@ -13,15 +13,16 @@ from jinja2 import Environment, StrictUndefined
 
 from backdoor_curves.display.style import HUES
 from backdoor_curves.report.page import explained, figures, maps
-from backdoor_curves.report.page.content import Content, Learner, Scenario, Shown
+from backdoor_curves.report.page.content import Content, ShownLearner, ShownScenario, ShownSetting
 from backdoor_curves.report.page.decision_pictures import decision_picture
 from backdoor_curves.report.page.provenance import as_toml, facts, failures, status_line
 from backdoor_curves.report.page.series import SHARES, Series
+from backdoor_curves.report.page.settings_table import SettingsTable, settings_table
 from backdoor_curves.report.page.svg import marker
 from backdoor_curves.report.page.words import (
     Verdict,
     headline,
-    learner_name,
+    learner_title,
     number,
     percent,
     scenario_name,
@@ -31,6 +32,7 @@ from backdoor_curves.report.page.words import (
     verdict,
 )
 from backdoor_curves.study.compute.explanation import ROWS, Explanation
+from backdoor_curves.study.plan.names import SYMBOLS, scenario_words
 
 SHORT = {
     "triggered_loss": "t",
@@ -53,28 +55,24 @@ TABLE_BETAS = (0.0, 0.01, 0.1, 0.5, 1.0)
 class LearnerView:
     """A learner of a scenario as the template takes it; figures are SVG, or "" where there is nothing to draw."""
 
-    learner: Learner
+    learner: ShownLearner
     name: str
     verdict: Verdict
     accuracy_map: str
     attack_map: str
+    table: SettingsTable
     curves: str
     deviations: str
-    compared: list[tuple[str, Shown, Series]]
+    compared: list[tuple[str, ShownSetting, Series]]
     explanations: str
-    explained: list[tuple[str, Shown, Explanation]]
-
-    @property
-    def controlled(self) -> bool:
-        """Whether the same rows were poisoned without the trigger, too."""
-        return any("control_asr_at_1" in one.numbers for one in self.learner.shown)
+    explained: list[tuple[str, ShownSetting, Explanation]]
 
 
 @dataclass(frozen=True)
 class ScenarioView:
     """A scenario as the template takes it."""
 
-    scenario: Scenario
+    scenario: ShownScenario
     name: str
     rest: str
     learners: list[LearnerView]
@@ -89,7 +87,7 @@ def rendered(content: Content, command: str) -> str:
     environment.filters |= {"percent": percent, "number": number, "shown": shown}
     environment.globals |= {
         "setting_name": setting_name,
-        "learner_name": learner_name,
+        "learner_title": learner_title,
         "scenario_name": scenario_name,
         "verdict": verdict,
         "marker": marker,
@@ -123,7 +121,7 @@ def _part(name: str) -> str:
     return (files("backdoor_curves.report.page") / name).read_text(encoding="utf-8")
 
 
-def _first(scenarios: Sequence[Scenario]) -> int:
+def _first(scenarios: Sequence[ShownScenario]) -> int:
     """Return the place of the scenario that is opened first: where most learners are safe, as the headline says.
 
     Where none is safe anywhere: the most settings, among equals the highest rate.
@@ -132,20 +130,21 @@ def _first(scenarios: Sequence[Scenario]) -> int:
     n_safe = [sum(bool(learner.region.safe) for learner in scenario.learners) for scenario in scenarios]
     if any(n_safe):
         return n_safe.index(max(n_safe))
-    return max(places, key=lambda k: (len(scenarios[k].shown), scenarios[k].rate, -k), default=0)
+    return max(places, key=lambda k: (len(scenarios[k].shown), scenarios[k].scenario.rate, -k), default=0)
 
 
-def _view(scenario: Scenario, content: Content) -> ScenarioView:
-    among, kept, learners = content.drawn, content.explanations, []
+def _view(scenario: ShownScenario, content: Content) -> ScenarioView:
+    among, kept, learners = [one.scenario for one in content.drawn], content.explanations, []
     for place, learner in enumerate(scenario.learners):
         name = f"s{scenario.number}-{place}"
         learners.append(
             LearnerView(
                 learner=learner,
-                name=learner_name(learner.name),
+                name=learner_title(learner.learner),
                 verdict=verdict(learner),
                 accuracy_map=maps.accuracy_map(f"{name}-a", learner),
                 attack_map=maps.attack_map(f"{name}-s", learner),
+                table=settings_table(learner),
                 curves=figures.curves(f"{name}-c", learner),
                 deviations=figures.deviations(f"{name}-d", learner),
                 compared=figures.compared_curves(learner),
@@ -155,8 +154,8 @@ def _view(scenario: Scenario, content: Content) -> ScenarioView:
         )
     return ScenarioView(
         scenario,
-        scenario_name(scenario, among),
-        scenario_rest(scenario, among),
+        scenario_name(scenario.scenario, among),
+        scenario_rest(scenario.scenario, among),
         learners,
         figures.frontier(f"s{scenario.number}-f", scenario),
         figures.slopes(f"s{scenario.number}-p", scenario),
@@ -168,22 +167,22 @@ def _view(scenario: Scenario, content: Content) -> ScenarioView:
 
 def _data(content: Content) -> dict[str, Any]:
     """Return what the script draws from: scenarios, settings with their cells and curves, decision pictures."""
+    shown_settings = [one.setting for scenario in content.drawn for one in scenario.shown]
+    hyperparameters = list(dict.fromkeys(name for one in shown_settings for name in one.hyperparameters))
     return {
-        "learners": [learner_name(name) for name in content.learners],
+        "symbols": [SYMBOLS.get(name, name) for name in hyperparameters],
+        "learners": [learner_title(learner) for learner in content.learners],
         "scenarios": [
             {
                 "number": one.number,
-                "data": shown(one.data, 120),
-                "trigger": shown(one.trigger, 120),
-                "labels": shown(one.labels, 120),
-                "injection": shown(one.injection, 120),
-                "rate": one.rate,
+                **{name: shown(words, 120) for name, words in scenario_words(one.scenario).items()},
+                "rate": one.scenario.rate,
                 "start": _start(one),
             }
             for one in content.drawn
         ],
         "settings": [
-            _setting(one, place, learner.number)
+            _setting(one, place, learner.number, hyperparameters)
             for place, scenario in enumerate(content.drawn)
             for learner in scenario.learners
             for one in learner.shown
@@ -192,22 +191,21 @@ def _data(content: Content) -> dict[str, Any]:
     }
 
 
-def _start(scenario: Scenario) -> int | None:
+def _start(scenario: ShownScenario) -> int | None:
     """Return the number of the setting that is shown first: the most accurate safe one, or the most accurate."""
     named = [one for learner in scenario.learners if (one := learner.of(learner.region.chosen or learner.region.best))]
     first = max(named, key=lambda one: (one.setting.safe, one.setting.clean_accuracy), default=None)
     return None if first is None else first.number
 
 
-def _setting(one: Shown, scenario: int, learner: int) -> dict[str, Any]:
+def _setting(one: ShownSetting, scenario: int, learner: int, names: Sequence[str]) -> dict[str, Any]:
     return {
         "s": scenario,
         "l": learner,
-        "lam": one.setting.lam,
-        "gam": one.setting.gamma,
+        "at": [one.setting.hyperparameters.get(name) for name in names],
         "safe": one.setting.safe,
         "cells": [
-            [cell.key, cell.coordinates["seed"], *(_round(cell.numbers.get(name)) for name in CELL_NUMBERS)]
+            [cell.key, cell.seed, *(_round(cell.numbers.get(name)) for name in CELL_NUMBERS)]
             for cell in one.cells[: one.n_read]
         ],
         "curve": None if one.series is None else _curve(one.series),

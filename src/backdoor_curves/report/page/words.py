@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from backdoor_curves.report import names
-from backdoor_curves.report.page.content import Content, Learner, Scenario
-from backdoor_curves.search.safety import ROUNDING, SafeRegion, Setting
+from backdoor_curves.report.page.content import Content, Region, ShownLearner, ShownScenario
+from backdoor_curves.search.safe_region import ROUNDING, JudgedSetting
+from backdoor_curves.study.plan import names
+from backdoor_curves.study.plan.scenario import Learner, Scenario
 
 Kind = Literal["resists", "safe", "average", "unsafe", "unknown"]
 LABELS: dict[Kind, str] = {
@@ -63,9 +64,9 @@ def shown(words: object, longest: int = LONGEST) -> str:
     return f"\u2068{clean}\u2069" if leftwards else clean
 
 
-def learner_name(learner: str) -> str:
+def learner_title(learner: Learner) -> str:
     """Return a learner as a title has it, fit for a page."""
-    return shown(names.learner_name(learner), 120)
+    return shown(names.learner_title(learner), 120)
 
 
 def percent(share: float | None, digits: int = 1, bound: float | None = None) -> str:
@@ -116,35 +117,33 @@ def number(value: float | None, digits: int = 3) -> str:
     return "–" if value is None or value != value else f"{float(f'{value:.{digits}g}'):g}"
 
 
-def setting_name(setting: Setting) -> str:
-    """Return lambda and gamma."""
-    gamma = "" if setting.gamma is None else f", γ\u00a0=\u00a0{number(setting.gamma)}"
-    return f"λ\u00a0=\u00a0{number(setting.lam)}{gamma}"
+def setting_name(setting: JudgedSetting) -> str:
+    """Return the hyperparameters of a setting, so that no number is torn from its name."""
+    rounded = {name: float(number(value)) for name, value in setting.hyperparameters.items()}
+    return names.setting_name(rounded).replace(" = ", "\u00a0=\u00a0")
 
 
 def scenario_name(scenario: Scenario, among: Sequence[Scenario]) -> str:
     """Return what tells a scenario from the others, and its rate."""
-    return ", ".join([*_parts(scenario, among, telling=True), f"p\u00a0=\u00a0{100 * scenario.rate:.3g}\u202f%"])
+    rate = f"p\u00a0=\u00a0{100 * scenario.rate:.3g}\u202f%"
+    return ", ".join([*_parts(scenario, names.telling(among)), rate])
 
 
 def scenario_rest(scenario: Scenario, among: Sequence[Scenario]) -> str:
     """Return what a scenario has in common with the others."""
-    return " · ".join(_parts(scenario, among, telling=False))
+    told = names.telling(among)
+    return " · ".join(_parts(scenario, [name for name in names.scenario_words(scenario) if name not in told]))
 
 
-def _parts(scenario: Scenario, among: Sequence[Scenario], telling: bool) -> list[str]:
-    words = {"data": "{}", "trigger": "trigger {}", "labels": "labels {}", "injection": "injection {}"}
-    return [
-        shown(word.format(getattr(scenario, name)), 120)
-        for name, word in words.items()
-        if (len({getattr(other, name) for other in among}) > 1) == telling
-    ]
+def _parts(scenario: Scenario, which: Sequence[str]) -> list[str]:
+    words = names.scenario_words(scenario)
+    return [shown(words[name] if name == "data" else f"{name} {words[name]}", 120) for name in which]
 
 
-def verdict(learner: Learner) -> Verdict:
+def verdict(learner: ShownLearner) -> Verdict:
     """Return what is to be said of a learner in a scenario."""
     region = learner.region
-    name = learner_name(learner.name)
+    name = learner_title(learner.learner)
     best, chosen = region.best, region.chosen
     if best is None:
         return Verdict("unknown", f"{name} is not judged.", ("None of its cells is done.",))
@@ -169,7 +168,7 @@ def verdict(learner: Learner) -> Verdict:
     return Verdict("average" if above else "safe", claim, (at_chosen, at_best, *doubt))
 
 
-def _attacked(learner: Learner, setting: Setting) -> str:
+def _attacked(learner: ShownLearner, setting: JudgedSetting) -> str:
     """Return the attack success rate of a setting, and what of it are mistakes that need no poison."""
     shown_one = learner.of(setting)
     without = None if shown_one is None else shown_one.mean("asr_at_0")
@@ -177,7 +176,7 @@ def _attacked(learner: Learner, setting: Setting) -> str:
     return asr if without is None else f"{asr} ({percent(without)} without any poison)"
 
 
-def _above(learner: Learner, setting: Setting) -> tuple[str, ...]:
+def _above(learner: ShownLearner, setting: JudgedSetting) -> tuple[str, ...]:
     """Say where a setting that is safe on average is not safe on every seed."""
     one, bound = learner.of(setting), learner.region.bounds.asr
     highest = None if one is None or "asr_at_1" not in one.numbers else one.numbers["asr_at_1"].high
@@ -186,7 +185,7 @@ def _above(learner: Learner, setting: Setting) -> tuple[str, ...]:
     return (f"On one seed or more its ASR is above the bound, up to {percent(highest, bound=bound)}.",)
 
 
-def _costs(learner: Learner) -> tuple[str, ...]:
+def _costs(learner: ShownLearner) -> tuple[str, ...]:
     """Say what resistance would cost where no setting is safe."""
     region = learner.region
     tried, bound = _tried(region), f"{100 * region.bounds.asr:g}\u202f%"
@@ -207,18 +206,18 @@ def _costs(learner: Learner) -> tuple[str, ...]:
     )
 
 
-def _count(region: SafeRegion) -> tuple[str]:
+def _count(region: Region) -> tuple[str]:
     if len(region.settings) == 1:
         return ("It is the only setting that was tried.",)
     are = "is" if len(region.safe) == 1 else "are"
     return (f"{len(region.safe)} of the {_tried(region)} tried {are} safe.",)
 
 
-def _tried(region: SafeRegion) -> str:
+def _tried(region: Region) -> str:
     return _count_of("setting", sum(setting.judged for setting in region.settings))
 
 
-def _held_out(region: SafeRegion) -> tuple[str, ...]:
+def _held_out(region: Region) -> tuple[str, ...]:
     """Say what choosing on the other seeds comes to."""
     if not region.left_out:
         return ("With one seed this cannot be checked on another.",)
@@ -226,10 +225,10 @@ def _held_out(region: SafeRegion) -> tuple[str, ...]:
     if not chose:
         return ("With any seed left out the others find no safe setting: take it with care.",)
     kept = sum(one.safe for one in region.left_out)
-    settings = {(one.lam, one.gamma): setting_name(one) for one in region.settings}
-    names = " or ".join(dict.fromkeys(settings[key] for key in chose))
+    chosen = [setting for one in chose for setting in region.settings if setting.hyperparameters == one]
+    settings = " or ".join(dict.fromkeys(map(setting_name, chosen)))
     return (
-        f"Chosen without one of the seeds ({names}) and tested on that one, it has a clean accuracy of "
+        f"Chosen without one of the seeds ({settings}) and tested on that one, it has a clean accuracy of "
         f"{percent(region.held_out_clean_accuracy)} and an ASR of {percent(region.held_out_asr)} on average, and is "
         f"safe on {kept} of {_count_of('seed', len(region.left_out))}.",
     )
@@ -246,33 +245,32 @@ def headline(content: Content) -> str:
         return "No cell is done, so nothing can be said yet."
     with_safe = [learner for learner in judged if learner.region.safe]
     if len(judged) == 1:
-        return f"{learner_name(judged[0].name)} {'has a' if with_safe else 'has no'} safe setting."
-    several = len(content.scenarios) > 1
-    cases = _count_of("learner", len({learner.name for learner in judged}))
+        return f"{learner_title(judged[0].learner)} {'has a' if with_safe else 'has no'} safe setting."
+    scenarios = [one.scenario for one in content.scenarios]
+    several = len(scenarios) > 1
+    cases = _count_of("learner", len({learner.learner for learner in judged}))
     if several:
         cases = f"{len(judged)} cases ({cases}, {len(content.scenarios)} scenarios)"
     if not with_safe:
         return f"None of the {cases} has a safe setting: wherever a learner is accurate, it is backdoored."
     have = "has" if len(with_safe) == 1 else "have"
     if several and len(content.scenarios) <= MOST_SCENARIOS:
-        each = "; ".join(_safe_in(scenario, content.scenarios) for scenario in content.scenarios)
+        each = "; ".join(_safe_in(one, scenarios) for one in content.scenarios)
         return f"{len(with_safe)} of the {cases} {have} a safe setting. {each}."
-    found: dict[str, list[str]] = {}
-    for scenario in content.scenarios:
-        for learner in scenario.learners:
-            if learner.region.safe:
-                found.setdefault(learner.name, []).append(scenario_name(scenario, content.scenarios))
+    found: dict[Learner, list[Scenario]] = {}
+    for one in with_safe:
+        found.setdefault(one.learner, []).append(one.region.scenario)
     said = []
-    for name, where in sorted(found.items(), key=lambda pair: -len(pair[1])):
-        tried = sum(learner.name == name for learner in judged)
-        at = f" ({where[0]})" if len(with_safe) == 1 else f" ({len(where)} of {tried})"
-        said.append(learner_name(name) + (at if several else ""))
+    for learner, where in sorted(found.items(), key=lambda pair: -len(pair[1])):
+        tried = sum(one.learner == learner for one in judged)
+        at = f" ({scenario_name(where[0], scenarios)})" if len(with_safe) == 1 else f" ({len(where)} of {tried})"
+        said.append(learner_title(learner) + (at if several else ""))
     return f"{len(with_safe)} of the {cases} {have} a safe setting: {', '.join(said)}."
 
 
-def _safe_in(scenario: Scenario, among: Sequence[Scenario]) -> str:
+def _safe_in(one: ShownScenario, among: Sequence[Scenario]) -> str:
     """Return which learners have a safe setting in a scenario."""
-    judged = [learner for learner in scenario.learners if learner.region.best]
-    safe = [learner_name(learner.name) for learner in judged if learner.region.safe]
+    judged = [learner for learner in one.learners if learner.region.best]
+    safe = [learner_title(learner.learner) for learner in judged if learner.region.safe]
     which = "none" if not safe else "all" if len(safe) == len(judged) > 1 else ", ".join(safe)
-    return f"{scenario_name(scenario, among)}: {which}"
+    return f"{scenario_name(one.scenario, among)}: {which}"

@@ -2,91 +2,90 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from backdoor_curves.metrics import theta
-from backdoor_curves.search.safety import SafeRegion, safe_regions
+from backdoor_curves.search.safe_region import SafeRegion, safe_regions
+from backdoor_curves.study.plan.names import SYMBOLS, learner_name, scenario_words, telling
+from backdoor_curves.study.plan.scenario import Learner, Scenario
+from backdoor_curves.study.store.sqlite import StoredCell
 from backdoor_curves.study.store.statistics import by_setting
 
-Row = Mapping[str, Any]
-SOMETIMES = ("data", "trigger", "labels", "injection")
-"""Coordinates that have a column where they differ between cells."""
 
-
-def as_text(table: Sequence[Row]) -> str:
-    """Return the table of rows as `Run.table` gives them."""
-    controlled = any(row["control_area"] is not None for row in table)
-    shown = [name for name in SOMETIMES if len({row[name] for row in table}) > 1]
+def as_text(cells: Sequence[StoredCell]) -> str:
+    """Return the table of cells, as `Run.cells` has them; data, trigger, labels and injection where they differ."""
+    controlled = _any_has(cells, "control_area")
+    shown = telling(cell.scenario for cell in cells)
     control = ("without trigger",) if controlled else ()
     measured = ("clean acc.", "ASR at β=1", *control, "θ", "slope", "holds to β", "area", "half-loss β")
-    lines = [(*shown, "learner", "lambda", "gamma", "p", *measured, "path")]
-    for rows in by_setting(table):
-        first = rows[0]
-        done = [row for row in rows if not row["error"]]
+    lines = [(*shown, "learner", *SYMBOLS, "p", *measured, "path")]
+    for group in by_setting(cells):
+        first, words = group[0], scenario_words(group[0].scenario)
+        values = first.hyperparameters
+        done = [cell for cell in group if cell.status == "done"]
         lines.append(
             (
-                *(first[name] for name in shown),
-                first["learner"],
-                f"{first['lambda']:g}",
-                "" if first["gamma"] is None else f"{first['gamma']:g}",
-                f"{first['rate']:g}",
+                *(words[name] for name in shown),
+                learner_name(first.learner),
+                *(f"{values[name]:g}" if name in values else "" for name in SYMBOLS),
+                f"{first.scenario.rate:g}",
                 _mean(done, "clean_accuracy_at_1"),
                 _mean(done, "asr_at_1"),
                 *((_mean(done, "control_asr_at_1"),) if controlled else ()),
                 *_slope(done),
                 _mean(done, "area"),
                 _half(done),
-                _path(rows),
+                _path(group),
             )
         )
     return "\n".join(_aligned(lines, len(shown) + 1))
 
 
-def legend(table: Sequence[Row]) -> str:
+def legend(cells: Sequence[StoredCell]) -> str:
     """Return what the columns of `as_text` mean, in a few lines."""
-    seeds = len({row["seed"] for row in table})
+    seeds = len({cell.seed for cell in cells})
     lines = [
         f"clean acc. (at β=1), ASR, area: mean ± standard deviation over {seeds} seeds"
         if seeds > 1
         else "clean acc.: at β=1",
         "slope: of the triggered loss at β=0, and θ = -(2/π) arctan(slope)"
         + (", means; it predicts the loss up to the β beside it, the least of the seeds" if seeds > 1 else "")
-        + ("; ≈: estimated by refits" if any(row["slope_estimate_at_0"] is not None for row in table) else ""),
+        + ("; ≈: estimated by refits" if _any_has(cells, "slope_estimate_at_0") else ""),
         "area: of the triggered loss over β; half-loss β: where that loss has fallen to half of its value at β=0"
         + (" (median of the seeds that get there)" if seeds > 1 else ""),
         "path: exact at every β, with the largest bound on a score's distance to the optimum; or refitted β by β",
     ]
-    if any(row["control_area"] is not None for row in table):
+    if _any_has(cells, "control_area"):
         lines.insert(1, "without trigger: ASR of the control, trained on the same wrong labels without the trigger")
     return "\n".join(lines)
 
 
-def safe_text(table: Sequence[Row]) -> str:
+def safe_text(cells: Sequence[StoredCell]) -> str:
     """Return where each learner is safe, a line each; "" where nothing is judged."""
-    regions = [region for region in safe_regions(table) if region.best is not None]
+    regions = [region for region in safe_regions(cells) if region.best is not None]
     if not regions:
         return ""
-    shown = [name for name in SOMETIMES if len({getattr(region, name) for region in regions}) > 1]
+    shown = telling(region.scenario for region in regions)
     bounds = regions[0].bounds
-    lines = [
-        (*(getattr(region, name) for name in shown), f"p {region.rate:g}", region.learner, _safest(region))
-        for region in regions
-    ]
+    lines = []
+    for region in regions:
+        words = scenario_words(region.scenario)
+        told = (words[name] for name in shown)
+        lines.append((*told, f"p {region.scenario.rate:g}", learner_name(region.learner), _safest(region)))
     means = f"safe: clean acc. within {bounds.margin:g} of the learner's best, ASR at most {bounds.asr:g}, in the mean"
     return "\n".join([means, *_aligned(lines, len(lines[0]))])
 
 
-def _safest(region: SafeRegion) -> str:
+def _safest(region: SafeRegion[Scenario, Learner]) -> str:
     """Return the most accurate safe setting, or that there is none."""
     tried = sum(setting.judged for setting in region.settings)
     if (chosen := region.chosen) is None:
         return f"none of {tried} settings is safe"
-    gamma = "" if chosen.gamma is None else f", gamma {chosen.gamma:g}"
+    at = ", ".join(f"{name} {value:g}" for name, value in chosen.hyperparameters.items())
     rates = f"clean acc. {chosen.clean_accuracy:.3f}, ASR {chosen.asr:.3f}"
-    return f"{len(region.safe)} of {tried} settings safe, best lambda {chosen.lam:g}{gamma}: {rates}"
+    return f"{len(region.safe)} of {tried} settings safe, best {at}: {rates}"
 
 
 def _aligned(lines: Sequence[Sequence[str]], words: int) -> list[str]:
@@ -101,15 +100,20 @@ def _aligned(lines: Sequence[Sequence[str]], words: int) -> list[str]:
     return ["  ".join(padded(line)) for line in lines]
 
 
-def _mean(rows: Sequence[Row], name: str) -> str:
-    values = [row[name] for row in rows]
+def _any_has(cells: Sequence[StoredCell], quantity: str) -> bool:
+    return any(cell.numbers.get(quantity) is not None for cell in cells)
+
+
+def _mean(cells: Sequence[StoredCell], quantity: str) -> str:
+    values = [cell.numbers[quantity] for cell in cells]
     if not values:
         return "-"
     return f"{np.mean(values):.3f}" + (f" ±{np.std(values, ddof=1):.3f}" if len(values) > 1 else "")
 
 
-def _slope(rows: Sequence[Row]) -> tuple[str, str, str]:
+def _slope(cells: Sequence[StoredCell]) -> tuple[str, str, str]:
     """Return theta, the slope and its range; of refits the slope is an estimate from their first betas, marked by ≈."""
+    rows = [cell.numbers for cell in cells]
     exact, estimated = ([row[name] for row in rows] for name in ("slope_at_0", "slope_estimate_at_0"))
     if rows and None not in exact:
         mean_theta, slope = np.mean([row["theta"] for row in rows]), np.mean(exact)
@@ -120,24 +124,24 @@ def _slope(rows: Sequence[Row]) -> tuple[str, str, str]:
     return "-", "-", "-"
 
 
-def _half(rows: Sequence[Row]) -> str:
+def _half(cells: Sequence[StoredCell]) -> str:
     """Return the median over the seeds that reach half of the loss, with their number where not all do."""
-    values = [row["half_loss_beta"] for row in rows if row["half_loss_beta"] is not None]
+    values = [value for cell in cells if (value := cell.numbers["half_loss_beta"]) is not None]
     if not values:
-        return "never" if rows else "-"
-    return f"{np.median(values):.4f}" + ("" if len(values) == len(rows) else f" ({len(values)} of {len(rows)})")
+        return "never" if cells else "-"
+    return f"{np.median(values):.4f}" + ("" if len(values) == len(cells) else f" ({len(values)} of {len(cells)})")
 
 
-def _path(rows: Sequence[Row]) -> str:
+def _path(cells: Sequence[StoredCell]) -> str:
     """Return how the path was followed, and what was not as it should be."""
-    done = [row for row in rows if not row["error"]]
+    done = [cell.numbers for cell in cells if cell.status == "done"]
     if not done:
-        return f"failed: {rows[0]['error']}"
+        return f"failed: {cells[0].reason}"
     bounds = [row["score_bound"] for row in done]
     text = f"exact, ±{max(bounds):.0e}" if None not in bounds else "refit"
     missed = sum(row["betas_missed"] for row in done)
     return (
         text
         + (f", {missed} fits unconverged" if missed else "")
-        + (f", {len(rows) - len(done)} of {len(rows)} failed" if len(done) < len(rows) else "")
+        + (f", {len(cells) - len(done)} of {len(cells)} failed" if len(done) < len(cells) else "")
     )

@@ -15,12 +15,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
+from msgspec.structs import replace
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.svm import SVC, LinearSVC
@@ -41,7 +40,10 @@ from backdoor_curves.study.compute.decision_regions import decision_regions, in_
 from backdoor_curves.study.compute.explanation import explain
 from backdoor_curves.study.compute.features import FeatureTable
 from backdoor_curves.study.compute.quantities import Number, numbers
-from backdoor_curves.study.plan.cells import Cell, Group, class_names
+from backdoor_curves.study.plan.cells import Group
+from backdoor_curves.study.plan.keys import random_state_of
+from backdoor_curves.study.plan.names import class_names
+from backdoor_curves.study.plan.scenario import Cell, Setting
 from backdoor_curves.study.plan.sources import poisoned
 
 
@@ -94,13 +96,15 @@ class Bench:
         """Return what a cell may use, and leave something in that no other sees."""
         if not self.shared.kernels:
             return self.shared
-        if len(self.data[cell.rate].clean_train) > FEW:
+        rate = cell.scenario.rate
+        if len(self.data[rate].clean_train) > FEW:
             return self.shared.copy()
-        place = cell.rate, is_control
+        place = rate, is_control
         if place not in self.plateaus:
             first = self.plateaus[place] = self.shared.copy()
-            reference = estimator(msgspec.structs.replace(cell, lam=self.lams[0]))
-            data = self.data[cell.rate].control() if is_control else self.data[cell.rate]
+            smallest = Setting.of(cell.setting.learner, cell.setting.values | {"lambda": self.lams[0]})
+            reference = estimator(replace(cell, setting=smallest))
+            data = self.data[rate].control() if is_control else self.data[rate]
             with suppress(PathError):  # of which its own cell will tell
                 follow(read_learner(reference, data), "exact", shared=first)
         return self.plateaus[place].copy()
@@ -110,20 +114,20 @@ def estimator(cell: Cell) -> Any:
     """Return the scikit-learn estimator of a cell: C = 1 / lambda, alpha = lambda / 2.
 
     With a free intercept solvers and tolerances are those that come closest to the optimum; with a penalised one it is
-    liblinear as it comes, with a random state from the cell's coordinates.
+    liblinear as it comes, with a random state from what the cell is.
     """
-    C = 1.0 / cell.lam
-    if cell.learner == "ridge":
-        return RidgeClassifier(alpha=cell.lam / 2.0)
-    if cell.learner == "rbf-svm":
-        return SVC(C=C, gamma=cell.gamma)
-    if cell.intercept == "penalised":
-        drawn = blake2b(msgspec.json.encode(cell), digest_size=4).digest()
-        state = int.from_bytes(drawn, "little") >> 1
-        if cell.learner == "logistic":
+    setting = cell.setting
+    kind, C = setting.learner.kind, 1.0 / setting.lam
+    if kind == "ridge":
+        return RidgeClassifier(alpha=setting.lam / 2.0)
+    if kind == "rbf-svm":
+        return SVC(C=C, gamma=setting.gamma)
+    if setting.learner.intercept == "penalised":
+        state = random_state_of(cell)
+        if kind == "logistic":
             return LogisticRegression(C=C, solver="liblinear", random_state=state)
         return LinearSVC(C=C, loss="hinge", random_state=state)
-    if cell.learner == "logistic":
+    if kind == "logistic":
         return LogisticRegression(C=C, solver="newton-cholesky", tol=1e-8)
     return SVC(C=C, kernel="linear")
 
@@ -137,20 +141,13 @@ def prepare(group: Group, train: Samples, test: Samples, table: FeatureTable | N
         If trigger, labels or rates do not fit the rows, or if the table lacks some.
     """
     cell = group.first
-    data = poisoned(
-        train,
-        test,
-        data=cell.data,
-        trigger=cell.trigger,
-        policy=cell.poison,
-        rates=group.rates,
-        seed=cell.seed,
-    )
+    data = poisoned(train, test, cell, group.rates)
     if table is not None:
         data = {rate: table.data(images) for rate, images in data.items()}
         train, test = Samples(table(train.X), train.y), Samples(table(test.X), test.y)
     shared = Shared()
-    if cell.learner in ("linear-svm", "rbf-svm") and cell.method != "refit" and len(np.unique(train.y)) == 2:
+    with_kernel = cell.setting.learner.kind in ("linear-svm", "rbf-svm")
+    if with_kernel and cell.method != "refit" and len(np.unique(train.y)) == 2:
         last = estimator(cell)
         kernel = kernel_of(last)
         assert kernel is not None  # these two have one
@@ -185,13 +182,13 @@ def compute(key: str, cell: Cell, bench: Bench) -> Outcome:
     try:
         with warnings.catch_warnings(), _threads().limit(limits=1):
             warnings.simplefilter("ignore", ConvergenceWarning)  # the curve keeps the betas in `missed`
-            data = bench.data[cell.rate]
-            found, control = curve(data), curve(data.control(), True) if cell.poison.control else None
+            data = bench.data[cell.scenario.rate]
+            found, control = curve(data), curve(data.control(), True) if cell.control else None
             small = found.condensed()
             small_control = None if control is None else control.condensed()
             records = _records(cell, found, small, small_control)
             if cell.keep.explanations:
-                names = class_names(cell.data, data.classes.tolist())
+                names = class_names(cell.scenario.data, data.classes.tolist())
                 records["explanation"] = explain(found, data, names).to_bytes()
             if in_the_plane(data):
                 records["decision regions"] = decision_regions(found, data).to_bytes()

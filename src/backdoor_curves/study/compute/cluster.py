@@ -22,7 +22,8 @@ from backdoor_curves.records.version import __version__
 from backdoor_curves.study.compute.cell import Bench, Outcome
 from backdoor_curves.study.compute.features import FeatureTable
 from backdoor_curves.study.compute.pool import Rows, bench_or_reason, outcome_on, rows_of
-from backdoor_curves.study.plan.cells import ALGORITHM, Group, Planned
+from backdoor_curves.study.plan.cells import Group, Planned
+from backdoor_curves.study.plan.keys import ALGORITHM
 
 PATIENCE = 10.0
 """Seconds to wait for a scheduler, and for a first worker."""

@@ -103,7 +103,7 @@ def _digests(images: np.ndarray) -> np.ndarray:
 def write_tables(groups: Iterable[Group], rows_folder: Path, network_of: Callable[[FeaturesConfig], Any]) -> None:
     """Write the tables that groups need and that are not there."""
     for group in groups:
-        features = group.first.data.features
+        features = group.first.scenario.data.features
         if features is not None and not (rows_folder / group.table).is_dir():
             images = images_of(group, *read_rows(rows_folder / group.source.hash))
             FeatureTable.of(images, network_of(features).transform).write(rows_folder / group.table)
@@ -116,9 +116,6 @@ def table_of(group: Group, rows_folder: Path) -> FeatureTable | None:
 
 def images_of(group: Group, train: Samples, test: Samples) -> np.ndarray:
     """Return all images of a group: original, stamped and test ones, of all rates."""
-    cell = group.first
-    made = poisoned(
-        train, test, data=cell.data, trigger=cell.trigger, policy=cell.poison, rates=group.rates, seed=cell.seed
-    ).values()
+    made = poisoned(train, test, group.first, group.rates).values()
     parts = [train.X, test.X, *(data.poison_train.X for data in made), *(data.triggered_test.X for data in made)]
     return np.concatenate(parts)

@@ -1,41 +1,69 @@
-"""The numbers of a cell: one table, name -> function of its curve. A line here is a column everywhere."""
+"""The numbers of a cell: one table, name -> how it is had of a curve. A line here is a number in every store and table.
+
+With a heading it is a column of the page's tables, too.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from backdoor_curves.curve import BackdoorLearningCurve as Curve
 
 Number = float | int | str | None
 
-QUANTITIES: Mapping[str, Callable[[Curve], Any]] = {
-    "method": lambda curve: curve.method,
-    "clean_accuracy_at_0": lambda curve: curve.accuracy("clean", 0.0),
-    "clean_accuracy_at_1": lambda curve: curve.accuracy("clean", 1.0),
-    "asr_at_0": lambda curve: curve.accuracy("triggered", 0.0),
-    "asr_at_1": lambda curve: curve.accuracy("triggered", 1.0),
-    "triggered_loss_at_0": lambda curve: curve.loss("triggered", 0.0),
-    "triggered_loss_at_1": lambda curve: curve.loss("triggered", 1.0),
-    "slope_at_0": lambda curve: curve.slope(0.0),
-    "clean_slope_at_0": lambda curve: curve.slope(0.0, "clean"),
-    "slope_range": lambda curve: curve.slope_range,
-    "slope_estimate_at_0": lambda curve: None if curve.exact else curve.slope_estimate().slope,
-    "slope_estimate_error": lambda curve: None if curve.exact else curve.slope_estimate().error,
-    "theta": lambda curve: curve.theta,
-    "area": lambda curve: curve.area("triggered"),
-    "half_loss_beta": lambda curve: curve.half_loss_beta,
-    "norm_at_1": lambda curve: curve.norm(1.0),
-    "angle_at_1": lambda curve: curve.angle(1.0),
-    "betas_missed": lambda curve: len(curve.missed),
-    "score_bound": lambda curve: None if (c := curve.certificate()) is None else float(c.score_bound.max()),
+
+@dataclass(frozen=True)
+class Quantity:
+    """A number of a cell.
+
+    Parameters
+    ----------
+    of : callable
+        Takes the curve; None or a ValueError where it has no such number.
+    heading : str
+        Of its column on the page; "" where the page has none.
+    is_share : bool
+        Whether it is a share of rows, which is shown in per cent.
+    """
+
+    of: Callable[[Curve], Any]
+    heading: str = ""
+    is_share: bool = False
+
+
+QUANTITIES: Mapping[str, Quantity] = {
+    "method": Quantity(lambda curve: curve.method),
+    "clean_accuracy_at_0": Quantity(lambda curve: curve.accuracy("clean", 0.0)),
+    "clean_accuracy_at_1": Quantity(lambda curve: curve.accuracy("clean", 1.0), "clean acc.", is_share=True),
+    "asr_at_0": Quantity(lambda curve: curve.accuracy("triggered", 0.0), "ASR at β = 0", is_share=True),
+    "asr_at_1": Quantity(lambda curve: curve.accuracy("triggered", 1.0), "ASR", is_share=True),
+    "triggered_loss_at_0": Quantity(lambda curve: curve.loss("triggered", 0.0)),
+    "triggered_loss_at_1": Quantity(lambda curve: curve.loss("triggered", 1.0)),
+    "slope_at_0": Quantity(lambda curve: curve.slope(0.0), "slope"),
+    "clean_slope_at_0": Quantity(lambda curve: curve.slope(0.0, "clean")),
+    "slope_range": Quantity(lambda curve: curve.slope_range),
+    "slope_estimate_at_0": Quantity(lambda curve: None if curve.exact else curve.slope_estimate().slope),
+    "slope_estimate_error": Quantity(lambda curve: None if curve.exact else curve.slope_estimate().error),
+    "theta": Quantity(lambda curve: curve.theta, "θ"),
+    "area": Quantity(lambda curve: curve.area("triggered"), "area"),
+    "half_loss_beta": Quantity(lambda curve: curve.half_loss_beta, "half-loss β"),
+    "norm_at_1": Quantity(lambda curve: curve.norm(1.0), "|w|"),
+    "angle_at_1": Quantity(lambda curve: curve.angle(1.0), "ν"),
+    "betas_missed": Quantity(lambda curve: len(curve.missed)),
+    "score_bound": Quantity(
+        lambda curve: None if (c := curve.certificate()) is None else float(c.score_bound.max()), "score bound"
+    ),
 }
-CONTROL_QUANTITIES: Mapping[str, Callable[[Curve], Any]] = {
-    "control_asr_at_1": lambda curve: curve.accuracy("triggered", 1.0),
-    "control_area": lambda curve: curve.area("triggered"),
+CONTROL_QUANTITIES: Mapping[str, Quantity] = {
+    "control_asr_at_1": Quantity(lambda curve: curve.accuracy("triggered", 1.0), "ASR without trigger", is_share=True),
+    "control_area": Quantity(lambda curve: curve.area("triggered")),
 }
 """Of the curve without the trigger, where a study asks for it."""
+ALL_QUANTITIES: Mapping[str, Quantity] = {**QUANTITIES, **CONTROL_QUANTITIES}
+"""In the order of the columns of every table."""
 
 
 def numbers(curve: Curve, control: Curve | None = None) -> dict[str, Number]:
@@ -57,10 +85,10 @@ def numbers(curve: Curve, control: Curve | None = None) -> dict[str, Number]:
     return found | {name: _number(quantity, control) for name, quantity in CONTROL_QUANTITIES.items()}
 
 
-def _number(quantity: Callable[[Curve], Any], curve: Curve | None) -> Number:
+def _number(quantity: Quantity, curve: Curve | None) -> Number:
     """Return a quantity of a curve; None where the curve refuses it, or where it is never reached."""
     try:
-        value = None if curve is None else quantity(curve)
+        value = None if curve is None else quantity.of(curve)
     except ValueError:  # as slope, norm and angle say that a curve has none
         return None
     return None if value is None or (isinstance(value, float) and math.isnan(value)) else value

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from backdoor_curves.kernels.group_kernel import FEW
 from backdoor_curves.kernels.memory import GIB, available_memory, limit_of_container
 from backdoor_curves.paths.svm.path import KEPT
-from backdoor_curves.study.plan.cells import Cell, Group, Plan, Planned
+from backdoor_curves.study.plan.cells import Group, Plan, Planned
+from backdoor_curves.study.plan.scenario import Cell
 
 BASE = 0.3 * GIB
 """A process with its libraries."""
@@ -42,25 +43,24 @@ def memory_of(group: Group) -> float:
     needed = BASE + 8.0 * (source.width + source.pixels) * (
         source.n_train + 2 * len(group.rates) * source.n_train + 2 * tests
     )
-    if cell.method == "refit" or cell.learner == "ridge":
+    kind = cell.setting.learner.kind
+    if cell.method == "refit" or kind == "ridge":
         return needed + 8.0 * min(source.n_train, source.width) ** 2 * 3
-    if cell.learner == "logistic":
+    if kind == "logistic":
         return needed + 8.0 * (min(source.n_train, source.width) ** 2 * 4 + 200.0 * tests)
     nodes = NODES * source.n_train
     kernel = 2 * 8.0 * (source.n_train + poison) * rows  # and once more while its parts are put together
     beside = 2 * 8.0 * min(float(KEPT), source.n_train * tests / 2)
     if source.n_train <= FEW:  # the paths that others share
-        beside += (
-            len(group.rates) * (1 + cell.poison.control) * (8.0 * source.n_train**2 + 9.0 * nodes * source.n_train)
-        )
+        beside += len(group.rates) * (1 + cell.control) * (8.0 * source.n_train**2 + 9.0 * nodes * source.n_train)
     return needed + kernel + beside + 8.0 * (3.0 * source.n_train**2 + 2.0 * nodes * tests) + nodes * source.n_train
 
 
 def seconds_of(cell: Cell, group: Group) -> float:
     """Return about how long a cell takes on one core; twice that where it has a control."""
     size = (group.source.n_train / 1500.0) ** 2 * (0.5 + 0.5 * group.source.width / 784.0)
-    once = max(0.01, SECONDS[cell.learner] * size) * (REFITS if cell.method == "refit" else 1.0)
-    return once * (2.0 if cell.poison.control else 1.0)
+    once = max(0.01, SECONDS[cell.setting.learner.kind] * size) * (REFITS if cell.method == "refit" else 1.0)
+    return once * (2.0 if cell.control else 1.0)
 
 
 def seconds_of_all(cells: Iterable[Planned], plan: Plan) -> float:
@@ -81,7 +81,7 @@ def require_memory(plan: Plan, memory: float) -> None:
         if needed > memory:
             first = group.first
             raise ValueError(
-                f"{first.learner} on {group.source.n_train} training rows needs {needed / GIB:.2g} GiB, "
+                f"{first.setting.learner.kind} on {group.source.n_train} training rows needs {needed / GIB:.2g} GiB, "
                 f"{memory / GIB:.2g} GiB are allowed; draw fewer rows, or raise --max-memory"
             )
 

@@ -15,7 +15,8 @@ from backdoor_curves.datasets import cifar10, digits, mnist, toy
 from backdoor_curves.poisoning import paper_protocol as protocol
 from backdoor_curves.poisoning.poison import poison
 from backdoor_curves.records.npz import write_folder
-from backdoor_curves.study.file.config import DataConfig, FeaturesConfig, PoisonConfig, TriggerConfig
+from backdoor_curves.study.file.config import DataConfig, FeaturesConfig, TriggerConfig
+from backdoor_curves.study.plan.scenario import Cell
 from backdoor_curves.triggers import FeatureTrigger, PatchTrigger, Trigger
 
 WIDTHS = {"alexnet": 4096, "squeezenet": 512}
@@ -44,35 +45,28 @@ def draw(data: DataConfig, seed: int, data_dir: str | Path | None, offline: bool
     return digits(classes, n_train=data.n_train, n_test=data.n_test, rng=rng)
 
 
-def poisoned(
-    train: Samples,
-    test: Samples,
-    *,
-    data: DataConfig,
-    trigger: TriggerConfig,
-    policy: PoisonConfig,
-    rates: tuple[float, ...],
-    seed: int,
-) -> dict[float, PoisonedData]:
-    """Return the poisoned data of one seed by rate: the same rows, test set and trigger, nested poison rows.
+def poisoned(train: Samples, test: Samples, cell: Cell, rates: tuple[float, ...]) -> dict[float, PoisonedData]:
+    """Return the poisoned data of a cell's seed, for its rate or others: the same rows and trigger, nested poison rows.
 
     Raises
     ------
     ValueError
         If trigger, labels or rates do not fit the rows.
     """
-    if data.sampling == "paper":
-        return {rate: protocol.badnet(train, test, rate=rate, size=trigger.size, seed=seed) for rate in rates}
+    scenario, seed = cell.scenario, cell.seed
+    if scenario.data.sampling == "paper":
+        size = scenario.trigger.size
+        return {rate: protocol.badnet(train, test, rate=rate, size=size, seed=seed) for rate in rates}
     _, for_trigger, for_poison = _streams(seed)
-    stamp = _trigger(trigger, train, np.random.default_rng(for_trigger))
+    stamp = _trigger(scenario.trigger, train, np.random.default_rng(for_trigger))
     return {
         rate: poison(
             train,
             test,
             trigger=stamp,
             rate=rate,
-            labels=policy.labels,
-            injection=policy.injection,
+            labels=scenario.policy.labels,
+            injection=scenario.policy.injection,
             rng=np.random.default_rng(for_poison),
         )
         for rate in rates

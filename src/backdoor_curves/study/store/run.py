@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
@@ -19,8 +19,9 @@ from backdoor_curves.records.html import table
 from backdoor_curves.study.compute.cell import curve_from_bytes
 from backdoor_curves.study.compute.decision_regions import DecisionRegions
 from backdoor_curves.study.compute.explanation import Explanation
-from backdoor_curves.study.compute.quantities import CONTROL_QUANTITIES, QUANTITIES
+from backdoor_curves.study.compute.quantities import ALL_QUANTITIES
 from backdoor_curves.study.file.config import Study
+from backdoor_curves.study.plan.names import SYMBOLS
 from backdoor_curves.study.store.sqlite import (
     SUFFIX,
     StoredCell,
@@ -142,11 +143,10 @@ class Run:
 
     def table(self) -> list[dict[str, Any]]:
         """Return a row a cell: coordinates, numbers (None where there are none), seconds, error."""
-        names = (*QUANTITIES, *CONTROL_QUANTITIES)
         return [
             {
                 **cell.coordinates,
-                **{name: cell.numbers.get(name) for name in names},
+                **{name: cell.numbers.get(name) for name in ALL_QUANTITIES},
                 "seconds": round(cell.seconds, 3),
                 "error": cell.reason,
             }
@@ -156,14 +156,14 @@ class Run:
     def _repr_html_(self) -> str:
         """Return the run as a notebook shows it: how far it has come, and its first settings, means over seeds."""
         failed = f", {len(self.failed)} failed" if self.failed else ""
-        lines = [_line(rows) for rows in by_setting(self.table())]
+        lines = [_line(cells) for cells in by_setting(self.cells)]
         more = f"<p>and {len(lines) - MOST_LINES} more settings</p>" if len(lines) > MOST_LINES else ""
         head = f"{escape(self.study.name)}: {self.n_done} of {self.n_cells} cells done{failed}"
         return f"<p><b>{head}</b></p>{table(lines[:MOST_LINES])}{more}"
 
     def statistics(self) -> list[dict[str, Any]]:
         """Return a row for each setting and quantity: mean, standard deviation and interval over seeds, see there."""
-        return over_seeds(self.table())
+        return over_seeds(self.cells)
 
     def to_frame(self) -> pd.DataFrame:
         """Return `table` as a pandas DataFrame.
@@ -180,7 +180,7 @@ class Run:
         return pd.DataFrame(self.table())
 
 
-def _line(rows: Sequence[Mapping[str, Any]]) -> dict[str, object]:
+def _line(cells: Sequence[StoredCell]) -> dict[str, object]:
     """Return a setting as a line of a table, in the mean over its seeds."""
     names = {
         "clean_accuracy_at_1": "clean accuracy",
@@ -188,11 +188,12 @@ def _line(rows: Sequence[Mapping[str, Any]]) -> dict[str, object]:
         "theta": "theta",
         "area": "area",
     }
-    line: dict[str, object] = {name: rows[0][name] for name in ("data", "learner", "lambda", "gamma", "rate")}
-    for name in (*names, "theta", "area"):
-        values = [row[name] for row in rows if row[name] is not None]
-        line[names.get(name, name)] = float(np.mean(values)) if values else None
-    return line | {"seeds": len(rows)}
+    at = cells[0].coordinates
+    line: dict[str, object] = {name: at[name] for name in ("data", "learner", *SYMBOLS, "rate")}
+    for quantity, name in names.items():
+        values = [value for cell in cells if (value := cell.numbers.get(quantity)) is not None]
+        line[name] = float(np.mean(values)) if values else None
+    return line | {"seeds": len(cells)}
 
 
 def load_run(path: str | os.PathLike[str]) -> Run:

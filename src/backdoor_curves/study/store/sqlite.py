@@ -2,7 +2,8 @@
 
     facts      what was run: the study and the version
     plan       the keys of all cells that the study asks for, in the order of its tables
-    cells      a row a cell: "done" with its numbers or "failed" with the reason; nothing "running" is ever on disk
+    cells      a row a cell: the record that says which it is, as JSON, and "done" with its numbers or "failed" with the
+               reason; nothing "running" is ever on disk
     records    curves and arrays of a cell, as .npz files have them
 
 With the rollback journal and synchronous = FULL a commit is on disk when it returns, whole or not at all, and others
@@ -21,8 +22,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import msgspec
+
 from backdoor_curves.study.compute.cell import Outcome
-from backdoor_curves.study.plan.cells import Cell
+from backdoor_curves.study.plan.names import coordinates
+from backdoor_curves.study.plan.scenario import Cell, Learner, Scenario, Setting
 
 SUFFIX = ".sqlite"
 APPLICATION = 0x6263_7276  # "bcrv", so that another program's file is not taken for ours
@@ -33,7 +37,7 @@ STEPS = (
     CREATE TABLE cells (
         key TEXT PRIMARY KEY,
         status TEXT NOT NULL CHECK (status IN ('done', 'failed')),
-        coordinates TEXT NOT NULL,
+        cell TEXT NOT NULL,
         data TEXT NOT NULL,
         numbers TEXT NOT NULL,
         reason TEXT NOT NULL,
@@ -47,7 +51,10 @@ STEPS = (
     );
     """,
 )
-"""What makes a store of format k + 1 of one of format k: older stores are migrated by the steps that they lack."""
+"""The first makes a store of format `FIRST`, each other the next one: older stores are migrated by what they lack."""
+FIRST = 2
+"""The oldest format that is read: one of format 1 has words in the place of records, and keys of another making."""
+FORMAT = FIRST + len(STEPS) - 1
 PATIENCE = 30.0
 """Seconds to wait for another program that holds the file."""
 COMMIT_EVERY = 0.5
@@ -60,15 +67,70 @@ class StoreError(OSError):
 
 @dataclass(frozen=True)
 class StoredCell:
-    """A cell of a store, without its records."""
+    """A cell of a store, without its curves and arrays.
+
+    Parameters
+    ----------
+    key : str
+    status : {"done", "failed"}
+    cell : Cell
+        Which it is: scenario, setting, seed.
+    data : str
+        The hash of its rows.
+    numbers : mapping of str to number or None
+        Its quantities; empty where it failed.
+    reason : str
+        Why it failed; "" where it is done.
+    seconds : float
+    """
 
     key: str
     status: str
-    coordinates: Mapping[str, Any]
+    cell: Cell
     data: str
     numbers: Mapping[str, Any]
     reason: str
     seconds: float
+
+    @property
+    def scenario(self) -> Scenario:
+        """Which attack it met."""
+        return self.cell.scenario
+
+    @property
+    def setting(self) -> Setting:
+        """Its learner and hyperparameters."""
+        return self.cell.setting
+
+    @property
+    def learner(self) -> Learner:
+        """Its learner."""
+        return self.setting.learner
+
+    @property
+    def hyperparameters(self) -> dict[str, float]:
+        """Its hyperparameters by name."""
+        return self.setting.values
+
+    @property
+    def seed(self) -> int:
+        """Of its rows, trigger and poison."""
+        return self.cell.seed
+
+    @property
+    def coordinates(self) -> dict[str, Any]:
+        """Which cell it is, as columns of a table: words and numbers."""
+        return coordinates(self.cell)
+
+    @property
+    def clean_accuracy(self) -> float | None:
+        """That of the victim, at beta = 1; None where it failed."""
+        return self.numbers.get("clean_accuracy_at_1")
+
+    @property
+    def asr(self) -> float | None:
+        """The attack success rate of the victim, at beta = 1; None where it failed."""
+        return self.numbers.get("asr_at_1")
 
 
 class Store:
@@ -156,7 +218,7 @@ def _row(outcome: Outcome, cell: Cell, data_hash: str) -> tuple[Any, ...]:
     return (
         outcome.key,
         _status(outcome),
-        json.dumps(cell.coordinates()),
+        msgspec.json.encode(cell).decode(),
         data_hash,
         json.dumps(dict(outcome.numbers)),
         outcome.reason,
@@ -176,11 +238,11 @@ def _opened(path: Path) -> sqlite3.Connection:
             connection.execute("PRAGMA synchronous = FULL")
             found = _format(connection, path)
             with connection:
-                for step in range(found, len(STEPS)):
-                    for statement in filter(str.strip, STEPS[step].split(";")):
+                for step in STEPS[max(found - FIRST + 1, 0) :]:
+                    for statement in filter(str.strip, step.split(";")):
                         connection.execute(statement)
                 connection.execute(f"PRAGMA application_id = {APPLICATION}")
-                connection.execute(f"PRAGMA user_version = {len(STEPS)}")
+                connection.execute(f"PRAGMA user_version = {FORMAT}")
         except BaseException:
             connection.close()
             raise
@@ -188,7 +250,7 @@ def _opened(path: Path) -> sqlite3.Connection:
 
 
 def _format(connection: sqlite3.Connection, path: Path) -> int:
-    """Return the format of a file, 0 for an empty one; refuse what is no store or one of a later version."""
+    """Return the format of a file, 0 for an empty one; refuse what is no store, or one that cannot be read here."""
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (found,) = connection.execute("PRAGMA user_version").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
@@ -196,8 +258,13 @@ def _format(connection: sqlite3.Connection, path: Path) -> int:
         raise StoreError(
             f"{path}: the .sqlite store of a run was expected, another database came; name a run, or another --out"
         )
-    if found > len(STEPS):
-        raise StoreError(f"{path}: format {len(STEPS)} or before was expected, {found} came; update backdoor-curves")
+    if found > FORMAT:
+        raise StoreError(f"{path}: format {FORMAT} or before was expected, {found} came; update backdoor-curves")
+    if 0 < found < FIRST:
+        raise StoreError(
+            f"{path}: format {FIRST} or later was expected, {found} came, of an earlier development version: export it "
+            "with that version, or move it away and run its study again"
+        )
     return int(found)
 
 
@@ -271,7 +338,7 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
                     f"{path}: the .sqlite store of a run was expected, this file is none yet: it is empty; run its "
                     "study, or name the folder of a run"
                 )
-            if found < len(STEPS):
+            if found < FORMAT:
                 raise StoreError(f"{path}: a store of an older version; run its study once to migrate it")
             yield connection
         finally:
@@ -299,10 +366,10 @@ def read_plan(path: Path) -> list[str]:
 def read_cells(path: Path) -> list[StoredCell]:
     """Return the cells of a store, without their records."""
     with reading(path) as connection:
-        rows = connection.execute("SELECT key, status, coordinates, data, numbers, reason, seconds FROM cells")
+        rows = connection.execute("SELECT key, status, cell, data, numbers, reason, seconds FROM cells")
         return [
-            StoredCell(key, status, json.loads(coordinates), data, json.loads(numbers), reason, seconds)
-            for key, status, coordinates, data, numbers, reason, seconds in rows
+            StoredCell(key, status, _as_cell(cell, path), data, json.loads(numbers), reason, seconds)
+            for key, status, cell, data, numbers, reason, seconds in rows
         ]
 
 
@@ -310,6 +377,15 @@ def read_keys(path: Path, record: str) -> list[str]:
     """Return the keys of the cells that have a record of this name."""
     with reading(path) as connection:
         return [key for (key,) in connection.execute("SELECT key FROM records WHERE name = ?", (record,))]
+
+
+def _as_cell(text: str, path: Path) -> Cell:
+    try:
+        return msgspec.json.decode(text, type=Cell)
+    except msgspec.ValidationError as error:
+        raise StoreError(
+            f"{path}: the record of a cell was expected, another came ({error}); update backdoor-curves"
+        ) from None
 
 
 def read_record(path: Path, key: str, name: str) -> bytes | None:

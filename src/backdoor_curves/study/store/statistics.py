@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
+from backdoor_curves.study.compute.quantities import ALL_QUANTITIES
+from backdoor_curves.study.store.sqlite import StoredCell
+
 LEVEL = 0.95
 RESAMPLES = 2000
-NOT_QUANTITIES = ("seconds", "error", "method")
 
 
 def bootstrap_interval(values: Float[np.ndarray, " n"], level: float = LEVEL) -> tuple[float, float]:
@@ -41,13 +43,13 @@ def bootstrap_interval(values: Float[np.ndarray, " n"], level: float = LEVEL) ->
     return float(low), float(high)
 
 
-def over_seeds(table: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return a row for each setting and quantity of a table of cells.
+def over_seeds(cells: Sequence[StoredCell]) -> list[dict[str, Any]]:
+    """Return a row for each scenario, setting and quantity of some cells.
 
     Parameters
     ----------
-    table : sequence of rows
-        As `Run.table` gives them: coordinates up to `seed`, then quantities.
+    cells : sequence of StoredCell
+        As `Run.cells` has them.
 
     Returns
     -------
@@ -56,20 +58,22 @@ def over_seeds(table: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         bootstrap interval of the mean), `n_seeds` with a number, and `n_cells` that were tried: a half-loss that some
         seeds never reach has fewer seeds than cells.
     """
-    return [
-        {**_setting(rows[0]), "quantity": name, **_summary([row[name] for row in rows])}
-        for rows in by_setting(table)
-        for name in _quantities(rows[0])
-        if any(row[name] is not None for row in rows)
-    ]
+    rows = []
+    for group in by_setting(cells):
+        at = {name: value for name, value in group[0].coordinates.items() if name != "seed"}
+        for quantity in ALL_QUANTITIES:
+            found = [cell.numbers.get(quantity) for cell in group]
+            if quantity != "method" and any(value is not None for value in found):
+                rows.append({**at, "quantity": quantity, **_summary(found)})
+    return rows
 
 
-def by_setting(table: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
-    """Return the rows of each setting, all coordinates but the seed, in the order of the table."""
-    settings: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
-    for row in table:
-        settings.setdefault(tuple(_setting(row).values()), []).append(row)
-    return list(settings.values())
+def by_setting(cells: Iterable[StoredCell]) -> list[list[StoredCell]]:
+    """Return the cells of each scenario and setting, a seed each, in the order of the cells."""
+    groups: dict[Hashable, list[StoredCell]] = {}
+    for cell in cells:
+        groups.setdefault((cell.scenario, cell.setting), []).append(cell)
+    return list(groups.values())
 
 
 def _summary(found: Sequence[Any]) -> dict[str, Any]:
@@ -84,14 +88,3 @@ def _summary(found: Sequence[Any]) -> dict[str, Any]:
         "n_seeds": len(values),
         "n_cells": len(found),
     }
-
-
-def _setting(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the coordinates of a row without its seed."""
-    names = list(row)
-    return {name: row[name] for name in names[: names.index("seed")]}
-
-
-def _quantities(row: Mapping[str, Any]) -> list[str]:
-    names = list(row)
-    return [name for name in names[names.index("seed") + 1 :] if name not in NOT_QUANTITIES]

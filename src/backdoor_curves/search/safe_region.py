@@ -9,19 +9,76 @@ seeds, and what it then comes to on the seed that was left out is the honest est
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
-Row = Mapping[str, Any]
 MARGIN = 0.02
+"""Two rows in a hundred: what a user may be asked to pay for resistance."""
 ASR = 0.2
-PLACE = ("data", "trigger", "labels", "injection", "learner", "rate")
-"""The coordinates that a region has; within it lambda and gamma differ, and seeds."""
+"""An attacker who gets one row in five is not rid of, but has no backdoor to rely on."""
 ROUNDING = 1e-12
 """So that a setting at the very edge of the margin is within it, whatever 0.98 - 0.02 is in binary; equals likewise."""
+Hyperparameters = Mapping[str, Any]
+"""Of a setting, by name."""
+S = TypeVar("S", bound=Hashable)
+L = TypeVar("L", bound=Hashable)
+"""A scenario and a learner: values of any kind."""
+S_co = TypeVar("S_co", bound=Hashable, covariant=True)
+L_co = TypeVar("L_co", bound=Hashable, covariant=True)
+
+
+class TrialLike(Protocol[S_co, L_co]):
+    """What is to be known of a victim: a cell of a run (`StoredCell`), or a `Trial` of your own."""
+
+    @property
+    def scenario(self) -> S_co:
+        """Which attack it met."""
+
+    @property
+    def learner(self) -> L_co:
+        """Which learner it is of."""
+
+    @property
+    def hyperparameters(self) -> Hyperparameters:
+        """Those that it was trained with."""
+
+    @property
+    def seed(self) -> int:
+        """Of rows, trigger and poison."""
+
+    @property
+    def clean_accuracy(self) -> float | None:
+        """At beta = 1; None where it is not done."""
+
+    @property
+    def asr(self) -> float | None:
+        """The attack success rate at beta = 1; None where it is not done."""
+
+
+@dataclass(frozen=True)
+class Trial(Generic[S, L]):
+    """A victim: which attack it met, at which setting it was trained, and what came of it.
+
+    Parameters
+    ----------
+    scenario, learner : hashable
+        Values of any kind: what differs in them is not compared.
+    hyperparameters : mapping of str to value
+        "lambda" and whatever else the learner has.
+    seed : int
+    clean_accuracy, asr : float in [0, 1], or None
+        At beta = 1; None where it is not done.
+    """
+
+    scenario: S
+    learner: L
+    hyperparameters: Hyperparameters
+    seed: int
+    clean_accuracy: float | None
+    asr: float | None
 
 
 @dataclass(frozen=True)
@@ -51,13 +108,12 @@ class Bounds:
 
 
 @dataclass(frozen=True)
-class Setting:
-    """A lambda and gamma of a region, with its means over seeds.
+class JudgedSetting:
+    """The hyperparameters of a learner in a region, with its means over seeds.
 
     Parameters
     ----------
-    lam : float
-    gamma : float or None
+    hyperparameters : mapping of str to value
     clean_accuracy, asr : float in [0, 1]
         At beta = 1, in the mean over the region's seeds; over its own where it is not judged; NaN if it has none.
     seeds : tuple of int
@@ -67,13 +123,22 @@ class Setting:
     safe : bool
     """
 
-    lam: float
-    gamma: float | None
+    hyperparameters: Hyperparameters
     clean_accuracy: float
     asr: float
     seeds: tuple[int, ...]
     judged: bool
     safe: bool
+
+    @property
+    def lam(self) -> float:
+        """Lambda, of a learner that has one."""
+        return float(self.hyperparameters["lambda"])
+
+    @property
+    def gamma(self) -> float | None:
+        """Gamma; None for a learner that has none."""
+        return self.hyperparameters.get("gamma")
 
 
 @dataclass(frozen=True)
@@ -83,8 +148,8 @@ class LeftOut:
     Parameters
     ----------
     seed : int
-    chosen : (lambda, gamma), or None
-        The most accurate safe setting of the other seeds; None where they have none.
+    chosen : mapping of str to value, or None
+        The hyperparameters of the most accurate safe setting of the other seeds; None where they have none.
     clean_accuracy, asr, best_clean_accuracy : float, or None
         On this seed alone: of the chosen setting, and of the best setting there.
     safe : bool
@@ -92,7 +157,7 @@ class LeftOut:
     """
 
     seed: int
-    chosen: tuple[float, float | None] | None
+    chosen: Hyperparameters | None
     clean_accuracy: float | None
     asr: float | None
     best_clean_accuracy: float
@@ -100,57 +165,53 @@ class LeftOut:
 
 
 @dataclass(frozen=True)
-class SafeRegion:
-    """The settings of one learner on one data set, trigger, label policy and rate, and which of them are safe.
+class SafeRegion(Generic[S, L]):
+    """The settings of one learner in one scenario, and which of them are safe.
 
     Parameters
     ----------
-    data, trigger, labels, injection, learner : str
-    rate : float
+    scenario, learner : hashable
+        As the trials have them.
     bounds : Bounds
         What safe means here.
     seeds : tuple of int
         On which settings are compared: those that give the most cells, ties to the more seeds. Empty if none is done.
-    settings : tuple of Setting
-        In the order of the table.
+    settings : tuple of JudgedSetting
+        In the order of the trials.
     left_out : tuple of LeftOut
         One a seed; empty for fewer than two seeds.
     """
 
-    data: str
-    trigger: str
-    labels: str
-    injection: str
-    learner: str
-    rate: float
+    scenario: S
+    learner: L
     bounds: Bounds
     seeds: tuple[int, ...]
-    settings: tuple[Setting, ...] = field(repr=False)
+    settings: tuple[JudgedSetting, ...] = field(repr=False)
     left_out: tuple[LeftOut, ...] = field(repr=False)
 
     @property
-    def safe(self) -> tuple[Setting, ...]:
+    def safe(self) -> tuple[JudgedSetting, ...]:
         """The safe settings; empty where there is no safe region."""
         return tuple(setting for setting in self.settings if setting.safe)
 
     @property
-    def best(self) -> Setting | None:
+    def best(self) -> JudgedSetting | None:
         """The most accurate setting, whatever the attack does to it; None if none is judged."""
         return max((setting for setting in self.settings if setting.judged), key=_preference, default=None)
 
     @property
-    def chosen(self) -> Setting | None:
+    def chosen(self) -> JudgedSetting | None:
         """The most accurate safe setting; None if there is none. Equals are ranked by ASR, then by lambda."""
         return max(self.safe, key=_preference, default=None)
 
     @property
-    def cheapest(self) -> Setting | None:
+    def cheapest(self) -> JudgedSetting | None:
         """The most accurate setting under the bound on the ASR, whatever accuracy that costs; None if there is none."""
         under = (one for one in self.settings if one.judged and one.asr <= self.bounds.asr + ROUNDING)
         return max(under, key=_preference, default=None)
 
     @property
-    def least_attacked(self) -> Setting | None:
+    def least_attacked(self) -> JudgedSetting | None:
         """The setting with the lowest ASR, whatever its accuracy; None if none is judged."""
         judged = (setting for setting in self.settings if setting.judged)
         return min(judged, key=lambda one: (one.asr, -one.clean_accuracy), default=None)
@@ -166,36 +227,35 @@ class SafeRegion:
         return _mean([one.asr for one in self.left_out])
 
 
-def safe_regions(table: Sequence[Row], bounds: Bounds | None = None) -> list[SafeRegion]:
-    """Return the safe region of each learner, for each of the data, triggers, label policies and rates of a table.
+def safe_regions(trials: Iterable[TrialLike[S, L]], bounds: Bounds | None = None) -> list[SafeRegion[S, L]]:
+    """Return the safe region of each learner in each scenario.
 
     Parameters
     ----------
-    table : sequence of rows
-        As `Run.table` gives them. Cells without both rates at beta = 1, failed ones for one, count as not done.
+    trials : iterable of TrialLike
+        `Run.cells`, or records of your own. Those without both rates, failed cells for one, count as not done.
     bounds : Bounds, optional
         By default within .02 of the best clean accuracy, and an attack success rate of at most .2.
 
     Returns
     -------
     list of SafeRegion
-        In the order of the table, those without a finished cell among them.
+        In the order of the trials, those without a finished one among them.
 
     Examples
     --------
-    >>> from backdoor_curves.search.safety import safe_regions
-    >>> place = dict(data="toy", trigger="x2 = 1", labels="next", injection="replace", learner="ridge", gamma=None)
+    >>> from backdoor_curves.search.safe_region import Trial, safe_regions
     >>> cells = [(1.0, 0, 0.98, 0.9), (1.0, 1, 0.98, 0.8), (100.0, 0, 0.96, 0.1), (100.0, 1, 0.97, 0.2)]
-    >>> names = ("lambda", "seed", "clean_accuracy_at_1", "asr_at_1")
-    >>> (region,) = safe_regions([place | {"rate": 0.1} | dict(zip(names, cell)) for cell in cells])
+    >>> trials = [Trial("patch", "ridge", {"lambda": lam}, *found) for lam, *found in cells]
+    >>> (region,) = safe_regions(trials)
     >>> region.best.lam, region.chosen.lam, round(region.chosen.asr, 3), round(region.held_out_asr, 3)
     (1.0, 100.0, 0.15, 0.15)
     """
     bounds = bounds or Bounds()
-    places: dict[tuple[Any, ...], list[Row]] = {}
-    for row in table:
-        places.setdefault(tuple(row[name] for name in PLACE), []).append(row)
-    return [_region(place, rows, bounds) for place, rows in places.items()]
+    places: dict[tuple[S, L], list[TrialLike[S, L]]] = {}
+    for trial in trials:
+        places.setdefault((trial.scenario, trial.learner), []).append(trial)
+    return [_region(found, bounds) for found in places.values()]
 
 
 # --- one region ------------------------------------------------------------------------------------------------------
@@ -204,15 +264,19 @@ Point = tuple[float, float]
 """Clean accuracy and attack success rate."""
 Points = dict[int, Point]
 """By seed."""
-Key = tuple[float, float | None]
+Key = tuple[tuple[str, Any], ...]
+"""Hyperparameters as a value, by name."""
 
 
-def _region(place: tuple[Any, ...], rows: Sequence[Row], bounds: Bounds) -> SafeRegion:
+def _region(trials: Sequence[TrialLike[S, L]], bounds: Bounds) -> SafeRegion[S, L]:
     found: dict[Key, Points] = {}
-    for row in rows:
-        points = found.setdefault((row["lambda"], row["gamma"]), {})
-        if row["clean_accuracy_at_1"] is not None and row["asr_at_1"] is not None:
-            points[row["seed"]] = float(row["clean_accuracy_at_1"]), float(row["asr_at_1"])
+    named: dict[Key, Hyperparameters] = {}
+    for trial in trials:
+        key = tuple(sorted(trial.hyperparameters.items()))
+        named.setdefault(key, trial.hyperparameters)
+        points = found.setdefault(key, {})
+        if trial.clean_accuracy is not None and trial.asr is not None:
+            points[trial.seed] = float(trial.clean_accuracy), float(trial.asr)
     seeds = _comparable(found)
     judged = {key: points for key, points in found.items() if seeds and points.keys() >= set(seeds)}
     means = {key: _over(points, seeds) for key, points in judged.items()}
@@ -220,10 +284,11 @@ def _region(place: tuple[Any, ...], rows: Sequence[Row], bounds: Bounds) -> Safe
     settings = []
     for key, points in found.items():
         accuracy, asr = means[key] if key in means else _over(points, tuple(points))
-        settings.append(Setting(*key, accuracy, asr, tuple(points), key in means, key in safe))
+        settings.append(JudgedSetting(named[key], accuracy, asr, tuple(points), key in means, key in safe))
     left_out = [_left_out(seed, len(seeds), judged, means, bounds) for seed in seeds] if len(seeds) > 1 else []
     return SafeRegion(
-        **dict(zip(PLACE, place, strict=True)),
+        scenario=trials[0].scenario,
+        learner=trials[0].learner,
         bounds=bounds,
         seeds=seeds,
         settings=tuple(settings),
@@ -245,10 +310,10 @@ def _left_out(
     unseen = {key: points[seed] for key, points in judged.items()}
     seen = {key: _without(mean, unseen[key], n_seeds) for key, mean in means.items()}
     best = max(accuracy for accuracy, _ in unseen.values())
-    chosen = max(_safe(seen, bounds), key=lambda key: _rank(*seen[key], key[0]), default=None)
+    chosen = max(_safe(seen, bounds), key=lambda key: _rank(*seen[key], dict(key)), default=None)
     if chosen is None:
         return LeftOut(seed, None, None, None, best, False)
-    return LeftOut(seed, chosen, *unseen[chosen], best, chosen in _safe(unseen, bounds))
+    return LeftOut(seed, dict(chosen), *unseen[chosen], best, chosen in _safe(unseen, bounds))
 
 
 def _safe(points: Mapping[Key, Point], bounds: Bounds) -> set[Key]:
@@ -273,13 +338,13 @@ def _without(mean: Point, point: Point, n: int) -> Point:
     return accuracy, asr
 
 
-def _preference(setting: Setting) -> tuple[float, float, float]:
-    return _rank(setting.clean_accuracy, setting.asr, setting.lam)
+def _preference(setting: JudgedSetting) -> tuple[float, float, float]:
+    return _rank(setting.clean_accuracy, setting.asr, setting.hyperparameters)
 
 
-def _rank(accuracy: float, asr: float, lam: float) -> tuple[float, float, float]:
-    """Return what the better setting has more of: accuracy; then resistance, then regularisation."""
-    return round(accuracy, 12), -round(asr, 12), lam
+def _rank(accuracy: float, asr: float, hyperparameters: Hyperparameters) -> tuple[float, float, float]:
+    """Return what the better setting has more of: accuracy; then resistance, then regularisation if it has a lambda."""
+    return round(accuracy, 12), -round(asr, 12), float(hyperparameters.get("lambda", 0.0))
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

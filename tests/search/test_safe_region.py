@@ -8,21 +8,12 @@ from itertools import product
 import numpy as np
 import pytest
 
-from backdoor_curves.search.safety import Bounds, safe_regions
-
-PLACE = {"data": "d", "trigger": "t", "labels": "next", "injection": "replace", "learner": "ridge", "rate": 0.1}
+from backdoor_curves.search.safe_region import Bounds, Trial, safe_regions
 
 
-def row(lam, seed, accuracy, asr, gamma=None, **place):
-    return {
-        **PLACE,
-        **place,
-        "lambda": lam,
-        "gamma": gamma,
-        "seed": seed,
-        "clean_accuracy_at_1": accuracy,
-        "asr_at_1": asr,
-    }
+def row(lam, seed, accuracy, asr, gamma=None, scenario="patch", learner="ridge"):
+    hyperparameters = {"lambda": lam} | ({} if gamma is None else {"gamma": gamma})
+    return Trial(scenario, learner, hyperparameters, seed, accuracy, asr)
 
 
 def drawn(rng, n_settings=8, n_seeds=4):
@@ -54,7 +45,7 @@ def test_regions_equal_the_definition_by_arrays(seed):
     table = drawn(rng)
     (region,) = safe_regions(table)
     accuracy, asr = (
-        np.array([cell[name] for cell in table]).reshape(8, 4) for name in ("clean_accuracy_at_1", "asr_at_1")
+        np.array([getattr(one, name) for one in table]).reshape(8, 4) for name in ("clean_accuracy", "asr")
     )
 
     def choice(columns):
@@ -68,7 +59,7 @@ def test_regions_equal_the_definition_by_arrays(seed):
     held_out = []
     for left, one in enumerate(region.left_out):
         _, k = choice([column for column in range(4) if column != left])
-        assert one.chosen == (None if k is None else (10.0**k, None))
+        assert one.chosen == (None if k is None else {"lambda": 10.0**k})
         assert one.best_clean_accuracy == accuracy[:, left].max()
         if k is not None:
             held_out.append(asr[k, left])
@@ -139,13 +130,24 @@ def test_failed_cells_are_not_done():
     assert safe_regions([]) == []
 
 
-def test_regions_are_apart_for_all_coordinates_but_lambda_gamma_and_seed():
+def test_regions_are_apart_for_scenario_and_learner():
     """The best clean accuracy is that of the learner there: an easier data set must not raise it."""
-    easier = {"accuracy": 0.99, "data": "easier"}
-    places = ({"accuracy": 0.9}, easier)
-    table = [row(1.0, 0, asr=0.1, gamma=gamma, **place) for place in places for gamma in (0.1, 1.0)]
+    places = (("patch", 0.9), ("easier data", 0.99))
+    table = [row(1.0, 0, accuracy, 0.1, gamma, scenario) for scenario, accuracy in places for gamma in (0.1, 1.0)]
     regions = safe_regions(table)
-    assert [(region.data, len(region.safe)) for region in regions] == [("d", 2), ("easier", 2)]
+    assert [(region.scenario, len(region.safe)) for region in regions] == [("patch", 2), ("easier data", 2)]
+
+
+def test_scenarios_and_learners_are_values_of_any_kind_and_names_of_hyperparameters_have_no_order():
+    """Records, tuples, words: equal ones are one region, whatever they look like; a learner needs no lambda."""
+    table = [
+        Trial(("toy", 0.1), frozenset({"tree"}), {"depth": 3, "leaf": 1}, 0, 0.9, 0.1),
+        Trial(("toy", 0.1), frozenset({"tree"}), {"leaf": 1, "depth": 3}, 1, 0.7, 0.1),
+    ]
+    (region,) = safe_regions(table)
+    assert region.seeds == (0, 1)
+    assert region.chosen.hyperparameters == {"depth": 3, "leaf": 1}
+    assert region.chosen.clean_accuracy == pytest.approx(0.8)
 
 
 def test_among_equals_the_choice_is_the_more_resistant_then_the_more_regularised():

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backdoor_curves.study.file import config
+from backdoor_curves.study.file import study_file
 from backdoor_curves.study.file.config import (
     Block,
     DataConfig,
@@ -27,14 +27,12 @@ from backdoor_curves.study.file.config import (
     LearnerConfig,
     PoisonConfig,
     Study,
-    StudyError,
     TriggerConfig,
-    built_in_study,
-    read_study,
 )
+from backdoor_curves.study.file.study_file import StudyError, built_in_study, read_study
 from backdoor_curves.study.plan.cells import make_plan
 
-BUILT_IN = tomllib.loads((Path(config.__file__).parents[1] / "digits.toml").read_text(encoding="utf-8"))
+BUILT_IN = tomllib.loads((Path(study_file.__file__).parents[1] / "digits.toml").read_text(encoding="utf-8"))
 FULL = """
 name = "full"
 seeds = [3, 4]

@@ -1,0 +1,83 @@
+"""The table of a learner's settings: its hyperparameters, and a column for each quantity that has a heading."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from backdoor_curves.report.page.content import ShownLearner, ShownSetting
+from backdoor_curves.report.page.words import number
+from backdoor_curves.study.compute.quantities import ALL_QUANTITIES, CONTROL_QUANTITIES
+from backdoor_curves.study.plan.names import SYMBOLS
+
+
+@dataclass(frozen=True)
+class Line:
+    """A setting, and what stands in its columns."""
+
+    shown: ShownSetting
+    hyperparameters: list[str]
+    quantities: list[str]
+
+
+@dataclass(frozen=True)
+class SettingsTable:
+    """The headings and lines of a learner's table."""
+
+    hyperparameters: list[str]
+    quantities: list[str]
+    lines: list[Line]
+
+
+def settings_table(learner: ShownLearner) -> SettingsTable:
+    """Return the table of the settings shown; those of the control are there if some setting has one."""
+    controlled = any(name in one.numbers for one in learner.shown for name in CONTROL_QUANTITIES)
+    left_out = () if controlled else CONTROL_QUANTITIES
+    kept = [name for name, quantity in ALL_QUANTITIES.items() if quantity.heading and name not in left_out]
+    names = list(learner.shown[0].setting.hyperparameters) if learner.shown else []
+    lines = [
+        Line(one, [number(one.setting.hyperparameters[name]) for name in names], [_text(one, name) for name in kept])
+        for one in learner.shown
+    ]
+    return SettingsTable(
+        [SYMBOLS.get(name, name) for name in names], [ALL_QUANTITIES[name].heading for name in kept], lines
+    )
+
+
+def _text(one: ShownSetting, name: str) -> str:
+    """Return a quantity of a setting in the mean over seeds, a share in per cent."""
+    if name in OF_THEIR_OWN:
+        return OF_THEIR_OWN[name](one)
+    value = one.mean(name)
+    if ALL_QUANTITIES[name].is_share:
+        return "–" if value is None else f"{100 * value:.1f}"
+    return number(value)
+
+
+def _slope(one: ShownSetting) -> str:
+    """Return the slope; of refits an estimate, marked."""
+    exact, estimate = one.mean("slope_at_0"), one.mean("slope_estimate_at_0")
+    return f"≈ {number(estimate)}" if exact is None and estimate is not None else number(exact)
+
+
+def _half_loss(one: ShownSetting) -> str:
+    """Return the half-loss over the seeds that get there, with their number where not all do."""
+    if "half_loss_beta" not in one.numbers:
+        return "never" if one.cells else "–"
+    n, n_done = one.numbers["half_loss_beta"].n, len(one.cells)
+    return number(one.mean("half_loss_beta")) + (f" ({n} of {n_done})" if n < n_done else "")
+
+
+def _bound(one: ShownSetting) -> str:
+    """Return the worst bound of the seeds; refits have none."""
+    if "score_bound" not in one.numbers:
+        return "refit" if one.cells else "–"
+    return number(one.numbers["score_bound"].high, 2)
+
+
+OF_THEIR_OWN: Mapping[str, Callable[[ShownSetting], str]] = {
+    "slope_at_0": _slope,
+    "half_loss_beta": _half_loss,
+    "score_bound": _bound,
+}
+"""Quantities that are not the mean over all seeds that are done."""

@@ -1,0 +1,130 @@
+"""Why a study is refused though its tables are well-formed: what means nothing, or does not go together, in a sentence.
+
+What is not well-formed, a misspelt key or a word that a key does not take, is refused in `reading`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+from msgspec import Struct
+
+from backdoor_curves.study.file.config import (
+    Block,
+    DataConfig,
+    Experiment,
+    FeaturesConfig,
+    LearnerConfig,
+    TriggerConfig,
+)
+from backdoor_curves.study.file.reading import Faults
+
+
+def check_block(block: Block, prefix: str, faults: Faults) -> None:
+    """Add what is well-formed but means nothing, in one table or list."""
+    for name in ("rates", "seeds"):
+        _check_once(getattr(block, name) or (), prefix + name, faults)
+    for name in ("data", "trigger", "poison"):
+        _check_once(getattr(block, name) or (), prefix + name, faults)
+    if block.keep is not None:
+        betas = block.keep.betas
+        if any(later <= sooner for sooner, later in pairwise(betas)):
+            faults[f"{prefix}keep.betas"] = "ascending numbers, none twice, were expected"
+    for index, trigger in enumerate(block.trigger or ()):
+        place = f"{prefix}trigger[{index}]" if len(block.trigger or ()) > 1 else f"{prefix}trigger"
+        _check_trigger(trigger, place, faults)
+    for index, learner in enumerate(block.learners or ()):
+        _check_learner(learner, f"{prefix}learners[{index}]", faults)
+    settings = [
+        (learner.kind, learner.intercept, lam, gamma)
+        for learner in block.learners or ()
+        for lam in dict.fromkeys(learner.lam)
+        for gamma in dict.fromkeys(learner.gamma or (None,))
+    ]
+    for (kind, _, lam, _), times in Counter(settings).items():
+        if times > 1:
+            faults[f"{prefix}learners"] = (
+                f"each setting once was expected, {kind} at lambda {lam:g} came twice; "
+                "two methods are compared in two studies"
+            )
+
+
+def _check_trigger(trigger: TriggerConfig, place: str, faults: Faults) -> None:
+    _check_finite(trigger.values, f"{place}.values", faults)
+    if trigger.kind == "feature" and not (trigger.columns and trigger.values):
+        faults[place] = "columns and values were expected for a feature trigger"
+    if trigger.kind == "patch" and (trigger.columns or trigger.values):
+        faults[place] = "no columns and values were expected for a patch; it has size and position"
+
+
+def _check_learner(learner: LearnerConfig, place: str, faults: Faults) -> None:
+    for name, values in (("lambda", learner.lam), ("gamma", learner.gamma)):
+        _check_finite(values, f"{place}.{name}", faults)
+        _check_once(values, f"{place}.{name}", faults)
+    if learner.kind == "rbf-svm" and not learner.gamma:
+        faults[place] = "at least one gamma was expected for rbf-svm"
+    if learner.kind != "rbf-svm" and learner.gamma:
+        faults[place] = f"no gamma was expected for {learner.kind}"
+    if learner.intercept == "penalised" and learner.kind not in ("logistic", "linear-svm"):
+        faults[f"{place}.intercept"] = f"'free' was expected for {learner.kind}: only liblinear's are penalised"
+
+
+def check_together(experiment: Experiment, homes: dict[str, str], faults: Faults) -> None:
+    """Add what does not go together: data and triggers, and the paper's sampling with anything of one's own."""
+    kinds = {trigger.kind for trigger in experiment.trigger}
+    for data in experiment.data:
+        wanted = "feature" if data.name == "toy" else "patch"
+        if kinds != {wanted}:
+            faults[f"{homes['trigger']}.kind"] = f"{wanted!r} was expected for {data.name} data"
+        if data.name == "toy" and data.classes != DataConfig().classes:
+            faults[f"{homes['data']}.classes"] = f"the toy has two classes of its own, {data.classes!r} came"
+        if data.name == "cifar10" and data.classes == DataConfig().classes:
+            faults[f"{homes['data']}.classes"] = 'classes such as "airplane-frog" or [0, 6] were expected for cifar10'
+        if experiment.keep.explanations and (data.name == "toy" or data.features is not None):
+            faults[f"{homes['keep']}.explanations"] = (
+                "false was expected: explanations are pictures, and here the learners see features or two numbers"
+            )
+        if data.features is not None:
+            _check_features(data.name, data.features, f"{homes['data']}.features", faults)
+        if data.sampling == "paper":
+            _check_paper(data, experiment, homes, faults)
+
+
+def _check_features(name: str, features: FeaturesConfig, place: str, faults: Faults) -> None:
+    if name != "cifar10":
+        faults[place] = f"no frozen network was expected for {name}: they are for colour images, of cifar10"
+    elif features.normalised and features.network != "alexnet":
+        faults[f"{place}.normalised"] = f"no choice was expected for {features.network}, which has inputs of its own"
+
+
+def _check_paper(data: DataConfig, experiment: Experiment, homes: dict[str, str], faults: Faults) -> None:
+    pair = (
+        not isinstance(data.classes, str) and len(data.classes) == 2 and all(isinstance(c, int) for c in data.classes)
+    )
+    if data.name not in ("mnist", "cifar10") or not pair or data.n_train or data.n_test:
+        faults[f"{homes['data']}.sampling"] = (
+            '\'paper\' draws 1500 and 500 rows of a pair: name = "mnist" or "cifar10", classes such as [7, 1] and '
+            "no n_train, n_test were expected"
+        )
+    for trigger in experiment.trigger:
+        if trigger != TriggerConfig(size=trigger.size):
+            faults[homes["trigger"]] = "a random patch at the bottom right was expected for the paper's sampling"
+    for poison in experiment.poison:
+        if (poison.labels, poison.injection) != ("next", "replace"):
+            faults[homes["poison"]] = 'labels "next" and injection "replace" were expected for the paper\'s sampling'
+
+
+def _check_finite(values: Sequence[float], place: str, faults: Faults) -> None:
+    if not all(map(math.isfinite, values)):
+        faults[place] = f"finite numbers were expected, {list(values)} came"
+
+
+def _check_once(values: Sequence[Any], place: str, faults: Faults) -> None:
+    twice = [value for value, times in Counter(values).items() if times > 1]
+    if twice:
+        came = "the same table" if isinstance(twice[0], Struct) else repr(twice[0])
+        faults[place] = f"each value once was expected, {came} came twice"
