@@ -15,9 +15,11 @@ from backdoor_curves.curve.record import BackdoorLearningCurve
 from backdoor_curves.curve.scored_rows import ScoredRows
 from backdoor_curves.data.poisoned import PoisonedData
 from backdoor_curves.data.samples import Samples
-from backdoor_curves.learners.follow import REFIT_BETAS, Method, betas_to_check, check_tolerance, follow, missed_betas
+from backdoor_curves.learners.follow import Method, betas_to_check, check_tolerance, follow, missed_betas
 from backdoor_curves.learners.freezing import Freeze
-from backdoor_curves.learners.learner import Learner, read_learner
+from backdoor_curves.learners.learner import Learner
+from backdoor_curves.learners.reading import read_learner
+from backdoor_curves.learners.refit import REFIT_BETAS
 from backdoor_curves.learners.shared import Shared
 from backdoor_curves.paths.base import BetaPath
 from backdoor_curves.records.one_line import one_line

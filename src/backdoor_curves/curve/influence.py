@@ -26,7 +26,8 @@ from backdoor_curves.data.samples import Samples, as_samples
 from backdoor_curves.kernels.memory import require_bytes
 from backdoor_curves.learners.follow import check_tolerance, follow, missed_betas
 from backdoor_curves.learners.freezing import Freeze
-from backdoor_curves.learners.learner import Learner, read_learner
+from backdoor_curves.learners.learner import Learner
+from backdoor_curves.learners.reading import read_learner
 from backdoor_curves.learners.shared import Shared
 from backdoor_curves.losses.row_losses import corner_of, score_gradients
 from backdoor_curves.losses.score_encodings import encode

@@ -20,7 +20,7 @@ from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, Stan
 from backdoor_curves.curve import BackdoorLearningCurve
 from backdoor_curves.curve.influence import checked_beta
 from backdoor_curves.data.poisoned import PoisonedData
-from backdoor_curves.learners.estimators import as_floats, kernel_gradient_of
+from backdoor_curves.kernels.by_name import expansion_gradient
 from backdoor_curves.learners.freezing import checked, shaped_for
 from backdoor_curves.losses.score_encodings import decode
 from backdoor_curves.paths.logistic import LogisticPath
@@ -28,7 +28,7 @@ from backdoor_curves.paths.refit import RefitPath
 from backdoor_curves.paths.ridge import RidgePath
 from backdoor_curves.paths.squared_hinge.path import SquaredHingePath
 from backdoor_curves.paths.svm.path import SVMPath
-from backdoor_curves.rows import Rows, n_rows, require_alike, take_rows
+from backdoor_curves.rows import Rows, as_floats, n_rows, require_alike, take_rows
 
 Of = Literal["score", "predicted"]
 Gradients = Float[np.ndarray, "n d"]
@@ -157,11 +157,11 @@ def trigger_share(gradients: Float[np.ndarray, "n ..."], mask: Bool[np.ndarray, 
 
 def _of_last_step(curve: BackdoorLearningCurve, Z: Rows, beta: float) -> list[Gradients]:
     """Return the gradient of each score column in the input of the classifier itself."""
-    path, estimator, betas = curve.path, curve.learner.estimator, np.array([beta])
+    path, betas = curve.path, np.array([beta])
     if isinstance(path, SVMPath):
         c = path.duals(betas)[0] * path.problem.y
         used = np.flatnonzero(c)
-        return [kernel_gradient_of(estimator)(c[used], take_rows(path.X, used), Z)]
+        return [expansion_gradient(path.kernel, c[used], take_rows(path.X, used), Z)]
     if isinstance(path, RidgePath):
         coefs = path.parameters(betas)[0][0].T
     elif isinstance(path, LogisticPath | SquaredHingePath):

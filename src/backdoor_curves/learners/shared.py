@@ -13,7 +13,6 @@ Nothing in a result depends on it, but for the last digits. It is not for severa
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -50,7 +49,7 @@ class Shared:
     """
 
     room: float = 2 * GIB
-    kernels: dict[Hashable, RememberedKernel] = field(default_factory=dict, repr=False)
+    kernels: dict[Kernel, RememberedKernel] = field(default_factory=dict, repr=False)
     _spaces: list[tuple[Rows, Features | GramFactor]] = field(default_factory=list, repr=False)
     _plateaus: list[_Kept] = field(default_factory=list, repr=False)
 
@@ -58,11 +57,11 @@ class Shared:
         """Return one that has all this one has; what is added to it later, this one does not see, but for kernels."""
         return Shared(self.room, self.kernels, list(self._spaces), list(self._plateaus))
 
-    def kernel(self, key: Hashable, kernel: Kernel) -> RememberedKernel:
-        """Return the kernel that remembers, one for each key: its name and parameters, or the function itself."""
-        if key not in self.kernels:
-            self.kernels[key] = RememberedKernel(kernel, self.room)
-        return self.kernels[key]
+    def kernel(self, kernel: Kernel) -> RememberedKernel:
+        """Return the kernel that remembers, one for all that are equal: in name and parameters, or as functions."""
+        if kernel not in self.kernels:
+            self.kernels[kernel] = RememberedKernel(kernel, self.room)
+        return self.kernels[kernel]
 
     def coordinates(self, X: Rows) -> Features | GramFactor:
         """Return the coordinates of rows, see `paths.coordinates`."""

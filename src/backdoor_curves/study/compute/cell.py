@@ -30,9 +30,9 @@ from backdoor_curves.curve import BackdoorLearningCurve, backdoor_learning_curve
 from backdoor_curves.data.poisoned import PoisonedData
 from backdoor_curves.data.samples import Samples
 from backdoor_curves.kernels.group_kernel import FEW, GroupKernel
-from backdoor_curves.learners.estimators import kernel_key, kernel_of
+from backdoor_curves.learners.estimators import facts_of
 from backdoor_curves.learners.follow import follow
-from backdoor_curves.learners.learner import read_learner
+from backdoor_curves.learners.reading import read_learner
 from backdoor_curves.learners.shared import Shared
 from backdoor_curves.paths.base import BetaPath, PathError
 from backdoor_curves.paths.svm.path import SVMPath
@@ -150,12 +150,12 @@ def prepare(group: Group, train: Samples, test: Samples, table: FeatureTable | N
     shared = Shared()
     if cell.learner in ("linear-svm", "rbf-svm") and cell.method != "refit" and len(np.unique(train.y)) == 2:
         last = estimator(cell)
-        kernel = kernel_of(last)
+        kernel = facts_of(last).kernel(last)
         assert kernel is not None  # these two have one
         learned = _rows([train.X, *(one.poison_train.X for one in data.values())])
         tested = _rows([test.X, next(iter(data.values())).triggered_test.X])
         with _threads().limit(limits=1):  # more threads add up in another order
-            shared.kernels[kernel_key(last)] = GroupKernel(kernel, learned, tested)
+            shared.kernels[kernel] = GroupKernel(kernel, learned, tested)
     return Bench(data, shared, group.lams)
 
 
