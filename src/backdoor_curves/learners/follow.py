@@ -30,6 +30,7 @@ from backdoor_curves.learners.learner import Learner
 from backdoor_curves.learners.shared import Shared
 from backdoor_curves.losses.score_encodings import encode
 from backdoor_curves.paths.base import BetaPath, Certificate, PathError
+from backdoor_curves.paths.intercept import FREE, NONE, Intercept, penalised
 from backdoor_curves.paths.linalg.coordinates import Features, GramFactor, coordinates
 from backdoor_curves.paths.logistic import logistic_path
 from backdoor_curves.paths.refit import Fit, refit_path
@@ -223,9 +224,9 @@ def _class_weights(learner: Learner, samples: Samples) -> Float[np.ndarray, " n"
     return np.array([float(by_class.get(k, 1)) for k in range(len(learner.classes))])[samples.y]
 
 
-def _penalised_scaling(estimator: Any) -> float:
-    """Return the constant column of liblinear's intercept, 0 for none."""
-    return float(estimator.intercept_scaling) if estimator.fit_intercept else 0.0
+def _penalised_intercept(estimator: Any) -> Intercept:
+    """Return liblinear's intercept, if any: the weight of a constant column."""
+    return penalised(float(estimator.intercept_scaling)) if estimator.fit_intercept else NONE
 
 
 def _follow_ridge(learner: Learner) -> BetaPath:
@@ -239,7 +240,7 @@ def _follow_ridge(learner: Learner) -> BetaPath:
         arrays(learner.clean),
         arrays(learner.poison),
         alpha=float(estimator.alpha),
-        intercept="free" if estimator.fit_intercept else "none",
+        intercept=FREE if estimator.fit_intercept else NONE,
     )
 
 
@@ -253,9 +254,9 @@ def _follow_svm(learner: Learner, shared: Shared | None) -> BetaPath:
         kernel = shared.kernel(kernel_key(estimator), kernel)
     if type(estimator) is SVC and (callable(estimator.kernel) or estimator.kernel == "sigmoid"):
         _require_positive(kernel(rows.X, rows.X), n_rows(rows.X), "change gamma or coef0")
-    scaling = _penalised_scaling(estimator) if type(estimator) is LinearSVC else None
+    intercept = _penalised_intercept(estimator) if type(estimator) is LinearSVC else FREE
     follow_svm = svm_path if shared is None else shared.svm_path
-    return follow_svm(rows.X, rows.y, rows.u0, rows.du, kernel, scaling)
+    return follow_svm(rows.X, rows.y, rows.u0, rows.du, kernel, intercept)
 
 
 def _follow_precomputed(learner: Learner) -> BetaPath:
@@ -275,16 +276,16 @@ def _follow_precomputed(learner: Learner) -> BetaPath:
 
 
 def _follow_squared_hinge(learner: Learner, shared: Shared | None) -> BetaPath:
-    rows, scaling = _weighted(learner), _penalised_scaling(learner.estimator)
-    return squared_hinge_path(rows.X, rows.y, rows.u0, rows.du, scaling, _space(rows.X, shared))
+    rows, intercept = _weighted(learner), _penalised_intercept(learner.estimator)
+    return squared_hinge_path(rows.X, rows.y, rows.u0, rows.du, intercept, _space(rows.X, shared))
 
 
 def _follow_logistic(learner: Learner, tolerance: float, shared: Shared | None) -> BetaPath:
     rows, estimator = _weighted(learner), learner.estimator
-    penalised = estimator.solver == "liblinear" or not estimator.fit_intercept
-    scaling = _penalised_scaling(estimator) if penalised else None
+    is_free = estimator.solver != "liblinear" and estimator.fit_intercept
+    intercept = FREE if is_free else _penalised_intercept(estimator)
     space = _space(rows.X, shared)
-    return logistic_path(rows.X, rows.y, rows.u0, rows.du, scaling, MARGIN * tolerance, space)
+    return logistic_path(rows.X, rows.y, rows.u0, rows.du, intercept, MARGIN * tolerance, space)
 
 
 def _space(X: Rows, shared: Shared | None) -> Features | GramFactor:
