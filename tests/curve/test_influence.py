@@ -12,6 +12,7 @@ from sklearn.svm import SVC, LinearSVC
 import backdoor_curves as bc
 from backdoor_curves.curve.influence import poison_ranking, self_influence
 from backdoor_curves.data.samples import join
+from backdoor_curves.paths.intercept import FREE, penalised
 from backdoor_curves.paths.ridge import RidgePath
 from reference.interior_point import solve as solve_svm
 from reference.logistic_newton import optimum as solve_logistic
@@ -32,8 +33,10 @@ def hinge_scores(kernel, free):
     return scores
 
 
-def logistic_scores(scaling):
-    return lambda X, y, weights, rows: np.asarray(solve_logistic(X, y, C * weights, scaling).scores(rows), dtype=float)
+def logistic_scores(intercept):
+    return lambda X, y, weights, rows: np.asarray(
+        solve_logistic(X, y, C * weights, intercept).scores(rows), dtype=float
+    )
 
 
 def ridge_scores(X, y, weights, rows):
@@ -66,8 +69,12 @@ HINGE, LOGISTIC, SQUARED, SQUARED_HINGE = (
 
 LEARNERS = {
     "ridge": (RidgeClassifier(alpha=ALPHA), ridge_scores, SQUARED),
-    "logistic": (LogisticRegression(C=C), logistic_scores(None), LOGISTIC),
-    "logistic, penalised intercept": (LogisticRegression(C=C, solver="liblinear"), logistic_scores(1.0), LOGISTIC),
+    "logistic": (LogisticRegression(C=C), logistic_scores(FREE), LOGISTIC),
+    "logistic, penalised intercept": (
+        LogisticRegression(C=C, solver="liblinear"),
+        logistic_scores(penalised(1.0)),
+        LOGISTIC,
+    ),
     "linear SVM": (SVC(C=C, kernel="linear"), hinge_scores(lambda A, B: A @ B.T, True), HINGE),
     "linear SVM, penalised intercept": (
         LinearSVC(C=C, loss="hinge"),

@@ -12,6 +12,7 @@ from sklearn.linear_model import Ridge
 
 from backdoor_curves.curve.deviation import cosines, norms
 from backdoor_curves.paths import ridge
+from backdoor_curves.paths.intercept import FREE, NONE, penalised
 from backdoor_curves.paths.ridge import ridge_path
 
 BETAS = np.array([0.0, 1e-4, 0.03, 0.4, 1.0])
@@ -49,13 +50,13 @@ def refit(clean, poison, alpha, intercept, beta):
     """
     Z = np.vstack([dense(clean[0]), dense(poison[0])])
     d = Z.shape[1]
-    if intercept == "free":
+    if intercept.is_free:
         Z = np.column_stack([Z, np.ones(len(Z))])
     root = np.sqrt(np.concatenate([clean[2], beta * poison[2]]))[:, np.newaxis]
     penalty = np.sqrt(alpha) * np.eye(d, Z.shape[1])
     Y = np.vstack([clean[1], poison[1]])
     u = np.linalg.lstsq(np.vstack([root * Z, penalty]), np.vstack([root * Y, np.zeros((d, Y.shape[1]))]), rcond=None)[0]
-    return (u[:d], u[d]) if intercept == "free" else (u, np.zeros(Y.shape[1]))
+    return (u[:d], u[d]) if intercept.is_free else (u, np.zeros(Y.shape[1]))
 
 
 def check_equals_refits(path, clean, poison, alpha, intercept):
@@ -70,7 +71,7 @@ def check_equals_refits(path, clean, poison, alpha, intercept):
 
 @pytest.mark.parametrize("sparse", [False, True], ids=["dense", "csr"])
 @pytest.mark.parametrize("weighted", [False, True], ids=["unweighted", "weighted"])
-@pytest.mark.parametrize("intercept", ["free", "none"])
+@pytest.mark.parametrize("intercept", [FREE, NONE], ids=str)
 @pytest.mark.parametrize("k", [1, 3])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_ridge_path_equals_refits_at_every_beta(shape, k, intercept, weighted, sparse):
@@ -96,7 +97,7 @@ def test_a_constant_column_is_a_penalised_intercept(shape):
     """With a column s and no free intercept, s times its coefficient is the intercept, and alpha weighs on it."""
     s = 2.0
     clean, poison = ((np.column_stack([X, np.full(len(X), s)]), Y, v) for X, Y, v in problem(*SHAPES[shape]))
-    coef, b = ridge_path(clean, poison, 0.7, "none").parameters(BETAS)
+    coef, b = ridge_path(clean, poison, 0.7, NONE).parameters(BETAS)
     assert not b.any()
     for i, beta in enumerate(BETAS):
         # By hand: unknowns (w, b), penalty alpha |w|^2 + alpha (b / s)^2.
@@ -147,7 +148,7 @@ def test_an_integer_weight_is_that_many_copies_of_the_row():
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("intercept", ["free", "none"])
+@pytest.mark.parametrize("intercept", [FREE, NONE], ids=str)
 def test_training_arrays_are_not_changed(intercept, weighted):
     """Rows are centred and weighted in a copy, never in the caller's arrays."""
     clean, poison = problem(30, 8, 12, weighted=weighted)
@@ -193,7 +194,7 @@ def distances(path, exact, clean, poison, rows):
 
 
 @pytest.mark.parametrize("sparse", [False, True], ids=["dense", "csr"])
-@pytest.mark.parametrize("intercept", ["free", "none"])
+@pytest.mark.parametrize("intercept", [FREE, NONE], ids=str)
 @pytest.mark.parametrize("k", [1, 3])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_certificate_bounds_the_distance_of_a_perturbed_path(shape, k, intercept, sparse):
@@ -207,7 +208,7 @@ def test_certificate_bounds_the_distance_of_a_perturbed_path(shape, k, intercept
         moved = replace(
             exact,
             coef0=exact.coef0 + size * rng.normal(size=exact.coef0.shape),
-            intercept0=exact.intercept0 + (size * rng.normal(size=k) if intercept == "free" else 0.0),
+            intercept0=exact.intercept0 + (size * rng.normal(size=k) if intercept.is_free else 0.0),
         )
         certificate = moved.certificate(BETAS, [rows])
         far, excess = distances(moved, exact, clean, poison, rows)
@@ -293,8 +294,15 @@ def test_an_alpha_below_rounding_is_refused_by_name():
     """Two equal columns and no penalty have no unique optimum."""
     X, Y, ones = np.repeat(np.arange(6.0)[:, np.newaxis], 3, axis=1), np.ones((6, 1)), np.ones(6)
     with pytest.raises(ValueError, match=r"alpha = 1e-30 leaves the normal equations singular.*raise it") as caught:
-        ridge_path((X, Y, ones), (X[:1], -Y[:1], ones[:1]), 1e-30, "none")
+        ridge_path((X, Y, ones), (X[:1], -Y[:1], ones[:1]), 1e-30, NONE)
     assert "\n" not in str(caught.value)
+
+
+def test_a_penalised_intercept_is_refused_by_name():
+    """It is a column of the rows: silently free or none it would be another problem."""
+    clean, poison = problem(20, 3, 4)
+    with pytest.raises(ValueError, match="a free one or none was expected"):
+        ridge_path(clean, poison, 0.7, penalised(1.0))
 
 
 # --- the checks themselves -------------------------------------------------------------------------------------------
@@ -328,7 +336,7 @@ def test_broken_formulas_are_noticed(break_it, monkeypatch):
     clean, poison = problem(60, 12, 5)
     break_it(monkeypatch)
     with pytest.raises(AssertionError, match="Not equal to tolerance"):
-        check_equals_refits(ridge_path(clean, poison, 0.7), clean, poison, 0.7, "free")
+        check_equals_refits(ridge_path(clean, poison, 0.7), clean, poison, 0.7, FREE)
 
 
 def test_an_alpha_that_no_path_can_be_built_for_is_refused_at_once():

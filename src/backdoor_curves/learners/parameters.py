@@ -10,8 +10,9 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils import get_tags
 
-BESIDE_THE_OPTIMUM = {"max_iter": 1, "random_state": 0, "verbose": 0, "n_jobs": None}
-"""What a trial fit is spared: to converge, to draw from numpy's global stream, to print, to start processes."""
+SPARED = {"C": 1.0, "class_weight": None, "max_iter": 1, "random_state": 0, "verbose": 0, "n_jobs": None}
+"""What a trial fit is spared: what was checked before, to converge, to draw from numpy's global stream, to print, and
+to start processes."""
 
 
 def is_number(value: Any) -> bool:
@@ -38,7 +39,7 @@ def require_fit_takes(estimator: Any) -> None:
     """
     trial = clone(estimator)
     words = trial.get_params(deep=False)
-    trial.set_params(**{name: BESIDE_THE_OPTIMUM[name] for name in BESIDE_THE_OPTIMUM.keys() & words.keys()})
+    trial.set_params(**{name: SPARED[name] for name in SPARED.keys() & words.keys()})
     if callable(words.get("kernel")):
         trial.set_params(kernel="linear")  # a function of the user's is not called on rows that are none of his
     with warnings.catch_warnings():

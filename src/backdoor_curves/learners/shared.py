@@ -20,6 +20,7 @@ from jaxtyping import Float
 
 from backdoor_curves.kernels.cache import GIB, RememberedKernel
 from backdoor_curves.kernels.functions import Kernel
+from backdoor_curves.paths.intercept import FREE, Intercept
 from backdoor_curves.paths.linalg.coordinates import Features, GramFactor, coordinates
 from backdoor_curves.paths.svm.follow import svm_path
 from backdoor_curves.paths.svm.path import SVMPath
@@ -78,14 +79,14 @@ class Shared:
         u0: Float[np.ndarray, " n"],
         du: Float[np.ndarray, " n"],
         kernel: Kernel,
-        scaling: float | None = None,
+        intercept: Intercept = FREE,
     ) -> SVMPath:
         """Return the path of an SVM, see `paths.svm`: a kept one where it is the same but for the unit of beta."""
         for kept in self._plateaus:
-            if kept.is_of(X, y, kernel, scaling) and (same := kept.path.rescaled(u0, du)) is not None:
+            if kept.is_of(X, y, kernel, intercept) and (same := kept.path.rescaled(u0, du)) is not None:
                 return same
-        path = svm_path(X, y, u0, du, kernel, scaling)
-        self._plateaus.append(_Kept(X, y, kernel, scaling, path))
+        path = svm_path(X, y, u0, du, kernel, intercept)
+        self._plateaus.append(_Kept(X, y, kernel, intercept, path))
         return path
 
 
@@ -96,10 +97,10 @@ class _Kept:
     X: Rows
     y: Float[np.ndarray, " n"]
     kernel: Kernel
-    scaling: float | None
+    intercept: Intercept
     path: SVMPath
 
-    def is_of(self, X: Rows, y: Float[np.ndarray, " n"], kernel: Kernel, scaling: float | None) -> bool:
+    def is_of(self, X: Rows, y: Float[np.ndarray, " n"], kernel: Kernel, intercept: Intercept) -> bool:
         """Return whether the path is of these rows."""
-        same = self.kernel is kernel and self.scaling == scaling and np.array_equal(self.y, y)
+        same = self.kernel is kernel and self.intercept == intercept and np.array_equal(self.y, y)
         return same and equal_rows(self.X, X)

@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 import scipy.sparse as sp
@@ -29,10 +29,10 @@ from jaxtyping import Float
 from scipy.linalg import cho_factor, cho_solve, eigh
 
 from backdoor_curves.paths.base import BetaPath, Certificate, Response
+from backdoor_curves.paths.intercept import FREE, Intercept
 from backdoor_curves.paths.interpolation.interpolants import Rational
 from backdoor_curves.rows import Rows, n_rows
 
-Intercept = Literal["free", "none"]
 LARGEST_POLE = 1e14
 """Beyond it a poison row outweighs alpha by more than double precision holds."""
 REFINEMENTS = 3
@@ -45,7 +45,7 @@ def ridge_path(
     clean: tuple[Rows, Float[np.ndarray, "n k"], Float[np.ndarray, " n"]],
     poison: tuple[Rows, Float[np.ndarray, "m k"], Float[np.ndarray, " m"]],
     alpha: float,
-    intercept: Intercept = "free",
+    intercept: Intercept = FREE,
 ) -> RidgePath:
     """Return the ridge path of clean rows at weight 1 and poison rows at weight beta.
 
@@ -56,9 +56,9 @@ def ridge_path(
         which multiply 1 and beta. A dense `clean` X is copied once, nothing else of that size is made.
     alpha : float
         Penalty on |w|^2, > 0; lambda = 2 alpha.
-    intercept : {"free", "none"}
-        For a penalised intercept give the rows a constant column s and pass "none": the intercept is s times its
-        coefficient.
+    intercept : Intercept
+        Free, or none. For a penalised intercept give the rows a constant column s and pass NONE: the intercept is s
+        times its coefficient.
 
     Returns
     -------
@@ -67,7 +67,7 @@ def ridge_path(
     Raises
     ------
     ValueError
-        If alpha is so small that the normal equations are singular in floating point.
+        If the intercept is penalised, or alpha so small that the normal equations are singular in floating point.
 
     Notes
     -----
@@ -86,8 +86,10 @@ def ridge_path(
     >>> bool(np.allclose(coef[0, :, 0], fit.coef_) and np.allclose(b[0], fit.intercept_))
     True
     """
+    if intercept.shift:
+        raise ValueError("intercept: a free one or none was expected, a penalised one came; give the rows its column")
     X, Y, weights = clean
-    free = intercept == "free"
+    free = intercept.is_free
     centre = np.asarray(weights @ X).ravel() / weights.sum() if free else np.zeros(X.shape[1])
     rows = _Rows.of(X, Y, weights, centre)
     system = _System(rows, _Rows.of(*poison, centre), float(alpha), free)

@@ -10,11 +10,12 @@ from backdoor_curves.kernels.by_name import Linear
 from backdoor_curves.learners.exact.svc import follow_hinge
 from backdoor_curves.learners.exact.weighted import coordinates_of, weighted_rows
 from backdoor_curves.learners.learner import Learner
-from backdoor_curves.learners.parameters import require_fit_takes, require_positive
+from backdoor_curves.learners.parameters import require_positive
 from backdoor_curves.learners.shared import Shared
 from backdoor_curves.losses.row_losses import Loss
 from backdoor_curves.losses.score_encodings import ScoreEncoding
 from backdoor_curves.paths.base import BetaPath
+from backdoor_curves.paths.intercept import NONE, Intercept, penalised
 from backdoor_curves.paths.squared_hinge.path import squared_hinge_path
 
 ESTIMATOR = LinearSVC
@@ -60,17 +61,16 @@ def kernel(estimator: Any) -> Linear:  # noqa: ARG001
     return Linear()
 
 
-def liblinear_intercept(estimator: Any) -> float:
-    """Return the constant column of liblinear's intercept, whose weight is penalised as the others are; 0 for none."""
-    return float(estimator.intercept_scaling) if estimator.fit_intercept else 0.0
+def liblinear_intercept(estimator: Any) -> Intercept:
+    """Return liblinear's intercept: the weight of a constant column, penalised as the others are."""
+    return penalised(float(estimator.intercept_scaling)) if estimator.fit_intercept else NONE
 
 
 def follow(learner: Learner, tolerance: float, shared: Shared | None) -> BetaPath:  # noqa: ARG001
     """Return the path, exact to rounding: of the hinge as that of any SVM, of its square in the rows' coordinates."""
-    estimator = learner.estimator
+    estimator, rows = learner.estimator, weighted_rows(learner)
+    intercept = liblinear_intercept(estimator)
     if estimator.loss == "hinge":
-        return follow_hinge(learner, kernel(estimator), liblinear_intercept(estimator), shared)
-    rows = weighted_rows(learner)
-    require_fit_takes(estimator)
+        return follow_hinge(rows, kernel(estimator), intercept, shared)
     space = coordinates_of(rows.X, shared)
-    return squared_hinge_path(rows.X, rows.y, rows.u0, rows.du, liblinear_intercept(estimator), space)
+    return squared_hinge_path(rows.X, rows.y, rows.u0, rows.du, intercept, space)

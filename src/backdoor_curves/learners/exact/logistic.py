@@ -10,11 +10,12 @@ from sklearn.linear_model import LogisticRegression
 from backdoor_curves.learners.exact.linear_svc import liblinear_intercept
 from backdoor_curves.learners.exact.weighted import coordinates_of, weighted_rows
 from backdoor_curves.learners.learner import Learner
-from backdoor_curves.learners.parameters import require_fit_takes, require_positive
+from backdoor_curves.learners.parameters import require_positive
 from backdoor_curves.learners.shared import Shared
 from backdoor_curves.losses.row_losses import Loss
 from backdoor_curves.losses.score_encodings import ScoreEncoding
 from backdoor_curves.paths.base import BetaPath
+from backdoor_curves.paths.intercept import FREE
 from backdoor_curves.paths.logistic import logistic_path
 
 ESTIMATOR = LogisticRegression
@@ -68,8 +69,7 @@ def kernel(estimator: Any) -> None:
 def follow(learner: Learner, tolerance: float, shared: Shared | None) -> BetaPath:
     """Return the path, to a share of the tolerance on the training rows; liblinear penalises the intercept."""
     rows, estimator = weighted_rows(learner), learner.estimator
-    require_fit_takes(estimator)
     is_free = estimator.fit_intercept and estimator.solver != "liblinear"
-    intercept = None if is_free else liblinear_intercept(estimator)
+    intercept = FREE if is_free else liblinear_intercept(estimator)
     space = coordinates_of(rows.X, shared)
     return logistic_path(rows.X, rows.y, rows.u0, rows.du, intercept, MARGIN * tolerance, space)

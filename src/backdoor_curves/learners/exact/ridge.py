@@ -17,6 +17,7 @@ from backdoor_curves.learners.shared import Shared
 from backdoor_curves.losses.row_losses import Loss
 from backdoor_curves.losses.score_encodings import ScoreEncoding, encode
 from backdoor_curves.paths.base import BetaPath
+from backdoor_curves.paths.intercept import FREE, NONE
 from backdoor_curves.paths.ridge import ridge_path
 from backdoor_curves.rows import Rows
 
@@ -67,5 +68,5 @@ def follow(learner: Learner, tolerance: float, shared: Shared | None) -> BetaPat
         arrays(learner.clean),
         arrays(learner.poison),
         alpha=float(estimator.alpha),
-        intercept="free" if estimator.fit_intercept else "none",
+        intercept=FREE if estimator.fit_intercept else NONE,
     )

@@ -14,15 +14,16 @@ from backdoor_curves.kernels.by_name import RBF, GivenKernel, Linear, Polynomial
 from backdoor_curves.kernels.functions import Kernel, negative_eigenvalue
 from backdoor_curves.kernels.memory import require_room
 from backdoor_curves.kernels.precomputed import PrecomputedKernel
-from backdoor_curves.learners.exact.weighted import weighted_rows
+from backdoor_curves.learners.exact.weighted import WeightedRows, weighted_rows
 from backdoor_curves.learners.learner import Learner
-from backdoor_curves.learners.parameters import is_number, require_fit_takes, require_positive
+from backdoor_curves.learners.parameters import is_number, require_positive
 from backdoor_curves.learners.shared import Shared
 from backdoor_curves.losses.row_losses import Loss
 from backdoor_curves.losses.score_encodings import ScoreEncoding
 from backdoor_curves.paths.base import BetaPath
+from backdoor_curves.paths.intercept import FREE, Intercept
 from backdoor_curves.paths.svm.follow import svm_path
-from backdoor_curves.rows import as_floats, n_rows
+from backdoor_curves.rows import as_floats
 
 ESTIMATOR = SVC
 PARAMETERS = frozenset(
@@ -78,33 +79,28 @@ def kernel(estimator: Any) -> Kernel | None:
 
 def follow(learner: Learner, tolerance: float, shared: Shared | None) -> BetaPath:  # noqa: ARG001
     """Return the path, exact to rounding."""
-    estimator = learner.estimator
-    if estimator.kernel == "precomputed":
-        return _follow_matrix(learner)
-    return follow_hinge(learner, kernel(estimator), None, shared)
+    rows, between = weighted_rows(learner), kernel(learner.estimator)
+    # Of a name that is no kernel's a fit says so: what is left without a function of two rows is a matrix.
+    return _follow_matrix(learner, rows) if between is None else follow_hinge(rows, between, FREE, shared)
 
 
-def follow_hinge(learner: Learner, kernel: Kernel | None, intercept: float | None, shared: Shared | None) -> BetaPath:
+def follow_hinge(rows: WeightedRows, kernel: Kernel, intercept: Intercept, shared: Shared | None) -> BetaPath:
     """Return the path of the hinge with a kernel; what is no kernel of the training rows is refused.
 
     Where paths share, the kernel remembers its values, and a path serves smaller C on its plateau.
     """
-    require_room(len(learner.clean) + len(learner.poison))
-    rows = weighted_rows(learner)
-    require_fit_takes(learner.estimator)
-    assert kernel is not None  # or the fit would have named it
+    require_room(len(rows.y))
     between = kernel if shared is None else shared.kernel(kernel)
     if isinstance(kernel, GivenKernel | Sigmoid):
-        _require_positive(between(rows.X, rows.X), n_rows(rows.X), "change gamma or coef0")
+        _require_positive(between(rows.X, rows.X), len(rows.y), "change gamma or coef0")
     path_of = svm_path if shared is None else shared.svm_path
     return path_of(rows.X, rows.y, rows.u0, rows.du, between, intercept)
 
 
-def _follow_matrix(learner: Learner) -> BetaPath:
+def _follow_matrix(learner: Learner, rows: WeightedRows) -> BetaPath:
     """Return the path of an SVM whose rows are their kernel with all training rows, in the victim's order."""
     require_room(len(learner.is_poison))
-    rows, K = weighted_rows(learner), as_floats(join(learner.clean, learner.poison, learner.is_poison).X)
-    require_fit_takes(learner.estimator)
+    K = as_floats(join(learner.clean, learner.poison, learner.is_poison).X)
     if (off := np.abs(K - K.T).max()) > SYMMETRIC * np.abs(K).max():
         raise ValueError(
             f"kernel: a symmetric matrix was expected of the training rows, one that is off by {off:.1e} came; its "
@@ -114,7 +110,7 @@ def _follow_matrix(learner: Learner) -> BetaPath:
     _require_positive(K, len(K), "clip its eigenvalues or add that much to its diagonal")
     kernel = PrecomputedKernel((K + K.T) / 2)
     order = np.append(np.flatnonzero(~learner.is_poison), np.flatnonzero(learner.is_poison))
-    return svm_path(kernel.distinct_numbers[order], rows.y, rows.u0, rows.du, kernel)
+    return svm_path(kernel.distinct_numbers[order], rows.y, rows.u0, rows.du, kernel, FREE)
 
 
 def _require_positive(K: Float[np.ndarray, "n n"], n: int, mend: str) -> None:

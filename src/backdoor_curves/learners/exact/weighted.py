@@ -10,6 +10,7 @@ from jaxtyping import Float
 from backdoor_curves.data.samples import Samples
 from backdoor_curves.kernels.memory import require_room
 from backdoor_curves.learners.learner import Learner
+from backdoor_curves.learners.parameters import require_fit_takes
 from backdoor_curves.learners.shared import Shared
 from backdoor_curves.losses.score_encodings import encode
 from backdoor_curves.paths.linalg.coordinates import Features, GramFactor, coordinates
@@ -42,11 +43,12 @@ def weighted_rows(learner: Learner) -> WeightedRows:
     Raises
     ------
     ValueError
-        If C is infinite, or if a class weighs nothing.
+        If C is infinite, if its fit would not take the parameters, or if a class weighs nothing.
     """
     estimator = learner.estimator
     if np.isinf(estimator.C):
         raise ValueError('C: a finite number was expected, inf came; a path needs lambda > 0, or pass method="refit"')
+    require_fit_takes(estimator)
     clean, poison = learner.clean, learner.poison
     u0, du = (float(estimator.C) * class_weights(learner, part) for part in (clean, poison))
     if not ((u0 > 0.0).all() and (du > 0.0).all()):
