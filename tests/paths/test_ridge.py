@@ -11,9 +11,8 @@ import scipy.sparse as sp
 from sklearn.linear_model import Ridge
 
 from backdoor_curves.curve.deviation import cosines, norms
-from backdoor_curves.paths import ridge
 from backdoor_curves.paths.intercept import FREE, NONE, penalised
-from backdoor_curves.paths.ridge import ridge_path
+from backdoor_curves.paths.ridge import follow, ridge_path
 
 BETAS = np.array([0.0, 1e-4, 0.03, 0.4, 1.0])
 SHAPES = {  # n, d, m: each turns another way through the linear algebra
@@ -309,23 +308,25 @@ def test_a_penalised_intercept_is_refused_by_name():
 
 
 def halve_alpha(monkeypatch):
-    of = ridge._System
-    monkeypatch.setattr(ridge, "_System", lambda clean, poison, alpha, free: of(clean, poison, alpha / 2, free))
+    of = follow.NormalEquations
+    monkeypatch.setattr(
+        follow, "NormalEquations", lambda clean, poison, alpha, free: of(clean, poison, alpha / 2, free)
+    )
 
 
 def take_means_for_sums(monkeypatch):
-    of = ridge._System
-    monkeypatch.setattr(ridge, "_System", lambda c, p, alpha, free: of(c, p, alpha * (len(c.root) + 3), free))
+    of = follow.NormalEquations
+    monkeypatch.setattr(follow, "NormalEquations", lambda c, p, alpha, free: of(c, p, alpha * (len(c.root) + 3), free))
 
 
 def forget_the_pole(monkeypatch):
-    few = ridge._few_poison_rows
-    monkeypatch.setattr(ridge, "_few_poison_rows", lambda s: (*few(s)[:2], 0.0 * few(s)[2], few(s)[3]))
+    few = follow._few_poison_rows
+    monkeypatch.setattr(follow, "_few_poison_rows", lambda s: (*few(s)[:2], 0.0 * few(s)[2], few(s)[3]))
 
 
 def forget_the_intercept_of_the_poison(monkeypatch):
-    few = ridge._few_poison_rows
-    monkeypatch.setattr(ridge, "_few_poison_rows", lambda s: (few(s)[0], 0.0 * few(s)[1], *few(s)[2:]))
+    few = follow._few_poison_rows
+    monkeypatch.setattr(follow, "_few_poison_rows", lambda s: (few(s)[0], 0.0 * few(s)[1], *few(s)[2:]))
 
 
 @pytest.mark.parametrize(
