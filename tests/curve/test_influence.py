@@ -1,5 +1,7 @@
 """Influences, against fits with the weight of one single row moved; each learner's fit is another than the path's."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.optimize import minimize
@@ -14,6 +16,7 @@ from backdoor_curves.curve.influence import poison_ranking, self_influence
 from backdoor_curves.data.samples import join
 from backdoor_curves.paths.intercept import FREE, penalised
 from backdoor_curves.paths.ridge import RidgePath
+from backdoor_curves.paths.ridge import path as ridge_record
 from reference.interior_point import solve as solve_svm
 from reference.logistic_newton import optimum as solve_logistic
 
@@ -151,22 +154,19 @@ def margins_of(data, estimator, beta):
 @pytest.mark.parametrize("wrong", ["lambda doubled", "penalty added", "mean for sum"])
 def test_a_wrong_formula_would_not_pass(wrong, monkeypatch):
     """The mistakes of the published column, put into ridge one by one: both comparisons see each."""
-    right = RidgePath.response
+    through, right = ridge_record.influence_through, RidgePath.response
 
     def response(self, beta):
-        there = right(self, beta)
-        pulls, coupling = there.pulls, there.coupling
-        if wrong == "lambda doubled":
-            system = type(self.system)(self.system.clean, self.system.poison, 2 * self.system.alpha, self.system.free)
-            other = type(self)(**{**self.__dict__, "system": system})
-            coupling = right(other, beta).coupling
-        elif wrong == "penalty added":
-            pulls = pulls + 2.0 * ALPHA * np.linalg.norm(self.parameters(np.array([beta]))[0])
-        else:
-            pulls = pulls / len(pulls)
-        return type(there)(beta, there.motion, there.rows, pulls, coupling)
+        system = type(self.system)(self.system.clean, self.system.poison, 2 * self.system.alpha, self.system.free)
+        other = right(type(self)(**{**self.__dict__, "system": system}), beta)
+        return replace(right(self, beta), influence=other.influence)
 
-    monkeypatch.setattr(RidgePath, "response", response)
+    if wrong == "lambda doubled":
+        monkeypatch.setattr(RidgePath, "response", response)
+    elif wrong == "penalty added":
+        monkeypatch.setattr(ridge_record, "influence_through", lambda G, q: through(G, q + 2.0 * ALPHA))
+    else:
+        monkeypatch.setattr(ridge_record, "influence_through", lambda G, q: through(G, q / len(q)))
     with pytest.raises(AssertionError):
         test_an_influence_is_what_fits_with_one_row_weighted_otherwise_say("ridge", 0.0)
     with pytest.raises(AssertionError):

@@ -68,7 +68,8 @@ def check(path, X, y, u0, du, intercept, tolerance, betas=BETAS):
     assert (error <= certificate.score_bound + np.array([each.error for each in best])).all()
     Z = with_column(X, intercept).astype(np.longdouble)
     R = penalty(Z.shape[1], intercept)
-    coef, b = path.parameters(betas)
+    at = path.parameters(betas)
+    coef, b = at.coef[..., 0], at.intercept[:, 0]
     for i, beta in enumerate(betas):
         own = [b[i] / s for s in intercept.column]
         value = objective(Z, R, y, u0 + beta * du, np.append(coef[i], own).astype(np.longdouble))
@@ -252,7 +253,8 @@ def test_scores_are_those_of_the_parameters(d, intercept):
         (BETAS, path.scores(rows, BETAS)),
         (path.interpolant.nodes, path.nodal_scores(rows)[:, :, 0]),
     ):
-        coef, b = path.parameters(betas)
+        at = path.parameters(betas)
+        coef, b = at.coef[..., 0], at.intercept[:, 0]
         np.testing.assert_allclose(scores, coef @ rows.T + b[:, np.newaxis], atol=1e-12)
     assert (intercept == NONE) == (not b.any())
 
@@ -317,7 +319,8 @@ def test_the_objective_gap_is_near_the_true_one():
     path = logistic_path(X, y, u0, du, penalised(1.0))
     path.nodal[:] += 1e-3 * rng.standard_normal(path.nodal.shape)
     Z, betas = with_column(X, penalised(1.0)), np.array([0.0, 0.1, 0.9])
-    coef, b = path.parameters(betas)
+    at = path.parameters(betas)
+    coef, b = at.coef[..., 0], at.intercept[:, 0]
     claimed = path.certificate(betas, [X]).objective_gap
     for i, best in enumerate(optima(X, y, u0, du, penalised(1.0), betas)):
         value = objective(Z, np.ones(5), y, u0 + betas[i] * du, np.append(coef[i], b[i]))
@@ -407,7 +410,8 @@ def test_the_path_is_that_of_scikit_learn(intercept):
             tol=1e-10,
             max_iter=10_000,
         )
-    for beta, w, b in zip((0.0, 0.3), *path.parameters(np.array([0.0, 0.3])), strict=True):
+    at = path.parameters(np.array([0.0, 0.3]))
+    for beta, w, b in zip((0.0, 0.3), at.coef[..., 0], at.intercept[:, 0], strict=True):
         on = ~poison if beta == 0 else np.ones(len(y), dtype=bool)
         fit.fit(X[on], y[on], sample_weight=np.where(poison, beta, 1.0)[on])
         np.testing.assert_allclose(w, fit.coef_[0], atol=1e-6)

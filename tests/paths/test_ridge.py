@@ -60,7 +60,8 @@ def refit(clean, poison, alpha, intercept, beta):
 
 def check_equals_refits(path, clean, poison, alpha, intercept):
     """The check of the first test, by itself so that the broken formulas below can be shown to fail it."""
-    coef, b = path.parameters(BETAS)
+    at = path.parameters(BETAS)
+    coef, b = at.coef, at.intercept
     for i, beta in enumerate(BETAS):
         w, b0 = refit(clean, poison, alpha, intercept, beta)
         # Condition numbers here are below 1e4: two backward stable roads agree to about 1e4 * 1e-16.
@@ -86,7 +87,8 @@ def test_ridge_path_equals_scikit_learn_with_sample_weights():
     X, y = np.vstack([clean[0], poison[0]]), np.concatenate([clean[1], poison[1]])[:, 0]
     for beta in BETAS:
         fit = Ridge(alpha=0.7).fit(X, y, sample_weight=np.concatenate([clean[2], beta * poison[2]]))
-        coef, b = path.parameters(np.array([beta]))
+        at = path.parameters(np.array([beta]))
+        coef, b = at.coef, at.intercept
         np.testing.assert_allclose(coef[0, :, 0], fit.coef_, atol=1e-11)
         assert b[0, 0] == pytest.approx(fit.intercept_, abs=1e-11)
 
@@ -96,7 +98,8 @@ def test_a_constant_column_is_a_penalised_intercept(shape):
     """With a column s and no free intercept, s times its coefficient is the intercept, and alpha weighs on it."""
     s = 2.0
     clean, poison = ((np.column_stack([X, np.full(len(X), s)]), Y, v) for X, Y, v in problem(*SHAPES[shape]))
-    coef, b = ridge_path(clean, poison, 0.7, NONE).parameters(BETAS)
+    at = ridge_path(clean, poison, 0.7, NONE).parameters(BETAS)
+    coef, b = at.coef, at.intercept
     assert not b.any()
     for i, beta in enumerate(BETAS):
         # By hand: unknowns (w, b), penalty alpha |w|^2 + alpha (b / s)^2.
@@ -118,13 +121,14 @@ def test_scores_norms_and_cosines_between_the_nodes_are_those_of_the_parameters(
     path = ridge_path(clean, poison, 0.7)
     betas = np.random.default_rng(1).random(7)
     test = problem(9, SHAPES[shape][1], 1, sparse=sparse, seed=2)[0][0]
-    coef, b = path.parameters(betas)
+    at = path.parameters(betas)
+    coef, b = at.coef, at.intercept
     expected = np.einsum("nd,bdk->bnk", dense(test), coef) + b[:, np.newaxis]
     np.testing.assert_allclose(
         path.scores(test, betas), expected[..., 0] if k == 1 else expected, atol=1e-11
     )  # interpolation weights sum to 1e2 in size at most
 
-    start = path.parameters(np.zeros(1))[0].ravel()
+    start = path.parameters(np.zeros(1)).coef.ravel()
     rho = np.linalg.norm(coef.reshape(len(betas), -1), axis=1)
     gram = path.nodal_gram()
     np.testing.assert_allclose(norms(path.interpolant, gram, betas), rho, rtol=1e-10)
@@ -142,8 +146,9 @@ def test_an_integer_weight_is_that_many_copies_of_the_row():
         (P.repeat(poison_times, 0), Q.repeat(poison_times, 0), np.ones(poison_times.sum())),
         0.7,
     )
-    for mine, other in zip(weighted.parameters(BETAS), copies.parameters(BETAS), strict=True):
-        np.testing.assert_allclose(mine, other, atol=1e-12)
+    mine, other = weighted.parameters(BETAS), copies.parameters(BETAS)
+    np.testing.assert_allclose(mine.coef, other.coef, atol=1e-12)
+    np.testing.assert_allclose(mine.intercept, other.intercept, atol=1e-12)
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -180,7 +185,8 @@ def distances(path, exact, clean, poison, rows):
     for i, beta in enumerate(BETAS):
         values = []
         for each in (path, exact):
-            coef, b = (parameter[i] for parameter in each.parameters(BETAS))
+            at = each.parameters(BETAS)
+            coef, b = at.coef[i], at.intercept[i]
             values.append(
                 sum(
                     scale * (v[:, np.newaxis] * (dense(X) @ coef + b - Y) ** 2).sum()

@@ -120,7 +120,8 @@ def test_the_path_is_that_of_linear_svc(kind):
     u0, du = weights(poison, 0.5)
     u0, du = u0 * np.where(y > 0, 2.0, 1.0), du * np.where(y > 0, 2.0, 1.0)
     path = squared_hinge_path(sp.csr_array(X) if kind == "sparse" else X, y, u0, du, penalised(1.5))
-    coef, intercept = path.parameters(np.array([0.0, 0.3]))
+    at = path.parameters(np.array([0.0, 0.3]))
+    coef, intercept = at.coef[..., 0], at.intercept[:, 0]
     for beta, w, b in zip((0.0, 0.3), coef, intercept, strict=True):
         fit = LinearSVC(C=0.5, class_weight={1: 2.0}, intercept_scaling=1.5, dual=False, tol=1e-10, max_iter=10**5)
         on = ~poison if beta == 0 else np.ones(len(y), dtype=bool)
@@ -184,7 +185,8 @@ def test_the_objective_gap_holds_and_is_near():
     path = squared_hinge_path(X, y, u0, du, penalised(1.0))
     path.nodal[:] += 1e-3 * rng.standard_normal(path.nodal.shape)
     Z, betas = with_column(X, penalised(1.0)), np.array([0.1, 0.9])
-    coef, intercept = path.parameters(betas)
+    at = path.parameters(betas)
+    coef, intercept = at.coef[..., 0], at.intercept[:, 0]
     claimed = path.certificate(betas, [X]).objective_gap
     for beta, w, gap in zip(betas, np.column_stack([coef, intercept]), claimed, strict=True):
         u = u0 + beta * du
@@ -239,7 +241,7 @@ def test_norms_and_angles_leave_the_intercept_out(d):
     X, y, poison = problem(np.random.default_rng(7), 60, d)
     path = squared_hinge_path(X, y, *weights(poison, 1.0), penalised(4.0))
     gram, betas = path.nodal_gram(), np.array([0.0, 0.2, 1.0])
-    coef, _ = path.parameters(betas)
+    coef = path.parameters(betas).coef[..., 0]
     np.testing.assert_allclose(norms(path.interpolant, gram, betas), np.linalg.norm(coef, axis=1), rtol=1e-10)
     angle = coef @ coef[0] / np.linalg.norm(coef, axis=1) / np.linalg.norm(coef[0])
     np.testing.assert_allclose(cosines(path.interpolant, gram, betas), angle, rtol=1e-10)

@@ -40,7 +40,8 @@ def compare(C, images, rate, betas, tolerance=1e-6):
     y = np.concatenate([data.clean_train.y, data.poison_train.y]) * 2.0 - 1.0
     u0, du = np.where(poison, 0.0, C), np.where(poison, C, 0.0)
     path = logistic_path(X, y, u0, du, INTERCEPT, tolerance)
-    coef, b = path.parameters(betas)
+    at = path.parameters(betas)
+    coef, b = at.coef[..., 0], at.intercept[:, 0]
     starts = np.column_stack([coef, b / INTERCEPT.scaling])
     best = [optimum(X, y, u0 + b * du, INTERCEPT, start) for b, start in zip(betas, starts, strict=True)]
     error, on_training_rows = (

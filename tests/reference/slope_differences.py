@@ -128,8 +128,8 @@ class Fits:
 
     def _start(self, beta: float) -> np.ndarray | None:
         """Where Newton's method begins: what it ends at does not depend on it."""
-        (coef,), (b,) = self.curve.path.parameters(np.array([beta]))
-        return np.append(coef, b)
+        at = self.curve.path.parameters(np.array([beta]))
+        return np.append(at.coef, at.intercept)
 
     def _ridge(self, weights: np.ndarray) -> np.ndarray:
         X, y, _ = self.rows

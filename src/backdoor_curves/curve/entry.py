@@ -133,17 +133,18 @@ def backdoor_learning_curve(
     triggered = learner.test_rows(data.triggered_test, "triggered_test")
     clean = learner.test_rows(data.clean_test, "clean_test")
     tests = triggered.X, clean.X
-    certificate = path.certificate(betas_to_check(path.interpolant.nodes, grid), tests)
+    (columns,) = path.columns  # those of every path here have their nodes in common
+    certificate = path.certificate(betas_to_check(columns.interpolant.nodes, grid), tests)
 
     def scored(rows: Samples) -> ScoredRows:
-        nodal = path.nodal_scores(rows.X)
-        return ScoredRows(path.interpolant, nodal, rows.y, learner.loss, learner.encoding, len(learner.classes))
+        nodal = columns.nodal_scores(rows.X)
+        return ScoredRows(columns.interpolant, nodal, rows.y, learner.loss, learner.encoding, len(learner.classes))
 
     return BackdoorLearningCurve(
         info=_describe(learner, data, path),
         betas=grid,
         classes=learner.classes,
-        interpolant=path.interpolant,
+        interpolant=columns.interpolant,
         triggered=scored(triggered),
         clean=scored(clean),
         triggered_true=None if data.triggered_true is None else learner.index(data.triggered_true),

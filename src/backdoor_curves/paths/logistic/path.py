@@ -19,7 +19,15 @@ from jaxtyping import Float
 from scipy.linalg import cho_factor, cho_solve
 from scipy.special import expit
 
-from backdoor_curves.paths.base import BetaPath, Certificate, PathError, Response
+from backdoor_curves.paths.base import (
+    BetaPath,
+    Certificate,
+    Parameters,
+    PathError,
+    Response,
+    Tangent,
+    influence_through,
+)
 from backdoor_curves.paths.intercept import FREE, Intercept
 from backdoor_curves.paths.interpolation.chebyshev import Panels, compressed, neighbours
 from backdoor_curves.paths.linalg import conjugate_gradients as conjugate
@@ -144,10 +152,10 @@ class LogisticPath(BetaPath):
     nodal: Float[np.ndarray, "p k"]
     intercept: Intercept
 
-    def parameters(self, betas: Float[np.ndarray, " b"]) -> tuple[Float[np.ndarray, "b d"], Float[np.ndarray, " b"]]:
+    def parameters(self, betas: Float[np.ndarray, " b"]) -> Parameters:
         """Return coefficients and intercepts."""
         coef, intercept = self._split(self._at(betas))
-        return coef.T, intercept
+        return Parameters(coef.T[..., np.newaxis], intercept[:, np.newaxis])
 
     def nodal_scores(self, X: Rows) -> Float[np.ndarray, "k n 1"]:
         """Return the scores of the rows X at the nodes."""
@@ -158,9 +166,7 @@ class LogisticPath(BetaPath):
         p = self.space.rows.shape[1]
         return self.nodal[:p].T @ self.nodal[:p]
 
-    def motion(
-        self, X: Rows, betas: Float[np.ndarray, " b"]
-    ) -> tuple[Float[np.ndarray, "b n 1"], Float[np.ndarray, "b n 1"]]:
+    def tangent(self, X: Rows, betas: Float[np.ndarray, " b"]) -> Tangent:
         """Return the scores of the rows X and their derivatives: Newton's method from the nodes, to rounding.
 
         The optimality condition R w = Z'(y u s), s = sigma(-y f), in beta: (R + Z'D Z) w' = Z'(y du s).
@@ -170,7 +176,7 @@ class LogisticPath(BetaPath):
             at = betas[group]
             found = self._start if not at.any() else optimum_and_rate(self.problem, self._at(at), at)
             W[:, group], rates[:, group] = found
-        return self._scores(W, X).T[..., np.newaxis], self._scores(rates, X).T[..., np.newaxis]
+        return Tangent(self._scores(W, X).T[..., np.newaxis], self._scores(rates, X).T[..., np.newaxis])
 
     @cached_property
     def _start(self) -> tuple[Float[np.ndarray, "p 1"], Float[np.ndarray, "p 1"]]:
@@ -190,12 +196,13 @@ class LogisticPath(BetaPath):
             V = cho_solve(factor, B, check_finite=False)
             return V + cho_solve(factor, B - problem.hessian_product(D, V), check_finite=False)
 
-        def motion(X: Rows) -> tuple[Float[np.ndarray, "x 1"], Float[np.ndarray, "x 1"]]:
-            return self._scores(W, X), self._scores(rates, X)
+        def tangent(X: Rows) -> Tangent:
+            return Tangent(self._scores(W, X), self._scores(rates, X))
 
         pulls = -(problem.u0 + problem.du) * problem.y * expit(-problem.y * F[:, 0])
         coupling = coupling_through(inverse, problem.Z, self.space, self.intercept.column)
-        return Response(beta, motion, np.arange(len(problem.y)), pulls[:, np.newaxis], coupling)
+        influence = influence_through(coupling, pulls[:, np.newaxis])
+        return Response(beta, tangent, np.arange(len(problem.y)), influence)
 
     def certificate(self, betas: Float[np.ndarray, " b"], rows: Sequence[Rows]) -> Certificate:
         """Return bounds from the gradient at a better solution.

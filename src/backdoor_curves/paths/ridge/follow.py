@@ -71,10 +71,10 @@ def ridge_path(
     >>> rng = np.random.default_rng(0)
     >>> X, y, ones = rng.normal(size=(20, 3)), np.sign(rng.normal(size=(20, 1))), np.ones(20)
     >>> path = ridge_path((X, y, ones), (X[:4] + 1, -y[:4], ones[:4]), alpha=0.5)
-    >>> coef, b = path.parameters(np.array([1.0]))
+    >>> model = path.parameters(np.array([1.0]))
     >>> from sklearn.linear_model import Ridge
     >>> fit = Ridge(alpha=0.5).fit(np.vstack([X, X[:4] + 1]), np.vstack([y, -y[:4]]))
-    >>> bool(np.allclose(coef[0, :, 0], fit.coef_) and np.allclose(b[0], fit.intercept_))
+    >>> bool(np.allclose(model.coef[0, :, 0], fit.coef_) and np.allclose(model.intercept[0], fit.intercept_))
     True
     """
     if intercept.shift:

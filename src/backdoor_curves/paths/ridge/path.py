@@ -10,7 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Float
 
-from backdoor_curves.paths.base import BetaPath, Certificate, Response
+from backdoor_curves.paths.base import BetaPath, Certificate, Parameters, Response, Tangent, influence_through
 from backdoor_curves.paths.interpolation.interpolants import Rational
 from backdoor_curves.paths.ridge.normal_equations import NormalEquations
 from backdoor_curves.rows import Rows, n_rows
@@ -48,11 +48,11 @@ class RidgePath(BetaPath):
         W = np.tile(self.coef0, len(betas)) + self.directions @ steps
         return W, np.tile(self.intercept0, len(betas)) + self.intercept_directions @ steps
 
-    def parameters(self, betas: Float[np.ndarray, " b"]) -> tuple[Float[np.ndarray, "b d k"], Float[np.ndarray, "b k"]]:
-        """Return coefficients (b, d, k) and intercepts (b, k) for the rows as they came; k = 1 for two classes."""
+    def parameters(self, betas: Float[np.ndarray, " b"]) -> Parameters:
+        """Return coefficients and intercepts for the rows as they came, not centred."""
         W, b = self._centred_parameters(betas)
-        k = len(self.intercept0)
-        return np.moveaxis(W.reshape(len(W), len(betas), k), 0, 1), (b - self.centre @ W).reshape(len(betas), k)
+        shape = len(betas), len(self.intercept0)
+        return Parameters(np.moveaxis(W.reshape(-1, *shape), 0, 1), (b - self.centre @ W).reshape(shape))
 
     def nodal_scores(self, X: Rows) -> Float[np.ndarray, "nodes n k"]:
         """Return the scores of the rows X at the nodes."""
@@ -71,11 +71,9 @@ class RidgePath(BetaPath):
             scores[:, start : start + 256] = np.moveaxis(product.reshape(-1, n_betas, k), 1, 0)
         return scores
 
-    def motion(
-        self, X: Rows, betas: Float[np.ndarray, " b"]
-    ) -> tuple[Float[np.ndarray, "b n k"], Float[np.ndarray, "b n k"]]:
+    def tangent(self, X: Rows, betas: Float[np.ndarray, " b"]) -> Tangent:
         """Return the scores of the rows X and their derivatives: V [R_j / (1 + beta l_j)^2]_j."""
-        return self._scores(X, *self._polished(betas)), self._scores(X, *self._rates(betas))
+        return Tangent(self._scores(X, *self._polished(betas)), self._scores(X, *self._rates(betas)))
 
     def _rates(self, betas: Float[np.ndarray, " b"]) -> tuple[Float[np.ndarray, "d bk"], Float[np.ndarray, " bk"]]:
         """Return the derivatives of the centred parameters."""
@@ -111,10 +109,10 @@ class RidgePath(BetaPath):
         residuals = [part.root[:, np.newaxis] * (part.dot(W) + np.outer(part.root, b) - part.Y) for part in parts]
         pulls = 2.0 * np.vstack(residuals)
 
-        def motion(X: Rows) -> tuple[Float[np.ndarray, "x k"], Float[np.ndarray, "x k"]]:
-            return self._scores(X, W, b)[0], self._scores(X, *rates)[0]
+        def tangent(X: Rows) -> Tangent:
+            return Tangent(self._scores(X, W, b)[0], self._scores(X, *rates)[0])
 
-        return Response(beta, motion, np.arange(len(pulls)), pulls, self._coupling(beta))
+        return Response(beta, tangent, np.arange(len(pulls)), influence_through(self._coupling(beta), pulls))
 
     def _coupling(self, beta: float) -> Callable[[Rows], Float[np.ndarray, "x n"]]:
         """Return what makes z' (2 A)^-1 z_i of rows x, with z = (x - centre, 1) or without the 1."""
@@ -149,7 +147,7 @@ class RidgePath(BetaPath):
 
     def nodal_gram(self) -> Float[np.ndarray, "nodes nodes"]:
         """Return <w(beta_i), w(beta_j)> at the nodes, summed over the classes (the Frobenius product)."""
-        W = self.parameters(self.interpolant.nodes)[0].reshape(len(self.interpolant.nodes), -1)
+        W = self.parameters(self.interpolant.nodes).coef.reshape(len(self.interpolant.nodes), -1)
         return W @ W.T
 
     def certificate(self, betas: Float[np.ndarray, " b"], rows: Sequence[Rows]) -> Certificate:

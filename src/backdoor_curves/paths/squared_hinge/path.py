@@ -18,7 +18,15 @@ from jaxtyping import Bool, Float
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import LinearSVC
 
-from backdoor_curves.paths.base import BetaPath, Certificate, PathError, Response
+from backdoor_curves.paths.base import (
+    BetaPath,
+    Certificate,
+    Parameters,
+    PathError,
+    Response,
+    Tangent,
+    influence_through,
+)
 from backdoor_curves.paths.intercept import Intercept
 from backdoor_curves.paths.interpolation.chebyshev import Panels, neighbours, panels_at_points
 from backdoor_curves.paths.linalg import conjugate_gradients as conjugate
@@ -250,17 +258,16 @@ class SquaredHingePath(BetaPath):
     nodal: Float[np.ndarray, "k r"]
     intercept: Intercept
 
-    def parameters(self, betas: Float[np.ndarray, " b"]) -> tuple[Float[np.ndarray, "b d"], Float[np.ndarray, " b"]]:
-        """Return coefficients (b, d) and intercepts (b,)."""
-        return self._split(self.interpolant.weights(betas) @ self.nodal)
+    def parameters(self, betas: Float[np.ndarray, " b"]) -> Parameters:
+        """Return coefficients and intercepts."""
+        coef, intercept = self._split(self.interpolant.weights(betas) @ self.nodal)
+        return Parameters(coef[..., np.newaxis], intercept[:, np.newaxis])
 
     def scores(self, X: Rows, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, "b n"]:
         """Return the scores of the rows X, through the parameters: betas are fewer than nodes."""
         return self._scores(self.interpolant.weights(betas) @ self.nodal, X)
 
-    def motion(
-        self, X: Rows, betas: Float[np.ndarray, " b"]
-    ) -> tuple[Float[np.ndarray, "b n 1"], Float[np.ndarray, "b n 1"]]:
+    def tangent(self, X: Rows, betas: Float[np.ndarray, " b"]) -> Tangent:
         """Return the scores of the rows X and their derivatives from the right, at beta = 1 from the left.
 
         With the active rows known, the conditions of the optimum are linear: H w = 2 Z'(u y), H w' = 2 Z'(du (y - f)).
@@ -269,7 +276,7 @@ class SquaredHingePath(BetaPath):
         for group in neighbours(np.log1p(betas / self.interpolant.scale)):
             there = self._local(betas[group])
             W[group], rates[group] = there.W.T, there.rates.T
-        return self._scores(W, X)[..., np.newaxis], self._scores(rates, X)[..., np.newaxis]
+        return Tangent(self._scores(W, X)[..., np.newaxis], self._scores(rates, X)[..., np.newaxis])
 
     def response(self, beta: float) -> Response:
         """Return how the optimum at beta answers to the weights of its training rows."""
@@ -279,10 +286,11 @@ class SquaredHingePath(BetaPath):
         coupling = coupling_through(there.inverse, problem.Z[on], self.space, self.intercept.column)
         ties = int((np.abs(left) <= TIED).sum())
 
-        def motion(X: Rows) -> tuple[Float[np.ndarray, "x 1"], Float[np.ndarray, "x 1"]]:
-            return self._scores(there.W.T, X).T, self._scores(there.rates.T, X).T
+        def tangent(X: Rows) -> Tangent:
+            return Tangent(self._scores(there.W.T, X).T, self._scores(there.rates.T, X).T)
 
-        return Response(beta, motion, np.flatnonzero(self.kept)[on], pulls[:, np.newaxis], coupling, ties)
+        influence = influence_through(coupling, pulls[:, np.newaxis])
+        return Response(beta, tangent, np.flatnonzero(self.kept)[on], influence, ties)
 
     def _local(self, betas: Float[np.ndarray, " b"]) -> _Local:
         """Return the optima at betas near each other, from the nodes and the conditions of the optimum."""

@@ -35,7 +35,6 @@ from backdoor_curves.learners.follow import follow
 from backdoor_curves.learners.reading import read_learner
 from backdoor_curves.learners.shared import Shared
 from backdoor_curves.paths.base import BetaPath, PathError
-from backdoor_curves.paths.svm.path import SVMPath
 from backdoor_curves.records.one_line import error_line
 from backdoor_curves.study.compute.explanation import explain
 from backdoor_curves.study.compute.features import FeatureTable
@@ -242,11 +241,17 @@ def _records(
 
 
 def _coefficients(path: BetaPath, betas: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the parameters of a path: w, or the duals of the distinct training rows; nothing for refits."""
-    if isinstance(path, SVMPath):
-        return {"duals": path.duals(betas), "intercept": path.intercepts(betas), "distinct_rows": path.group}
-    parameters = getattr(path, "parameters", None)
-    return {} if parameters is None else dict(zip(("coef", "intercept"), parameters(betas), strict=True))
+    """Return the parameters of a path: w, or the duals of the distinct training rows; nothing for refits.
+
+    The last axis is that of the score columns, where there are several; duals are >= 0.
+    """
+    if not path.exact:
+        return {}
+    found = path.parameters(betas)
+    coef, intercept = (each[..., 0] if each.shape[-1] == 1 else each for each in (found.coef, found.intercept))
+    if found.rows is None:
+        return {"coef": coef, "intercept": intercept}
+    return {"duals": np.abs(coef), "intercept": intercept, "distinct_rows": found.rows}
 
 
 def curve_as_bytes(curve: BackdoorLearningCurve) -> bytes:
