@@ -149,7 +149,7 @@ def test_an_integer_weight_is_that_many_copies_of_the_row(name):
 @every_path
 def test_the_order_of_the_rows_is_irrelevant(name):
     """But for rounding, and for what libsvm starts from."""
-    row, _, test, is_poison, curve = followed(name)
+    row, _, test, _, curve = followed(name)
     clean, poison, _ = problem(row.n_classes)
     rng = np.random.default_rng(0)
     orders = [rng.permutation(len(y)) for _, y in (clean, poison)]
@@ -159,7 +159,6 @@ def test_the_order_of_the_rows_is_irrelevant(name):
         ours, theirs = (each.influence(beta).values for each in (curve, other))
         permuted = np.append(orders[0], len(orders[0]) + orders[1])
         np.testing.assert_allclose(theirs, ours[:, permuted], atol=1e-6 * np.abs(ours).max())
-    assert is_poison.sum() == len(orders[1])
 
 
 @every_path

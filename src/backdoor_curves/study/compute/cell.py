@@ -31,6 +31,7 @@ from backdoor_curves.data.poisoned import PoisonedData
 from backdoor_curves.data.samples import Samples
 from backdoor_curves.kernels.group_kernel import FEW, GroupKernel
 from backdoor_curves.learners.estimators import facts_of
+from backdoor_curves.learners.exact import refusal
 from backdoor_curves.learners.follow import follow
 from backdoor_curves.learners.reading import read_learner
 from backdoor_curves.learners.shared import Shared
@@ -147,10 +148,9 @@ def prepare(group: Group, train: Samples, test: Samples, table: FeatureTable | N
         data = {rate: table.data(images) for rate, images in data.items()}
         train, test = Samples(table(train.X), train.y), Samples(table(test.X), test.y)
     shared = Shared()
-    if cell.learner in ("linear-svm", "rbf-svm") and cell.method != "refit" and len(np.unique(train.y)) == 2:
-        last = estimator(cell)
-        kernel = facts_of(last).kernel(last)
-        assert kernel is not None  # these two have one
+    last = estimator(cell)
+    kernel = facts_of(last).kernel(last)
+    if kernel is not None and cell.method != "refit" and refusal(last, len(np.unique(train.y))) is None:
         learned = _rows([train.X, *(one.poison_train.X for one in data.values())])
         tested = _rows([test.X, next(iter(data.values())).triggered_test.X])
         with _threads().limit(limits=1):  # more threads add up in another order
