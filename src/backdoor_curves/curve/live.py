@@ -61,7 +61,7 @@ class Live:
         """Return the slopes of the mean loss of test rows, from the conditions of the optimum."""
         assert isinstance(rows, ScoredRows)  # rows are condensed where a source is stored
         blocks, X = np.array_split(betas, len(betas) // BLOCK + 1), self.tests[split]
-        return np.concatenate([rows.mean_loss_rate(*self.path.motion(X, block), block) for block in blocks])
+        return np.concatenate([rows.mean_loss_rate(self.path.tangent(X, block), block) for block in blocks])
 
     def live_for(self, what: str) -> Live:  # noqa: ARG002 - `Stored` refuses by this name
         """Return itself."""
