@@ -35,7 +35,7 @@ from backdoor_curves.paths.linalg.coordinates import Features, GramFactor, coord
 from backdoor_curves.paths.logistic import logistic_path
 from backdoor_curves.paths.refit import Fit, refit_path
 from backdoor_curves.paths.ridge import ridge_path
-from backdoor_curves.paths.squared_hinge.path import squared_hinge_path
+from backdoor_curves.paths.squared_hinge import squared_hinge_path
 from backdoor_curves.paths.svm.follow import svm_path
 from backdoor_curves.rows import Rows, n_rows, stack_rows
 
