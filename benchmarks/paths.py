@@ -30,7 +30,7 @@ from backdoor_curves.kernels import functions as kernels
 from backdoor_curves.paths.intercept import FREE, penalised
 from backdoor_curves.paths.logistic import logistic_path
 from backdoor_curves.paths.ridge import ridge_path
-from backdoor_curves.paths.squared_hinge.path import squared_hinge_path
+from backdoor_curves.paths.squared_hinge import squared_hinge_path
 from backdoor_curves.paths.svm.follow import svm_path
 from backdoor_curves.poisoning import paper_protocol as protocol
 

@@ -10,7 +10,7 @@ from sklearn.svm import LinearSVC
 
 from backdoor_curves.curve.deviation import cosines, norms
 from backdoor_curves.paths.intercept import FREE, NONE, penalised
-from backdoor_curves.paths.squared_hinge.path import squared_hinge_path
+from backdoor_curves.paths.squared_hinge import squared_hinge_path
 
 BETAS = np.array([0.0, 1e-4, 0.013, 0.2, 0.77, 1.0])
 

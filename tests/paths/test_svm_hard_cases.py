@@ -10,11 +10,12 @@ import pytest
 from sklearn.datasets import load_digits
 
 from backdoor_curves.paths.intercept import FREE, NONE, penalised
-from backdoor_curves.paths.svm import corrections as svm_corrections
-from backdoor_curves.paths.svm import follow as svm
-from backdoor_curves.paths.svm import path as svm_record
-from backdoor_curves.paths.svm.corrections import corrected_gap, corrections
-from backdoor_curves.paths.svm.dual import MARGIN
+from backdoor_curves.paths.svm.correction import _inverse_norm, correction
+from backdoor_curves.paths.svm.dual import MARGIN, Point
+from backdoor_curves.paths.svm.duality_gap import DualityGap, gap_to_optimum
+from backdoor_curves.paths.svm.extended_precision import ExtendedOptimum
+from backdoor_curves.paths.svm.path import OPTIMAL
+from backdoor_curves.paths.svm.refine import corrected_nodes, kkt_violation
 from reference.svm_cases import Case, failures, not_optimal, random_case
 
 
@@ -338,14 +339,14 @@ def test_a_margin_of_dependent_rows_has_a_finite_score_bound():
     """On a grid of integers three rows of many on the margin are enough: the others follow, to rounding."""
     path = case(*overlapping(150, 2, integer=True), C=1e3).path()
     k = np.array([len(path.at.betas) // 2])
-    family = path._all.some(k)
+    solutions = path.nodal_solutions.some(k)
     margins = path.problem.y * path.nodal_scores(path.X)[k, :, 0]
     sets = np.where(np.abs(margins - 1) < 1e-9, MARGIN, path.at.status[k]).astype(np.int8)
     assert (sets == MARGIN).sum() > 3
-    lacking = corrections(family, sets, events=0)
-    assert lacking.dependent.all()
-    assert lacking.doubt(path.problem.scale)[0] < 1e-6
-    assert corrected_gap(family, sets)[0] < 1e-11
+    found = correction(solutions, sets, events=0)
+    assert found.dependent.all()
+    assert found.score_error_bound(path.problem.scale)[0] < 1e-6
+    assert DualityGap(solutions, sets).corrected()[0] < 1e-11
 
 
 def test_rounding_does_not_set_rows_of_a_grid_apart():
@@ -355,17 +356,17 @@ def test_rounding_does_not_set_rows_of_a_grid_apart():
     for _ in range(200):
         margin = nobody.copy()
         margin[rng.choice(len(margin), 4, replace=False)] = True
-        assert svm_corrections._length(problem, margin, nobody) < 100
+        assert _inverse_norm(problem, margin, nobody) < 100
 
 
 def test_rows_that_a_proof_leaves_short_of_the_margin_cost_it_little_where_w_is_short():
     """Rows 2000 long have a w of 1e-3: a billionth more of it costs 1e-15, but missing the margin by that 1e-9."""
     X, y, poison = overlapping(40, 3)
     path = case(2000 * X, y, poison).path()
-    a, b = path.nodal_duals[0], float(path.at.b[0])
-    best = path.refinement.optimum(0.0, a, b, path.at.status[0])
-    short = replace(best, a=best.a * (1 - 1e-9), b=best.b * (1 - 1e-9))
-    assert path.refinement.gap(0.0, a, b, short) < 1e-11
+    point = Point(path.nodal_duals[0], float(path.at.b[0]), path.at.status[0])
+    best = path.extended.optimum(0.0, point)
+    short = Point(best.point.a * (1 - 1e-9), best.point.b * (1 - 1e-9), best.point.status)
+    assert gap_to_optimum(path.extended, 0.0, point, ExtendedOptimum(short, best.gradient)) < 1e-11
 
 
 def test_ties_of_a_grid_of_integers_are_followed_at_large_c():
@@ -378,7 +379,7 @@ def test_digits_are_followed_at_a_million():
     """Scores add up terms of 1e9 there: what rounding leaves of them proves no gap, but the corrected point does."""
     digits = even_digits(400, 1e6)
     path = digits.path()
-    assert path.nodal_gap(0.0).max() < svm_record.OPTIMAL
+    assert path.nodal_gap.proven(0.0).max() < OPTIMAL
     assert list(not_optimal(digits, path, path.interpolant.nodes[[0, len(path.at.betas) // 2, -1]])) == []
 
 
@@ -387,18 +388,18 @@ def test_the_gap_to_a_corrected_point_sees_duals_and_intercepts_that_are_wrong(i
     """Duals that are too small cost what their objective lacks; an intercept that is off is not excused by them."""
     path = even_digits(200, 1.0).with_intercept(intercept).path()
     k = np.array([len(path.at.betas) // 2])
-    right, sets, problem = path._all.some(k), path.at.status[k], path.problem
-    assert corrected_gap(right, sets)[0] < 1e-14
+    right, sets, problem = path.nodal_solutions.some(k), path.at.status[k], path.problem
+    assert DualityGap(right, sets).corrected()[0] < 1e-14
 
-    def objective(family):
-        c = family.duals()[0] * problem.y
-        return family.total()[0] - c @ problem.K @ c / 2
+    def objective(solutions):
+        c = solutions.duals()[0] * problem.y
+        return solutions.total()[0] - c @ problem.K @ c / 2
 
     smaller = replace(right, A=0.9 * right.A)
     lacks = 1 - objective(smaller) / objective(right)
     assert lacks > 1e-4
-    assert corrected_gap(smaller, sets)[0] >= 0.99 * lacks
-    assert corrected_gap(replace(right, b=right.b + 1e-3), sets)[0] > 1e-6
+    assert DualityGap(smaller, sets).corrected()[0] >= 0.99 * lacks
+    assert DualityGap(replace(right, b=right.b + 1e-3), sets).corrected()[0] > 1e-6
 
 
 def even_digits(n, C):
@@ -428,14 +429,14 @@ def test_a_certificate_does_not_depend_on_the_side_of_an_event(intercept):
     """At a knot the sets before it and after it are both right, whichever of them rounding has put there."""
     path = even_digits(400, 1e3).with_intercept(intercept).path()
     knots = np.arange(1, len(path.at.betas))
-    family, scale = path._all.some(knots), path.problem.scale
+    solutions, scale = path.nodal_solutions.some(knots), path.problem.scale
     for sets in (path.at.status[knots], path.at.status[knots - 1]):
-        assert corrections(family, sets).doubt(scale).max() < 1e-8
-    assert corrections(family, path.at.status[knots - 1], events=0).doubt(scale).max() > 1e-3
+        assert correction(solutions, sets).score_error_bound(scale).max() < 1e-8
+    assert correction(solutions, path.at.status[knots - 1], events=0).score_error_bound(scale).max() > 1e-3
 
 
 @pytest.mark.parametrize("intercept", INTERCEPTS, ids=str)
 def test_corrected_nodes_are_as_good_in_the_sets_that_they_keep(intercept):
     """In those of an event's other side a row outside the margin has a dual, which such a node has no place for."""
     path = even_digits(400, 1e3).with_intercept(intercept).path()
-    assert svm._distance(replace(path, at=svm._corrected(path)), svm_record.OPTIMAL).max() < svm_record.OPTIMAL
+    assert kkt_violation(replace(path, at=corrected_nodes(path)), OPTIMAL).max() < OPTIMAL

@@ -16,7 +16,7 @@ from backdoor_curves.losses.row_losses import Loss
 from backdoor_curves.losses.score_encodings import ScoreEncoding
 from backdoor_curves.paths.base import BetaPath
 from backdoor_curves.paths.intercept import NONE, Intercept, penalised
-from backdoor_curves.paths.squared_hinge.path import squared_hinge_path
+from backdoor_curves.paths.squared_hinge import squared_hinge_path
 
 ESTIMATOR = LinearSVC
 PARAMETERS = frozenset(

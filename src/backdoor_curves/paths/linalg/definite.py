@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any, TypeAlias
+
 import numpy as np
 from jaxtyping import Int, Shaped
 from scipy.linalg import LinAlgError
 from scipy.linalg.blas import dger
 from scipy.linalg.lapack import dpotrf, dpotri, dpstrf
 
-from backdoor_curves.paths.svm.dual import Number
+Number: TypeAlias = float | np.floating[Any]
+"""A number in double precision, or in extended."""
 
 
 def inverse(A: Shaped[np.ndarray, "m m"]) -> Shaped[np.ndarray, "m m"]:

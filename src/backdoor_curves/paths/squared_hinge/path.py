@@ -1,13 +1,7 @@
-"""Support vector machines with the squared hinge loss, linear: the exact beta-path.
-
-Between events, the betas at which the margin of a row crosses 1, the optimum is a rational function of beta;
-`squared_hinge_pieces` has the equations and follows it from event to event. Here it starts, and becomes a record:
-polynomials of low degree between the events, in tau = log(1 + beta / scale).
-"""
+"""The path of a squared hinge SVM as a record: its optimum at nodes, with what follows from it and how far it is off."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -15,44 +9,23 @@ from typing import ClassVar
 import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Bool, Float
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.svm import LinearSVC
 
 from backdoor_curves.paths.base import (
     BetaPath,
     Certificate,
     Parameters,
-    PathError,
     Response,
     Tangent,
     influence_through,
 )
 from backdoor_curves.paths.intercept import Intercept
-from backdoor_curves.paths.interpolation.chebyshev import Panels, neighbours, panels_at_points
+from backdoor_curves.paths.interpolation.chebyshev import Panels, neighbours
 from backdoor_curves.paths.linalg import conjugate_gradients as conjugate
-from backdoor_curves.paths.linalg.coordinates import Features, GramFactor, coordinates, coupling_through
-from backdoor_curves.paths.squared_hinge.stretch import (
-    DEGREE,
-    SLACK,
-    UPDATES,
-    InverseHessian,
-    Piece,
-    Point,
-    Problem,
-    Stretch,
-    gradient,
-    inverse_hessian,
-)
+from backdoor_curves.paths.linalg.coordinates import Features, GramFactor, coupling_through
+from backdoor_curves.paths.squared_hinge.problem import InverseHessian, Problem, gradient, inverse_hessian
+from backdoor_curves.paths.squared_hinge.series import DEGREE
 from backdoor_curves.rows import Rows
 
-LIBLINEAR_STEPS = 30
-"""Steps after which liblinear stops: at large C it would take seconds for what a few Newton steps then do."""
-NEWTON_STEPS = 500
-"""Steps of Newton's method after which an optimum counts as out of reach."""
-STRETCHES = 20
-"""Factorisations per row after which a path counts as out of reach."""
-DRIFT = 1e-10
-"""Error of a score at the end of a stretch, beyond which it is followed again with half the updates."""
 REFINEMENTS = 5
 """Newton steps by which a certificate comes to the optimum."""
 TIED = 1e-9
@@ -61,173 +34,6 @@ ROUNDING = 64 * np.finfo(float).eps
 """Relative rounding that a score is allowed: of its inner product and of the change of coordinates."""
 CANCELLATION = np.finfo(float).eps
 """Relative rounding of the sum that w is: terms of rows with other labels in the same place cancel."""
-
-
-def squared_hinge_path(
-    X: Rows,
-    y: Float[np.ndarray, " n"],
-    u0: Float[np.ndarray, " n"],
-    du: Float[np.ndarray, " n"],
-    intercept: Intercept,
-    space: Features | GramFactor | None = None,
-) -> SquaredHingePath:
-    """Return the path of a linear SVM with squared hinge loss and row weights u0 + beta du.
-
-    Parameters
-    ----------
-    X : rows
-        Clean and poison rows, shape (n, d), dense or CSR.
-    y : array of shape (n,)
-        -1 and +1.
-    u0, du : arrays of shape (n,)
-        C times the row weights: u0 for clean rows (du = 0), du for poison rows (u0 = 0).
-    intercept : Intercept
-        Penalised, or none.
-    space : Features or GramFactor, optional
-        The coordinates of X, where they are at hand (see `paths.coordinates`).
-
-    Returns
-    -------
-    SquaredHingePath
-
-    Raises
-    ------
-    ValueError
-        If the intercept is free.
-    PathError
-        If the optimum cannot be found in double precision.
-
-    Notes
-    -----
-    O((k + p) m + m^3) an event, with k rows near their margin, m poison rows inside it, and p = min(n, d).
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from backdoor_curves.paths.intercept import NONE
-    >>> from backdoor_curves.paths.squared_hinge.path import squared_hinge_path
-    >>> X, y = np.array([[-1.0], [1.0], [2.0]]), np.array([-1.0, 1.0, -1.0])
-    >>> path = squared_hinge_path(X, y, np.array([1.0, 1.0, 0.0]), np.array([0.0, 0.0, 1.0]), NONE)
-    >>> path.scores(X[:2], np.array([0.0])).round(6)
-    array([[-0.8,  0.8]])
-    """
-    if intercept.is_free:
-        raise ValueError("intercept: a penalised one or none was expected, as LinearSVC has it, a free one came")
-    space = coordinates(X) if space is None else space
-    Z = intercept.with_column(space.rows)
-    kept = (u0 > 0.0) | (du > 0.0)
-    problem = Problem(np.ascontiguousarray(Z[kept]), y[kept], u0[kept], du[kept])
-    edges, W, is_knot, scale = _follow(problem)
-    interpolant = panels_at_points(edges, DEGREE, scale)
-    knots = interpolant.nodes[::DEGREE][is_knot]
-    return SquaredHingePath(panels_at_points(edges, DEGREE, scale, knots), problem, kept, space, W, intercept)
-
-
-def _follow(
-    problem: Problem,
-) -> tuple[Float[np.ndarray, " j_plus_1"], Float[np.ndarray, "k r"], Bool[np.ndarray, " j_plus_1"], float]:
-    """Return the edges of the panels in tau, w at their points, which edges are events, and the scale of tau."""
-    point, scale = _start(problem)
-    pieces: list[Piece] = []
-    updates = UPDATES
-    for _ in range(STRETCHES * (5 + len(problem.y))):
-        stretch = Stretch(problem, point, scale, updates)
-        more, end = stretch.follow()
-        if stretch.updates > 1 and _drift(problem, end) > DRIFT:
-            updates = stretch.updates // 2
-            continue  # the same stretch again, with more factorisations on the way
-        pieces += more
-        point, updates = end, min(2 * updates, UPDATES)
-        if point.beta == 1.0:
-            break
-    else:
-        raise PathError(f"the path stands still at beta = {point.beta:g}; raise lambda or rescale the features")
-    edges = np.array([0.0, *(piece.end for piece in pieces)])
-    is_knot = np.array([False, *(piece.event for piece in pieces[:-1]), False])
-    return edges, np.vstack([*(piece.W for piece in pieces), point.w]), is_knot, scale
-
-
-def _drift(problem: Problem, at: Point) -> float:
-    """Return how far the scores are from those of the optimum for the active rows."""
-    Z, y, u = problem.Z[at.active], problem.y[at.active], problem.u(at.beta)[at.active]
-    return float(np.abs(problem.Z @ inverse_hessian(Z, u)(gradient(Z, y, u, at.w))).max(initial=0.0))
-
-
-def _start(problem: Problem) -> tuple[Point, float]:
-    """Return the optimum of the clean rows, and the scale: 1 over a bound on the poles of the path there."""
-    clean = problem.du == 0.0
-    w, active_clean = optimum(problem.Z[clean], problem.y[clean], problem.u0[clean])
-    active = problem.y * (problem.Z @ w) < 1.0
-    active[clean] = active_clean
-    P, A = active & ~clean, active & clean
-    Z = problem.Z[P]
-    columns = inverse_hessian(problem.Z[A], problem.u0[A])(Z.T)
-    trace = float((2.0 * problem.du[P]) @ np.einsum("mr,rm->m", Z, columns))
-    return Point(0.0, w, w, active), 1.0 / trace if trace > 0.0 else 1.0
-
-
-def optimum(
-    Z: Float[np.ndarray, "n r"], y: Float[np.ndarray, " n"], u: Float[np.ndarray, " n"]
-) -> tuple[Float[np.ndarray, " r"], Bool[np.ndarray, " n"]]:
-    """Return the optimum at fixed weights > 0 and its active rows: Newton's method with an exact line search.
-
-    Each step solves the quadratic of the rows that are active; where they stay the same it is done.
-    """
-    w = _liblinear(Z, y, u)
-    f = Z @ w
-    active = y * f < 1.0
-    for _ in range(NEWTON_STEPS):
-        on, step = Z[active], np.zeros(len(w))
-        inverse, weights = inverse_hessian(on, u[active]), u[active]
-        for _ in range(2):
-            step -= inverse(gradient(on, y[active], weights, w + step))
-        along = Z @ step
-        share = _line_search(w, step, 1.0 - y * f, y * along, u)
-        w = w + share * step
-        f = Z @ w
-        before, active = active, y * f < 1.0
-        if share == 1.0 and (np.abs(1.0 - y * f)[active != before] <= SLACK).all():
-            return w, before
-    raise PathError(f"Newton's method did not find the optimum of {len(y)} rows; raise lambda or rescale the features")
-
-
-def _liblinear(
-    Z: Float[np.ndarray, "n r"], y: Float[np.ndarray, " n"], u: Float[np.ndarray, " n"]
-) -> Float[np.ndarray, " r"]:
-    """Return w near the optimum; what tolerance is asked for does not matter."""
-    if Z.shape[1] == 0 or len(np.unique(y)) < 2:
-        return np.zeros(Z.shape[1])
-    fit = LinearSVC(C=float(u.max()), dual=False, fit_intercept=False, max_iter=LIBLINEAR_STEPS)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return np.asarray(fit.fit(Z, y, sample_weight=u / u.max()).coef_[0])
-
-
-def _line_search(
-    w: Float[np.ndarray, " r"],
-    step: Float[np.ndarray, " r"],
-    slack: Float[np.ndarray, " n"],
-    along: Float[np.ndarray, " n"],
-    u: Float[np.ndarray, " n"],
-) -> float:
-    """Return the share t of a step that minimises P(w + t step); 1 if no row changes its side before 1.
-
-    The slope over t is a + b t where a row stays on its side, and its pieces are joined at t = slack / along.
-    """
-    with np.errstate(divide="ignore", invalid="ignore"):
-        crossing = slack / along
-    rows = np.flatnonzero((crossing > 0.0) & np.isfinite(crossing))
-    rows = rows[np.argsort(crossing[rows])]
-    on = slack > 0.0
-    a = float(w @ step) - 2.0 * float(u[on] @ (slack[on] * along[on]))
-    b = float(step @ step) + 2.0 * float(u[on] @ along[on] ** 2)
-    sign = np.where(on[rows], -1.0, 1.0)
-    a_after = a - np.append(0.0, np.cumsum(2.0 * sign * u[rows] * slack[rows] * along[rows]))
-    b_after = b + np.append(0.0, np.cumsum(2.0 * sign * u[rows] * along[rows] ** 2))
-    root = -a_after / np.maximum(b_after, np.finfo(float).tiny)
-    first = int(np.argmax(root <= np.append(crossing[rows], np.inf)))
-    # Before the first crossing the step is Newton's own and its share is 1, but for rounding.
-    return 1.0 if first == 0 else max(float(root[first]), float(crossing[rows[first - 1]]))
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,12 +1,13 @@
-"""A walk along the path of the dual, from event to event, while only some rows are watched.
+"""Active-set steps along the path of the dual, from event to event, as the rows of a working set see it.
 
 Let t move the bounds, u + t du, or the target, h + t dh. While the sets stay, b and c_M move at the rates v that keep
 the residual e = K c + b - h zero on the margin, and the balance of the duals as it is:
 
-    S v = -pull_M,      de = K~ v + pull,       pull = K_E (y du)_E - dh
+    S v = -r_M,      de = K~ v + r,       r = K_E (y du)_E - dh
 
-with S the margin's system and E the rows at their bound. The next event is where a margin row reaches 0 or its bound,
-or where the residual of another row reaches 0. Place 0 of e, de and pull is the balance, which is the intercept's row.
+with S the margin's system, E the rows at their bound, and r the rate of the residuals if b and c_M stayed. The next
+event is where a margin row reaches 0 or its bound, or where the residual of another row reaches 0. Place 0 of e, de and
+r is the balance, which is the intercept's row; K~ has that row and the margin's.
 """
 
 from __future__ import annotations
@@ -17,18 +18,23 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int, Int8, Shaped
 
-from backdoor_curves.paths.svm.dual import BOUND, MARGIN, SIGN, ZERO, Number, Problem, Segment, StalledError
-from backdoor_curves.paths.svm.margin import MarginSet
+from backdoor_curves.paths.linalg.definite import Number
+from backdoor_curves.paths.svm.dual import BOUND, MARGIN, SIGN, ZERO, Point, Problem, Segment, StalledError
+from backdoor_curves.paths.svm.margin_set import MarginSet
 
 RESIDUAL = 1e-15
-"""Error of a direction in its linear system that is rounding, as a length, over the size of the terms added up."""
+"""Error of the rates in their linear system that is rounding, as a length, over the size of the terms added up."""
 DRIFT = 1e-12
-"""Residual that a direction may leave on the margin by the end of the path."""
+"""Residual that rates may leave on the margin by the end of the path."""
 REFINEMENTS = 4
-"""Corrections of a direction, half of them with the inverse at hand and half with a new one."""
+"""Corrections of the rates, half of them with the inverse at hand and half with a new one."""
+BALANCED = 1e-9
+"""What of the balance the bounds may move before it counts, as a share of the fastest bound: a node may be off as much."""
+STILL = 1e-12
+"""A dual that moves by less for each unit of the one that enters does not move: it is 0 but for rounding."""
 TIE = 1e-14
 """Events within this distance happen at the same t."""
-NONE = 1e-300
+TINY = 1e-300
 """What is left of a distance that is 0, or that rounding has put beyond it."""
 NO_STEP = 1e-13
 """A step of this length is none."""
@@ -37,8 +43,8 @@ STALL = 3000
 
 
 @dataclass
-class Solution:
-    """Duals, intercept and sets; e and balance are the residuals when all rows were last looked at."""
+class State:
+    """The solution that steps move; e and balance are its residuals when all rows were last looked at."""
 
     a: Shaped[np.ndarray, " n"]
     b: Number
@@ -46,84 +52,97 @@ class Solution:
     e: Shaped[np.ndarray, " n"]
     balance: Number
 
+    @property
+    def point(self) -> Point:
+        """The solution without its residuals."""
+        return Point(self.a, self.b, self.status)
+
 
 @dataclass
-class Motion:
-    """What moves: the bounds u at du, the target h at dh, and how that pulls at the residuals of all rows."""
+class Direction:
+    """What moves: the bounds from u at du, the target from h at dh; and r, the rate of all residuals by that alone."""
 
     u: Shaped[np.ndarray, " n"]
     h: Shaped[np.ndarray, " n"]
     du: Shaped[np.ndarray, " n"]
     dh: Shaped[np.ndarray, " n"]
-    pull: Shaped[np.ndarray, " n"]
-    pull_balance: Number
-    pace: Shaped[np.ndarray, " n"] = field(init=False)
-    """How much each residual changed in the last stretch; alike to begin with."""
+    residual_rate: Shaped[np.ndarray, " n"]
+    balance_rate: Number
+    t: Number = 0.0
+    """How far along it the solution is, to 1."""
+    last_change: Shaped[np.ndarray, " n"] = field(init=False)
+    """By how much each residual changed when all rows were last looked at; alike to begin with."""
 
     def __post_init__(self) -> None:
-        self.pace = np.ones_like(self.u)
+        self.last_change = np.ones_like(self.u)
 
 
-class Walk:
-    """The path from t on, followed on the rows that are watched; it moves the solution and the margin set it is given.
+@dataclass
+class Ties:
+    """What decides between events at one t: chance, and for how many steps in a row nothing has moved."""
+
+    rng: np.random.Generator
+    steps_at_one_t: int = 0
+
+
+class ActiveSetSteps:
+    """Steps from one t on; they move the state and the margin set that they are given.
 
     Parameters
     ----------
-    near : array of shape (p,)
-        The rows that are watched: the margin and those that may come to it.
+    working_set : array of shape (p,)
+        The rows that are followed, ascending: the margin and those that may come to it.
     """
 
     def __init__(
         self,
         problem: Problem,
-        solution: Solution,
-        motion: Motion,
+        state: State,
+        direction: Direction,
         margin: MarginSet,
-        near: Int[np.ndarray, " p"],
-        t: Number,
-        rng: np.random.Generator,
-        zero_steps: int,
+        working_set: Int[np.ndarray, " p"],
+        ties: Ties,
     ) -> None:
-        self.y, self.scale, self.digits = problem.y, problem.scale, problem.digits
-        self.a, self.b, self.status = solution.a, solution.b, solution.status
-        self.u, self.du = motion.u, motion.du
-        self.margin, self.near, self.t, self.rng = margin, near, t, rng
+        self.y, self.scale, self.precision = problem.y, problem.scale, problem.precision
+        self.a, self.b, self.status = state.a, state.b, state.status
+        self.u, self.du, self.t = direction.u, direction.du, direction.t
+        self.margin, self.working_set, self.ties = margin, working_set, ties
         self.place = np.zeros(len(self.y), dtype=np.intp)
-        self.place[near] = np.arange(1, len(near) + 1)
-        self.e = np.append(solution.balance, solution.e[near])
-        self.pull = np.append(motion.pull_balance, motion.pull[near])
-        self.side = np.append(0.0, SIGN[solution.status[near]] * self.y[near])
+        self.place[working_set] = np.arange(1, len(working_set) + 1)
+        self.e = np.append(state.balance, state.e[working_set])
+        self.r = np.append(direction.balance_rate, direction.residual_rate[working_set])
+        self.side = np.append(0.0, SIGN[state.status[working_set]] * self.y[working_set])
         self.can_lose_intercept = problem.free
-        margin.watch(near, self.place)
-        self.touched = margin.index.tolist()
-        # What of the balance the bounds may move before it counts; without moving bounds it is rounding.
-        self.unbalanced = 1e-9 * float(motion.du.max()) if motion.du.any() else np.inf
-        self.zero_steps, self.stall = zero_steps, min(STALL, 500 + 20 * len(self.y))
-        self.is_disturbed = False
+        margin.keep_columns(working_set, self.place)
+        self.moved = margin.index.tolist()
+        # Without moving bounds what the balance is off is rounding.
+        self.balance_tolerance = BALANCED * float(direction.du.max()) if direction.du.any() else np.inf
+        self.steps_at_one_t, self.stall = ties.steps_at_one_t, min(STALL, 500 + 20 * len(self.y))
+        self.needs_all_rows = False
         self.segments: list[Segment] = []
 
-    def run(self, steps: int) -> None:
-        """Walk for some steps, to t = 1, or until the rows that are not watched must be looked at."""
+    def take(self, steps: int) -> None:
+        """Take some steps: to t = 1, or until the rows beyond the working set must be looked at."""
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             for step in range(steps):
-                if self.t >= 1.0 or self.is_disturbed:
+                if self.t >= 1.0 or self.needs_all_rows:
                     return
                 self._step(is_last=step == steps - 1)
 
     def _step(self, is_last: bool) -> None:
-        if self.zero_steps > self.stall:
+        if self.steps_at_one_t > self.stall:
             raise StalledError("the sets of the path change without end at one beta")
-        if self.can_lose_intercept and not self.margin.size and abs(self.pull[0]) > self.unbalanced:
+        if self.can_lose_intercept and not self.margin.size and abs(self.r[0]) > self.balance_tolerance:
             # No row on the margin takes up what the bounds do to the balance.
             self._shift_intercept()
             return
-        if self.can_lose_intercept and self.margin.size == 1 and np.isfinite(self.unbalanced):
-            self._balance_last()
-        v, de = self._direction()
+        if self.can_lose_intercept and self.margin.size == 1 and np.isfinite(self.balance_tolerance):
+            self._balance_last_row()
+        v, de = self._rates()
         da = self.y[self.margin.index] * v[self.margin.border :]
         tau, event = self._next_event(da, de)
         if tau > 0.0:
-            self.segments.append(self.here(v, da))
+            self.segments.append(self._segment(v, da))
         self._advance(tau, v, da, de)
         if event is None:
             self.t = 1.0
@@ -132,17 +151,17 @@ class Walk:
             self._leave(*event)
         # Now no row on the margin is at a limit.
         if is_last:
-            self._polish()
+            self._correct_residual()
         if event is not None and event[1] == MARGIN:
             self.enter(event[0])
 
-    def here(self, v: Shaped[np.ndarray, " w"], da: Shaped[np.ndarray, " m"]) -> Segment:
+    def _segment(self, v: Shaped[np.ndarray, " w"], da: Shaped[np.ndarray, " m"]) -> Segment:
         """Return the segment that begins here."""
         M = self.margin.index.copy()
         db = v[0] if self.margin.has_b else 0.0
         return Segment(self.t, self.b, db, M, self.a[M], da, self.status.copy())
 
-    def _balance_last(self) -> None:
+    def _balance_last_row(self) -> None:
         """Let the only row on the margin take what the bounds of the others leave of the balance, to rounding.
 
         It says where a jump is; steps in which the margin's system was nearly singular have left it off by more.
@@ -157,30 +176,30 @@ class Walk:
 
     # --- one step ----------------------------------------------------------------------------------------------------
 
-    def _direction(self) -> tuple[Shaped[np.ndarray, " w"], Shaped[np.ndarray, " q"]]:
+    def _rates(self) -> tuple[Shaped[np.ndarray, " w"], Shaped[np.ndarray, " q"]]:
         """Return the rates of the unknowns and of the residuals.
 
         The rates of the unknowns' own residuals, which should be 0, are the error of the solution of the linear system.
         An inverse that is no longer good enough to reduce it is computed anew.
         """
         margin, at, rows = self.margin, self.margin.places, self.margin.rows
-        allowed = self.digits * DRIFT / (1.0 - self.t)
-        v = -(margin.inverse @ self.pull[at])
+        allowed = self.precision * DRIFT / (1.0 - self.t)
+        v = -(margin.inverse @ self.r[at])
         de = v @ rows
-        de += self.pull
+        de += self.r
         for attempt in range(REFINEMENTS):
             error = de[at]
             length = error @ error
-            if length <= allowed**2 or length <= (self.digits * RESIDUAL * self._size(v)) ** 2:
+            if length <= allowed**2 or length <= (self.precision * RESIDUAL * self._size_of_terms(v)) ** 2:
                 break
             if attempt == REFINEMENTS // 2:
                 margin.refactor()
             v -= margin.inverse @ error
             de = v @ rows
-            de += self.pull
+            de += self.r
         return v, de
 
-    def _size(self, v: Shaped[np.ndarray, " w"]) -> float:
+    def _size_of_terms(self, v: Shaped[np.ndarray, " w"]) -> float:
         """Return the size of the terms that K~ v adds up."""
         size = np.abs(v)
         return self.scale * float(size.sum()) + ((1.0 - self.scale) * float(size[0]) if self.margin.has_b else 0.0)
@@ -196,26 +215,26 @@ class Walk:
         a, du = self.a[M], self.du[M]
         room = self.u[M] + self.t * du - a
         # The rates at which distances change, as a share of what is left of them: < 0 where they shrink.
-        of_duals = np.minimum(da / np.maximum(a, NONE), (du - da) / np.maximum(room, NONE))
-        of_others = self.side * de / np.maximum(self.side * self.e, NONE)
+        of_duals = np.minimum(da / np.maximum(a, TINY), (du - da) / np.maximum(room, TINY))
+        of_others = self.side * de / np.maximum(self.side * self.e, TINY)
         rates = np.concatenate([of_duals, of_others])
         first, left = int(rates.argmin()), 1.0 - self.t
         tau = -1.0 / rates[first] if rates[first] < 0.0 else np.inf
         # What happens at the very end is not part of the path, on whichever side of it rounding has put it.
-        if not tau < left - TIE * self.digits:
+        if not tau < left - TIE * self.precision:
             return left, None
         # Of several rows that meet their limits at once any may go first, but not by a rule: rules can go in circles.
-        tied = rates <= -1.0 / (tau + TIE * self.digits)
+        tied = rates <= -1.0 / (tau + TIE * self.precision)
         if np.count_nonzero(tied) > 1:
             # But none that is away by more than rounding: a large bound is far in a short time.
             (ties,) = tied.nonzero()
             speeds = np.concatenate([self.scale * np.where(da < 0.0, -da, da - du), np.abs(de)])[ties]
             rounding = DRIFT + RESIDUAL * self.scale * float(self.a.sum())
-            ties = ties[(-1.0 / rates[ties] - tau) * speeds <= rounding * self.digits]
-            first = int(ties[0] if len(ties) == 1 else self.rng.choice(ties))
+            ties = ties[(-1.0 / rates[ties] - tau) * speeds <= rounding * self.precision]
+            first = int(ties[0] if len(ties) == 1 else self.ties.rng.choice(ties))
         if first >= len(M):
             place = first - len(M)
-            return max(-self.e[place] / de[place], 0.0), (int(self.near[place - 1]), MARGIN)
+            return max(-self.e[place] / de[place], 0.0), (int(self.working_set[place - 1]), MARGIN)
         if da[first] < 0.0:
             return max(-a[first] / da[first], 0.0), (first, ZERO)
         return max(room[first] / (da[first] - du[first]), 0.0), (first, BOUND)
@@ -223,7 +242,7 @@ class Walk:
     def _advance(
         self, tau: Number, v: Shaped[np.ndarray, " w"], da: Shaped[np.ndarray, " m"], de: Shaped[np.ndarray, " q"]
     ) -> None:
-        self.zero_steps = self.zero_steps + 1 if tau <= NO_STEP * self.digits else 0
+        self.steps_at_one_t = self.steps_at_one_t + 1 if tau <= NO_STEP * self.precision else 0
         self.a[self.margin.index] += tau * da
         if self.margin.has_b:
             self.b += tau * v[0]
@@ -231,7 +250,7 @@ class Walk:
         self.e += de
         self.t += tau
 
-    def _polish(self) -> None:
+    def _correct_residual(self) -> None:
         """Take what rounding has left on the margin back, unless that would take a row past its limits."""
         M, at = self.margin.index, self.margin.places
         v = -(self.margin.inverse @ self.e[at])
@@ -249,12 +268,12 @@ class Walk:
         self.margin.remove(j)
         self.a[k] = 0.0 if to == ZERO else self._bound(k)
         self._set_status(k, to)
-        self.is_disturbed |= self.can_lose_intercept and not self.margin.size
+        self.needs_all_rows |= self.can_lose_intercept and not self.margin.size
 
     def enter(self, k: int) -> None:
         """The residual of row k has reached 0: it joins the margin, in exchange for another if it depends on them."""
         origin = int(self.status[k])
-        self.touched.append(k)
+        self.moved.append(k)
         if origin == BOUND and self.du[k]:
             self.a[k] = self._bound(k)
         self._set_status(k, MARGIN)
@@ -262,18 +281,18 @@ class Walk:
         while (z := self.margin.append(k)) is not None:
             # Along a_k += s, c_M -= s z nothing else changes, or not by much: go until one of them meets its limit.
             M = self.margin.index
-            direction = -sign * self.y[k] * z
-            da = self.y[M] * direction[self.margin.border :]
-            room = np.where(da < -DRIFT * self.digits, -self.a[M] / da, np.inf)
-            room = np.where(da > DRIFT * self.digits, (self._bound(M) - self.a[M]) / da, room)
+            v = -sign * self.y[k] * z
+            da = self.y[M] * v[self.margin.border :]
+            room = np.where(da < -STILL * self.precision, -self.a[M] / da, np.inf)
+            room = np.where(da > STILL * self.precision, (self._bound(M) - self.a[M]) / da, room)
             own = self._bound(k) - self.a[k] if origin == ZERO else self.a[k]
             j = int(room.argmin()) if len(room) else -1
             step = own if j < 0 else min(own, max(room[j], 0.0))
             self.a[k] += sign * step
             self.a[M] += step * da
             if self.margin.has_b:
-                self.b += step * direction[0]
-            self.is_disturbed = True  # what did change is looked at before the walk goes on
+                self.b += step * v[0]
+            self.needs_all_rows = True  # what did change is looked at before steps go on
             if j < 0 or own <= room[j]:
                 self.a[k] = self._bound(k) if origin == ZERO else 0.0
                 self._set_status(k, BOUND if origin == ZERO else ZERO)
@@ -285,18 +304,18 @@ class Walk:
 
         The path jumps, and what it was before counts as a segment.
         """
-        rows, need = self.near, -np.sign(self.pull[0])
+        rows, need = self.working_set, -np.sign(self.r[0])
         can = (self.status[rows] == BOUND) | (self._bound(rows) + self.du[rows] > 0.0)
         # Rows whose c can move as needed: they come as b moves the other way.
         ready = np.flatnonzero((self.side[1:] * need > 0.0) & can)
         if not ready.size:
             raise StalledError("no row can balance the bounds")
-        self.segments.append(self.here(np.empty(0), np.empty(0)))
+        self.segments.append(self._segment(np.empty(0), np.empty(0)))
         first = ready[np.argmin(np.abs(self.e[1 + ready]))]
         db = -need * abs(self.e[1 + first])
         self.b += db
         self.e[1:] += db
-        self.zero_steps += 1
+        self.steps_at_one_t += 1
         self.enter(int(rows[first]))
 
     def _bound(self, k: Any) -> Any:
@@ -304,9 +323,9 @@ class Walk:
         return self.u[k] + self.t * self.du[k]
 
     def _set_status(self, k: int, status: int) -> None:
-        """Move row k to another set, and its moving bound in or out of the pull of those in E."""
+        """Move row k to another set, and its moving bound in or out of the rate of the residuals."""
         change = int(status == BOUND) - int(self.status[k] == BOUND)
         self.status[k] = status
         self.side[self.place[k]] = SIGN[status] * self.y[k]
         if change and self.du[k] != 0.0:
-            self.pull += change * self.y[k] * self.du[k] * self.margin.row_of(k)
+            self.r += change * self.y[k] * self.du[k] * self.margin.row_of(k)

@@ -18,12 +18,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Int, Int8, Shaped
 
 from backdoor_curves.paths.intercept import Intercept
+from backdoor_curves.paths.linalg.definite import Number
 
 ZERO, MARGIN, BOUND, IDLE = 0, 1, 2, 3
 """The sets; a row is idle before the path begins, if its bound is 0 there."""
@@ -33,9 +34,6 @@ SIGN = np.array([1.0, 0.0, -1.0, 0.0])
 
 COPIED = 2**20
 """Kernel values that are copied at a time."""
-
-Number: TypeAlias = float | np.floating[Any]
-"""A number in double precision, or in extended."""
 
 
 class StalledError(RuntimeError):
@@ -100,7 +98,7 @@ class Problem:
         return (mean if self.free else min(self.shift, mean)) if self.has_intercept else 0.0
 
     @cached_property
-    def digits(self) -> float:
+    def precision(self) -> float:
         """The rounding unit of the kernel matrix's type, in that of double precision: 1 for the latter."""
         return float(np.finfo(self.gram.dtype).eps / np.finfo(float).eps)
 
@@ -139,6 +137,14 @@ class Problem:
         return sum((c[part] @ self.gram[part] for part in parts[1:]), c[parts[0]] @ self.gram[parts[0]])
 
 
+class Point(NamedTuple):
+    """A solution at one beta: all duals, the intercept, and the set of each row."""
+
+    a: Shaped[np.ndarray, " n"]
+    b: Number
+    status: Int8[np.ndarray, " n"]
+
+
 class Segment(NamedTuple):
     """The solution from `start` to the next segment: b and the duals of the margin rows move at constant rates."""
 
@@ -155,8 +161,8 @@ class Segment(NamedTuple):
         step = beta - self.start
         return self._replace(start=beta, b=self.b + step * self.db, a=self.a + step * self.da)
 
-    def duals(self, rows: Int[np.ndarray, " k"], u: Shaped[np.ndarray, " n"]) -> Shaped[np.ndarray, " k"]:
-        """Return the duals of some rows, the margin's among them, at the start, where the bounds are u."""
+    def point(self, u: Shaped[np.ndarray, " n"]) -> Point:
+        """Return the solution at the start, where the bounds are u."""
         a = np.where(self.status == BOUND, u, 0.0)
         a[self.margin] = self.a
-        return a[rows]
+        return Point(a, self.b, self.status)

@@ -15,102 +15,97 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Int8, Shaped
+from jaxtyping import Int, Shaped
 
-from backdoor_curves.paths.svm.active_set import Solution
-from backdoor_curves.paths.svm.dual import BOUND, MARGIN, ZERO, Number, Problem, StalledError
-from backdoor_curves.paths.svm.duality_gap import SHORT
+from backdoor_curves.paths.linalg.definite import Number
+from backdoor_curves.paths.svm.dual import BOUND, MARGIN, ZERO, Point, Problem, StalledError
 from backdoor_curves.paths.svm.homotopy import Homotopy
 
+FEW_ROWS = 300
+"""Rows up to which extended precision, which BLAS does not know, is taken for what double precision does not solve: it
+costs seconds there, and minutes for five times as many. Of so few, nodes are refined if they are off by a tenth of what
+is allowed: between them there is room for more."""
+MOST_ROWS = 3000
+"""Rows up to which single solutions are refined: extended precision takes some copies of the kernel matrix, doubled."""
+FEW_SOLUTIONS = 32
+"""Of more rows than a few only so many solutions are refined: each costs what many steps of a path do."""
 RIDGES = (1.0, 30.0, 1e3, 1e5)
 """Ridges, in units of the kernel matrix's noise, each for where those before are too small."""
-STEPS = 4
-"""Proximal steps; each leaves the share r / (r + eigenvalue) of what the ridge has done in a direction."""
-STRETCHES = 20
-"""Stretches of the homotopy after which a solution counts as too far off."""
+PROXIMAL_STEPS = 4
+"""Each leaves the share r / (r + eigenvalue) of what the ridge has done in a direction: of eigenvalues ten times the
+ridge 1e-4, and smaller ones are noise."""
+MOST_ROUNDS = 20
+"""Rounds of active-set steps after which a solution counts as too far off: nearby ones take two or three."""
 
 
 @dataclass(frozen=True, eq=False)
-class Refined:
+class ExtendedOptimum:
     """The optimum at one beta, in extended precision.
 
     Parameters
     ----------
-    a : array of shape (n,)
-    b : float
-    status : array of shape (n,)
-        The set of each row.
+    point : Point
     gradient : array of shape (n,)
         y f - 1.
     """
 
-    a: Shaped[np.ndarray, " n"]
-    b: Number
-    status: Int8[np.ndarray, " n"]
+    point: Point
     gradient: Shaped[np.ndarray, " n"]
 
-    def wrong(self) -> float:
+    def violation(self) -> float:
         """Return by how much the conditions of the optimum still fail, in the units of the scores."""
-        g, status = self.gradient, self.status
+        g, status = self.gradient, self.point.status
         fails = np.where(status == ZERO, -g, np.where(status == BOUND, g, np.where(status == MARGIN, np.abs(g), 0.0)))
         return float(fails.max(initial=0.0))
 
 
-class Refinement:
-    """What makes solutions of one problem exact, and proves how good others are."""
+class ExtendedPrecision:
+    """One problem in extended precision, without a ridge and with each; made when it is first asked for."""
 
     def __init__(self, problem: Problem) -> None:
-        self.problem = problem
+        self.rounded = problem
 
     @cached_property
-    def _exact(self) -> Problem:
-        return self.problem.extended(0.0)
+    def problem(self) -> Problem:
+        """The problem without a ridge."""
+        return self.rounded.extended(0.0)
 
     @cached_property
     def _ridged(self) -> list[Problem]:
-        return [self.problem.extended(ridge * self.problem.noise) for ridge in RIDGES]
+        return [self.rounded.extended(ridge * self.rounded.noise) for ridge in RIDGES]
 
-    def optimum(self, beta: Number, a: Shaped[np.ndarray, " n"], b: Number, status: Int8[np.ndarray, " n"]) -> Refined:
+    @property
+    def is_cheap(self) -> bool:
+        """Whether there are so few rows that whole paths may be followed in it."""
+        return len(self.rounded.y) <= FEW_ROWS
+
+    def affordable(self, solutions: Int[np.ndarray, " k"]) -> Int[np.ndarray, " j"]:
+        """Return which of some solutions it may be spent on: none if there are too many."""
+        affords = self.is_cheap or (len(self.rounded.y) <= MOST_ROWS and len(solutions) <= FEW_SOLUTIONS)
+        return solutions if affords else solutions[:0]
+
+    def optimum(self, beta: Number, near: Point) -> ExtendedOptimum:
         """Return the optimum at some beta, from a solution nearby; raises StalledError if it is not reached."""
         failures = []
         for ridge, ridged in zip(RIDGES, self._ridged, strict=True):
             try:
-                point = _without_ridge(ridged, ridge * self.problem.noise, beta, a, b, status)
+                point = _without_ridge(ridged, ridge * self.rounded.noise, beta, near)
             except StalledError as failure:
                 failures.append(failure)
             else:
-                f = self._exact.expansion(ridged.y * point.a) + point.b
-                return Refined(point.a, point.b, point.status, ridged.y * f - 1.0)
+                f = self.problem.expansion(ridged.y * point.a) + point.b
+                return ExtendedOptimum(point, ridged.y * f - 1.0)
         raise failures[0]
 
-    def gap(self, beta: Number, a: Shaped[np.ndarray, " n"], b: Number, best: Refined) -> float:
-        """Return the relative duality gap between duals a and the primal point of a better solution.
 
-        Its intercept is b, but for what rounding in the scores may move it. Where that leaves rows on the margin short
-        of it, and a short w costs little, a longer one takes it over.
-        """
-        problem, u, y = self._exact, self._exact.bounds(beta), self._exact.y
-        f, own = (problem.expansion(d) + problem.shift * d.sum() for d in (y * best.a, y * a))
-        rounding = float(np.finfo(float).eps * np.sqrt(len(a)) * a.sum()) * problem.scale
-        b = np.clip(best.b, b - rounding, b + rounding) if problem.free else 0.0
-        margins = y * (f + b)
-        longer = 2.0 - margins[margins > 1.0 - SHORT].min(initial=1.0)
-        square = (y * best.a) @ f / 2
-        primal = min(s**2 * square + u @ np.maximum(1.0 - s * margins, 0.0) for s in (1.0, longer))
-        dual = a.sum() - (y * a) @ own / 2 - (abs(b * (y @ a)) if problem.free else 0.0)
-        return float(max(primal - dual, 0.0) / max(primal, np.finfo(float).tiny))
-
-
-def _without_ridge(
-    ridged: Problem, ridge: Number, beta: Number, a: Shaped[np.ndarray, " n"], b: Number, status: Int8[np.ndarray, " n"]
-) -> Solution:
+def _without_ridge(ridged: Problem, ridge: Number, beta: Number, near: Point) -> Point:
     """Return the optimum at some beta, of the problem with the ridge after proximal steps."""
     y, u = ridged.y, ridged.bounds(beta)
-    a = np.where(status == BOUND, u, np.where(status == MARGIN, a, 0.0))
-    homotopy = Homotopy(ridged, a, b, status, y * (1.0 + ridge * a), u)
-    homotopy.limit = STRETCHES
+    a = np.where(near.status == BOUND, u, np.where(near.status == MARGIN, near.a, 0.0))
+    homotopy = Homotopy(ridged, Point(a, near.b, near.status), y * (1.0 + ridge * a), u)
+    homotopy.limit = MOST_ROUNDS
     homotopy.repair()
-    for _ in range(STEPS - 1):
-        before, a = a, homotopy.point.a.copy()
+    for _ in range(PROXIMAL_STEPS - 1):
+        before, a = a, homotopy.state.a.copy()
         homotopy.follow(y * ridge * (a - before), np.zeros_like(u))
-    return homotopy.point
+    return homotopy.state.point

@@ -1,9 +1,9 @@
 """A solution of the dual that follows its problem while the bounds or the target move.
 
-The path is walked in stretches. On each, only the rows near the margin are watched; at its end the residuals of all
-rows are computed at all its events, in one product of matrices. They are linear in between, so the stretch is right if
-none of the others has a residual of the wrong sign there; if one has, the walk goes back to the event before and
-watches that row too.
+It goes in rounds of active-set steps. In each, only a working set of rows is followed, those near the margin; at its
+end the residuals of all rows are computed at all its events, in one product of matrices. They are linear in between, so
+the round is right if none of the others violates its condition there; if one does, the solution goes back to the event
+before, and that row joins the working set.
 
 A homotopy in the target h, at fixed bounds, makes an approximate solution exact: it is exact for another h. That is how
 a path begins and how it gets rid of rounding errors. To correct the margin at once instead could move rows past their
@@ -13,22 +13,23 @@ limits: where its system is nearly singular a large change of the duals goes wit
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Int, Int8, Shaped
+from jaxtyping import Int, Shaped
 
-from backdoor_curves.paths.svm.active_set import Motion, Solution, Walk
-from backdoor_curves.paths.svm.dual import BOUND, MARGIN, SIGN, ZERO, Number, Problem, Segment, StalledError
-from backdoor_curves.paths.svm.margin import MarginSet
+from backdoor_curves.paths.linalg.definite import Number
+from backdoor_curves.paths.svm.active_set import DRIFT, ActiveSetSteps, Direction, State, Ties
+from backdoor_curves.paths.svm.dual import BOUND, MARGIN, SIGN, ZERO, Point, Problem, Segment, StalledError
+from backdoor_curves.paths.svm.margin_set import MarginSet
 
-DRIFT = 1e-12
-"""Error of the residuals that is repaired, but for larger rounding errors in their sum."""
+DEPENDENT, DEPENDENT_EXTENDED, ALREADY_INDEPENDENT = 1e-10, 1e-13, 1e-15
+"""Rows put on the margin together depend on the others if so little of their squared length is left.  """
 REPAIRS = 4
 """Attempts to repair a solution at one beta; what is left then is rounding, or is found by the final check."""
 FRESH = 8
-"""Stretches after which the residuals are summed up anew."""
+"""Rounds after which the residuals are summed up anew."""
 PATIENCE = 32
-"""Stretches of one motion after which its end is as good as reached where rounding is all that is left."""
-STRETCHES = 500
-"""Stretches, and two for each row, after which a path counts as stalled; images need a tenth of that."""
+"""Rounds in one direction after which its end is as good as reached where rounding is all that is left."""
+MOST_ROUNDS = 500
+"""Rounds, and two for each row, after which a path counts as stalled; images need a tenth of that."""
 
 
 class Homotopy:
@@ -37,41 +38,41 @@ class Homotopy:
     def __init__(
         self,
         problem: Problem,
-        a: Shaped[np.ndarray, " n"],
-        b: Number,
-        status: Int8[np.ndarray, " n"],
+        point: Point,
         h: Shaped[np.ndarray, " n"],
         u: Shaped[np.ndarray, " n"],
     ) -> None:
+        a, n = point.a, len(point.a)
         self.problem, self.h, self.u = problem, h.copy(), u.copy()
-        self.point = Solution(a.copy(), a.dtype.type(b), status.copy(), np.zeros_like(a), 0.0)
+        self.state = State(a.copy(), a.dtype.type(point.b), point.status.copy(), np.zeros_like(a), 0.0)
         self.margin = MarginSet(problem)
-        self.forced = np.empty(0, dtype=np.intp)
-        # A look at all rows costs n |M|, a watched row |M| a step: stretches grow like the square root of n.
-        self.steps = max(16, int(np.sqrt(len(a))))
+        self.violators = np.empty(0, dtype=np.intp)
+        # A look at all rows costs n |M|, a row of the working set |M| a step: rounds grow like the square root of n.
+        self.steps = max(16, int(np.sqrt(n)))
         self.extra = 6 * self.steps
-        self.zero_steps = self.age = self.stretches = 0
+        self.rounds = self.rounds_since_fresh = 0
         # Extended precision is there for the last digits.
-        self.drift = DRIFT if problem.digits == 1.0 else 4.0 * float(np.finfo(u.dtype).eps)
-        self.limit = STRETCHES + 2 * len(a)
-        self.rng = np.random.default_rng(7)
+        self.drift = DRIFT if problem.precision == 1.0 else 4.0 * float(np.finfo(u.dtype).eps)
+        self.limit = MOST_ROUNDS + 2 * n
+        self.ties = Ties(np.random.default_rng(7))
         self.refresh()
-        self._begin(np.flatnonzero(status == MARGIN))
+        self._fill_margin(np.flatnonzero(point.status == MARGIN))
 
-    def _begin(self, wanted: Int[np.ndarray, " w"]) -> None:
+    def _fill_margin(self, wanted: Int[np.ndarray, " w"]) -> None:
         """Put the wanted rows on the margin, dependent ones one by one: they are exchanged for others."""
-        left = self.margin.fill(wanted, share=1e-10 if self.problem.digits == 1.0 else 1e-13)
-        if not left.size:
+        dependent = self.margin.set_rows(wanted, DEPENDENT if self.problem.precision == 1.0 else DEPENDENT_EXTENDED)
+        if not dependent.size:
             return
-        point = self.point
-        point.status[left] = np.where(point.a[left] > 0.5 * self.u[left], BOUND, ZERO)
+        state = self.state
+        state.status[dependent] = np.where(state.a[dependent] > 0.5 * self.u[dependent], BOUND, ZERO)
         still = np.zeros_like(self.u)
-        walk = self._walk(Motion(self.u, self.h, still, still, still, 0.0), 0.0, np.arange(len(self.u)))
+        nowhere = Direction(self.u, self.h, still, still, still, 0.0)
+        steps = self._steps(nowhere, np.arange(len(self.u)))
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            for k in left:
-                if point.status[k] != MARGIN:
-                    walk.enter(int(k))
-        point.b = walk.b
+            for k in dependent:
+                if state.status[k] != MARGIN:
+                    steps.enter(int(k))
+        state.b = steps.b
         self.refresh()
 
     # --- following ---------------------------------------------------------------------------------------------------
@@ -79,25 +80,23 @@ class Homotopy:
     def follow(self, dh: Shaped[np.ndarray, " n"], du: Shaped[np.ndarray, " n"]) -> list[Segment]:
         """Move h to h + dh and u to u + du, and return the segments on the way."""
         segments: list[Segment] = []
-        motion = Motion(self.u, self.h, du, dh, *self._pull(dh, du))
-        begun, size = self.stretches, float(np.abs(dh).max()) if not du.any() else np.inf
-        t: Number = 0.0
-        while t < 1.0:
-            if self.stretches > begun + PATIENCE and (1.0 - t) * size <= self.tolerance:
+        direction = Direction(self.u, self.h, du, dh, *self._rates_of_residuals(dh, du))
+        begun, size = self.rounds, float(np.abs(dh).max()) if not du.any() else np.inf
+        while direction.t < 1.0:
+            if self.rounds > begun + PATIENCE and (1.0 - direction.t) * size <= self.tolerance:
                 # All of many ties come together at the end; what is left of the way there is rounding.
-                self.h, self.stretches = motion.h + dh, begun
+                self.h, self.rounds = direction.h + dh, begun
                 self.refresh()
                 break
-            t, more = self._stretch(motion, t)
-            segments += more
+            segments += self._round(direction)
             if self.repair():
-                motion.pull, motion.pull_balance = self._pull(dh, du)
+                direction.residual_rate, direction.balance_rate = self._rates_of_residuals(dh, du)
         return segments
 
     def move_target(self, by: Shaped[np.ndarray, " n"]) -> None:
         """Move the target of rows at a limit to the side where they belong: they stay optimal there."""
         self.h = self.h + by
-        self.point.e = self.point.e - by
+        self.state.e = self.state.e - by
 
     def repair(self) -> bool:
         """Take back what rounding has done to the conditions of the optimum, at fixed bounds; return whether it had to.
@@ -106,163 +105,169 @@ class Homotopy:
         """
         h = self.h
         for attempt in range(REPAIRS):
-            off = self._error()
-            balance = self.point.balance if self.margin.width else 0.0
+            off = self._violation()
+            balance = self.state.balance if self.margin.width else 0.0
             if float(np.abs(off).max()) <= self.tolerance and abs(float(balance)) <= self.rounding:
                 return attempt > 0
             still = np.zeros_like(h)
-            motion = Motion(self.u, h + off, still, -off, off, balance)
-            t: Number = 0.0
-            self.point.e, self.point.balance = self.point.e - off, 0.0
-            while t < 1.0:
-                t, _ = self._stretch(motion, t)
+            direction = Direction(self.u, h + off, still, -off, off, balance)
+            self.state.e, self.state.balance = self.state.e - off, 0.0
+            while direction.t < 1.0:
+                self._round(direction)
             self.h = h
             self.refresh()
         return True
 
-    def _pull(
+    def _rates_of_residuals(
         self, dh: Shaped[np.ndarray, " n"], du: Shaped[np.ndarray, " n"]
     ) -> tuple[Shaped[np.ndarray, " n"], Number]:
-        """Return how the motion of h and of the bounds pulls at the residuals and at the balance."""
-        rates = np.where(self.point.status == BOUND, self.problem.y * du, 0.0)
+        """Return at what rates the residuals and the balance move if the margin's duals and b stay."""
+        rates = np.where(self.state.status == BOUND, self.problem.y * du, 0.0)
         return self.problem.expansion(rates) - dh, rates.sum()
 
-    # --- a stretch ---------------------------------------------------------------------------------------------------
+    # --- a round -----------------------------------------------------------------------------------------------------
 
-    def _walk(self, motion: Motion, t: Number, near: Int[np.ndarray, " p"]) -> Walk:
-        return Walk(self.problem, self.point, motion, self.margin, near, t, self.rng, self.zero_steps)
+    def _steps(self, direction: Direction, working_set: Int[np.ndarray, " p"]) -> ActiveSetSteps:
+        return ActiveSetSteps(self.problem, self.state, direction, self.margin, working_set, self.ties)
 
-    def _stretch(self, motion: Motion, t: Number) -> tuple[Number, list[Segment]]:
-        """Walk on from t, and return how far that was right and the segments so far."""
-        self.stretches += 1
-        if self.stretches > self.limit:
+    def _round(self, direction: Direction) -> list[Segment]:
+        """Take steps from where the direction is, go as far along it as they were right, and return the segments."""
+        self.rounds += 1
+        if self.rounds > self.limit:
             raise StalledError("the path and its repairs take each other back without end")
-        near = self._near(motion)
-        before = self._here(t)
-        walk = self._walk(motion, t, near)
-        walk.run(self.steps)
-        self.point.b = walk.b
-        points = [before, *walk.segments, self._here(walk.t)]
-        moved = np.unique(np.array(walk.touched, dtype=np.intp))
-        E = self._residuals(points, moved, motion)
+        working_set = self._working_set(direction)
+        before = self._segment(direction.t)
+        steps = self._steps(direction, working_set)
+        steps.take(self.steps)
+        self.state.b = steps.b
+        points = [before, *steps.segments, self._segment(steps.t)]
+        moved = np.unique(np.array(steps.moved, dtype=np.intp))
+        E = self._residuals(points, moved, direction)
         side = SIGN[before.status] * self.problem.y
-        side[near] = 0.0
-        wrong = (side * E).min(axis=1) < 0.0
-        wrong[0] = False
-        if wrong.any():
-            last = int(wrong.argmax()) - 1
-            self.forced = np.append(self.forced, np.flatnonzero((side * E[last + 1]) < 0.0))
+        side[working_set] = 0.0
+        violates = (side * E).min(axis=1) < 0.0
+        violates[0] = False
+        segments, last = steps.segments, len(points) - 1
+        if violates.any():
+            last = int(violates.argmax()) - 1
+            segments = segments[: max(last - 1, 0)]
+            self.violators = np.append(self.violators, np.flatnonzero((side * E[last + 1]) < 0.0))
             self.extra *= 2
-            self._return_to(points[last], motion)
+            self._go_back(points[last], direction)
         else:
-            last = len(points) - 1
-            self.forced = self.forced[:0]
+            self.violators = self.violators[:0]
             self.extra = max(6 * self.steps, self.extra * 9 // 10)
-            self.zero_steps = walk.zero_steps
-        self._settle(E[last], points[0], points[last], moved, motion)
-        return points[last].start, walk.segments[: max(last - 1, 0)] if wrong.any() else walk.segments
+            self.ties.steps_at_one_t = steps.steps_at_one_t
+        self._accept(E[last], before, points[last], moved, direction)
+        return segments
 
-    def _near(self, motion: Motion) -> Int[np.ndarray, " p"]:
-        """Return the rows to watch: the margin, and those that would come to it first if they went on as they did."""
+    def _working_set(self, direction: Direction) -> Int[np.ndarray, " p"]:
+        """Return the rows to follow: the margin, and those that would come to it first if they went on as they did."""
         n, size = len(self.h), self.margin.size
         count = size + self.extra
         if 3 * count > 2 * n or not size:
             return np.arange(n)
         with np.errstate(over="ignore"):  # where nothing moves all are infinitely far
-            distance = np.abs(self.point.e) / (motion.pace + 0.5 * motion.pace.mean() + np.finfo(float).tiny)
-        distance[self.margin.index] = distance[self.forced] = -1.0
-        return np.sort(np.argpartition(distance, count)[:count])
+            change = direction.last_change
+            rounds_away = np.abs(self.state.e) / (change + 0.5 * change.mean() + np.finfo(float).tiny)
+        rounds_away[self.margin.index] = rounds_away[self.violators] = -1.0
+        return np.sort(np.argpartition(rounds_away, count)[:count])
 
     def _residuals(
-        self, points: list[Segment], moved: Int[np.ndarray, " k"], motion: Motion
+        self, points: list[Segment], moved: Int[np.ndarray, " k"], direction: Direction
     ) -> Shaped[np.ndarray, "s n"]:
-        """Return the residuals of all rows at the points of a stretch, from those at the first."""
+        """Return the residuals of all rows at the points of a round, from those at the first."""
         first, k = points[0], len(moved)
         D, R = (np.empty(shape, dtype=self.h.dtype) for shape in ((len(points), k + 2), (k + 2, len(self.h))))
         D[:, k], D[:, k + 1] = [point.start for point in points], [point.b for point in points]
         at_bound = np.array([point.status[moved] for point in points]) == BOUND
-        D[:, :k] = np.where(at_bound, motion.u[moved] + np.multiply.outer(D[:, k], motion.du[moved]), 0.0)
+        D[:, :k] = np.where(at_bound, direction.u[moved] + np.multiply.outer(D[:, k], direction.du[moved]), 0.0)
         margins = np.searchsorted(moved, np.concatenate([point.margin for point in points]))
         sizes = [len(point.margin) for point in points]
         D[np.repeat(np.arange(len(points)), sizes), margins] = np.concatenate([point.a for point in points])
         D -= D[0].copy()
-        # Rows that were at their bound are in the pull.
-        D[:, :k] -= np.outer(D[:, k], np.where(first.status[moved] == BOUND, motion.du[moved], 0.0))
+        # What rows that were at their bound do is in the rate of the residuals.
+        D[:, :k] -= np.outer(D[:, k], np.where(first.status[moved] == BOUND, direction.du[moved], 0.0))
         D[:, :k] *= self.problem.y[moved]
         np.take(self.problem.gram, moved, axis=0, out=R[:k], mode="clip")
-        R[k], R[k + 1] = motion.pull, float(self.problem.has_intercept)
+        R[k], R[k + 1] = direction.residual_rate, float(self.problem.has_intercept)
         E = D @ R
-        E += self.point.e
+        E += self.state.e
         return E
 
-    def _settle(
-        self, e: Shaped[np.ndarray, " n"], first: Segment, last: Segment, moved: Int[np.ndarray, " k"], motion: Motion
+    def _accept(
+        self,
+        e: Shaped[np.ndarray, " n"],
+        first: Segment,
+        last: Segment,
+        moved: Int[np.ndarray, " k"],
+        direction: Direction,
     ) -> None:
-        """Take over the residuals at the end of a stretch, and what its events do to the pull."""
-        point, t = self.point, last.start
-        self.u, self.h = motion.u + t * motion.du, motion.h + t * motion.dh
+        """Take over the residuals at the end of a round, and what its events do to their rates."""
+        state, t = self.state, last.start
+        direction.t = t
+        self.u, self.h = direction.u + t * direction.du, direction.h + t * direction.dh
         bound = last.status == BOUND
-        point.a[bound] = self.u[bound]
-        motion.pace = np.abs(e - point.e)
-        point.e = e
+        state.a[bound] = self.u[bound]
+        direction.last_change = np.abs(e - state.e)
+        state.e = e
         joined = (last.status[moved] == BOUND).astype(float) - (first.status[moved] == BOUND)
-        rates = joined * self.problem.y[moved] * motion.du[moved]
+        rates = joined * self.problem.y[moved] * direction.du[moved]
         if (changed := rates.nonzero()[0]).size:
-            motion.pull += rates[changed] @ self.problem.gram[moved[changed]]
-            motion.pull_balance += rates.sum()
-        self.age += 1
-        if self.age >= FRESH:
+            direction.residual_rate += rates[changed] @ self.problem.gram[moved[changed]]
+            direction.balance_rate += rates.sum()
+        self.rounds_since_fresh += 1
+        if self.rounds_since_fresh >= FRESH:
             self.refresh()
-        self._look()
+        self._assess_rounding()
 
-    def _return_to(self, there: Segment, motion: Motion) -> None:
-        """Go back to an earlier point."""
-        u = motion.u + there.start * motion.du
-        self.point.a = there.duals(np.arange(len(u)), u)
-        self.point.b, self.point.status = there.b, there.status.copy()
-        if self.margin.fill(there.margin, share=1e-15).size:
+    def _go_back(self, there: Segment, direction: Direction) -> None:
+        """Go back to an earlier point of a round."""
+        point = there.point(direction.u + there.start * direction.du)
+        self.state.a, self.state.b, self.state.status = point.a, point.b, point.status.copy()
+        if self.margin.set_rows(there.margin, ALREADY_INDEPENDENT).size:
             raise StalledError("the rows on the margin have become dependent")
 
     # --- residuals ---------------------------------------------------------------------------------------------------
 
     def refresh(self) -> None:
         """Sum up the residuals of all rows anew."""
-        point = self.point
-        point.e = self.problem.expansion(self.problem.y * point.a)
-        point.e += point.b
-        point.e -= self.h
-        self.age = 0
-        self._look()
+        state = self.state
+        state.e = self.problem.expansion(self.problem.y * state.a)
+        state.e += state.b
+        state.e -= self.h
+        self.rounds_since_fresh = 0
+        self._assess_rounding()
 
-    def _look(self) -> None:
+    def _assess_rounding(self) -> None:
         """See how far rounding has come."""
-        point = self.point
-        point.balance = self._balance()
-        self.rounding = 2 * float(np.finfo(point.a.dtype).eps * point.a.sum())
+        state = self.state
+        state.balance = self._balance()
+        self.rounding = 2 * float(np.finfo(state.a.dtype).eps * state.a.sum())
         self.tolerance = max(self.drift, self.rounding * self.problem.scale)
 
     def _balance(self) -> Number:
         """Return by how much the duals miss their balance with the intercept; 0 without one."""
-        problem, point = self.problem, self.point
-        return problem.y @ point.a + problem.corner * point.b if problem.has_intercept else 0.0
+        problem, state = self.problem, self.state
+        return problem.y @ state.a + problem.corner * state.b if problem.has_intercept else 0.0
 
-    def _error(self) -> Shaped[np.ndarray, " n"]:
+    def _violation(self) -> Shaped[np.ndarray, " n"]:
         """Return what h is off by: the solution is optimal for h plus this. Wrong signs are corrected with room."""
-        e, status = self.point.e, self.point.status
+        e, status = self.state.e, self.state.status
         side = SIGN[status] * self.problem.y
         off = np.zeros_like(e)
         off[self.margin.index] = e[self.margin.index]
-        wrong = np.flatnonzero(e * side < -self.tolerance)
-        off[wrong] = e[wrong] * (1.0 + self.rng.random(len(wrong)))
+        violators = np.flatnonzero(e * side < -self.tolerance)
+        off[violators] = e[violators] * (1.0 + self.ties.rng.random(len(violators)))
         return off
 
-    def _here(self, t: Number) -> Segment:
+    def _segment(self, t: Number) -> Segment:
         """Return the solution as it stands, as a segment without length."""
-        M, point = self.margin.index.copy(), self.point
-        return Segment(t, point.b, 0.0, M, point.a[M], np.zeros_like(self.h, shape=len(M)), point.status.copy())
+        M, state = self.margin.index.copy(), self.state
+        return Segment(t, state.b, 0.0, M, state.a[M], np.zeros_like(self.h, shape=len(M)), state.status.copy())
 
-    def here(self, t: Number) -> Segment:
+    def segment(self, t: Number) -> Segment:
         """Return the solution as it stands, freed from rounding errors, as a segment without length."""
         self.refresh()
         self.repair()
-        return self._here(t)
+        return self._segment(t)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import ClassVar
@@ -23,23 +24,16 @@ from backdoor_curves.paths.base import (
     influence_through,
 )
 from backdoor_curves.paths.interpolation.interpolants import PiecewiseLinear
-from backdoor_curves.paths.svm.corrections import Corrections, corrected_gap, corrections
-from backdoor_curves.paths.svm.dual import BOUND, MARGIN, ZERO, Problem, StalledError
-from backdoor_curves.paths.svm.duality_gap import Family
-from backdoor_curves.paths.svm.extended_precision import Refined, Refinement
-from backdoor_curves.paths.svm.margin_response import HeldMargin
+from backdoor_curves.paths.svm.correction import Correction, correction
+from backdoor_curves.paths.svm.dual import BOUND, MARGIN, ZERO, Point, Problem, StalledError
+from backdoor_curves.paths.svm.duality_gap import DualityGap
+from backdoor_curves.paths.svm.extended_precision import ExtendedPrecision
+from backdoor_curves.paths.svm.margin_response import MarginResponse
+from backdoor_curves.paths.svm.solutions import Solutions
 from backdoor_curves.rows import Rows, n_rows, take_rows
 
 OPTIMAL = 1e-9
 """Largest relative duality gap of a node, and of its distance from the bounds over the largest bound."""
-EXTENDED = 300
-"""Rows up to which extended precision, which BLAS does not know, is taken for what double precision does not solve: it
-costs seconds there, and minutes for five times as many. Of so few, nodes are refined if they are off by a tenth of what
-is allowed: between them there is room for more."""
-LARGEST = 3000
-"""Rows up to which single solutions are refined: extended precision takes some copies of the kernel matrix, doubled."""
-FEW_NODES = 32
-"""Of more rows only so many solutions are refined: each costs what many steps of a path do."""
 KEPT = 2**22
 """Kernel values between training rows and others that are kept: 32 MiB."""
 SEVERAL = 8
@@ -105,7 +99,7 @@ class SVMPath(BetaPath):
 
     # --- duals -------------------------------------------------------------------------------------------------------
 
-    def _family(self, nodes: Int[np.ndarray, " k"]) -> Family:
+    def _solutions(self, nodes: Int[np.ndarray, " k"]) -> Solutions:
         """Return the solutions at some nodes."""
         status, betas = self.at.status[nodes], self.at.betas[nodes]
         at_bound = (status == BOUND).all(axis=0)
@@ -116,36 +110,32 @@ class SVMPath(BetaPath):
         if len(nodes):
             # Margin rows in row order, node after node: as the entries of a mask come.
             A[sets == MARGIN] = np.concatenate([self.at.margin_duals[node] for node in nodes])
-        return Family(self.problem, betas, self.at.b[nodes], moving, A, at_bound)
+        return Solutions(self.problem, betas, self.at.b[nodes], moving, A, at_bound)
 
     @cached_property
-    def refinement(self) -> Refinement:
-        """What makes solutions exact where double precision has too few digits."""
-        return Refinement(self.problem)
-
-    def _refined_at(self, beta: float) -> Refined | None:
-        """Return the optimum at some beta in extended precision; None if it is not reached."""
-        status = self.at.status[self._node_before(np.array([beta]))[0]]
-        try:
-            return self.refinement.optimum(
-                beta, self.duals(np.array([beta]))[0], self.intercepts(np.array([beta]))[0], status
-            )
-        except StalledError:
-            return None
+    def nodal_solutions(self) -> Solutions:
+        """The solutions at the nodes."""
+        return self._solutions(np.arange(len(self.at.betas)))
 
     @cached_property
-    def _all(self) -> Family:
-        return self._family(np.arange(len(self.at.betas)))
+    def nodal_gap(self) -> DualityGap:
+        """The duality gap at the nodes."""
+        return DualityGap(self.nodal_solutions, self.at.status)
+
+    @cached_property
+    def extended(self) -> ExtendedPrecision:
+        """The problem in extended precision, for solutions of which double precision has too few digits."""
+        return ExtendedPrecision(self.problem)
 
     @property
     def nodal_duals(self) -> Float[np.ndarray, "k n"]:
         """The dual coefficients a at the nodes, >= 0."""
-        return self._all.duals()
+        return self.nodal_solutions.duals()
 
     def duals(self, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, "b n"]:
         """Return the dual coefficients of the distinct rows, >= 0."""
         nodes, weights = _of_few(self.interpolant.weights(betas))
-        return weights @ self._family(nodes).duals()
+        return weights @ self._solutions(nodes).duals()
 
     def intercepts(self, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, " b"]:
         """Return the intercepts; a penalised one is s^2 times the sum of the signed duals."""
@@ -160,16 +150,16 @@ class SVMPath(BetaPath):
 
     def nodal_scores(self, X: Rows) -> Float[np.ndarray, "k n 1"]:
         """Return the scores of the rows X at the nodes."""
-        return self._scores(self._all, X)[..., np.newaxis]
+        return self._scores(self.nodal_solutions, X)[..., np.newaxis]
 
     def scores(self, X: Rows, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, "b n"]:
         """Return the scores of the rows X: lines between those at the nodes beside each beta."""
         nodes, weights = _of_few(self.interpolant.weights(betas))
-        family = self._family(nodes)
+        solutions = self._solutions(nodes)
         if len(nodes) <= len(betas) or len(betas) < SEVERAL:
-            return weights @ self._scores(family, X)
-        rows, C = family.expansion()
-        return self._of_rows(rows, weights @ C, X) + (weights @ family.b)[:, np.newaxis]
+            return weights @ self._scores(solutions, X)
+        rows, C = solutions.expansion()
+        return self._of_rows(rows, weights @ C, X) + (weights @ solutions.b)[:, np.newaxis]
 
     def score_gradients(self, X: Rows, beta: float) -> Float[np.ndarray, "1 n d"]:
         """Return the gradient of the score at each row of X, by that of the kernel."""
@@ -187,12 +177,12 @@ class SVMPath(BetaPath):
         return Tangent(scores[..., np.newaxis], rates[..., np.newaxis])
 
     def _direction(self, piece: int) -> tuple[Float[np.ndarray, " n"], float]:
-        return self._start if piece == 0 else HeldMargin.of(self.problem, self.at.status[piece]).direction()
+        return self._start if piece == 0 else MarginResponse.of(self.problem, self.at.status[piece]).direction()
 
     @cached_property
     def _start(self) -> tuple[Float[np.ndarray, " n"], float]:
         """Where the path goes from its first node: what most is asked for."""
-        return HeldMargin.of(self.problem, self.at.status[0]).direction()
+        return MarginResponse.of(self.problem, self.at.status[0]).direction()
 
     def response(self, beta: float) -> Response:
         """Return how the optimum at beta answers to the weights of its training rows."""
@@ -208,28 +198,28 @@ class SVMPath(BetaPath):
                 "interval: the weight of a single row would make it jump; ask at another beta, or raise C"
             )
         margins = problem.y * (problem.expansion(a * problem.y) + self.intercepts(at))
-        margin = HeldMargin.of(problem, status)
+        margin = MarginResponse.of(problem, status)
         rates, db = margin.direction()
         both, b = np.vstack([a * problem.y, rates]), np.append(self.intercepts(at), db)
         beside = (np.abs(margins - 1.0) <= TIED) & (status != MARGIN)
         ties = int(beside.sum() + at_limit.sum()) + margin.dependent
         bound = np.flatnonzero(status == BOUND)
-        needed, held = take_rows(self.X, np.append(margin.rows, bound)), margin.held(bound)
+        needed, weights = take_rows(self.X, np.append(margin.rows, bound)), margin.margin_weights(bound)
         rows = np.flatnonzero((status == BOUND)[self.group])
         pulls, place = -self.unit[rows] * problem.y[self.group[rows]], np.searchsorted(bound, self.group[rows])
 
         def coupling(X: Rows) -> Float[np.ndarray, "x r"]:
-            return margin.left(self.kernel(X, needed), held)[:, place]
+            return margin.schur_complement(self.kernel(X, needed), weights)[:, place]
 
         def tangent(X: Rows) -> Tangent:
             return Tangent(*self._expanded(both, b, X)[..., np.newaxis])
 
         return Response(beta, tangent, rows, influence_through(coupling, pulls[:, np.newaxis]), ties)
 
-    def _scores(self, family: Family, X: Rows) -> Float[np.ndarray, "k x"]:
+    def _scores(self, solutions: Solutions, X: Rows) -> Float[np.ndarray, "k x"]:
         """Return the scores of the rows X for some solutions."""
-        rows, C = family.expansion()
-        return self._of_rows(rows, C, X) + family.b[:, np.newaxis]
+        rows, C = solutions.expansion()
+        return self._of_rows(rows, C, X) + solutions.b[:, np.newaxis]
 
     def _expanded(self, C: Float[np.ndarray, "k n"], b: Float[np.ndarray, " k"], X: Rows) -> Float[np.ndarray, "k x"]:
         """Return sum_i c_i k(x_i, x) + b over all training rows."""
@@ -257,13 +247,13 @@ class SVMPath(BetaPath):
 
     @cached_property
     def _gram(self) -> sp.csr_array:
-        inner, k = self._all.inner, len(self.at.betas)
+        inner, k = self.nodal_gap.inner, len(self.at.betas)
         # Of a w that is 0 rounding leaves as good as 0 of either sign.
-        squares, beside, along = np.maximum(inner.squares, 0.0), inner.beside, inner.first
+        squares, beside, first = np.maximum(inner.squares, 0.0), inner.beside, inner.first
         i, later = np.arange(k), np.arange(2, k)
-        first = np.zeros_like(later)
-        values = np.concatenate([squares, beside, beside, along[2:], along[2:]])
-        row, column = [i, i[:-1], i[1:], first, later], [i, i[1:], i[:-1], later, first]
+        zero = np.zeros_like(later)
+        values = np.concatenate([squares, beside, beside, first[2:], first[2:]])
+        row, column = [i, i[:-1], i[1:], zero, later], [i, i[1:], i[:-1], later, zero]
         return sp.csr_array((values, (np.concatenate(row), np.concatenate(column))), shape=(k, k))
 
     def nodal_gram(self) -> sp.csr_array:
@@ -321,61 +311,43 @@ class SVMPath(BetaPath):
         its scores are the error, all but rounding. Conditions on other rows that fail by rounding count to first order,
         as a residual of that size.
         """
-        A, family = self._at(betas)
-        lacking = corrections(family, self._sets(betas))
-        small = len(self.problem.y) <= EXTENDED
-        for k in lacking.doubtful(self.problem.scale) if small else ():
-            if best := self._refined_at(betas[k]):
-                lacking = lacking.replaced(int(k), A[k], family.b[k], best, self.problem)
-        bounds = [self._score_bound(X, A, family.b, lacking) for X in rows]
+        solutions, status = self._solutions_at(betas), self._sets(betas)
+        found, A = correction(solutions, status), solutions.duals()
+        for k in found.uncertain(self.problem.scale) if self.extended.is_cheap else ():
+            point = Point(A[k], solutions.b[k], status[k])
+            with suppress(StalledError):
+                found = found.with_optimum(int(k), point, self.extended.optimum(betas[k], point), self.problem)
+        bounds = [self._score_bound(X, solutions, found) for X in rows]
         return Certificate(betas, self.gap(betas), np.max([np.zeros(len(betas)), *bounds], axis=0))
 
     def score_bound(self, betas: Float[np.ndarray, " b"], X: Rows) -> Float[np.ndarray, " b"]:
         """Return how far the scores of some rows may be from the optimum's, without a look in extended precision."""
-        A, family = self._at(betas)
-        return self._score_bound(X, A, family.b, corrections(family, self._sets(betas)))
+        solutions = self._solutions_at(betas)
+        return self._score_bound(X, solutions, correction(solutions, self._sets(betas)))
 
-    def _at(self, betas: Float[np.ndarray, " b"]) -> tuple[Float[np.ndarray, "b n"], Family]:
-        """Return the duals at some betas, and the solutions."""
-        A = self.duals(betas)
-        used, nobody = np.flatnonzero(A.any(axis=0)), np.zeros(A.shape[1], dtype=bool)
-        return A, Family(self.problem, betas, self.intercepts(betas), used, A[:, used], nobody)
+    def gap(self, betas: Float[np.ndarray, " b"], tolerance: float = OPTIMAL) -> Float[np.ndarray, " b"]:
+        """Return the relative duality gap, looked for until it is within the tolerance (see `duality_gap`)."""
+        return DualityGap(self._solutions_at(betas), self._sets(betas)).proven(tolerance, self.extended)
 
-    def gap(self, betas: Float[np.ndarray, " b"], enough: float = OPTIMAL) -> Float[np.ndarray, " b"]:
-        """Return the relative duality gap; where that is not small enough, to a primal point in extended precision."""
-        A, family = self._at(betas)
-        gap = _proven(family, self._sets(betas), enough)
-        for k in self.can_be_refined(np.flatnonzero(gap > enough)):
-            if best := self._refined_at(betas[k]):
-                gap[k] = min(gap[k], self.refinement.gap(betas[k], A[k], family.b[k], best))
-        return gap
+    def _solutions_at(self, betas: Float[np.ndarray, " b"]) -> Solutions:
+        """Return the solutions at some betas."""
+        return Solutions.of_duals(self.problem, betas, self.intercepts(betas), self.duals(betas))
 
-    def nodal_gap(self, enough: float = OPTIMAL) -> Float[np.ndarray, " k"]:
-        """Return the relative duality gap at the nodes."""
-        return _proven(self._all, self.at.status, enough)
-
-    def can_be_refined(self, solutions: Int[np.ndarray, " k"]) -> Int[np.ndarray, " j"]:
-        """Return which of some solutions extended precision may be spent on: none if there are too many."""
-        n = len(self.problem.y)
-        affordable = n <= EXTENDED or (n <= LARGEST and len(solutions) <= FEW_NODES)
-        return solutions if affordable else solutions[:0]
-
-    def _score_bound(
-        self, X: Rows, A: Float[np.ndarray, "b n"], intercepts: Float[np.ndarray, " b"], lacking: Corrections
-    ) -> Float[np.ndarray, " b"]:
-        used = np.flatnonzero(A.any(axis=0) | lacking.c.any(axis=0))
+    def _score_bound(self, X: Rows, solutions: Solutions, found: Correction) -> Float[np.ndarray, " b"]:
+        A = solutions.duals()
+        used = np.flatnonzero(A.any(axis=0) | found.c.any(axis=0))
         K = self._kernel_with(used, X)
-        error = np.abs(lacking.c[:, used] @ K + lacking.b[:, np.newaxis]).max(axis=1)
+        error = np.abs(found.c[:, used] @ K + found.b[:, np.newaxis]).max(axis=1)
         size = np.abs(K)
         # The sum of s terms in floating point is off by sqrt(s) units in the last place and rarely by more.
-        terms = (A[:, used] @ size).max(axis=1) + np.abs(intercepts)
+        terms = (A[:, used] @ size).max(axis=1) + np.abs(solutions.b)
         rounding = (2.0 * np.sqrt(len(used)) + 4.0) * np.finfo(float).eps / 2 * terms
-        wrong = np.zeros_like(error)
-        if lacking.wrong.any():
-            wrong = lacking.wrong * (1.0 + lacking.length * self._reach(X))
-        return error + rounding + wrong + lacking.rest * max(1.0, float(size.max(initial=0.0)))
+        unmet = np.zeros_like(error)
+        if found.violation.any():
+            unmet = found.violation * (1.0 + found.inverse_norm * self._longest(X))
+        return error + rounding + unmet + found.remainder * max(1.0, float(size.max(initial=0.0)))
 
-    def _reach(self, X: Rows) -> float:
+    def _longest(self, X: Rows) -> float:
         """Return the largest length of a row of X in the kernel's space, and that of the training rows on top."""
         squares = np.concatenate([np.diag(self.kernel(block, block)) for block in _few_at_a_time(X)])
         return float(np.sqrt(max(squares.max(), 0.0)) + np.sqrt(self.problem.scale))
@@ -386,16 +358,6 @@ class SVMPath(BetaPath):
 
     def _node_before(self, betas: Float[np.ndarray, " b"]) -> Int[np.ndarray, " b"]:
         return np.clip(np.searchsorted(self.at.betas, betas, side="right") - 1, 0, len(self.at.betas) - 1)
-
-
-def _proven(family: Family, status: Int8[np.ndarray, "k n"], enough: float) -> Float[np.ndarray, " k"]:
-    """Return relative duality gaps; where they are not small enough, to the primal points of the corrections."""
-    gap = family.gap()
-    open_ = np.flatnonzero(gap > enough)
-    if open_.size:
-        gap = gap.copy()
-        gap[open_] = np.minimum(gap[open_], corrected_gap(family.some(open_), status[open_]))
-    return gap
 
 
 def _equal(u: Float[np.ndarray, " n"], v: Float[np.ndarray, " n"]) -> bool:

@@ -10,19 +10,19 @@ from sklearn import config_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import SVC
 
-from backdoor_curves.paths.svm.dual import BOUND, IDLE, MARGIN, SIGN, ZERO, Problem
+from backdoor_curves.paths.svm.dual import BOUND, IDLE, MARGIN, SIGN, ZERO, Point, Problem
 from backdoor_curves.paths.svm.homotopy import Homotopy
 
 LIBSVM_STEPS = 100_000
 """Steps after which libsvm stops: at large C it would take minutes for what the homotopy then does in a few steps."""
 
 
-def start(problem: Problem, perturbation: Shaped[np.ndarray, " n"], apart: bool = True) -> Homotopy:
+def start(problem: Problem, perturbation: Shaped[np.ndarray, " n"], separates_dependent_rows: bool = True) -> Homotopy:
     """Return the solution at beta = 0, for margins 1 + perturbation.
 
     libsvm solves the clean rows approximately, always with a free intercept; its solution is exact for another h, and h
     is then moved to where it should be. Another intercept than the free one moves h too. Rows that libsvm left between
-    their limits, but that depend on the others there, are set `apart` like those on the wrong side, or are ties.
+    their limits, but that depend on the others there, are put to a side like those on the wrong one, or are ties.
     """
     y, u = problem.y, problem.u0
     clean = u > 0.0
@@ -44,9 +44,9 @@ def start(problem: Problem, perturbation: Shaped[np.ndarray, " n"], apart: bool 
     if not problem.free:
         balanced = problem.shift * float(y @ a)
         h, b = h + (balanced - b), balanced
-    homotopy = Homotopy(problem, a, b, status, h, u)
-    if apart:  # libsvm may leave hundreds there, for as many dimensions as there are
-        sets = homotopy.point.status
+    homotopy = Homotopy(problem, Point(a, b, status), h, u)
+    if separates_dependent_rows:  # libsvm may leave hundreds there, for as many dimensions as there are
+        sets = homotopy.state.status
         homotopy.move_target(np.where((status == MARGIN) & (sets != MARGIN), -SIGN[sets] * room, 0.0))
     h = homotopy.h
     homotopy.follow(y * (1.0 + perturbation) - h, np.zeros_like(u))

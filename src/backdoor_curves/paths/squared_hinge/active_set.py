@@ -1,4 +1,4 @@
-"""The squared hinge's path from event to event.
+"""Active-set steps of the squared hinge: from event to event, where the margin of a row crosses 1.
 
 With rows z, parameters w and row weights u(beta) = u0 + beta du,
 
@@ -28,32 +28,25 @@ So all scores are polynomials in x, whose first crossing asks for no other facto
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from numpy.polynomial.polynomial import polypow, polyroots
-from scipy.linalg import cho_factor, cho_solve
 from scipy.linalg.blas import dger
 from scipy.linalg.lapack import dpotrf, dpotrs
-from scipy.special import comb
 
 from backdoor_curves.paths.base import PathError
 from backdoor_curves.paths.interpolation.chebyshev import chebyshev_points
+from backdoor_curves.paths.squared_hinge.problem import Problem, gradient, inverse_hessian
+from backdoor_curves.paths.squared_hinge.series import (
+    DEGREE,
+    ORDER,
+    POWERS,
+    SERIES,
+    accurate_to,
+    first_crossing,
+)
 
-ORDER = 7
-"""Of the series in x."""
-DEGREE = 4
-"""Of the polynomials in tau that the path is stored as."""
-SERIES = 1e-11
-"""Largest last term of the series."""
-INTERPOLATION = 1e-9
-"""Largest error of a stored polynomial, in the scores."""
-SLACK = 1e-12
-"""A margin may be on the wrong side of 1 by so much: rounding alone makes no events."""
-BACK = 1e-4
-"""A margin that is on the wrong side and will be back within so little of x is where rounding has put it."""
 SHORTEST = 1e-11
 """Pieces shorter than this in tau are merged with the next: their ends differ by rounding."""
 UPDATES = 128
@@ -66,27 +59,6 @@ AHEAD = 16
 """Clean rows for which v is computed at once: those that are next to cross."""
 STALL = 50
 """Events at one beta, per row, after which ties count as unsolvable."""
-POWERS = np.arange(ORDER + 1)
-BERNSTEIN = comb(POWERS[:, np.newaxis], POWERS) / comb(ORDER, POWERS)
-"""From the coefficients of a polynomial to those of its Bernstein form on [0, 1], between which it stays."""
-TANH = np.array([0.0, 1.0, 0.0, -1 / 3, 0.0, 2 / 15, 0.0, -17 / 315])
-"""The series of the hyperbolic tangent, to ORDER."""
-IN_TAU = np.array([np.pad(polypow(TANH, k), (0, ORDER))[: ORDER + 1] for k in POWERS]).T
-"""From the coefficients of a series in x = tanh(s) to those of the series in s."""
-
-
-@dataclass(frozen=True, eq=False)
-class Problem:
-    """Rows with the column of the intercept, labels -1 and +1, and weights u0 + beta du; u0 or du is 0 for each row."""
-
-    Z: Float[np.ndarray, "n r"]
-    y: Float[np.ndarray, " n"]
-    u0: Float[np.ndarray, " n"]
-    du: Float[np.ndarray, " n"]
-
-    def u(self, beta: float) -> Float[np.ndarray, " n"]:
-        """Return the row weights."""
-        return self.u0 + beta * self.du
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,56 +80,8 @@ class Piece:
     event: bool
 
 
-InverseHessian = Callable[[Float[np.ndarray, "r ..."]], Float[np.ndarray, "r ..."]]
-
-
-def inverse_hessian(Z: Float[np.ndarray, "n r"], u: Float[np.ndarray, " n"], refined: bool = False) -> InverseHessian:
-    """Return the product with (I + 2 Z' diag(u) Z)^-1, through the smaller of two Cholesky factors.
-
-    Refined, it is corrected once for its residual.
-    """
-    n, r = Z.shape
-    if not Z.size:
-        return lambda B: B
-    if n < r:
-        S = Z @ Z.T
-        S.flat[:: n + 1] += 0.5 / u
-        small = cho_factor(S, lower=True, overwrite_a=True, check_finite=False)
-
-        def inverse(B: Float[np.ndarray, "r ..."]) -> Float[np.ndarray, "r ..."]:
-            return B - Z.T @ cho_solve(small, Z @ B, check_finite=False)
-
-        def product(V: Float[np.ndarray, "r k"]) -> Float[np.ndarray, "r k"]:
-            return V + Z.T @ (2.0 * u[:, np.newaxis] * (Z @ V))
-
-    else:
-        weighted = Z * np.sqrt(2.0 * u)[:, np.newaxis]
-        H = weighted.T @ weighted
-        H.flat[:: r + 1] += 1.0
-        factor = cho_factor(H, lower=True, overwrite_a=not refined, check_finite=False)
-
-        def inverse(B: Float[np.ndarray, "r ..."]) -> Float[np.ndarray, "r ..."]:
-            return cho_solve(factor, B, check_finite=False)
-
-        def product(V: Float[np.ndarray, "r k"]) -> Float[np.ndarray, "r k"]:
-            return H @ V
-
-    def corrected(B: Float[np.ndarray, "r k"]) -> Float[np.ndarray, "r k"]:
-        V = inverse(B)
-        return V + inverse(B - product(V))
-
-    return corrected if refined else inverse
-
-
-def gradient(
-    Z: Float[np.ndarray, "n r"], y: Float[np.ndarray, " n"], u: Float[np.ndarray, " n"], w: Float[np.ndarray, " r"]
-) -> Float[np.ndarray, " r"]:
-    """Return the gradient of the quadratic for which all these rows are active."""
-    return w - Z.T @ (2.0 * u * (y - Z @ w))
-
-
-class Stretch:
-    """Some length of the path along which H^-1 changes by updates.
+class ActiveSetRun:
+    """Events one after the other along which H^-1 changes by updates, up to the next factorisation.
 
     Columns of length n + r hold the scores of all rows above parameters.
     """
@@ -219,7 +143,7 @@ class Stretch:
         return series
 
     def follow(self) -> tuple[list[Piece], Point]:
-        """Return the pieces of this stretch and the point where it ends."""
+        """Return the pieces of this run and the point where it ends."""
         pieces: list[Piece] = []
         edge, standing = self._tau(), 0
         end = float(np.log1p(1.0 / self.scale))
@@ -229,7 +153,7 @@ class Stretch:
             R = series[:, : self.n] * (-side * self.problem.y)
             R[0] += side
             x_end = float(np.tanh((end - self._tau()) / 2.0))
-            x, row = _first_crossing(R, min(x_end, _accurate(series[:, : self.n])))
+            x, row = first_crossing(R, min(x_end, accurate_to(series[:, : self.n])))
             if row is not None and np.abs(R[ORDER - 1 :, row]).max() * x**ORDER > SERIES:
                 x, row = 0.9 * x, None  # the event is not known well enough: it is looked at from nearby
             tau = end if x == x_end else self._tau() + 2.0 * np.arctanh(x)
@@ -245,7 +169,7 @@ class Stretch:
                 return pieces, Point(self.beta, w, self.base[self.n :].copy(), self.active)
 
     def _flip(self, k: int, R: Float[np.ndarray, "n order"]) -> bool:
-        """Let row k become active or inactive; return whether the stretch can go on with it."""
+        """Let row k become active or inactive; return whether the run can go on with it."""
         self.active[k] ^= True
         if self.is_poison[k]:
             if self.active[k]:
@@ -311,60 +235,7 @@ class Stretch:
         return x[:, np.newaxis] ** POWERS @ series[:, self.n :]
 
 
-def _accurate(f: Float[np.ndarray, "order n"]) -> float:
-    """Return the x up to which the series of the scores f and a polynomial in tau are accurate.
-
-    At Chebyshev points a polynomial of degree q in s = (tau - tau0) / 2, over a length h, is off by no more than
-    binomial(k, q + 1) h^k / 4^q for a term s^k.
-    """
-    tiny = np.finfo(float).tiny
-    # More than one term is looked at: any one may happen to be small.
-    last = max(float(np.abs(f[ORDER - 1 :]).max()), tiny)
-    higher = np.abs(IN_TAU[DEGREE + 1 :] @ f).max(axis=1) + tiny
-    k = POWERS[DEGREE + 1 :]
-    h = (INTERPOLATION * 4.0**DEGREE / (higher * comb(k, DEGREE + 1))) ** (1.0 / k)
-    return min((SERIES / last) ** (1.0 / ORDER), float(np.tanh(h.min())), 0.5)
-
-
 def _next(R: Float[np.ndarray, "order n"], rows: Bool[np.ndarray, " n"]) -> Int[np.ndarray, " j"]:
     """Return the rows that would cross next if they went on as they do."""
     falling = np.flatnonzero((R[1] < 0.0) & rows)
     return falling[np.argsort(-R[0, falling] / R[1, falling])[: 2 * AHEAD]]
-
-
-def _first_crossing(R: Float[np.ndarray, "order n"], limit: float) -> tuple[float, int | None]:
-    """Return the first x in [0, limit] at which one of the polynomials becomes negative, and which; or (limit, None).
-
-    A polynomial all of whose Bernstein coefficients on [0, x] are positive has no root there.
-    """
-    start, slope = R[0], R[1]
-    room = np.maximum(start + SLACK, 0.0)
-    if (now := np.flatnonzero((room == 0.0) & (start + SLACK + BACK * slope < 0.0))).size:
-        return 0.0, int(now[0])
-    R = np.vstack([room, R[1:]])
-    falling = slope < 0.0
-    reach = min(1.1 * float((room[falling] / -slope[falling]).min(initial=np.inf)), limit)
-    while True:
-        candidates = np.flatnonzero(((BERNSTEIN * reach**POWERS) @ R).min(axis=0) < 0.0)
-        roots = [_first_root(R[:, i].copy(), reach) for i in candidates]
-        if roots and min(roots) <= reach:
-            return min(roots), int(candidates[np.argmin(roots)])
-        if reach == limit:
-            return limit, None
-        reach = min(4.0 * reach, limit)
-
-
-def _first_root(p: Float[np.ndarray, " order"], reach: float) -> float:
-    """Return the first root of a polynomial in (0, reach], or infinity."""
-    x, slopes = p[0] / -p[1] if p[1] < 0.0 else reach, p[1:] * POWERS[1:]
-    for _ in range(8):
-        powers = x**POWERS
-        step = (p @ powers) / (slopes @ powers[:-1] or 1.0)
-        x -= step
-        if not 0.0 < x <= 2.0 * reach or abs(step) <= 1e-15 * x:
-            break
-    if 0.0 < x <= reach and abs(step) <= 1e-12 * x and (BERNSTEIN @ (p * (x * (1.0 - 1e-9)) ** POWERS)).min() >= 0.0:
-        return float(x)
-    roots = polyroots(p * reach**POWERS)
-    real = roots.real[(np.abs(roots.imag) < 1e-8) & (roots.real > 0.0) & (roots.real <= 1.0)]
-    return float(reach * real.min(initial=np.inf))

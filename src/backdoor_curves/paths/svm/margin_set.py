@@ -1,4 +1,4 @@
-"""The unknowns of a segment, b and the duals on the margin, and the inverse of the system that they solve."""
+"""The margin as active-set steps see it: its rows, and the inverse of their system, updated as a row comes or goes."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import numpy as np
 from jaxtyping import Int, Shaped
 from scipy.linalg import LinAlgError
 
-from backdoor_curves.paths.linalg.definite import add_square, extended_inverse, independent, inverse
-from backdoor_curves.paths.svm.dual import Number, Problem, StalledError
+from backdoor_curves.paths.linalg.definite import Number, add_square, independent
+from backdoor_curves.paths.svm.dual import Problem, StalledError
+from backdoor_curves.paths.svm.margin_system import MarginSystem, inverse
 
 DEPENDENT = 1e-12
 """A row is in the span of the margin rows if less than this share of its squared length is left."""
@@ -16,25 +17,22 @@ SUSPECT = 1e-6
 
 
 class MarginSet:
-    """The margin rows M, and the inverse B of their system S, kept up to date one row at a time.
+    """The margin rows M, and the inverse B of their system S (`margin_system`).
 
-        S = [ -1/s^2  1'   ]        B = S^-1
-            [   1     K_MM ]
-
-    Of the rows of the kernel matrix only some columns are kept: those of the rows that are watched (`watch`). Column 0
-    is the intercept's. What a walk reads are views, anew after each change:
+    Of the rows of the kernel matrix only some columns are kept: those of the working set (`keep_columns`). Column 0 is
+    the intercept's. What steps read are views, anew after each change:
 
         width       the number of unknowns: b counts if it is determined
         has_b       whether it is one of them, the first
         index       which rows are in the set, in its own order
-        places      the columns of the unknowns among the watched ones
-        rows        the unknowns' rows of the kernel matrix, watched columns only
+        places      the columns of the unknowns among those that are kept
+        rows        the unknowns' rows of the kernel matrix, those columns only
         inverse     B
-        least       the least share of its squared length that was left of a row when it joined
+        least_pivot the least share of its squared length that was left of a row when it joined
     """
 
     width: int
-    least: Number
+    least_pivot: Number
     has_b: bool
     index: Int[np.ndarray, " m"]
     places: Int[np.ndarray, " w"]
@@ -43,10 +41,10 @@ class MarginSet:
 
     def __init__(self, problem: Problem) -> None:
         self.K, self.corner, self.border = problem.gram, problem.corner, int(problem.has_intercept)
-        self.kappa, self.digits, self._largest = problem.kappa, problem.digits, problem.scale
-        self.least = np.inf
+        self.kappa, self.precision, self._largest = problem.kappa, problem.precision, problem.scale
+        self.least_pivot = np.inf
         self.size = 0
-        self.watched = self._place = np.empty(0, dtype=np.intp)
+        self._columns = self._place = np.empty(0, dtype=np.intp)
         self._index, self._places = np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.intp)
         self._rows, self._B = self._zeros((0, 1)), self._zeros((0, 0))
         self._allocate(64)
@@ -54,7 +52,7 @@ class MarginSet:
     def _allocate(self, capacity: int) -> None:
         """Make room for `capacity` unknowns."""
         index, places = np.zeros(capacity, dtype=np.intp), np.zeros(capacity, dtype=np.intp)
-        rows, B = self._zeros((capacity, 1 + len(self.watched))), self._zeros((capacity, capacity))
+        rows, B = self._zeros((capacity, 1 + len(self._columns))), self._zeros((capacity, capacity))
         if self.size:
             w = self.width
             index[:w], places[:w], rows[:w] = self._index[:w], self._places[:w], self._rows[:w]
@@ -62,7 +60,7 @@ class MarginSet:
         self._index, self._places, self._rows, self._B = index, places, rows, B
         self._fill_border()
         if self.size:
-            self._show()
+            self._show_views()
         else:
             self._reset()
 
@@ -80,40 +78,41 @@ class MarginSet:
         self._B[:] = 0.0
         if self.corner:
             self._B[0, 0] = 1.0 / self.corner
-        self._show()
+        self._show_views()
 
-    # --- what a walk reads -------------------------------------------------------------------------------------------
+    # --- what steps read ---------------------------------------------------------------------------------------------
 
-    def _show(self) -> None:
-        """Let a walk see what there is now; it reads this more often than it changes."""
+    def _show_views(self) -> None:
+        """Let steps see what there is now; they read this more often than it changes."""
         w = self.width = self.border + self.size if self.size or self.corner else 0
         self.has_b = bool(self.border and w)
         self.index = self._index[self.border : self.border + self.size]
         self.places, self.rows, self.inverse = self._places[:w], self._rows[:w], self._B[:w, :w]
 
     @property
-    def is_stiff(self) -> bool:
+    def is_ill_conditioned(self) -> bool:
         """Whether rows are kept apart by a small ridge alone, in extended precision: no digit is to be lost then."""
-        return self.digits < 1.0 and float(self.inverse.diagonal().max()) * SUSPECT * (self._largest + self.kappa) > 1.0
+        largest = float(self.inverse.diagonal().max()) if self.precision < 1.0 else 0.0
+        return largest * SUSPECT * (self._largest + self.kappa) > 1.0
 
     # --- changes -----------------------------------------------------------------------------------------------------
 
-    def watch(self, rows: Int[np.ndarray, " p"], place: Int[np.ndarray, " n"]) -> None:
+    def keep_columns(self, rows: Int[np.ndarray, " p"], place: Int[np.ndarray, " n"]) -> None:
         """Keep the columns of these rows, the margin's among them, whose places among the columns are given."""
-        self.watched, self._place = rows, place
+        self._columns, self._place = rows, place
         w = self.border + self.size
         self._rows = np.empty((len(self._index), 1 + len(rows)), dtype=self.K.dtype)
         self._fill_border()
         self._rows[self.border : w, 0] = float(self.border)
         self._rows[self.border : w, 1:] = self.K[self.index].take(rows, axis=1)  # np.ix_ takes twice as long
         self._places[self.border : w] = place[self.index]
-        self._show()
+        self._show_views()
 
     def row_of(self, k: int) -> Shaped[np.ndarray, " p"]:
-        """Return row k of the kernel matrix, watched columns only."""
-        row = np.empty(1 + len(self.watched), dtype=self.K.dtype)
+        """Return row k of the kernel matrix, the kept columns only."""
+        row = np.empty(1 + len(self._columns), dtype=self.K.dtype)
         row[0] = self.border
-        np.take(self.K[k], self.watched, out=row[1:], mode="clip")
+        np.take(self.K[k], self._columns, out=row[1:], mode="clip")
         return row
 
     def append(self, k: int) -> Shaped[np.ndarray, " w"] | None:
@@ -126,10 +125,10 @@ class MarginSet:
         rounding: Number = 0.0
         pivot, length = square - r @ z, square + self.kappa
         if w and pivot <= SUSPECT * length:
-            z, pivot, rounding = self._with_care(r, square)
-        if (w or not self.border) and pivot <= DEPENDENT * self.digits * length + rounding:
+            z, pivot, rounding = self._refined_pivot(r, square)
+        if (w or not self.border) and pivot <= DEPENDENT * self.precision * length + rounding:
             return z
-        self.least = min(self.least, pivot / length)
+        self.least_pivot = min(self.least_pivot, pivot / length)
         if w or not self.border:
             edge = np.zeros(len(self._index), dtype=row.dtype)
             edge[:w], edge[w] = z, -1.0
@@ -139,8 +138,8 @@ class MarginSet:
             self._invert_one(square)
         self._rows[w], self._index[w], self._places[w] = row, k, self._place[k]
         self.size += 1
-        self._show()
-        if self.is_stiff:
+        self._show_views()
+        if self.is_ill_conditioned:
             self.refactor()
         return None
 
@@ -148,7 +147,7 @@ class MarginSet:
         """Let B be that of a free intercept and one row, which is known: where that row leaves, the path jumps."""
         self._B[:2, :2] = [[-square, 1.0], [1.0, 0.0]]
 
-    def _with_care(
+    def _refined_pivot(
         self, r: Shaped[np.ndarray, " w"], square: Number
     ) -> tuple[Shaped[np.ndarray, " w"], Number, Number]:
         """Return z = B r refined, the pivot as the square that it is, and the rounding error in that.
@@ -160,7 +159,7 @@ class MarginSet:
             z = self.inverse @ r
             z += self.inverse @ (r - S @ z)
             left = r - S @ z
-            if np.abs(left).max() <= 1e-14 * self.digits * (np.abs(r).max() + np.abs(S).max() * np.abs(z).sum()):
+            if np.abs(left).max() <= 1e-14 * self.precision * (np.abs(r).max() + np.abs(S).max() * np.abs(z).sum()):
                 break
             if attempt == 0:
                 self.refactor()
@@ -183,13 +182,13 @@ class MarginSet:
             self._rows[j], self._index[j], self._places[j] = self._rows[last], self._index[last], self._places[last]
         B[:, last] = B[last] = 0.0
         self.size -= 1
-        self._show()
+        self._show_views()
         if self.size == 1 and self.border and not self.corner:
             self._invert_one(self.K[self._index[1], self._index[1]])
-        elif pivot * SUSPECT * (square + self.kappa) > 1.0 or self.is_stiff:  # what is left lost as many digits
-            self.refactor()
+        elif pivot * SUSPECT * (square + self.kappa) > 1.0 or self.is_ill_conditioned:
+            self.refactor()  # what is left lost as many digits
 
-    def fill(self, rows: Int[np.ndarray, " m"], share: float = 1e-10) -> Int[np.ndarray, " d"]:
+    def set_rows(self, rows: Int[np.ndarray, " m"], share: float) -> Int[np.ndarray, " d"]:
         """Let the set be these rows, and return those of them that were left out since they depend on the others.
 
         They do if no more than this share of their squared length is left.
@@ -198,13 +197,13 @@ class MarginSet:
         if not rows.size:
             return rows
         block = self.K[np.ix_(rows, rows)] + self.kappa
-        order = independent(block, share * self.digits * float(np.diag(block).max()))
+        order = independent(block, share * self.precision * float(np.diag(block).max()))
         kept, left = np.sort(rows[order]), np.sort(np.delete(rows, order))
-        self.watched = np.empty(0, dtype=np.intp)
+        self._columns = np.empty(0, dtype=np.intp)
         self._allocate(self.border + len(kept) + len(kept) // 4 + 32)
         self.size = len(kept)
         self._index[self.border : self.border + self.size] = kept
-        self._show()
+        self._show_views()
         if not self.refactor():
             raise StalledError("the rows on the margin have become dependent")
         return left
@@ -212,61 +211,13 @@ class MarginSet:
     def refactor(self) -> bool:
         """Compute B anew; return whether that worked: of rows that are nearly dependent the old one is the better."""
         try:
-            B = inverse_of(self.K[np.ix_(self.index, self.index)], self.corner, self.kappa if self.width else 0.0)
+            B = inverse(self._system())
         except LinAlgError:
             return False
         self._B[:] = 0.0
         self._B[: self.width, : self.width] = B
         return True
 
-
-def border_of(problem: Problem, rows: Int[np.ndarray, " m"]) -> int:
-    """Return 1 if the intercept is an unknown that these rows or a penalty determine, else 0."""
-    return int(problem.has_intercept and bool(rows.size or problem.corner))
-
-
-def inverse_for(problem: Problem, rows: Int[np.ndarray, " m"]) -> Shaped[np.ndarray, "w w"]:
-    """Return the inverse of the system of some rows of a problem; raises LinAlgError if they are dependent."""
-    kappa = problem.kappa if border_of(problem, rows) else 0.0
-    return inverse_of(problem.gram[np.ix_(rows, rows)], problem.corner, kappa)
-
-
-def inverse_of(K: Shaped[np.ndarray, "m m"], corner: Number, kappa: Number) -> Shaped[np.ndarray, "w w"]:
-    """Return the inverse of the system of some rows, with the intercept's row if kappa > 0.
-
-    Its solution for the right-hand side (s, r) is, with A = (K + kappa 11')^-1, x = A 1 and g = 1'x,
-
-        b = (1'A r + (kappa g - 1) s) / p,      c = A r + kappa s x - (1 + kappa corner) b x,
-        p = (1 + kappa corner) g - corner.
-
-    Raises LinAlgError if the rows are dependent.
-    """
-    if not len(K):
-        return np.full((1, 1), 1.0 / corner, dtype=K.dtype) if corner else np.empty_like(K)
-    if K.dtype != np.float64:
-        return _bordered_inverse(K, corner, kappa)
-    A = inverse(K + kappa)
-    if not kappa:
-        return A
-    x = A.sum(axis=1)
-    g, rest = x.sum(), 1.0 + kappa * corner
-    p = rest * g - corner
-    if not p > 0.0:
-        raise LinAlgError("the rows are dependent")
-    B = np.empty_like(A, shape=(len(A) + 1, len(A) + 1))
-    B[0, 0] = (kappa * g - 1.0) / p
-    B[0, 1:] = B[1:, 0] = x / p
-    B[1:, 1:] = A - np.outer(rest / p * x, x)
-    return B
-
-
-def _bordered_inverse(K: Shaped[np.ndarray, "m m"], corner: Number, kappa: Number) -> Shaped[np.ndarray, "w w"]:
-    """Return the same in extended precision: of the system as a whole, with the border in units of the kernel."""
-    if not kappa:
-        return extended_inverse(K)
-    S = np.empty_like(K, shape=(len(K) + 1, len(K) + 1))
-    S[0, 0], S[0, 1:], S[1:, 0], S[1:, 1:] = corner * kappa**2, kappa, kappa, K
-    B = extended_inverse(S)
-    B[0] *= kappa
-    B[:, 0] *= kappa
-    return B
+    def _system(self) -> MarginSystem:
+        K, border = self.K[np.ix_(self.index, self.index)], int(self.has_b)
+        return MarginSystem(K, border, self.corner, self.kappa if border else 0.0)

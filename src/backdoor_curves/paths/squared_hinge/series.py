@@ -1,0 +1,84 @@
+"""The series of all scores about one beta: how far they hold, and where the first margin crosses 1.
+
+They are polynomials in x = tanh((tau - tau0) / 2), a column a row (`active_set` has x and tau).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float
+from numpy.polynomial.polynomial import polypow, polyroots
+from scipy.special import comb
+
+ORDER = 7
+"""Of the series in x."""
+DEGREE = 4
+"""Of the polynomials in tau that the path is stored as."""
+SERIES = 1e-11
+"""Largest last term of the series."""
+INTERPOLATION = 1e-9
+"""Largest error of a stored polynomial, in the scores."""
+SLACK = 1e-12
+"""A margin may be on the wrong side of 1 by so much: rounding alone makes no events."""
+BACK = 1e-4
+"""A margin that is on the wrong side and will be back within so little of x is where rounding has put it."""
+POWERS = np.arange(ORDER + 1)
+BERNSTEIN = comb(POWERS[:, np.newaxis], POWERS) / comb(ORDER, POWERS)
+"""From the coefficients of a polynomial to those of its Bernstein form on [0, 1], between which it stays."""
+TANH = np.array([0.0, 1.0, 0.0, -1 / 3, 0.0, 2 / 15, 0.0, -17 / 315])
+"""The series of the hyperbolic tangent, to ORDER."""
+IN_TAU = np.array([np.pad(polypow(TANH, k), (0, ORDER))[: ORDER + 1] for k in POWERS]).T
+"""From the coefficients of a series in x = tanh(s) to those of the series in s."""
+
+
+def accurate_to(f: Float[np.ndarray, "order n"]) -> float:
+    """Return the x up to which the series of the scores f and a polynomial in tau are accurate.
+
+    At Chebyshev points a polynomial of degree q in s = (tau - tau0) / 2, over a length h, is off by no more than
+    binomial(k, q + 1) h^k / 4^q for a term s^k.
+    """
+    tiny = np.finfo(float).tiny
+    # More than one term is looked at: any one may happen to be small.
+    last = max(float(np.abs(f[ORDER - 1 :]).max()), tiny)
+    higher = np.abs(IN_TAU[DEGREE + 1 :] @ f).max(axis=1) + tiny
+    k = POWERS[DEGREE + 1 :]
+    h = (INTERPOLATION * 4.0**DEGREE / (higher * comb(k, DEGREE + 1))) ** (1.0 / k)
+    return min((SERIES / last) ** (1.0 / ORDER), float(np.tanh(h.min())), 0.5)
+
+
+def first_crossing(R: Float[np.ndarray, "order n"], limit: float) -> tuple[float, int | None]:
+    """Return the first x in [0, limit] at which one of the polynomials becomes negative, and which; or (limit, None).
+
+    A polynomial all of whose Bernstein coefficients on [0, x] are positive has no root there.
+    """
+    start, slope = R[0], R[1]
+    room = np.maximum(start + SLACK, 0.0)
+    if (now := np.flatnonzero((room == 0.0) & (start + SLACK + BACK * slope < 0.0))).size:
+        return 0.0, int(now[0])
+    R = np.vstack([room, R[1:]])
+    falling = slope < 0.0
+    reach = min(1.1 * float((room[falling] / -slope[falling]).min(initial=np.inf)), limit)
+    while True:
+        candidates = np.flatnonzero(((BERNSTEIN * reach**POWERS) @ R).min(axis=0) < 0.0)
+        roots = [_first_root(R[:, i].copy(), reach) for i in candidates]
+        if roots and min(roots) <= reach:
+            return min(roots), int(candidates[np.argmin(roots)])
+        if reach == limit:
+            return limit, None
+        reach = min(4.0 * reach, limit)
+
+
+def _first_root(p: Float[np.ndarray, " order"], reach: float) -> float:
+    """Return the first root of a polynomial in (0, reach], or infinity."""
+    x, slopes = p[0] / -p[1] if p[1] < 0.0 else reach, p[1:] * POWERS[1:]
+    for _ in range(8):
+        powers = x**POWERS
+        step = (p @ powers) / (slopes @ powers[:-1] or 1.0)
+        x -= step
+        if not 0.0 < x <= 2.0 * reach or abs(step) <= 1e-15 * x:
+            break
+    if 0.0 < x <= reach and abs(step) <= 1e-12 * x and (BERNSTEIN @ (p * (x * (1.0 - 1e-9)) ** POWERS)).min() >= 0.0:
+        return float(x)
+    roots = polyroots(p * reach**POWERS)
+    real = roots.real[(np.abs(roots.imag) < 1e-8) & (roots.real > 0.0) & (roots.real <= 1.0)]
+    return float(reach * real.min(initial=np.inf))

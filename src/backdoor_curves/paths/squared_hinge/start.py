@@ -1,0 +1,97 @@
+"""Where a squared hinge's path begins: the optimum of the clean rows, from liblinear, made exact by Newton's method."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+from jaxtyping import Bool, Float
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.svm import LinearSVC
+
+from backdoor_curves.paths.base import PathError
+from backdoor_curves.paths.squared_hinge.active_set import Point
+from backdoor_curves.paths.squared_hinge.problem import Problem, gradient, inverse_hessian
+from backdoor_curves.paths.squared_hinge.series import SLACK
+
+LIBLINEAR_STEPS = 30
+"""Steps after which liblinear stops: at large C it would take seconds for what a few Newton steps then do."""
+NEWTON_STEPS = 500
+"""Steps of Newton's method after which an optimum counts as out of reach."""
+
+
+def start(problem: Problem) -> tuple[Point, float]:
+    """Return the optimum of the clean rows, and the scale: 1 over a bound on the poles of the path there."""
+    clean = problem.du == 0.0
+    w, active_clean = optimum(problem.Z[clean], problem.y[clean], problem.u0[clean])
+    active = problem.y * (problem.Z @ w) < 1.0
+    active[clean] = active_clean
+    P, A = active & ~clean, active & clean
+    Z = problem.Z[P]
+    columns = inverse_hessian(problem.Z[A], problem.u0[A])(Z.T)
+    trace = float((2.0 * problem.du[P]) @ np.einsum("mr,rm->m", Z, columns))
+    return Point(0.0, w, w, active), 1.0 / trace if trace > 0.0 else 1.0
+
+
+def optimum(
+    Z: Float[np.ndarray, "n r"], y: Float[np.ndarray, " n"], u: Float[np.ndarray, " n"]
+) -> tuple[Float[np.ndarray, " r"], Bool[np.ndarray, " n"]]:
+    """Return the optimum at fixed weights > 0 and its active rows: Newton's method with an exact line search.
+
+    Each step solves the quadratic of the rows that are active; where they stay the same it is done.
+    """
+    w = _liblinear(Z, y, u)
+    f = Z @ w
+    active = y * f < 1.0
+    for _ in range(NEWTON_STEPS):
+        on, step = Z[active], np.zeros(len(w))
+        inverse, weights = inverse_hessian(on, u[active]), u[active]
+        for _ in range(2):
+            step -= inverse(gradient(on, y[active], weights, w + step))
+        along = Z @ step
+        share = _line_search(w, step, 1.0 - y * f, y * along, u)
+        w = w + share * step
+        f = Z @ w
+        before, active = active, y * f < 1.0
+        if share == 1.0 and (np.abs(1.0 - y * f)[active != before] <= SLACK).all():
+            return w, before
+    raise PathError(f"Newton's method did not find the optimum of {len(y)} rows; raise lambda or rescale the features")
+
+
+def _liblinear(
+    Z: Float[np.ndarray, "n r"], y: Float[np.ndarray, " n"], u: Float[np.ndarray, " n"]
+) -> Float[np.ndarray, " r"]:
+    """Return w near the optimum; what tolerance is asked for does not matter."""
+    if Z.shape[1] == 0 or len(np.unique(y)) < 2:
+        return np.zeros(Z.shape[1])
+    fit = LinearSVC(C=float(u.max()), dual=False, fit_intercept=False, max_iter=LIBLINEAR_STEPS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return np.asarray(fit.fit(Z, y, sample_weight=u / u.max()).coef_[0])
+
+
+def _line_search(
+    w: Float[np.ndarray, " r"],
+    step: Float[np.ndarray, " r"],
+    slack: Float[np.ndarray, " n"],
+    along: Float[np.ndarray, " n"],
+    u: Float[np.ndarray, " n"],
+) -> float:
+    """Return the share t of a step that minimises P(w + t step); 1 if no row changes its side before 1.
+
+    The slope over t is a + b t where a row stays on its side, and its pieces are joined at t = slack / along.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        crossing = slack / along
+    rows = np.flatnonzero((crossing > 0.0) & np.isfinite(crossing))
+    rows = rows[np.argsort(crossing[rows])]
+    on = slack > 0.0
+    a = float(w @ step) - 2.0 * float(u[on] @ (slack[on] * along[on]))
+    b = float(step @ step) + 2.0 * float(u[on] @ along[on] ** 2)
+    sign = np.where(on[rows], -1.0, 1.0)
+    a_after = a - np.append(0.0, np.cumsum(2.0 * sign * u[rows] * slack[rows] * along[rows]))
+    b_after = b + np.append(0.0, np.cumsum(2.0 * sign * u[rows] * along[rows] ** 2))
+    root = -a_after / np.maximum(b_after, np.finfo(float).tiny)
+    first = int(np.argmax(root <= np.append(crossing[rows], np.inf)))
+    # Before the first crossing the step is Newton's own and its share is 1, but for rounding.
+    return 1.0 if first == 0 else max(float(root[first]), float(crossing[rows[first - 1]]))
