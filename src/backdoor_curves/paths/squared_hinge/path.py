@@ -75,7 +75,7 @@ def squared_hinge_path(
     scaling : float
         s >= 0, the constant column of the penalised intercept; 0 for none.
     space : Features or GramFactor, optional
-        The coordinates of X, where they are at hand (see `paths.coordinates`).
+        The coordinates of X, where they are at hand (see `paths.linalg.coordinates`).
 
     Returns
     -------

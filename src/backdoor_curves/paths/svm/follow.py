@@ -1,7 +1,7 @@
 """Support vector machines with the hinge loss: the exact beta-path, for any kernel.
 
 The optimum is piecewise linear in beta; `dual` has the equations and `homotopy` follows it from knot to knot. Here a
-path is attempted, in one way after the other, and proven before it is returned as a record (`svm_record`).
+path is attempted, in one way after the other, and proven before it is returned as a record (`path`).
 """
 
 from __future__ import annotations
