@@ -84,7 +84,7 @@ def test_layers_are_the_folders_and_modules_of_the_root():
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_files_and_folders_in_backticks_are_there(page):
-    """By the end of their path: `study/file/` and `sqlite.py` are enough. Walks say ", new" behind one to be written."""
+    """By the end of their path: `study/file/` is enough. What a walk has yet to write has ", new" behind it."""
     assert [place for place in PLACE.findall(page.read_text(encoding="utf-8")) if not is_there(place)] == []
 
 
