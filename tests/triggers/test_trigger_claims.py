@@ -224,7 +224,7 @@ CLAIMS: tuple[Callable[[Case], None], ...] = (
 
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.__name__)
-def test_every_trigger(claim, name):
+def test_a_trigger_meets_the_claim(claim, name):
     """Each claim of each trigger of the table."""
     claim(CASES[name])
 
