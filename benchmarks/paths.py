@@ -27,6 +27,7 @@ from sklearn.svm import SVC, LinearSVC
 import backdoor_curves as bc
 from backdoor_curves.data.samples import join
 from backdoor_curves.kernels import functions as kernels
+from backdoor_curves.paths.intercept import FREE, penalised
 from backdoor_curves.paths.logistic import logistic_path
 from backdoor_curves.paths.ridge import ridge_path
 from backdoor_curves.paths.squared_hinge.path import squared_hinge_path
@@ -34,6 +35,8 @@ from backdoor_curves.paths.svm.follow import svm_path
 from backdoor_curves.poisoning import paper_protocol as protocol
 
 BETAS = protocol.BETAS
+LIBLINEAR = penalised(1.0)
+"""The intercept of LinearSVC, and of logistic regression by liblinear."""
 Scores = np.ndarray
 """Scores of both test sets, a row for each of the 20 betas."""
 
@@ -136,7 +139,7 @@ def linear_svm_case(rows: Rows, name: str, C: float) -> Case:
     """Return LinearSVC with the hinge loss."""
     return Case(
         f"{name}, C {C:g}",
-        lambda: svm_path(rows.X, rows.y, *rows.bounds(C), kernels.linear, 1.0).scores(rows.tests, BETAS),
+        lambda: svm_path(rows.X, rows.y, *rows.bounds(C), kernels.linear, LIBLINEAR).scores(rows.tests, BETAS),
         lambda: refits(rows, LinearSVC(C=C, loss="hinge", random_state=0)),
         None,
         lambda: refits(rows, LinearSVC(C=C, loss="hinge", random_state=0, tol=1e-7, max_iter=20_000)),
@@ -148,7 +151,7 @@ def squared_hinge_case(rows: Rows, C: float) -> Case:
     """Return LinearSVC with its default loss."""
     return Case(
         f"LinearSVC, squared hinge, C {C:g}",
-        lambda: squared_hinge_path(rows.X, rows.y, *rows.bounds(C), 1.0).scores(rows.tests, BETAS),
+        lambda: squared_hinge_path(rows.X, rows.y, *rows.bounds(C), LIBLINEAR).scores(rows.tests, BETAS),
         lambda: refits(rows, LinearSVC(C=C, random_state=0)),
         None,
         lambda: refits(rows, LinearSVC(C=C, dual=False, tol=1e-9, max_iter=10_000)),
@@ -160,7 +163,7 @@ def logistic_case(rows: Rows, name: str, C: float) -> Case:
     """Return logistic regression by liblinear."""
     return Case(
         f"{name}, C {C:g}",
-        lambda: logistic_path(rows.X, rows.y, *rows.bounds(C), 1.0).scores(rows.tests, BETAS),
+        lambda: logistic_path(rows.X, rows.y, *rows.bounds(C), LIBLINEAR).scores(rows.tests, BETAS),
         lambda: refits(rows, LogisticRegression(C=C, solver="liblinear")),
         None,
         lambda: refits(rows, LogisticRegression(C=C, solver="liblinear", tol=1e-10, max_iter=100_000)),
@@ -175,7 +178,7 @@ def ridge_case(rows: Rows, name: str, alpha: float) -> Case:
         parts = [
             (rows.X[part], rows.y[part, np.newaxis], np.ones(part.sum())) for part in (~rows.is_poison, rows.is_poison)
         ]
-        return ridge_path(*parts, alpha=alpha, intercept="free").scores(rows.tests, BETAS)
+        return ridge_path(*parts, alpha=alpha, intercept=FREE).scores(rows.tests, BETAS)
 
     fits = lambda: refits(rows, RidgeClassifier(alpha=alpha))  # noqa: E731
     return Case(f"{name}, alpha {alpha:g}", path, fits, None, fits, "the same fits")

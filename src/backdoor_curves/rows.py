@@ -30,6 +30,16 @@ def take_rows(X: Rows, rows: Int[np.ndarray, " k"]) -> Rows:
     return X[rows] if hasattr(X, "shape") else [X[i] for i in rows]
 
 
+def as_floats(X: Rows) -> Rows:
+    """Return rows in double precision: an array, or CSR with each entry once and none of them 0."""
+    if not sp.issparse(X):
+        return np.asarray(X, dtype=float)
+    X = sp.csr_array(X, dtype=float, copy=True)
+    X.sum_duplicates()
+    X.eliminate_zeros()
+    return X
+
+
 def same_kind(first: Rows, second: Rows) -> bool:
     """Return whether both are arrays (memory-mapped ones too), both sparse, or else of one type."""
     both = (first, second)

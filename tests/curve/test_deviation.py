@@ -29,7 +29,7 @@ def expected(W):
 def test_linear_learners_deviate_in_their_coefficients(estimator):
     """The intercept left out, penalised or not."""
     curve = bc.backdoor_learning_curve(estimator, problem())
-    rho, nu = expected(curve.path.parameters(BETAS)[0])
+    rho, nu = expected(curve.path.parameters(BETAS).coef[..., 0])
     np.testing.assert_allclose(curve.norm(BETAS), rho, rtol=1e-8)
     np.testing.assert_allclose(curve.angle(BETAS), nu, atol=1e-8)
 
@@ -37,7 +37,7 @@ def test_linear_learners_deviate_in_their_coefficients(estimator):
 def test_classes_count_together():
     """Frobenius' norm and product of the K columns."""
     curve = bc.backdoor_learning_curve(RidgeClassifier(), problem(3))
-    rho, nu = expected(curve.path.parameters(BETAS)[0].reshape(len(BETAS), -1))
+    rho, nu = expected(curve.path.parameters(BETAS).coef.reshape(len(BETAS), -1))
     np.testing.assert_allclose(curve.norm(BETAS), rho, rtol=1e-10)
     np.testing.assert_allclose(curve.angle(BETAS), nu, atol=1e-10)
 

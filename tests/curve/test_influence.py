@@ -1,8 +1,9 @@
 """Influences, against fits with the weight of one single row moved; each learner's fit is another than the path's."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
@@ -12,9 +13,10 @@ from sklearn.svm import SVC, LinearSVC
 import backdoor_curves as bc
 from backdoor_curves.curve.influence import poison_ranking, self_influence
 from backdoor_curves.data.samples import join
+from backdoor_curves.paths.intercept import FREE, penalised
 from backdoor_curves.paths.ridge import RidgePath
-from reference.interior_point import solve as solve_svm
-from reference.logistic_newton import optimum as solve_logistic
+from backdoor_curves.paths.ridge import path as ridge_record
+from reference import independent_fits as fits
 
 C, GAMMA, ALPHA = 0.7, 0.4, 0.8
 
@@ -23,38 +25,8 @@ def rbf(A, B):
     return np.exp(-GAMMA * ((A[:, np.newaxis] - B) ** 2).sum(-1))
 
 
-def hinge_scores(kernel, free):
-    def scores(X, y, weights, rows):
-        shift = 0.0 if free else 1.0
-        best = solve_svm(kernel(X, X) + shift, y, C * weights, free)
-        return best.offsets(kernel(X, rows) + shift) + best.intercept
-
-    return scores
-
-
-def logistic_scores(scaling):
-    return lambda X, y, weights, rows: np.asarray(solve_logistic(X, y, C * weights, scaling).scores(rows), dtype=float)
-
-
-def ridge_scores(X, y, weights, rows):
-    Z, R = np.column_stack([X, np.ones(len(X))]), np.diag([*np.full(X.shape[1], ALPHA), 0.0])
-    u = np.linalg.solve((Z.T * weights) @ Z + R, Z.T @ (weights * y))
-    return np.column_stack([rows, np.ones(len(rows))]) @ u
-
-
-def squared_hinge_scores(X, y, weights, rows):
-    Z = np.column_stack([X, np.ones(len(X))])
-
-    def objective(w):
-        slack = np.maximum(0, 1 - y * (Z @ w))
-        return w @ w / 2 + C * weights @ slack**2, w - 2 * C * Z.T @ (weights * y * slack)
-
-    w = minimize(objective, np.zeros(Z.shape[1]), jac=True, method="BFGS", options={"gtol": 1e-8}).x
-    for _ in range(5):  # Newton's method ends on the exact optimum
-        on = y * (Z @ w) < 1
-        H = np.eye(len(w)) + 2 * C * (Z[on].T * weights[on]) @ Z[on]
-        w = np.linalg.solve(H, 2 * C * Z[on].T @ (weights[on] * y[on]))
-    return np.column_stack([rows, np.ones(len(rows))]) @ w
+def inner(A, B):
+    return A @ B.T
 
 
 HINGE, LOGISTIC, SQUARED, SQUARED_HINGE = (
@@ -65,17 +37,17 @@ HINGE, LOGISTIC, SQUARED, SQUARED_HINGE = (
 )
 
 LEARNERS = {
-    "ridge": (RidgeClassifier(alpha=ALPHA), ridge_scores, SQUARED),
-    "logistic": (LogisticRegression(C=C), logistic_scores(None), LOGISTIC),
-    "logistic, penalised intercept": (LogisticRegression(C=C, solver="liblinear"), logistic_scores(1.0), LOGISTIC),
-    "linear SVM": (SVC(C=C, kernel="linear"), hinge_scores(lambda A, B: A @ B.T, True), HINGE),
-    "linear SVM, penalised intercept": (
-        LinearSVC(C=C, loss="hinge"),
-        hinge_scores(lambda A, B: A @ B.T, False),
-        HINGE,
+    "ridge": (RidgeClassifier(alpha=ALPHA), fits.ridge(ALPHA), SQUARED),
+    "logistic": (LogisticRegression(C=C), fits.logistic(C, FREE), LOGISTIC),
+    "logistic, penalised intercept": (
+        LogisticRegression(C=C, solver="liblinear"),
+        fits.logistic(C, penalised(1.0)),
+        LOGISTIC,
     ),
-    "RBF SVM": (SVC(C=C, gamma=GAMMA), hinge_scores(rbf, True), HINGE),
-    "squared hinge": (LinearSVC(C=C), squared_hinge_scores, SQUARED_HINGE),
+    "linear SVM": (SVC(C=C, kernel="linear"), fits.hinge(C, inner, free=True), HINGE),
+    "linear SVM, penalised intercept": (LinearSVC(C=C, loss="hinge"), fits.hinge(C, inner, free=False), HINGE),
+    "RBF SVM": (SVC(C=C, gamma=GAMMA), fits.hinge(C, rbf, free=True), HINGE),
+    "squared hinge": (LinearSVC(C=C), fits.squared_hinge(C), SQUARED_HINGE),
 }
 
 
@@ -99,7 +71,7 @@ def moved(data, scores, loss, beta, i, h):
     X, y, rows, targets = signed(data)
     weights = np.where(data.is_poison, beta, 1.0)
     weights[i] += h
-    return loss(targets * scores(X, y, weights, rows))
+    return loss(targets * scores(X, y[:, np.newaxis], weights, rows)[:, 0])
 
 
 def by_fits(data, scores, loss, beta, i, h):
@@ -144,22 +116,19 @@ def margins_of(data, estimator, beta):
 @pytest.mark.parametrize("wrong", ["lambda doubled", "penalty added", "mean for sum"])
 def test_a_wrong_formula_would_not_pass(wrong, monkeypatch):
     """The mistakes of the published column, put into ridge one by one: both comparisons see each."""
-    right = RidgePath.response
+    through, right = ridge_record.influence_through, RidgePath.response
 
     def response(self, beta):
-        there = right(self, beta)
-        pulls, coupling = there.pulls, there.coupling
-        if wrong == "lambda doubled":
-            system = type(self.system)(self.system.clean, self.system.poison, 2 * self.system.alpha, self.system.free)
-            other = type(self)(**{**self.__dict__, "system": system})
-            coupling = right(other, beta).coupling
-        elif wrong == "penalty added":
-            pulls = pulls + 2.0 * ALPHA * np.linalg.norm(self.parameters(np.array([beta]))[0])
-        else:
-            pulls = pulls / len(pulls)
-        return type(there)(beta, there.motion, there.rows, pulls, coupling)
+        system = type(self.system)(self.system.clean, self.system.poison, 2 * self.system.alpha, self.system.free)
+        other = right(type(self)(**{**self.__dict__, "system": system}), beta)
+        return replace(right(self, beta), influence=other.influence)
 
-    monkeypatch.setattr(RidgePath, "response", response)
+    if wrong == "lambda doubled":
+        monkeypatch.setattr(RidgePath, "response", response)
+    elif wrong == "penalty added":
+        monkeypatch.setattr(ridge_record, "influence_through", lambda G, q: through(G, q + 2.0 * ALPHA))
+    else:
+        monkeypatch.setattr(ridge_record, "influence_through", lambda G, q: through(G, q / len(q)))
     with pytest.raises(AssertionError):
         test_an_influence_is_what_fits_with_one_row_weighted_otherwise_say("ridge", 0.0)
     with pytest.raises(AssertionError):
@@ -360,7 +329,7 @@ def test_self_influence_has_the_victims_order():
     def loss(h):
         weights = np.ones(len(y))
         weights[i] += h
-        return SQUARED(y[i] * ridge_scores(X, y, weights, X[[i]]))[0]
+        return SQUARED(y[i] * fits.ridge(ALPHA)(X, y[:, np.newaxis], weights, X[[i]]))[0, 0]
 
     assert own[i] == pytest.approx((loss(1e-5) - loss(-1e-5)) / 2e-5, rel=1e-6)
 

@@ -42,8 +42,7 @@ def test_a_line_is_rho_over_nu():
     """By the coefficients themselves: an independent road, for a ridge classifier."""
     curve = ridge()
     (line,) = Display.from_curves(curve).lines_
-    (scores,) = (curve.path.parameters(np.array([0.0, 0.5, 1.0]))[0],)
-    w = scores.reshape(3, -1)
+    w = curve.path.parameters(np.array([0.0, 0.5, 1.0])).coef.reshape(3, -1)
     rho = np.linalg.norm(w, axis=1)
     nu = (1 - w @ w[0] / rho / rho[0]) / 2
     for x, y in zip(nu, rho, strict=True):

@@ -37,9 +37,9 @@ from sklearn.tree import DecisionTreeClassifier
 
 import backdoor_curves as bc
 from backdoor_curves.data.samples import join
-from backdoor_curves.kernels import memory
-from backdoor_curves.learners import follow as following
-from backdoor_curves.learners.learner import read_learner
+from backdoor_curves.kernels import by_name, memory
+from backdoor_curves.learners.exact import svc
+from backdoor_curves.learners.reading import read_learner
 from backdoor_curves.paths.base import PathError
 from backdoor_curves.paths.svm.path import NotOptimalError
 
@@ -352,7 +352,7 @@ def test_parameters_that_no_fit_would_take_are_refused(estimator, fragment):
 def test_a_kernel_matrix_that_would_not_fit_is_refused_before_it_is_computed(estimator, monkeypatch):
     """Not after an hour, and not by the system."""
     monkeypatch.setattr(memory, "available_memory", lambda: 1000.0)
-    monkeypatch.setattr(following, "kernel_of", lambda _: pytest.fail("the kernel was asked for"))
+    monkeypatch.setattr(by_name, "_as_floats", lambda *_: pytest.fail("the kernel was asked for"))
     with pytest.raises(MemoryError, match=r'90 training rows needs .* GiB, .* draw fewer rows or pass method="refit"'):
         bc.backdoor_learning_curve(estimator, poisoned())
 
@@ -363,7 +363,7 @@ def test_a_path_that_cannot_be_followed_is_an_error_that_says_what_to_do(monkeyp
     def lost(*_):
         raise NotOptimalError("the path is off by 1e-03 at beta = 0.5; raise lambda")
 
-    monkeypatch.setattr(following, "svm_path", lost)
+    monkeypatch.setattr(svc, "svm_path", lost)
     with pytest.raises(PathError, match=r'off by 1e-03 at beta = 0.5; raise lambda; or pass method="refit"'):
         bc.backdoor_learning_curve(SVC(), poisoned())
 

@@ -118,12 +118,14 @@ def test_a_path_on_its_plateau_is_reused_for_a_smaller_c_and_only_then(rows):
         path = shared.svm_path(rows, y, *bounds(C), kernel)
         fresh = svm_path(rows, y, *bounds(C), kernel)
         np.testing.assert_allclose(path.scores(rows, betas), fresh.scores(rows, betas), atol=1e-8)
-        for ours, theirs in zip(path.motion(rows, betas), fresh.motion(rows, betas), strict=True):
-            np.testing.assert_allclose(ours, theirs, atol=1e-6 * np.abs(theirs).max())
+        ours, theirs = (each.tangent(rows, betas) for each in (path, fresh))
+        np.testing.assert_allclose(ours.scores, theirs.scores, atol=1e-6 * np.abs(theirs.scores).max())
+        np.testing.assert_allclose(ours.rates, theirs.rates, atol=1e-6 * np.abs(theirs.rates).max())
         # What single rows do is in the units of the new bounds, not of those of the path that was kept.
-        ours, theirs = (each.response(0.2) for each in (path, fresh))
-        np.testing.assert_array_equal(ours.rows, theirs.rows)
-        np.testing.assert_allclose(ours.pulls, theirs.pulls, rtol=1e-12)
+        there, again = (each.response(0.2) for each in (path, fresh))
+        np.testing.assert_array_equal(there.rows, again.rows)
+        mine, its = (each.influence(rows, np.ones((len(rows), 1))) for each in (there, again))
+        np.testing.assert_allclose(mine, its, atol=1e-9 * np.abs(its).max(initial=0.0))
     assert largest.rescaled(*bounds(2.0 * clean_duals)) is not None
     assert largest.rescaled(*bounds(0.3)) is None
     assert largest.rescaled(*bounds(2e4)) is None

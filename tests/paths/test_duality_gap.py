@@ -7,23 +7,25 @@ import numpy as np
 import pytest
 
 from backdoor_curves.kernels.functions import linear, rbf
+from backdoor_curves.paths.intercept import FREE, NONE, penalised
 from backdoor_curves.paths.svm import duality_gap as optimality
 from backdoor_curves.paths.svm.dual import Problem
 from backdoor_curves.paths.svm.duality_gap import Family
 from backdoor_curves.paths.svm.follow import svm_path
 
 KERNELS = pytest.mark.parametrize(
-    ("kernel", "scaling"), [(linear, 1.0), (linear, None), (linear, 0.0), (partial(rbf, gamma=0.3), None)]
+    ("kernel", "intercept"),
+    [(linear, penalised(1.0)), (linear, FREE), (linear, NONE), (partial(rbf, gamma=0.3), FREE)],
 )
 
 
-def a_path(kernel, scaling, C=0.1, n=200):
+def a_path(kernel, intercept, C=0.1, n=200):
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(n, 3)), np.where(np.arange(n) % 2, 1.0, -1.0)
     X[:, 0] += y
     poison = np.arange(n) >= n - 30
     X[poison, 2] += 3.0
-    return svm_path(X, y, np.where(poison, 0.0, C), np.where(poison, C, 0.0), kernel, scaling)
+    return svm_path(X, y, np.where(poison, 0.0, C), np.where(poison, C, 0.0), kernel, intercept)
 
 
 def seen_directly(family, monkeypatch):
@@ -36,9 +38,9 @@ def seen_directly(family, monkeypatch):
 
 @KERNELS
 @pytest.mark.parametrize("C", [0.1, 1.0, 10.0])
-def test_gaps_and_inner_products_do_not_depend_on_what_is_settled(kernel, scaling, C, monkeypatch):
+def test_gaps_and_inner_products_do_not_depend_on_what_is_settled(kernel, intercept, C, monkeypatch):
     """Neither at the optimum nor beside it, where the gap is 1e-5 to 1e-3."""
-    family = a_path(kernel, scaling, C)._all
+    family = a_path(kernel, intercept, C)._all
     assert len(family.betas) > optimality.FEW
     off = replace(family, A=family.A * 0.97)
     for solutions in (family, off):
@@ -55,9 +57,9 @@ def test_gaps_and_inner_products_do_not_depend_on_what_is_settled(kernel, scalin
 
 
 @KERNELS
-def test_a_settled_row_is_on_its_side_at_every_node(kernel, scaling):
+def test_a_settled_row_is_on_its_side_at_every_node(kernel, intercept):
     """As double precision has it; and some rows of either kind are settled."""
-    path = a_path(kernel, scaling)
+    path = a_path(kernel, intercept)
     family, problem = path._all, path.problem
     settled = np.setdiff1d(np.arange(len(problem.y)), family.settled.others)
     margins = problem.y * (path.nodal_duals * problem.y @ problem.gram + family.b[:, np.newaxis])
@@ -69,9 +71,9 @@ def test_a_settled_row_is_on_its_side_at_every_node(kernel, scaling):
 
 
 @KERNELS
-def test_a_row_that_fails_at_one_node_is_not_settled(kernel, scaling, monkeypatch):
+def test_a_row_that_fails_at_one_node_is_not_settled(kernel, intercept, monkeypatch):
     """The intercept of one solution moved by the distance of a row, and by 1e-4 more: its condition fails there."""
-    family = a_path(kernel, scaling)._all
+    family = a_path(kernel, intercept)._all
     problem, k = family.problem, len(family.betas) // 2
     margins = problem.y * (family.duals()[k] * problem.y @ problem.gram + family.b[k])
     settled = np.setdiff1d(np.arange(len(problem.y)), family.settled.others)
@@ -87,7 +89,7 @@ def test_a_row_that_fails_at_one_node_is_not_settled(kernel, scaling, monkeypatc
 
 def test_the_bound_is_what_keeps_doubtful_rows(monkeypatch):
     """A row 1e-7 from its margin: single precision cannot tell, and would settle it without its bound."""
-    family = a_path(linear, 1.0)._all
+    family = a_path(linear, penalised(1.0))._all
     problem, k = family.problem, len(family.betas) // 2
     margins = problem.y * (family.duals() * problem.y @ problem.gram + family.b[:, np.newaxis])
     beyond = np.setdiff1d(np.arange(len(problem.y)), np.append(family.moving, np.flatnonzero(family.at_bound)))
@@ -104,7 +106,7 @@ def test_kernels_beyond_single_precision_settle_nothing():
     K = np.diag([1e39, 1.0, 4e39])
     K[0, 2] = K[2, 0] = 1e39
     K[1, 2] = K[2, 1] = -3.0
-    problem = Problem(K, np.ones(3), np.ones(3), np.zeros(3), 0.0)
+    problem = Problem(K, np.ones(3), np.ones(3), np.zeros(3), NONE)
     for k in (optimality.FEW, optimality.FEW + 4):
         A, betas = np.tile([1e-39, 1.0], (k, 1)), np.linspace(0.0, 1.0, k)
         family = Family(problem, betas, np.zeros(k), np.array([0, 1]), A, np.zeros(3, dtype=bool))

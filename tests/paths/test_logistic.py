@@ -11,6 +11,7 @@ from sklearn.linear_model import LogisticRegression
 
 from backdoor_curves.curve.deviation import cosines, norms
 from backdoor_curves.paths.base import PathError
+from backdoor_curves.paths.intercept import FREE, NONE, penalised
 from backdoor_curves.paths.linalg.coordinates import coordinates
 from backdoor_curves.paths.logistic import anchors, logistic_path
 from backdoor_curves.paths.logistic import path as path_module
@@ -19,8 +20,7 @@ from backdoor_curves.paths.logistic.problem import Factor, Problem, newton
 from reference.logistic_newton import objective, optimum, penalty, score_derivatives, with_column
 
 BETAS = np.array([0.0, 1e-6, 1e-3, 0.04, 0.3, 0.77, 1.0])
-SCALINGS = (None, 1.0, 3.0, 0.0)
-"""A free intercept, two penalised ones, none."""
+INTERCEPTS = (FREE, penalised(1.0), penalised(3.0), NONE)
 
 
 def problem(rng, n, d, *, apart=1.0, noise=0.1, integer=False, repeated=0, rate=0.2):
@@ -47,8 +47,8 @@ def weights(poison, C):
     return np.where(poison, 0.0, C), np.where(poison, C, 0.0)
 
 
-def optima(X, y, u0, du, scaling, betas):
-    return [optimum(X, y, u0 + beta * du, scaling) for beta in betas]
+def optima(X, y, u0, du, intercept, betas):
+    return [optimum(X, y, u0 + beta * du, intercept) for beta in betas]
 
 
 def errors(path, X, best, betas):
@@ -57,35 +57,36 @@ def errors(path, X, best, betas):
     return np.abs(path.scores(X, betas) - truth).max(axis=1).astype(float)
 
 
-def check(path, X, y, u0, du, scaling, tolerance, betas=BETAS):
+def check(path, X, y, u0, du, intercept, tolerance, betas=BETAS):
     """Scores are within the tolerance, and no bound is below what it bounds. Return the scores' bounds over errors.
 
     What the oracle says it is off by itself, some 1e-17, is all that is allowed.
     """
-    best = optima(X, y, u0, du, scaling, betas)
+    best = optima(X, y, u0, du, intercept, betas)
     error, certificate = errors(path, X, best, betas), path.certificate(betas, [X])
     assert error.max() <= tolerance
     assert (error <= certificate.score_bound + np.array([each.error for each in best])).all()
-    Z = with_column(X, scaling).astype(np.longdouble)
-    R = penalty(Z.shape[1], scaling)
-    coef, intercept = path.parameters(betas)
+    Z = with_column(X, intercept).astype(np.longdouble)
+    R = penalty(Z.shape[1], intercept)
+    at = path.parameters(betas)
+    coef, b = at.coef[..., 0], at.intercept[:, 0]
     for i, beta in enumerate(betas):
-        own = [] if scaling == 0.0 else [intercept[i] / (scaling or 1.0)]
+        own = [b[i] / s for s in intercept.column]
         value = objective(Z, R, y, u0 + beta * du, np.append(coef[i], own).astype(np.longdouble))
         assert value - best[i].objective <= certificate.objective_gap[i] * value
     return certificate.score_bound / np.maximum(error, 1e-17)
 
 
-@pytest.mark.parametrize("scaling", SCALINGS)
+@pytest.mark.parametrize("intercept", INTERCEPTS, ids=str)
 @pytest.mark.parametrize("C", [1e-6, 1e-3, 1.0, 100.0, 1e4])
-def test_scores_are_those_of_newtons_method_to_the_tolerance(C, scaling):
+def test_scores_are_those_of_newtons_method_to_the_tolerance(C, intercept):
     """The promise, from where the penalty decides alone to where it hardly counts."""
     rng = np.random.default_rng(0)
     X, y, poison = problem(rng, 150, 6)
     u0, du = weights(poison, C)
     betas = np.concatenate([BETAS, rng.random(4)])
     for tolerance in (1e-4, 1e-6, 1e-8):
-        check(logistic_path(X, y, u0, du, scaling, tolerance), X, y, u0, du, scaling, tolerance, betas)
+        check(logistic_path(X, y, u0, du, intercept, tolerance), X, y, u0, du, intercept, tolerance, betas)
 
 
 def separable(rng):
@@ -178,17 +179,17 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("scaling", SCALINGS)
+@pytest.mark.parametrize("intercept", INTERCEPTS, ids=str)
 @pytest.mark.parametrize("case", CASES)
-def test_special_problems_are_followed_and_certified(case, scaling):
+def test_special_problems_are_followed_and_certified(case, intercept):
     """Each has a way of its own through the linear algebra, or nothing to follow."""
     X, y, u0, du = case(np.random.default_rng(1))
-    check(logistic_path(X, y, u0, du, scaling), X, y, u0, du, scaling, 1e-6)
+    check(logistic_path(X, y, u0, du, intercept), X, y, u0, du, intercept, 1e-6)
 
 
-@pytest.mark.parametrize("scaling", [1.0, 0.0])
+@pytest.mark.parametrize("intercept", [penalised(1.0), NONE], ids=str)
 @pytest.mark.parametrize("who", ["no clean rows", "one class", "no features"])
-def test_with_a_penalised_intercept_little_is_needed(who, scaling):
+def test_with_a_penalised_intercept_little_is_needed(who, intercept):
     """P is strongly convex, so that there is an optimum whatever the rows."""
     X, y, poison = problem(np.random.default_rng(2), 30, 3)
     if who == "no clean rows":
@@ -198,7 +199,7 @@ def test_with_a_penalised_intercept_little_is_needed(who, scaling):
     else:
         X[:] = 0.0
     u0, du = weights(poison, 1.0)
-    check(logistic_path(X, y, u0, du, scaling), X, y, u0, du, scaling, 1e-6)
+    check(logistic_path(X, y, u0, du, intercept), X, y, u0, du, intercept, 1e-6)
 
 
 def test_one_class_and_a_free_intercept_have_no_optimum():
@@ -240,31 +241,32 @@ def test_coordinates_at_hand_are_used():
     np.testing.assert_array_equal(path.scores(X, BETAS), logistic_path(X, y, u0, du).scores(X, BETAS))
 
 
-@pytest.mark.parametrize("scaling", SCALINGS)
+@pytest.mark.parametrize("intercept", INTERCEPTS, ids=str)
 @pytest.mark.parametrize("d", [6, 200])
-def test_scores_are_those_of_the_parameters(d, scaling):
+def test_scores_are_those_of_the_parameters(d, intercept):
     """f = X coef + intercept, at the nodes and between them."""
     rng = np.random.default_rng(7)
     X, y, poison = problem(rng, 100, d)
-    path = logistic_path(X, y, *weights(poison, 1.0), scaling)
+    path = logistic_path(X, y, *weights(poison, 1.0), intercept)
     rows = rng.standard_normal((20, d))
     for betas, scores in (
         (BETAS, path.scores(rows, BETAS)),
         (path.interpolant.nodes, path.nodal_scores(rows)[:, :, 0]),
     ):
-        coef, intercept = path.parameters(betas)
-        np.testing.assert_allclose(scores, coef @ rows.T + intercept[:, np.newaxis], atol=1e-12)
-    assert (scaling == 0.0) == (not intercept.any())
+        at = path.parameters(betas)
+        coef, b = at.coef[..., 0], at.intercept[:, 0]
+        np.testing.assert_allclose(scores, coef @ rows.T + b[:, np.newaxis], atol=1e-12)
+    assert (intercept == NONE) == (not b.any())
 
 
-@pytest.mark.parametrize("scaling", [None, 4.0])
+@pytest.mark.parametrize("intercept", [FREE, penalised(4.0)], ids=str)
 @pytest.mark.parametrize("d", [5, 120])
-def test_norms_and_angles_are_those_of_refits(d, scaling):
+def test_norms_and_angles_are_those_of_refits(d, intercept):
     """Without the intercept, in coordinates of features and of a Gram factor alike."""
     X, y, poison = problem(np.random.default_rng(8), 60, d)
     u0, du = weights(poison, 3.0)
-    path = logistic_path(X, y, u0, du, scaling, 1e-8)
-    w = np.array([best.coef for best in optima(X, y, u0, du, scaling, BETAS)])
+    path = logistic_path(X, y, u0, du, intercept, 1e-8)
+    w = np.array([best.coef for best in optima(X, y, u0, du, intercept, BETAS)])
     length = np.linalg.norm(w, axis=1)
     gram = path.nodal_gram()
     np.testing.assert_allclose(norms(path.interpolant, gram, BETAS), length, rtol=1e-7)
@@ -272,23 +274,23 @@ def test_norms_and_angles_are_those_of_refits(d, scaling):
 
 
 @pytest.mark.parametrize("C", [1e-2, 1.0, 300.0])
-@pytest.mark.parametrize("scaling", [None, 1.0])
-def test_bounds_are_near_the_true_error(C, scaling):
+@pytest.mark.parametrize("intercept", [FREE, penalised(1.0)], ids=str)
+def test_bounds_are_near_the_true_error(C, intercept):
     """For the path itself, and for one that is off: a bound a hundred times above the error says nothing."""
     rng = np.random.default_rng(9)
     X, y, poison = problem(rng, 150, 5)
     u0, du = weights(poison, C)
-    path, betas = logistic_path(X, y, u0, du, scaling), rng.random(20)
-    assert np.median(check(path, X, y, u0, du, scaling, 1e-6, betas)) < 100
+    path, betas = logistic_path(X, y, u0, du, intercept), rng.random(20)
+    assert np.median(check(path, X, y, u0, du, intercept, 1e-6, betas)) < 100
     right = path.nodal.copy()
     for size in (1e-2, 1e-4, 1e-6, 1e-8):
         path.nodal[:] = right + size * rng.standard_normal(right.shape)
-        assert np.median(check(path, X, y, u0, du, scaling, np.inf, betas)) < 1.1
+        assert np.median(check(path, X, y, u0, du, intercept, np.inf, betas)) < 1.1
 
 
 @pytest.mark.parametrize("corrections", [0, 1, 5])
-@pytest.mark.parametrize("scaling", SCALINGS)
-def test_bounds_hold_far_from_the_optimum(scaling, corrections, monkeypatch):
+@pytest.mark.parametrize("intercept", INTERCEPTS, ids=str)
+def test_bounds_hold_far_from_the_optimum(intercept, corrections, monkeypatch):
     """However few corrections there are; far away the curvature is another, and what it says must not be believed.
 
     A row of zeros has the intercept for its score, which only the training rows say anything about.
@@ -299,12 +301,12 @@ def test_bounds_hold_far_from_the_optimum(scaling, corrections, monkeypatch):
     zeros = np.zeros((1, 4))
     for C in (0.1, 10.0):
         u0, du = weights(poison, C)
-        path = logistic_path(X, y, u0, du, scaling)
-        best = optima(X, y, u0, du, scaling, BETAS)
+        path = logistic_path(X, y, u0, du, intercept)
+        best = optima(X, y, u0, du, intercept, BETAS)
         right = path.nodal.copy()
         for size in (1e-5, 1e-3, 0.03, 0.3, 3.0, 30.0):
             path.nodal[:] = right + size * rng.standard_normal(right.shape)
-            check(path, X, y, u0, du, scaling, np.inf)
+            check(path, X, y, u0, du, intercept, np.inf)
             bound = path.certificate(BETAS, [zeros]).score_bound
             assert (errors(path, zeros, best, BETAS) <= bound + np.array([each.error for each in best])).all()
 
@@ -314,13 +316,14 @@ def test_the_objective_gap_is_near_the_true_one():
     rng = np.random.default_rng(11)
     X, y, poison = problem(rng, 100, 4)
     u0, du = weights(poison, 1.0)
-    path = logistic_path(X, y, u0, du, 1.0)
+    path = logistic_path(X, y, u0, du, penalised(1.0))
     path.nodal[:] += 1e-3 * rng.standard_normal(path.nodal.shape)
-    Z, betas = with_column(X, 1.0), np.array([0.0, 0.1, 0.9])
-    coef, intercept = path.parameters(betas)
+    Z, betas = with_column(X, penalised(1.0)), np.array([0.0, 0.1, 0.9])
+    at = path.parameters(betas)
+    coef, b = at.coef[..., 0], at.intercept[:, 0]
     claimed = path.certificate(betas, [X]).objective_gap
-    for i, best in enumerate(optima(X, y, u0, du, 1.0, betas)):
-        value = objective(Z, np.ones(5), y, u0 + betas[i] * du, np.append(coef[i], intercept[i]))
+    for i, best in enumerate(optima(X, y, u0, du, penalised(1.0), betas)):
+        value = objective(Z, np.ones(5), y, u0 + betas[i] * du, np.append(coef[i], b[i]))
         true = float((value - best.objective) / value)
         assert true <= claimed[i] <= 1.01 * true
 
@@ -340,14 +343,14 @@ def test_a_certificate_holds_for_whatever_betas_are_asked():
     assert (path.certificate(betas, [X[:0]]).score_bound < together.score_bound).all()
 
 
-@pytest.mark.parametrize("scaling", [None, 1.0])
-def test_distances_hold_with_the_hessian_of_another_beta(scaling):
+@pytest.mark.parametrize("intercept", [FREE, penalised(1.0)], ids=str)
+def test_distances_hold_with_the_hessian_of_another_beta(intercept):
     """Where the rows have a share of the curvature that was factored, so has the Hessian; |w - w*|_H from refits."""
     X, y, poison = problem(np.random.default_rng(13), 100, 4)
     u0, du = weights(poison, 1.0)
-    path = logistic_path(X, y, u0, du, scaling)
+    path = logistic_path(X, y, u0, du, intercept)
     beta = np.array([0.4])
-    (best,) = optima(X, y, u0, du, scaling, beta)
+    (best,) = optima(X, y, u0, du, intercept, beta)
     w = best.w.astype(float)[:, np.newaxis]
     W = path._centred(w + 1e-4 * np.random.default_rng(14).standard_normal(w.shape), beta)
     g, D = path.problem.gradient(W, path.problem.Z @ W, beta)
@@ -362,16 +365,16 @@ def test_distances_hold_with_the_hessian_of_another_beta(scaling):
 
 
 @pytest.mark.parametrize("C", [1e-2, 1.0, 100.0])
-@pytest.mark.parametrize("scaling", [None, 1.0, 0.0])
-def test_derivatives_are_those_of_the_optimality_condition(C, scaling):
+@pytest.mark.parametrize("intercept", [FREE, penalised(1.0), NONE], ids=str)
+def test_derivatives_are_those_of_the_optimality_condition(C, intercept):
     """H dw/dbeta = Z'(y du sigma(-y f)) at fresh optima; at beta = 0 too, where the polynomials' ends are.
 
     At the default tolerance of 1e-6 a polynomial of degree 20 has kept 1e-6 of the largest derivative.
     """
     X, y, poison = problem(np.random.default_rng(15), 120, 5)
     u0, du = weights(poison, C)
-    path = logistic_path(X, y, u0, du, scaling)
-    for beta, best in zip(BETAS, optima(X, y, u0, du, scaling, BETAS), strict=True):
+    path = logistic_path(X, y, u0, du, intercept)
+    for beta, best in zip(BETAS, optima(X, y, u0, du, intercept, BETAS), strict=True):
         right = score_derivatives(X, y, u0 + beta * du, du, best)
         got = path.score_derivatives(X, np.array([beta]))[0]
         assert np.abs(got - right).max() < 1e-5 * np.abs(right).max()
@@ -383,36 +386,36 @@ def test_derivatives_are_differences_of_refits():
     u0, du = weights(poison, 1.0)
     path, h = logistic_path(X, y, u0, du), 1e-3
     for beta in (0.1, 0.5, 0.9):
-        f = [best.scores(X) for best in optima(X, y, u0, du, None, beta + h * np.array([-2, -1, 1, 2]))]
+        f = [best.scores(X) for best in optima(X, y, u0, du, FREE, beta + h * np.array([-2, -1, 1, 2]))]
         right = (f[0] - 8 * f[1] + 8 * f[2] - f[3]) / (12 * h)
         got = path.score_derivatives(X, np.array([beta]))[0]
         assert np.abs(got - right).max() < 1e-5 * np.abs(right).max()
 
 
-@pytest.mark.parametrize("scaling", SCALINGS)
-def test_the_path_is_that_of_scikit_learn(scaling):
+@pytest.mark.parametrize("intercept", INTERCEPTS, ids=str)
+def test_the_path_is_that_of_scikit_learn(intercept):
     """Another implementation, at the accuracy that its solvers reach; class weights are row weights."""
     X, y, poison = problem(np.random.default_rng(17), 100, 5)
     u = 0.5 * np.where(y > 0, 2.0, 1.0)
-    path = logistic_path(X, y, np.where(poison, 0.0, u), np.where(poison, u, 0.0), scaling)
-    if scaling is None:
+    path = logistic_path(X, y, np.where(poison, 0.0, u), np.where(poison, u, 0.0), intercept)
+    if intercept.is_free:
         fit = LogisticRegression(C=0.5, class_weight={1: 2.0}, solver="newton-cholesky", tol=1e-10, max_iter=1000)
     else:
         fit = LogisticRegression(
             C=0.5,
             class_weight={1: 2.0},
             solver="liblinear",
-            fit_intercept=scaling != 0.0,
-            intercept_scaling=scaling or 1.0,
+            fit_intercept=intercept != NONE,
+            intercept_scaling=intercept.scaling,
             tol=1e-10,
             max_iter=10_000,
         )
-    coef, intercept = path.parameters(np.array([0.0, 0.3]))
-    for beta, w, b in zip((0.0, 0.3), coef, intercept, strict=True):
+    at = path.parameters(np.array([0.0, 0.3]))
+    for beta, w, b in zip((0.0, 0.3), at.coef[..., 0], at.intercept[:, 0], strict=True):
         on = ~poison if beta == 0 else np.ones(len(y), dtype=bool)
         fit.fit(X[on], y[on], sample_weight=np.where(poison, beta, 1.0)[on])
         np.testing.assert_allclose(w, fit.coef_[0], atol=1e-6)
-        np.testing.assert_allclose(b, fit.intercept_ if scaling == 0.0 else fit.intercept_[0], atol=1e-6)
+        np.testing.assert_allclose(b, fit.intercept_ if intercept == NONE else fit.intercept_[0], atol=1e-6)
 
 
 @pytest.mark.parametrize("d", [5, 90])
@@ -451,28 +454,28 @@ def test_an_integer_weight_is_that_many_copies(d):
     integer=st.booleans(),
     repeated=st.integers(0, 10),
     unit=st.sampled_from([1e-3, 1.0, 1.0, 30.0]),
-    scaling=st.sampled_from(SCALINGS),
+    intercept=st.sampled_from(INTERCEPTS),
     weighted=st.booleans(),
 )
 # A stretch so long that the polynomial between its ends is beyond all rows: no curvature is left there.
-@example(seed=16986, n=16, d=10, C=1e3, apart=0.0, integer=False, repeated=9, unit=30.0, scaling=None, weighted=False)
-@example(seed=131569, n=23, d=11, C=1e4, apart=0.0, integer=False, repeated=0, unit=1.0, scaling=None, weighted=True)
-def test_random_problems_are_followed_and_certified(seed, n, d, C, apart, integer, repeated, unit, scaling, weighted):
+@example(seed=16986, n=16, d=10, C=1e3, apart=0.0, integer=False, repeated=9, unit=30.0, intercept=FREE, weighted=False)
+@example(seed=131569, n=23, d=11, C=1e4, apart=0.0, integer=False, repeated=0, unit=1.0, intercept=FREE, weighted=True)
+def test_random_problems_are_followed_and_certified(seed, n, d, C, apart, integer, repeated, unit, intercept, weighted):
     """Ties, repeats, separable classes, extreme C, few rows: the path is the optimum, and the bounds hold."""
     rng = np.random.default_rng(seed)
     X, y, poison = problem(rng, n, d, apart=apart, noise=0.1 * (apart < 5), integer=integer, repeated=repeated)
     v = rng.choice([0.25, 1.0, 2.0], len(y)) if weighted else np.ones(len(y))
     u0, du = (v * u for u in weights(poison, C / max(unit, 1.0) ** 2))
-    path = logistic_path(unit * X, y, u0, du, scaling, 0.3e-6)  # between its points a polynomial's error is estimated
-    check(path, unit * X, y, u0, du, scaling, 1e-6, np.append(BETAS, rng.random(2)))
+    path = logistic_path(unit * X, y, u0, du, intercept, 0.3e-6)  # between its points a polynomial's error is estimated
+    check(path, unit * X, y, u0, du, intercept, 1e-6, np.append(BETAS, rng.random(2)))
 
 
 # --- the parts ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("C", [0.1, 1e6])
-@pytest.mark.parametrize("scaling", [None, 1.0])
-def test_taylor_coefficients_are_those_of_a_polynomial_through_refits(C, scaling):
+@pytest.mark.parametrize("intercept", [FREE, penalised(1.0)], ids=str)
+def test_taylor_coefficients_are_those_of_a_polynomial_through_refits(C, intercept):
     """A wrong recurrence would cost speed only, so that scores do not tell.
 
     w(beta + unit t) at Chebyshev points |t| <= r, in extended precision, gives the coefficients with r^16 to spare. At
@@ -480,14 +483,14 @@ def test_taylor_coefficients_are_those_of_a_polynomial_through_refits(C, scaling
     """
     X, y, poison = problem(np.random.default_rng(20), 60, 3, rate=0.3)
     u0, du = weights(poison, C)
-    Z, beta, order = with_column(X, scaling), 0.3, anchors.ORDER
+    Z, beta, order = with_column(X, intercept), 0.3, anchors.ORDER
     unit, r = 0.3, 0.6
-    of = Problem(Z, y, u0, du, penalty(Z.shape[1], scaling))
+    of = Problem(Z, y, u0, du, penalty(Z.shape[1], intercept))
     w, f, _ = newton(of, np.zeros(Z.shape[1]), beta, 1e-12)
     factor = of.hessian(of.gradient(w[:, np.newaxis], f[:, np.newaxis], np.array([beta]))[1][:, 0])
     got = anchors.taylor(of, f, beta, unit, factor, order)
     t = np.cos(np.arccos(np.longdouble(-1)) * (np.arange(24) + np.longdouble(0.5)) / 24)
-    W = np.array([optimum(X, y, u0 + (beta + unit * r * each) * du, scaling).w for each in t])
+    W = np.array([optimum(X, y, u0 + (beta + unit * r * each) * du, intercept).w for each in t])
     series = 2 * np.polynomial.chebyshev.chebvander(t, 23).T @ W / 24
     series[0] /= 2
     right = np.array([np.polynomial.chebyshev.cheb2poly(column)[1 : order + 1] for column in series.T])
@@ -497,16 +500,16 @@ def test_taylor_coefficients_are_those_of_a_polynomial_through_refits(C, scaling
     assert (np.abs(got - right).max(axis=0) < (1e-4 if C < 1 else 1e-5) * sizes).all()
 
 
-@pytest.mark.parametrize("scaling", [None, 1.0])
-def test_corrections_lead_to_the_optimum_and_tell_how_far_it_was(scaling):
+@pytest.mark.parametrize("intercept", [FREE, penalised(1.0)], ids=str)
+def test_corrections_lead_to_the_optimum_and_tell_how_far_it_was(intercept):
     """With 40 features the 18 vectors do not span everything; the error of a panel is what its last correction was."""
     rng = np.random.default_rng(22)
     X, y, poison = problem(rng, 200, 40)
     u0, du = weights(poison, 1.0)
-    of = Problem(with_column(X, scaling), y, u0, du, penalty(41, scaling))
+    of = Problem(with_column(X, intercept), y, u0, du, penalty(41, intercept))
     ends = [anchors._anchor(of, np.zeros(41), tau, 1.0, 1e-6) for tau in (0.1, 0.15)]
     betas = np.expm1(np.linspace(0.1, 0.15, 9))
-    right = np.array([best.w for best in optima(X, y, u0, du, scaling, betas)]).T.astype(float)
+    right = np.array([best.w for best in optima(X, y, u0, du, intercept, betas)]).T.astype(float)
     for size, tolerance in ((1e-4, 1e-6), (1e-5, 1e-7), (1e-10, 1e-8)):
         start = right + size * rng.standard_normal(right.shape)
         W, F, sizes = anchors._corrected(of, *ends, start, of.Z @ start, betas, tolerance)
@@ -553,7 +556,7 @@ def test_broken_formulas_are_noticed(break_it, tolerance, monkeypatch):
     break_it(monkeypatch)
     path = logistic_path(X, y, u0, du, tolerance=tolerance)
     with pytest.raises(AssertionError):
-        check(path, X, y, u0, du, None, tolerance)
+        check(path, X, y, u0, du, FREE, tolerance)
 
 
 def anchor_of(polynomial, tau, order=8):

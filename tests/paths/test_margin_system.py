@@ -4,16 +4,17 @@ import numpy as np
 import pytest
 from scipy.linalg import LinAlgError
 
+from backdoor_curves.paths.intercept import FREE, NONE, penalised
 from backdoor_curves.paths.svm.dual import Problem
 from backdoor_curves.paths.svm.margin import inverse_for
 from backdoor_curves.paths.svm.margin_system import MarginSystem
 
-INTERCEPTS = pytest.mark.parametrize("scaling", [None, 0.0, 1.0, 30.0], ids=["free", "none", "penalised", "hardly"])
+INTERCEPTS = pytest.mark.parametrize("intercept", [FREE, NONE, penalised(1.0), penalised(30.0)], ids=str)
 
 
-def problem_of(scaling, n=30, d=40):
+def problem_of(intercept, n=30, d=40):
     X = np.random.default_rng(0).normal(size=(n, d))
-    return Problem(X @ X.T, np.where(np.arange(n) % 2, 1.0, -1.0), np.ones(n), np.zeros(n), scaling)
+    return Problem(X @ X.T, np.where(np.arange(n) % 2, 1.0, -1.0), np.ones(n), np.zeros(n), intercept)
 
 
 def matrix_of(problem, M):
@@ -28,9 +29,9 @@ def matrix_of(problem, M):
 
 @INTERCEPTS
 @pytest.mark.parametrize("M", [np.arange(3, 25), np.array([7])], ids=["some", "one"])
-def test_it_solves_the_system_as_the_matrix_does(scaling, M):
+def test_it_solves_the_system_as_the_matrix_does(intercept, M):
     """And its trace is that of the margin's part of the inverse."""
-    problem = problem_of(scaling)
+    problem = problem_of(intercept)
     S, system = matrix_of(problem, M), MarginSystem.of(problem, M)
     R = np.random.default_rng(1).normal(size=(4, len(S)))
     np.testing.assert_allclose(system.solve(R) @ S, R, atol=1e-10)
@@ -44,12 +45,12 @@ def test_it_solves_the_system_as_the_matrix_does(scaling, M):
 def test_an_empty_margin_determines_a_penalised_intercept_alone():
     """b = s^2 times what the balance lacks; without a penalty there is no unknown."""
     nobody = np.empty(0, dtype=np.intp)
-    assert MarginSystem.of(problem_of(3.0), nobody).solve(np.ones((2, 1))).tolist() == [[-9.0], [-9.0]]
-    assert MarginSystem.of(problem_of(3.0), nobody).trace() == 0.0
-    assert MarginSystem.of(problem_of(None), nobody).solve(np.ones((2, 0))).shape == (2, 0)
+    assert MarginSystem.of(problem_of(penalised(3.0)), nobody).solve(np.ones((2, 1))).tolist() == [[-9.0], [-9.0]]
+    assert MarginSystem.of(problem_of(penalised(3.0)), nobody).trace() == 0.0
+    assert MarginSystem.of(problem_of(FREE), nobody).solve(np.ones((2, 0))).shape == (2, 0)
 
 
 def test_dependent_rows_are_refused():
     """There is no inverse; whoever asks has another way."""
     with pytest.raises(LinAlgError, match="dependent"):
-        MarginSystem.of(problem_of(None, n=30, d=10), np.arange(20))
+        MarginSystem.of(problem_of(FREE, n=30, d=10), np.arange(20))

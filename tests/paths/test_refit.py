@@ -19,7 +19,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 import backdoor_curves as bc
 from backdoor_curves.data.samples import join
-from backdoor_curves.learners import follow as following
+from backdoor_curves.learners import refit as refitting
 
 BETAS = [0.0, 0.3, 1.0]
 LEARNERS = {
@@ -213,13 +213,13 @@ def test_a_table_of_models_without_a_w_has_no_gram_matrix():
 
 def test_poison_of_weight_zero_in_place_of_dropping_it_is_noticed(monkeypatch):
     """The check of the ends fails for a path that forgets to drop the poison at beta = 0."""
-    right = following.refit_path
+    right = refitting.refit_path
 
     def forgetful(fit, X, y, is_poison, betas, **options):
         kept = right(fit, X, y, is_poison, betas, **options)
         first = fit(X, y, np.where(is_poison, 1e-300, 1.0), None)
         return replace(kept, models=[first, *kept.models[1:]])
 
-    monkeypatch.setattr(following, "refit_path", forgetful)
+    monkeypatch.setattr(refitting, "refit_path", forgetful)
     with pytest.raises(AssertionError, match="Not equal to tolerance"):
         check_ends(LEARNERS["bayes"], poisoned())

@@ -11,8 +11,8 @@ import scipy.sparse as sp
 from sklearn.linear_model import Ridge
 
 from backdoor_curves.curve.deviation import cosines, norms
-from backdoor_curves.paths import ridge
-from backdoor_curves.paths.ridge import ridge_path
+from backdoor_curves.paths.intercept import FREE, NONE, penalised
+from backdoor_curves.paths.ridge import follow, ridge_path
 
 BETAS = np.array([0.0, 1e-4, 0.03, 0.4, 1.0])
 SHAPES = {  # n, d, m: each turns another way through the linear algebra
@@ -49,18 +49,19 @@ def refit(clean, poison, alpha, intercept, beta):
     """
     Z = np.vstack([dense(clean[0]), dense(poison[0])])
     d = Z.shape[1]
-    if intercept == "free":
+    if intercept.is_free:
         Z = np.column_stack([Z, np.ones(len(Z))])
     root = np.sqrt(np.concatenate([clean[2], beta * poison[2]]))[:, np.newaxis]
     penalty = np.sqrt(alpha) * np.eye(d, Z.shape[1])
     Y = np.vstack([clean[1], poison[1]])
     u = np.linalg.lstsq(np.vstack([root * Z, penalty]), np.vstack([root * Y, np.zeros((d, Y.shape[1]))]), rcond=None)[0]
-    return (u[:d], u[d]) if intercept == "free" else (u, np.zeros(Y.shape[1]))
+    return (u[:d], u[d]) if intercept.is_free else (u, np.zeros(Y.shape[1]))
 
 
 def check_equals_refits(path, clean, poison, alpha, intercept):
     """The check of the first test, by itself so that the broken formulas below can be shown to fail it."""
-    coef, b = path.parameters(BETAS)
+    at = path.parameters(BETAS)
+    coef, b = at.coef, at.intercept
     for i, beta in enumerate(BETAS):
         w, b0 = refit(clean, poison, alpha, intercept, beta)
         # Condition numbers here are below 1e4: two backward stable roads agree to about 1e4 * 1e-16.
@@ -70,7 +71,7 @@ def check_equals_refits(path, clean, poison, alpha, intercept):
 
 @pytest.mark.parametrize("sparse", [False, True], ids=["dense", "csr"])
 @pytest.mark.parametrize("weighted", [False, True], ids=["unweighted", "weighted"])
-@pytest.mark.parametrize("intercept", ["free", "none"])
+@pytest.mark.parametrize("intercept", [FREE, NONE], ids=str)
 @pytest.mark.parametrize("k", [1, 3])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_ridge_path_equals_refits_at_every_beta(shape, k, intercept, weighted, sparse):
@@ -86,7 +87,8 @@ def test_ridge_path_equals_scikit_learn_with_sample_weights():
     X, y = np.vstack([clean[0], poison[0]]), np.concatenate([clean[1], poison[1]])[:, 0]
     for beta in BETAS:
         fit = Ridge(alpha=0.7).fit(X, y, sample_weight=np.concatenate([clean[2], beta * poison[2]]))
-        coef, b = path.parameters(np.array([beta]))
+        at = path.parameters(np.array([beta]))
+        coef, b = at.coef, at.intercept
         np.testing.assert_allclose(coef[0, :, 0], fit.coef_, atol=1e-11)
         assert b[0, 0] == pytest.approx(fit.intercept_, abs=1e-11)
 
@@ -96,7 +98,8 @@ def test_a_constant_column_is_a_penalised_intercept(shape):
     """With a column s and no free intercept, s times its coefficient is the intercept, and alpha weighs on it."""
     s = 2.0
     clean, poison = ((np.column_stack([X, np.full(len(X), s)]), Y, v) for X, Y, v in problem(*SHAPES[shape]))
-    coef, b = ridge_path(clean, poison, 0.7, "none").parameters(BETAS)
+    at = ridge_path(clean, poison, 0.7, NONE).parameters(BETAS)
+    coef, b = at.coef, at.intercept
     assert not b.any()
     for i, beta in enumerate(BETAS):
         # By hand: unknowns (w, b), penalty alpha |w|^2 + alpha (b / s)^2.
@@ -118,13 +121,14 @@ def test_scores_norms_and_cosines_between_the_nodes_are_those_of_the_parameters(
     path = ridge_path(clean, poison, 0.7)
     betas = np.random.default_rng(1).random(7)
     test = problem(9, SHAPES[shape][1], 1, sparse=sparse, seed=2)[0][0]
-    coef, b = path.parameters(betas)
+    at = path.parameters(betas)
+    coef, b = at.coef, at.intercept
     expected = np.einsum("nd,bdk->bnk", dense(test), coef) + b[:, np.newaxis]
     np.testing.assert_allclose(
         path.scores(test, betas), expected[..., 0] if k == 1 else expected, atol=1e-11
     )  # interpolation weights sum to 1e2 in size at most
 
-    start = path.parameters(np.zeros(1))[0].ravel()
+    start = path.parameters(np.zeros(1)).coef.ravel()
     rho = np.linalg.norm(coef.reshape(len(betas), -1), axis=1)
     gram = path.nodal_gram()
     np.testing.assert_allclose(norms(path.interpolant, gram, betas), rho, rtol=1e-10)
@@ -142,12 +146,13 @@ def test_an_integer_weight_is_that_many_copies_of_the_row():
         (P.repeat(poison_times, 0), Q.repeat(poison_times, 0), np.ones(poison_times.sum())),
         0.7,
     )
-    for mine, other in zip(weighted.parameters(BETAS), copies.parameters(BETAS), strict=True):
-        np.testing.assert_allclose(mine, other, atol=1e-12)
+    mine, other = weighted.parameters(BETAS), copies.parameters(BETAS)
+    np.testing.assert_allclose(mine.coef, other.coef, atol=1e-12)
+    np.testing.assert_allclose(mine.intercept, other.intercept, atol=1e-12)
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("intercept", ["free", "none"])
+@pytest.mark.parametrize("intercept", [FREE, NONE], ids=str)
 def test_training_arrays_are_not_changed(intercept, weighted):
     """Rows are centred and weighted in a copy, never in the caller's arrays."""
     clean, poison = problem(30, 8, 12, weighted=weighted)
@@ -180,7 +185,8 @@ def distances(path, exact, clean, poison, rows):
     for i, beta in enumerate(BETAS):
         values = []
         for each in (path, exact):
-            coef, b = (parameter[i] for parameter in each.parameters(BETAS))
+            at = each.parameters(BETAS)
+            coef, b = at.coef[i], at.intercept[i]
             values.append(
                 sum(
                     scale * (v[:, np.newaxis] * (dense(X) @ coef + b - Y) ** 2).sum()
@@ -193,7 +199,7 @@ def distances(path, exact, clean, poison, rows):
 
 
 @pytest.mark.parametrize("sparse", [False, True], ids=["dense", "csr"])
-@pytest.mark.parametrize("intercept", ["free", "none"])
+@pytest.mark.parametrize("intercept", [FREE, NONE], ids=str)
 @pytest.mark.parametrize("k", [1, 3])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_certificate_bounds_the_distance_of_a_perturbed_path(shape, k, intercept, sparse):
@@ -207,7 +213,7 @@ def test_certificate_bounds_the_distance_of_a_perturbed_path(shape, k, intercept
         moved = replace(
             exact,
             coef0=exact.coef0 + size * rng.normal(size=exact.coef0.shape),
-            intercept0=exact.intercept0 + (size * rng.normal(size=k) if intercept == "free" else 0.0),
+            intercept0=exact.intercept0 + (size * rng.normal(size=k) if intercept.is_free else 0.0),
         )
         certificate = moved.certificate(BETAS, [rows])
         far, excess = distances(moved, exact, clean, poison, rows)
@@ -293,31 +299,40 @@ def test_an_alpha_below_rounding_is_refused_by_name():
     """Two equal columns and no penalty have no unique optimum."""
     X, Y, ones = np.repeat(np.arange(6.0)[:, np.newaxis], 3, axis=1), np.ones((6, 1)), np.ones(6)
     with pytest.raises(ValueError, match=r"alpha = 1e-30 leaves the normal equations singular.*raise it") as caught:
-        ridge_path((X, Y, ones), (X[:1], -Y[:1], ones[:1]), 1e-30, "none")
+        ridge_path((X, Y, ones), (X[:1], -Y[:1], ones[:1]), 1e-30, NONE)
     assert "\n" not in str(caught.value)
+
+
+def test_a_penalised_intercept_is_refused_by_name():
+    """It is a column of the rows: silently free or none it would be another problem."""
+    clean, poison = problem(20, 3, 4)
+    with pytest.raises(ValueError, match="a free one or none was expected"):
+        ridge_path(clean, poison, 0.7, penalised(1.0))
 
 
 # --- the checks themselves -------------------------------------------------------------------------------------------
 
 
 def halve_alpha(monkeypatch):
-    of = ridge._System
-    monkeypatch.setattr(ridge, "_System", lambda clean, poison, alpha, free: of(clean, poison, alpha / 2, free))
+    of = follow.NormalEquations
+    monkeypatch.setattr(
+        follow, "NormalEquations", lambda clean, poison, alpha, free: of(clean, poison, alpha / 2, free)
+    )
 
 
 def take_means_for_sums(monkeypatch):
-    of = ridge._System
-    monkeypatch.setattr(ridge, "_System", lambda c, p, alpha, free: of(c, p, alpha * (len(c.root) + 3), free))
+    of = follow.NormalEquations
+    monkeypatch.setattr(follow, "NormalEquations", lambda c, p, alpha, free: of(c, p, alpha * (len(c.root) + 3), free))
 
 
 def forget_the_pole(monkeypatch):
-    few = ridge._few_poison_rows
-    monkeypatch.setattr(ridge, "_few_poison_rows", lambda s: (*few(s)[:2], 0.0 * few(s)[2], few(s)[3]))
+    few = follow._few_poison_rows
+    monkeypatch.setattr(follow, "_few_poison_rows", lambda s: (*few(s)[:2], 0.0 * few(s)[2], few(s)[3]))
 
 
 def forget_the_intercept_of_the_poison(monkeypatch):
-    few = ridge._few_poison_rows
-    monkeypatch.setattr(ridge, "_few_poison_rows", lambda s: (few(s)[0], 0.0 * few(s)[1], *few(s)[2:]))
+    few = follow._few_poison_rows
+    monkeypatch.setattr(follow, "_few_poison_rows", lambda s: (few(s)[0], 0.0 * few(s)[1], *few(s)[2:]))
 
 
 @pytest.mark.parametrize(
@@ -328,7 +343,7 @@ def test_broken_formulas_are_noticed(break_it, monkeypatch):
     clean, poison = problem(60, 12, 5)
     break_it(monkeypatch)
     with pytest.raises(AssertionError, match="Not equal to tolerance"):
-        check_equals_refits(ridge_path(clean, poison, 0.7), clean, poison, 0.7, "free")
+        check_equals_refits(ridge_path(clean, poison, 0.7), clean, poison, 0.7, FREE)
 
 
 def test_an_alpha_that_no_path_can_be_built_for_is_refused_at_once():

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from sklearn.svm import LinearSVC
 
 from backdoor_curves.curve.deviation import cosines, norms
+from backdoor_curves.paths.intercept import FREE, NONE, penalised
 from backdoor_curves.paths.squared_hinge.path import squared_hinge_path
 
 BETAS = np.array([0.0, 1e-4, 0.013, 0.2, 0.77, 1.0])
@@ -37,9 +38,9 @@ def weights(poison, C):
     return np.where(poison, 0.0, C), np.where(poison, C, 0.0)
 
 
-def with_column(X, scaling):
+def with_column(X, intercept):
     X = X.toarray() if sp.issparse(X) else X
-    return np.column_stack([X, np.full(len(X), scaling)])
+    return np.column_stack([X, np.tile(intercept.column, (len(X), 1))])
 
 
 def by_newton(Z, y, u):
@@ -72,23 +73,25 @@ def by_newton(Z, y, u):
     return best[1]
 
 
-def distance(path, X, y, u0, du, scaling, betas, rows):
+def distance(path, X, y, u0, du, intercept, betas, rows):
     """The largest error of a score at each beta."""
-    truth = [np.asarray(with_column(rows, scaling) @ by_newton(with_column(X, scaling), y, u0 + b * du)) for b in betas]
+    truth = [
+        np.asarray(with_column(rows, intercept) @ by_newton(with_column(X, intercept), y, u0 + b * du)) for b in betas
+    ]
     return np.abs(path.scores(rows, betas) - np.array(truth, dtype=float)).max(axis=1)
 
 
 @pytest.mark.parametrize("C", [1e-3, 1.0, 100.0])
-@pytest.mark.parametrize("scaling", [0.0, 1.0, 3.0])
-def test_scores_are_those_of_newtons_method(C, scaling):
+@pytest.mark.parametrize("intercept", [NONE, penalised(1.0), penalised(3.0)], ids=str)
+def test_scores_are_those_of_newtons_method(C, intercept):
     """The path is the optimum at every beta: 1e-9 is what the polynomials between the events are asked for."""
     rng = np.random.default_rng(0)
     X, y, poison = problem(rng, 200, 6)
     u0, du = weights(poison, C)
-    path = squared_hinge_path(X, y, u0, du, scaling)
+    path = squared_hinge_path(X, y, u0, du, intercept)
     rows = rng.standard_normal((50, 6))
     betas = np.concatenate([BETAS, rng.random(6), path.knots[:: max(1, len(path.knots) // 6)]])
-    assert distance(path, X, y, u0, du, scaling, betas, rows).max() < 3e-9
+    assert distance(path, X, y, u0, du, intercept, betas, rows).max() < 3e-9
     np.testing.assert_allclose(path.nodal_scores(rows)[0, :, 0], path.scores(rows, np.zeros(1))[0], atol=1e-12)
 
 
@@ -96,8 +99,8 @@ def test_scores_are_those_of_an_interior_point_solver():
     """Another algorithm by another author, on the dual: min 1/2 a'(Q + diag(1 / 2u)) a - 1'a over a >= 0."""
     X, y, poison = problem(np.random.default_rng(1), 120, 4)
     u0, du = weights(poison, 0.7)
-    path = squared_hinge_path(X, y, u0, du, 2.0)
-    Z = with_column(X, 2.0)
+    path = squared_hinge_path(X, y, u0, du, penalised(2.0))
+    Z = with_column(X, penalised(2.0))
     for beta in (0.05, 0.6):
         Q = (Z @ Z.T) * np.outer(y, y) + np.diag(0.5 / (u0 + beta * du))
         solver = piqp.DenseSolver()
@@ -116,8 +119,9 @@ def test_the_path_is_that_of_linear_svc(kind):
     X[:, 1] = 0.0
     u0, du = weights(poison, 0.5)
     u0, du = u0 * np.where(y > 0, 2.0, 1.0), du * np.where(y > 0, 2.0, 1.0)
-    path = squared_hinge_path(sp.csr_array(X) if kind == "sparse" else X, y, u0, du, 1.5)
-    coef, intercept = path.parameters(np.array([0.0, 0.3]))
+    path = squared_hinge_path(sp.csr_array(X) if kind == "sparse" else X, y, u0, du, penalised(1.5))
+    at = path.parameters(np.array([0.0, 0.3]))
+    coef, intercept = at.coef[..., 0], at.intercept[:, 0]
     for beta, w, b in zip((0.0, 0.3), coef, intercept, strict=True):
         fit = LinearSVC(C=0.5, class_weight={1: 2.0}, intercept_scaling=1.5, dual=False, tol=1e-10, max_iter=10**5)
         on = ~poison if beta == 0 else np.ones(len(y), dtype=bool)
@@ -134,10 +138,10 @@ def test_the_path_is_that_of_linear_svc(kind):
     C=st.sampled_from([1e-6, 1e-3, 0.1, 1.0, 30.0, 1e3, 1e4]),
     integer=st.booleans(),
     repeated=st.integers(0, 10),
-    scaling=st.sampled_from([0.0, 1.0, 5.0]),
+    intercept=st.sampled_from([NONE, penalised(1.0), penalised(5.0)]),
     weighted=st.booleans(),
 )
-def test_random_problems_are_followed_and_certified(seed, n, d, C, integer, repeated, scaling, weighted):
+def test_random_problems_are_followed_and_certified(seed, n, d, C, integer, repeated, intercept, weighted):
     """Ties, repeats, extreme C, fewer rows than features: the path is the optimum and the bounds hold.
 
     The polynomials are asked for 1e-9; at C = 1e4 what rounding does to the largest multiplier comes on top.
@@ -146,9 +150,9 @@ def test_random_problems_are_followed_and_certified(seed, n, d, C, integer, repe
     X, y, poison = problem(rng, n, d, integer=integer, repeated=repeated)
     row_weights = rng.choice([0.25, 1.0, 2.0], len(y)) if weighted else np.ones(len(y))
     u0, du = (row_weights * u for u in weights(poison, C))
-    path = squared_hinge_path(X, y, u0, du, scaling)
+    path = squared_hinge_path(X, y, u0, du, intercept)
     betas = np.concatenate([BETAS, rng.random(2), path.knots[:2]])
-    error = distance(path, X, y, u0, du, scaling, betas, X)
+    error = distance(path, X, y, u0, du, intercept, betas, X)
     certificate = path.certificate(betas, [X])
     assert error.max() < 1e-8
     assert (error <= certificate.score_bound).all()
@@ -162,15 +166,15 @@ def test_bounds_are_near_the_true_error_of_a_path_that_is_off(C):
     rng = np.random.default_rng(3)
     X, y, poison = problem(rng, 150, 5)
     u0, du = weights(poison, C)
-    path = squared_hinge_path(X, y, u0, du, 1.0)
+    path = squared_hinge_path(X, y, u0, du, penalised(1.0))
     betas = rng.random(20)
     for size in (1e-3, 1e-6, 1e-9):
         path.nodal[:] += size * rng.standard_normal(path.nodal.shape)
-        error = distance(path, X, y, u0, du, 1.0, betas, X)
+        error = distance(path, X, y, u0, du, penalised(1.0), betas, X)
         bound = path.certificate(betas, [X]).score_bound
         assert (error <= bound).all()
         assert np.median(bound / error) < 3
-        path.nodal[:] = squared_hinge_path(X, y, u0, du, 1.0).nodal
+        path.nodal[:] = squared_hinge_path(X, y, u0, du, penalised(1.0)).nodal
 
 
 def test_the_objective_gap_holds_and_is_near():
@@ -178,10 +182,11 @@ def test_the_objective_gap_holds_and_is_near():
     rng = np.random.default_rng(4)
     X, y, poison = problem(rng, 100, 4)
     u0, du = weights(poison, 1.0)
-    path = squared_hinge_path(X, y, u0, du, 1.0)
+    path = squared_hinge_path(X, y, u0, du, penalised(1.0))
     path.nodal[:] += 1e-3 * rng.standard_normal(path.nodal.shape)
-    Z, betas = with_column(X, 1.0), np.array([0.1, 0.9])
-    coef, intercept = path.parameters(betas)
+    Z, betas = with_column(X, penalised(1.0)), np.array([0.1, 0.9])
+    at = path.parameters(betas)
+    coef, intercept = at.coef[..., 0], at.intercept[:, 0]
     claimed = path.certificate(betas, [X]).objective_gap
     for beta, w, gap in zip(betas, np.column_stack([coef, intercept]), claimed, strict=True):
         u = u0 + beta * du
@@ -199,7 +204,7 @@ def test_derivatives_are_differences_from_the_right():
     rng = np.random.default_rng(5)
     X, y, poison = problem(rng, 150, 5)
     u0, du = weights(poison, 1.0)
-    path = squared_hinge_path(X, y, u0, du, 1.0)
+    path = squared_hinge_path(X, y, u0, du, penalised(1.0))
     knots = path.knots
     middles = (knots[:-1] + knots[1:]) / 2
     gaps = np.diff(knots)
@@ -220,7 +225,7 @@ def test_derivatives_are_differences_from_the_right():
 def test_knots_are_where_a_margin_crosses_one():
     """An event is a training row on its margin, and every row that changes its side has one."""
     X, y, poison = problem(np.random.default_rng(6), 150, 5)
-    path = squared_hinge_path(X, y, *weights(poison, 1.0), 1.0)
+    path = squared_hinge_path(X, y, *weights(poison, 1.0), penalised(1.0))
     slack = 1.0 - y * path.scores(X, path.knots)
     assert len(path.knots) > 10
     assert np.abs(slack).min(axis=1).max() < 1e-10
@@ -234,9 +239,9 @@ def test_knots_are_where_a_margin_crosses_one():
 def test_norms_and_angles_leave_the_intercept_out(d):
     """In coordinates of features and of a Gram factor alike."""
     X, y, poison = problem(np.random.default_rng(7), 60, d)
-    path = squared_hinge_path(X, y, *weights(poison, 1.0), 4.0)
+    path = squared_hinge_path(X, y, *weights(poison, 1.0), penalised(4.0))
     gram, betas = path.nodal_gram(), np.array([0.0, 0.2, 1.0])
-    coef, _ = path.parameters(betas)
+    coef = path.parameters(betas).coef[..., 0]
     np.testing.assert_allclose(norms(path.interpolant, gram, betas), np.linalg.norm(coef, axis=1), rtol=1e-10)
     angle = coef @ coef[0] / np.linalg.norm(coef, axis=1) / np.linalg.norm(coef[0])
     np.testing.assert_allclose(cosines(path.interpolant, gram, betas), angle, rtol=1e-10)
@@ -246,8 +251,8 @@ def test_equal_rows_leave_the_margin_together():
     """Ties are several events at one beta; the path is that of one row with the sum of the weights."""
     X, y, poison = problem(np.random.default_rng(8), 60, 3)
     u0, du = weights(poison, 1.0)
-    four = squared_hinge_path(np.tile(X, (4, 1)), np.tile(y, 4), np.tile(u0, 4), np.tile(du, 4), 1.0)
-    one = squared_hinge_path(X, y, 4 * u0, 4 * du, 1.0)
+    four = squared_hinge_path(np.tile(X, (4, 1)), np.tile(y, 4), np.tile(u0, 4), np.tile(du, 4), penalised(1.0))
+    one = squared_hinge_path(X, y, 4 * u0, 4 * du, penalised(1.0))
     betas = np.linspace(0, 1, 11)
     np.testing.assert_allclose(four.scores(X, betas), one.scores(X, betas), atol=1e-9)
 
@@ -260,9 +265,9 @@ def test_what_is_left_out_leaves_a_path(who):
     y = np.where(poison, 1.0, -1.0) if who == "one class" else y
     X = np.zeros_like(X) if who == "no features" else X
     u0, du = weights(poison, 1.0)
-    scaling = 0.0 if who == "no features" else 1.0
-    path = squared_hinge_path(X, y, u0, du, scaling)
-    assert distance(path, X, y, u0, du, scaling, BETAS, X).max() < 3e-9
+    intercept = NONE if who == "no features" else penalised(1.0)
+    path = squared_hinge_path(X, y, u0, du, intercept)
+    assert distance(path, X, y, u0, du, intercept, BETAS, X).max() < 3e-9
 
 
 def test_rows_without_weight_are_ignored():
@@ -270,5 +275,15 @@ def test_rows_without_weight_are_ignored():
     X, y, poison = problem(np.random.default_rng(10), 50, 3)
     u0, du = weights(poison, 1.0)
     u0[:10] = du[:10] = 0.0
-    all_rows, others = squared_hinge_path(X, y, u0, du, 1.0), squared_hinge_path(X[10:], y[10:], u0[10:], du[10:], 1.0)
+    all_rows, others = (
+        squared_hinge_path(X, y, u0, du, penalised(1.0)),
+        squared_hinge_path(X[10:], y[10:], u0[10:], du[10:], penalised(1.0)),
+    )
     np.testing.assert_allclose(all_rows.scores(X, BETAS), others.scores(X, BETAS), atol=1e-10)
+
+
+def test_a_free_intercept_is_refused_by_name():
+    """LinearSVC has none, and the penalty of the equations counts all of w."""
+    X, y, poison = problem(np.random.default_rng(9), 30, 3)
+    with pytest.raises(ValueError, match="a penalised one or none was expected"):
+        squared_hinge_path(X, y, *weights(poison, 1.0), FREE)

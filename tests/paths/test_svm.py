@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sklearn.svm import SVC, LinearSVC
 
 from backdoor_curves.curve.deviation import cosines, norms
+from backdoor_curves.paths.intercept import FREE, NONE, penalised
 from backdoor_curves.paths.svm.follow import svm_path
 from backdoor_curves.paths.svm.path import NotOptimalError
 
@@ -64,7 +65,7 @@ def objective(K, y, a):
 
 def check(X, y, poison, C, kernel, *, free, betas=(0.0, 0.03, 0.3, 1.0), tolerance=1e-9):
     """The path is optimal: the objective is the oracle's, the gap is closed at every node, the bounds hold."""
-    path = svm_path(X, y, np.where(poison, 0.0, C), np.where(poison, C, 0.0), kernel, scaling=None if free else 1.0)
+    path = svm_path(X, y, np.where(poison, 0.0, C), np.where(poison, C, 0.0), kernel, FREE if free else penalised(1.0))
     problem, nodes = path.problem, path.at.betas
     gap = path.certificate(nodes, [X]).objective_gap
     assert gap.max() <= 2 * tolerance
@@ -151,13 +152,18 @@ def test_scores_are_those_of_scikit_learn_at_any_beta():
         np.testing.assert_allclose(scores, fit.decision_function(X), atol=1e-5)
 
 
-@pytest.mark.parametrize("scaling", [0.0, 1.0, 3.0])
-def test_a_penalised_intercept_is_that_of_linear_svc(scaling):
+@pytest.mark.parametrize("intercept", [NONE, penalised(1.0), penalised(3.0)], ids=str)
+def test_a_penalised_intercept_is_that_of_linear_svc(intercept):
     """liblinear's constant column is s^2 in the kernel; without an intercept it is 0."""
     X, y, poison = problem(np.random.default_rng(2), 150, 4)
-    path = svm_path(X, y, np.where(poison, 0.0, 0.5), np.where(poison, 0.5, 0.0), linear, scaling=scaling)
+    path = svm_path(X, y, np.where(poison, 0.0, 0.5), np.where(poison, 0.5, 0.0), linear, intercept)
     fit = LinearSVC(
-        C=0.5, loss="hinge", fit_intercept=scaling > 0, intercept_scaling=scaling or 1, tol=1e-10, max_iter=10**6
+        C=0.5,
+        loss="hinge",
+        fit_intercept=intercept != NONE,
+        intercept_scaling=intercept.scaling,
+        tol=1e-10,
+        max_iter=10**6,
     ).fit(X, y)
     np.testing.assert_allclose(path.scores(X, np.ones(1))[0], fit.decision_function(X), atol=1e-6)
     gram = path.nodal_gram()

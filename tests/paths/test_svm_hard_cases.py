@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
+from backdoor_curves.paths.intercept import FREE, NONE, penalised
 from backdoor_curves.paths.svm import corrections as svm_corrections
 from backdoor_curves.paths.svm import follow as svm
 from backdoor_curves.paths.svm import path as svm_record
@@ -17,11 +18,11 @@ from backdoor_curves.paths.svm.dual import MARGIN
 from reference.svm_cases import Case, failures, not_optimal, random_case
 
 
-def case(X, y, poison, C=1.0, kernel=("linear", 0.0), scaling=None):
+def case(X, y, poison, C=1.0, kernel=("linear", 0.0), intercept=FREE):
     """A case from rows, labels and which of them are poison; C may be one number a row."""
     u = np.broadcast_to(np.asarray(C, dtype=float), len(y))
     return Case(
-        np.asarray(X, float), np.asarray(y, float), np.where(poison, 0, u), np.where(poison, u, 0), kernel, scaling
+        np.asarray(X, float), np.asarray(y, float), np.where(poison, 0, u), np.where(poison, u, 0), kernel, intercept
     )
 
 
@@ -246,21 +247,21 @@ OWN = [
     balanced_poison_on_balanced_rows, balanced_in_the_middle, balanced_in_the_middle_with_a_diagonal_kernel,
     balanced_at_the_end, pixels_that_nobody_scaled, rows_of_length_1e_4,
 ]  # fmt: skip
-SCALINGS = {"free": None, "penalised": 1.0}
+INTERCEPTS = FREE, penalised(1.0)
 
 
-@pytest.mark.parametrize("scaling", SCALINGS.values(), ids=SCALINGS)
+@pytest.mark.parametrize("intercept", INTERCEPTS, ids=str)
 @pytest.mark.parametrize("make", DEGENERATE.values(), ids=DEGENERATE)
-def test_degenerate_cases_are_followed_to_the_optimum(make, scaling):
+def test_degenerate_cases_are_followed_to_the_optimum(make, intercept):
     """Dependent rows, ties and empty margins."""
-    assert failures(make().with_scaling(scaling)) == []
+    assert failures(make().with_intercept(intercept)) == []
 
 
-@pytest.mark.parametrize("scaling", [None, 0.0, 1.0, 100.0], ids=["free", "none", "penalised", "hardly penalised"])
+@pytest.mark.parametrize("intercept", [*INTERCEPTS, NONE, penalised(100.0)], ids=str)
 @pytest.mark.parametrize("make", OWN, ids=[make.__name__ for make in OWN])
-def test_odd_cases_are_followed_to_the_optimum(make, scaling):
+def test_odd_cases_are_followed_to_the_optimum(make, intercept):
     """What users may bring by mistake or on purpose."""
-    assert failures(make().with_scaling(scaling)) == []
+    assert failures(make().with_intercept(intercept)) == []
 
 
 REFUSED: set[int] = set()
@@ -381,10 +382,10 @@ def test_digits_are_followed_at_a_million():
     assert list(not_optimal(digits, path, path.interpolant.nodes[[0, len(path.at.betas) // 2, -1]])) == []
 
 
-@pytest.mark.parametrize("scaling", [None, 1.0], ids=["free", "penalised"])
-def test_the_gap_to_a_corrected_point_sees_duals_and_intercepts_that_are_wrong(scaling):
+@pytest.mark.parametrize("intercept", INTERCEPTS, ids=str)
+def test_the_gap_to_a_corrected_point_sees_duals_and_intercepts_that_are_wrong(intercept):
     """Duals that are too small cost what their objective lacks; an intercept that is off is not excused by them."""
-    path = even_digits(200, 1.0).with_scaling(scaling).path()
+    path = even_digits(200, 1.0).with_intercept(intercept).path()
     k = np.array([len(path.at.betas) // 2])
     right, sets, problem = path._all.some(k), path.at.status[k], path.problem
     assert corrected_gap(right, sets)[0] < 1e-14
@@ -422,10 +423,10 @@ def test_rows_that_libsvm_leaves_on_a_margin_of_fewer_dimensions_are_not_ties():
     assert list(not_optimal(digits, path, knots[np.argsort(bounds)[[-1, len(knots) // 2]]])) == []
 
 
-@pytest.mark.parametrize("scaling", [None, 1.0], ids=["free", "penalised"])
-def test_a_certificate_does_not_depend_on_the_side_of_an_event(scaling):
+@pytest.mark.parametrize("intercept", INTERCEPTS, ids=str)
+def test_a_certificate_does_not_depend_on_the_side_of_an_event(intercept):
     """At a knot the sets before it and after it are both right, whichever of them rounding has put there."""
-    path = even_digits(400, 1e3).with_scaling(scaling).path()
+    path = even_digits(400, 1e3).with_intercept(intercept).path()
     knots = np.arange(1, len(path.at.betas))
     family, scale = path._all.some(knots), path.problem.scale
     for sets in (path.at.status[knots], path.at.status[knots - 1]):
@@ -433,8 +434,8 @@ def test_a_certificate_does_not_depend_on_the_side_of_an_event(scaling):
     assert corrections(family, path.at.status[knots - 1], events=0).doubt(scale).max() > 1e-3
 
 
-@pytest.mark.parametrize("scaling", [None, 1.0], ids=["free", "penalised"])
-def test_corrected_nodes_are_as_good_in_the_sets_that_they_keep(scaling):
+@pytest.mark.parametrize("intercept", INTERCEPTS, ids=str)
+def test_corrected_nodes_are_as_good_in_the_sets_that_they_keep(intercept):
     """In those of an event's other side a row outside the margin has a dual, which such a node has no place for."""
-    path = even_digits(400, 1e3).with_scaling(scaling).path()
+    path = even_digits(400, 1e3).with_intercept(intercept).path()
     assert svm._distance(replace(path, at=svm._corrected(path)), svm_record.OPTIMAL).max() < svm_record.OPTIMAL

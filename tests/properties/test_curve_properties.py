@@ -114,7 +114,8 @@ def test_training_losses_of_ridge_move_one_way(data, alpha):
     Y, Q = (np.where(labels == 1, 1.0, -1.0)[:, np.newaxis] for labels in (y, q))
     path = ridge_path((X, Y, np.ones(len(Y))), (P, Q, np.ones(len(Q))), alpha)
     betas = np.linspace(0, 1, 50)
-    coef, b = path.parameters(betas)
+    at = path.parameters(betas)
+    coef, b = at.coef, at.intercept
     poison = ((P @ coef + b[:, np.newaxis] - Q) ** 2).sum(axis=(1, 2))
     clean = ((X @ coef + b[:, np.newaxis] - Y) ** 2).sum(axis=(1, 2)) + alpha * (coef**2).sum(axis=(1, 2))
     rounding = 1e-11 * len(Y)
@@ -130,7 +131,8 @@ def test_the_path_is_stationary(data, alpha):
     Y, Q = (np.where(labels == 1, 1.0, -1.0) for labels in (y, q))
     ones = (np.ones(len(Y)), np.ones(len(Q)))
     path = ridge_path((X, Y[:, np.newaxis], ones[0]), (P, Q[:, np.newaxis], ones[1]), alpha)
-    coef, b = path.parameters(BETAS)
+    at = path.parameters(BETAS)
+    coef, b = at.coef, at.intercept
     for beta, w, b0 in zip(BETAS, coef[:, :, 0], b[:, 0], strict=True):
 
         def objective(u, beta=beta):

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from backdoor_curves.paths.intercept import penalised
 from backdoor_curves.paths.logistic import logistic_path
 from backdoor_curves.poisoning import paper_protocol as protocol
 from reference.logistic_newton import optimum
@@ -13,7 +14,7 @@ __all__ = ["PAIRS", "RATES", "SHARED", "STRENGTHS", "compare", "random_betas"]
 
 STRENGTHS = (0.1, 100.0)
 """C of the published curves; liblinear penalises their intercept, its column is 1."""
-SCALING = 1.0
+INTERCEPT = penalised(1.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,10 +39,11 @@ def compare(C, images, rate, betas, tolerance=1e-6):
     poison = np.arange(len(X)) >= len(data.clean_train)
     y = np.concatenate([data.clean_train.y, data.poison_train.y]) * 2.0 - 1.0
     u0, du = np.where(poison, 0.0, C), np.where(poison, C, 0.0)
-    path = logistic_path(X, y, u0, du, SCALING, tolerance)
-    coef, intercept = path.parameters(betas)
-    starts = np.column_stack([coef, intercept / SCALING])
-    best = [optimum(X, y, u0 + b * du, SCALING, start) for b, start in zip(betas, starts, strict=True)]
+    path = logistic_path(X, y, u0, du, INTERCEPT, tolerance)
+    at = path.parameters(betas)
+    coef, b = at.coef[..., 0], at.intercept[:, 0]
+    starts = np.column_stack([coef, b / INTERCEPT.scaling])
+    best = [optimum(X, y, u0 + b * du, INTERCEPT, start) for b, start in zip(betas, starts, strict=True)]
     error, on_training_rows = (
         np.abs(path.scores(rows, betas) - [each.scores(rows) for each in best]).max(axis=1).astype(float)
         for rows in (T, X)

@@ -14,6 +14,8 @@ import scipy.sparse as sp
 from scipy.linalg import solve_triangular
 from scipy.special import expit
 
+from backdoor_curves.paths.intercept import Intercept
+
 EXTENDED = np.longdouble
 
 
@@ -24,31 +26,29 @@ class Optimum:
     w: np.ndarray
     objective: EXTENDED
     error: float
-    scaling: float | None
+    intercept: Intercept
 
     def scores(self, X):
-        return with_column(X, self.scaling).astype(EXTENDED) @ self.w
+        return with_column(X, self.intercept).astype(EXTENDED) @ self.w
 
     @property
     def coef(self):
-        return (self.w if self.scaling == 0.0 else self.w[:-1]).astype(float)
+        return (self.w[:-1] if self.intercept.is_unknown else self.w).astype(float)
 
     @property
-    def intercept(self):
-        return 0.0 if self.scaling == 0.0 else float(self.w[-1]) * (1.0 if self.scaling is None else self.scaling)
+    def b(self):
+        return float(self.w[-1]) * self.intercept.scaling if self.intercept.is_unknown else 0.0
 
 
-def with_column(X, scaling):
-    """X with the intercept's column: 1 for a free one (None), its scaling for a penalised one, none for 0."""
+def with_column(X, intercept):
+    """X with the intercept's column, if any: 1 for a free one, its scaling for a penalised one."""
     X = X.toarray() if sp.issparse(X) else np.asarray(X, dtype=float)
-    if scaling == 0.0:
-        return X
-    return np.column_stack([X, np.full(len(X), 1.0 if scaling is None else scaling)])
+    return np.column_stack([X, np.tile(intercept.column, (len(X), 1))])
 
 
-def penalty(p, scaling):
+def penalty(p, intercept):
     """R."""
-    return np.append(np.ones(p - 1), 0.0) if scaling is None else np.ones(p)
+    return np.append(np.ones(p - 1), 0.0) if intercept.is_free else np.ones(p)
 
 
 def objective(Z, R, y, u, w):
@@ -56,11 +56,11 @@ def objective(Z, R, y, u, w):
     return w @ (R * w) / 2 + u @ np.logaddexp(0, -y * (Z @ w))
 
 
-def optimum(X, y, u, scaling, start=None):
+def optimum(X, y, u, intercept, start=None):
     """Return the optimum, looked for from `start` (the vector w, the intercept's entry last) or 0."""
-    rows = with_column(X, scaling).astype(EXTENDED)
+    rows = with_column(X, intercept).astype(EXTENDED)
     Z, y, u = rows[u > 0], y[u > 0].astype(EXTENDED), u[u > 0].astype(EXTENDED)
-    R = penalty(Z.shape[1], scaling).astype(EXTENDED)
+    R = penalty(Z.shape[1], intercept).astype(EXTENDED)
     w = np.zeros(len(R), dtype=EXTENDED) if start is None else start.astype(EXTENDED)
     factor, before = None, np.inf
     for _ in range(500):
@@ -82,7 +82,7 @@ def optimum(X, y, u, scaling, start=None):
         w, before = w + share * step, along
     else:
         raise AssertionError("Newton's method did not arrive")
-    return Optimum(w, objective(Z, R, y, u, w), float(along), scaling)
+    return Optimum(w, objective(Z, R, y, u, w), float(along), intercept)
 
 
 def triangle(Z, R, D):
@@ -96,8 +96,8 @@ def solve(T, b):
 
 def score_derivatives(X, y, u, du, best):
     """df/dbeta of the training rows from the optimality condition: H dw/dbeta = Z'(y du sigma(-y f))."""
-    Z = with_column(X, best.scaling)
+    Z = with_column(X, best.intercept)
     f = np.asarray(best.scores(X), dtype=float)
     wrong = expit(-y * f)
-    T = triangle(Z, penalty(Z.shape[1], best.scaling), u * wrong * (1 - wrong))
+    T = triangle(Z, penalty(Z.shape[1], best.intercept), u * wrong * (1 - wrong))
     return Z @ solve(T, Z.T @ (y * du * wrong))

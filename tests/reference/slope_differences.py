@@ -17,6 +17,7 @@ from sklearn.metrics.pairwise import linear_kernel, rbf_kernel
 from sklearn.svm import SVC, LinearSVC
 
 import backdoor_curves as bc
+from backdoor_curves.paths.intercept import FREE, penalised
 from reference.interior_point import solve as solve_svm
 from reference.logistic_newton import optimum as solve_logistic
 
@@ -121,14 +122,14 @@ class Fits:
             K, cross = self.kernels
             best = solve_svm(K, y, u, self.case.kind != "LinearSVC")
             return float(np.maximum(0, 1 - targets * (best.offsets(cross) + best.intercept)).mean())
-        scaling = 1.0 if self.case.kind == "logistic" else None
-        best = solve_logistic(X, y, u, scaling, self._start(beta))
+        intercept = penalised(1.0) if self.case.kind == "logistic" else FREE
+        best = solve_logistic(X, y, u, intercept, self._start(beta))
         return float(np.logaddexp(0, -targets * best.scores(T)).mean())
 
     def _start(self, beta: float) -> np.ndarray | None:
         """Where Newton's method begins: what it ends at does not depend on it."""
-        (coef,), (b,) = self.curve.path.parameters(np.array([beta]))
-        return np.append(coef, b)
+        at = self.curve.path.parameters(np.array([beta]))
+        return np.append(at.coef, at.intercept)
 
     def _ridge(self, weights: np.ndarray) -> np.ndarray:
         X, y, _ = self.rows

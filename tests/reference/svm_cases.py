@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.metrics.pairwise import polynomial_kernel
 
 from backdoor_curves.curve.deviation import norms
+from backdoor_curves.paths.intercept import FREE, NONE, Intercept, penalised
 from backdoor_curves.paths.svm.follow import svm_path
 from backdoor_curves.paths.svm.path import NotOptimalError
 from reference.interior_point import solve
@@ -25,19 +26,19 @@ LARGEST = 1e7
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """A problem for `svm_path`; `kernel` is (name, parameter), `scaling` None for a free intercept."""
+    """A problem for `svm_path`; `kernel` is (name, parameter)."""
 
     X: np.ndarray
     y: np.ndarray
     u0: np.ndarray
     du: np.ndarray
     kernel: tuple[str, float]
-    scaling: float | None
+    intercept: Intercept
 
     def __repr__(self):
         n, d = self.X.shape
         return (
-            f"{n} rows ({int((self.du > 0).sum())} poison) x {d}, kernel {self.kernel}, scaling {self.scaling}, "
+            f"{n} rows ({int((self.du > 0).sum())} poison) x {d}, kernel {self.kernel}, intercept {self.intercept}, "
             f"bounds {self.u0[self.u0 > 0].min():.3g}..{self.u0.max():.3g} and {self.du.max():.3g}"
         )
 
@@ -46,8 +47,8 @@ class Case:
         """Both classes among the clean rows, and some poison."""
         return len(np.unique(self.y[self.u0 > 0])) == 2 and (self.du > 0).any()
 
-    def with_scaling(self, scaling):
-        return replace(self, scaling=scaling)
+    def with_intercept(self, intercept):
+        return replace(self, intercept=intercept)
 
     def cross(self, A, B):
         name, parameter = self.kernel
@@ -59,7 +60,7 @@ class Case:
         return np.exp(-parameter * ((A[:, np.newaxis] - B) ** 2).sum(-1))
 
     def path(self):
-        return svm_path(self.X, self.y, self.u0, self.du, self.cross, self.scaling)
+        return svm_path(self.X, self.y, self.u0, self.du, self.cross, self.intercept)
 
     def take(self, rows):
         return replace(self, X=self.X[rows], y=self.y[rows], u0=self.u0[rows], du=self.du[rows])
@@ -99,12 +100,12 @@ def random_case(seed):
     u = weights * rng.choice([1e-6, 1e-4, 1e-2, 0.1, 1.0, 1.0, 10.0, 100.0, 1e3])
     name = str(rng.choice(["linear", "linear", "rbf", "rbf", "poly"]))
     parameter = float(rng.choice([1e-4, 1e-2, 0.3, 0.3, 3.0, 1e3])) if name == "rbf" else float(rng.integers(2, 4))
-    scaling = (None, None, None, 1.0, 0.0, 30.0)[rng.integers(6)]
+    intercept = (FREE, FREE, FREE, penalised(1.0), NONE, penalised(30.0))[rng.integers(6)]
     if name == "poly":  # degree 3 of 255 is beyond what double precision can hold
         X = X / max(1.0, np.abs(X).max() / 3)
-    found = Case(X, y, np.where(poison, 0.0, u), np.where(poison, u, 0.0), (name, parameter), scaling)
+    found = Case(X, y, np.where(poison, 0.0, u), np.where(poison, u, 0.0), (name, parameter), intercept)
     # A score is a sum of terms u K, so that beyond this double precision has no digits left for the margin.
-    room = LARGEST / (u.max() * (np.diag(found.cross(X, X)).max() + (scaling or 0.0) ** 2) + 1e-300)
+    room = LARGEST / (u.max() * (np.diag(found.cross(X, X)).max() + intercept.shift) + 1e-300)
     return found if room >= 1 else replace(found, u0=room * found.u0, du=room * found.du)
 
 
@@ -130,7 +131,7 @@ def failures(case, betas=(0.0, 1e-5, 0.03, 0.3, 1.0)):
 
 def not_optimal(case, path, asked):
     """The gap is closed, and objective and scores are the oracle's, to within the certificate's bound."""
-    problem, shift = path.problem, (case.scaling or 0.0) ** 2
+    problem, shift = path.problem, case.intercept.shift
     rows = np.vstack([path.X, path.X + 0.1, path.X[::-1] / 2])
     K, cross = case.cross(path.X, path.X), case.cross(path.X, rows) + shift
     # K + s^2 in double precision would be another problem's kernel, with a large s and nearly dependent rows.
@@ -143,9 +144,9 @@ def not_optimal(case, path, asked):
     bounds, scores, duals = path.certificate(asked, [rows]).score_bound, path.scores(rows, asked), path.duals(asked)
     lengths = norms(path.interpolant, path.nodal_gram(), asked)
     for beta, bound, f, a, length in zip(asked, bounds, scores, duals, lengths, strict=True):
-        best = solve(K, problem.y, problem.u0 + beta * problem.du, case.scaling is None)
+        best = solve(K, problem.y, problem.u0 + beta * problem.du, case.intercept.is_free)
         if best.gap > OBJECTIVE:
-            best = solve(K, problem.y, problem.u0 + beta * problem.du, case.scaling is None, near=a)
+            best = solve(K, problem.y, problem.u0 + beta * problem.du, case.intercept.is_free, near=a)
         if best.gap > OBJECTIVE:
             yield f"undecided at {beta:.6g}: the oracle's own gap is {best.gap:.1e}"
             continue
@@ -162,7 +163,7 @@ def not_optimal(case, path, asked):
         allowed = best.error * reach + ROUNDING * (1 + float(best.a.sum()) * np.abs(cross).max())
         limit = min(bound, SCORES * (1 + np.abs(f).max())) + allowed
         error = np.abs(offset - np.clip(np.median(offset), best.low, best.high)).max()
-        if error > limit and case.scaling is None:
+        if error > limit and case.intercept.is_free:
             error = np.abs(offset - np.clip(np.median(offset), *_intercepts(problem, K, beta))).max()
         if error > limit:
             yield f"scores off by {error:.1e} at {beta:.6g}: the bound {bound:.1e}, oracle and rounding {allowed:.0e}"
@@ -202,7 +203,7 @@ def _wrong_shape(case, path):
     if outside > 1e-9:
         yield f"duals outside their bounds by {outside:.1e}"
     unbalanced = np.abs(A @ problem.y).max() / bounds.max()
-    if case.scaling is None and unbalanced > 1e-9:
+    if case.intercept.is_free and unbalanced > 1e-9:
         yield f"duals unbalanced by {unbalanced:.1e}"
 
 
@@ -213,7 +214,7 @@ def _wrong_jumps(case, path):
     between = np.minimum(A, bounds - A).max(axis=1) / bounds.max()
     scores = path.nodal_scores(path.X)[..., 0]
     jumps = np.flatnonzero(np.diff(nodes) == 0)
-    if jumps.size and case.scaling is not None:
+    if jumps.size and not case.intercept.is_free:
         yield f"a jump at beta = {nodes[jumps[0]]} without a free intercept"
         return
     for j in jumps:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.metrics.pairwise import linear_kernel, rbf_kernel
 
+from backdoor_curves.paths.intercept import FREE, penalised
 from backdoor_curves.paths.svm.follow import svm_path
 from backdoor_curves.poisoning import paper_protocol as protocol
 from reference.interior_point import solve
@@ -26,8 +27,8 @@ class Setting:
         return f"linear C={self.C:g}" if self.gamma is None else f"rbf C={self.C:g} gamma={self.gamma:g}"
 
     @property
-    def scaling(self):
-        return 1.0 if self.gamma is None else None
+    def intercept(self):
+        return penalised(1.0) if self.gamma is None else FREE
 
     def kernel(self, A, B):
         return linear_kernel(A, B) if self.gamma is None else rbf_kernel(A, B, gamma=self.gamma)
@@ -67,17 +68,17 @@ def compare(setting, images, rate, betas):
     y = np.concatenate([data.clean_train.y, data.poison_train.y]) * 2.0 - 1.0
     tests = [part.X.reshape(len(part), -1) for part in (data.clean_test, data.triggered_test)]
     u0, du = np.where(poison, 0.0, setting.C), np.where(poison, setting.C, 0.0)
-    path = svm_path(np.vstack(flat), y, u0, du, setting.kernel, setting.scaling)
+    path = svm_path(np.vstack(flat), y, u0, du, setting.kernel, setting.intercept)
     y, u0, du = path.problem.y, path.problem.u0, path.problem.du
-    shift = (setting.scaling or 0.0) ** 2
+    shift = setting.intercept.shift
     K = setting.kernel(path.X, path.X) + shift
     rows = np.vstack(tests)
     cross = setting.kernel(path.X, rows) + shift
     longest = 1.0 if setting.gamma is not None else float(np.sqrt((rows**2).sum(axis=1).max() + shift))
-    reach = longest + (np.sqrt(np.diag(K).max()) if setting.scaling is None else 0.0)
+    reach = longest + (np.sqrt(np.diag(K).max()) if setting.intercept.is_free else 0.0)
     scores = path.scores(rows, betas)
     certificate = path.certificate(betas, tests)
-    optima = [solve(K, y, u0 + beta * du, setting.scaling is None) for beta in betas]
+    optima = [solve(K, y, u0 + beta * du, setting.intercept.is_free) for beta in betas]
     right = np.array([best.offsets(cross) + best.intercept for best in optima])
     return Comparison(
         betas,

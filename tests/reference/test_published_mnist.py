@@ -89,8 +89,8 @@ def test_ridge_path_equals_the_published_coefficients(C, poisoned, published_pat
     """Both are the optimum: scikit-learn's by a Cholesky factor for each beta, ours by one for all."""
     curve = bc.backdoor_learning_curve(RidgeClassifier(alpha=1 / (2 * C)), poisoned(0.1), betas=protocol.BETAS)
     assert curve.exact
-    coef, intercept = curve.path.parameters(protocol.BETAS)
-    check_path(curve, coef[:, :, 0], intercept[:, 0], published_path(f"ridge_C{C:g}"), 1e-9)
+    at = curve.path.parameters(protocol.BETAS)
+    check_path(curve, at.coef[:, :, 0], at.intercept[:, 0], published_path(f"ridge_C{C:g}"), 1e-9)
 
 
 @pytest.mark.parametrize("rate", RATES)

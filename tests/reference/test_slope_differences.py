@@ -61,14 +61,22 @@ FAULTS = {
 def with_penalty(curve, beta, data):
     """The gradient of the penalty, w, added to that of each poison row, as in the published column."""
     X = np.asarray(data.triggered_test.X).reshape(len(data.triggered_test), -1)
-    w = curve.path.parameters(np.array([beta]))[0].reshape(1, -1)
-    pull = curve.path.response(beta).coupling
+    w = curve.path.parameters(np.array([beta])).coef.ravel()
     y = 2.0 * data.triggered_test.y - 1
     f = curve.scores("triggered", beta)[0]
     g = -y / (1 + np.exp(y * f))
-    # To move w by -H^-1 w is what a row x = w with q = 1 would do; every row of logistic regression pulls.
-    held = pull(X) @ np.linalg.lstsq(_training(data).T, w[0], rcond=None)[0]
+    # To move w by -H^-1 w is what a row x = w with q = 1 would do. Every row of logistic regression has a q, and is a
+    # part of that row by its share in w over q.
+    held = -_influences(curve, X, beta) @ np.linalg.lstsq(_training(data).T, w, rcond=None)[0]
     return curve.slope(beta) - len(data.poison_train) * float((g * held).mean())
+
+
+def _influences(curve, X, beta):
+    """-G(x, i) between rows and all training rows: influences on the scores themselves, over q_i."""
+    data, C = curve.live.data, 1.0 / curve.info.hyperparameters["lambda"]
+    y = 2.0 * np.append(data.clean_train.y, data.poison_train.y) - 1
+    q = -C * y / (1.0 + np.exp(y * curve.path.scores(_training(data), np.array([beta]))[0]))
+    return curve.path.response(beta).influence(X, np.ones((len(X), 1))) / q
 
 
 def _training(data):

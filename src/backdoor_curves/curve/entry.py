@@ -15,9 +15,11 @@ from backdoor_curves.curve.record import BackdoorLearningCurve
 from backdoor_curves.curve.scored_rows import ScoredRows
 from backdoor_curves.data.poisoned import PoisonedData
 from backdoor_curves.data.samples import Samples
-from backdoor_curves.learners.follow import REFIT_BETAS, Method, betas_to_check, check_tolerance, follow, missed_betas
+from backdoor_curves.learners.follow import Method, betas_to_check, check_tolerance, follow, missed_betas
 from backdoor_curves.learners.freezing import Freeze
-from backdoor_curves.learners.learner import Learner, read_learner
+from backdoor_curves.learners.learner import Learner
+from backdoor_curves.learners.reading import read_learner
+from backdoor_curves.learners.refit import REFIT_BETAS
 from backdoor_curves.learners.shared import Shared
 from backdoor_curves.paths.base import BetaPath
 from backdoor_curves.records.one_line import one_line
@@ -131,17 +133,18 @@ def backdoor_learning_curve(
     triggered = learner.test_rows(data.triggered_test, "triggered_test")
     clean = learner.test_rows(data.clean_test, "clean_test")
     tests = triggered.X, clean.X
-    certificate = path.certificate(betas_to_check(path.interpolant.nodes, grid), tests)
+    (columns,) = path.columns  # those of every path here have their nodes in common
+    certificate = path.certificate(betas_to_check(columns.interpolant.nodes, grid), tests)
 
     def scored(rows: Samples) -> ScoredRows:
-        nodal = path.nodal_scores(rows.X)
-        return ScoredRows(path.interpolant, nodal, rows.y, learner.loss, learner.encoding, len(learner.classes))
+        nodal = columns.nodal_scores(rows.X)
+        return ScoredRows(columns.interpolant, nodal, rows.y, learner.loss, learner.encoding, len(learner.classes))
 
     return BackdoorLearningCurve(
         info=_describe(learner, data, path),
         betas=grid,
         classes=learner.classes,
-        interpolant=path.interpolant,
+        interpolant=columns.interpolant,
         triggered=scored(triggered),
         clean=scored(clean),
         triggered_true=None if data.triggered_true is None else learner.index(data.triggered_true),

@@ -3,7 +3,7 @@
     influence[j, i] = d loss_j / d weight_i = - g_j' G(x_j, x_i) q_i
 
 with g_j the derivative of the test row's loss in its scores, q_i that of the training row's loss, and G what the
-learner makes of the two rows (`paths.base.Response`). Negative: training row i teaches test row j. At beta = 0 the
+path makes of the two rows (`paths.base.Response`). Negative: training row i teaches test row j. At beta = 0 the
 poison rows weigh nothing, and what stands there is what the first bit of their weight does. Summed over the poison
 rows, the mean over triggered test rows is the slope of the backdoor learning curve.
 
@@ -26,7 +26,8 @@ from backdoor_curves.data.samples import Samples, as_samples
 from backdoor_curves.kernels.memory import require_bytes
 from backdoor_curves.learners.follow import check_tolerance, follow, missed_betas
 from backdoor_curves.learners.freezing import Freeze
-from backdoor_curves.learners.learner import Learner, read_learner
+from backdoor_curves.learners.learner import Learner
+from backdoor_curves.learners.reading import read_learner
 from backdoor_curves.learners.shared import Shared
 from backdoor_curves.losses.row_losses import corner_of, score_gradients
 from backdoor_curves.losses.score_encodings import encode
@@ -222,7 +223,7 @@ def influence_on(path: BetaPath, learner: Learner, tests: Samples, beta: float) 
     feeling = np.flatnonzero(g.any(axis=1)) if columns.size else np.empty(0, dtype=np.intp)
     # A hinge beyond its margin feels nothing, and rows that do not pull have no influence.
     for block in np.array_split(feeling, len(feeling) // BLOCK + 1) if feeling.size else ():
-        values[np.ix_(block, columns)] = -response.coupling(take_rows(tests.X, block)) * (g[block] @ response.pulls.T)
+        values[np.ix_(block, columns)] = response.influence(take_rows(tests.X, block), g[block])
     return Influence(values, learner.is_poison, beta, response.ties)
 
 
@@ -235,9 +236,8 @@ def self_influence(path: BetaPath, learner: Learner, beta: float) -> Float[np.nd
     victims_order, r = _places(learner.is_poison), len(response.rows)
     for block in np.array_split(np.arange(r), r // BLOCK + 1) if r else ():
         some = train.take(response.rows[block])
-        G = response.coupling(some.X)[np.arange(len(block)), block]
-        g = _loss_gradients(response, learner, some)
-        values[victims_order[response.rows[block]]] = -G * (g * response.pulls[block]).sum(axis=1)
+        on_all = response.influence(some.X, _loss_gradients(response, learner, some))
+        values[victims_order[response.rows[block]]] = on_all[np.arange(len(block)), block]
     return values
 
 
@@ -287,10 +287,11 @@ def checked_beta(beta: Any) -> float:
 
 def _loss_gradients(response: Response, learner: Learner, tests: Samples) -> Float[np.ndarray, "n columns"]:
     """Return the derivatives of the test rows' losses in their scores, at a corner those for the way of beta."""
-    scores, rates = response.motion(tests.X)
+    tangent = response.tangent(tests.X)
     targets = encode(tests.y, len(learner.classes), learner.encoding)
-    along = rates if response.beta < 1.0 else -rates
-    return score_gradients(learner.loss, learner.encoding, scores, along, targets, corner_of(scores))
+    along = tangent.rates if response.beta < 1.0 else -tangent.rates
+    tie = corner_of(tangent.scores)
+    return score_gradients(learner.loss, learner.encoding, tangent.scores, along, targets, tie)
 
 
 def _places(is_poison: Bool[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:

@@ -20,15 +20,9 @@ from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, Stan
 from backdoor_curves.curve import BackdoorLearningCurve
 from backdoor_curves.curve.influence import checked_beta
 from backdoor_curves.data.poisoned import PoisonedData
-from backdoor_curves.learners.estimators import as_floats, kernel_gradient_of
 from backdoor_curves.learners.freezing import checked, shaped_for
 from backdoor_curves.losses.score_encodings import decode
-from backdoor_curves.paths.logistic import LogisticPath
-from backdoor_curves.paths.refit import RefitPath
-from backdoor_curves.paths.ridge import RidgePath
-from backdoor_curves.paths.squared_hinge.path import SquaredHingePath
-from backdoor_curves.paths.svm.path import SVMPath
-from backdoor_curves.rows import Rows, n_rows, require_alike, take_rows
+from backdoor_curves.rows import Rows, as_floats, n_rows, require_alike, take_rows
 
 Of = Literal["score", "predicted"]
 Gradients = Float[np.ndarray, "n d"]
@@ -90,7 +84,7 @@ def input_gradient(
         inputs.append(shaped_for(step, Z))
         Z = step.transform(inputs[-1])
     Z = as_floats(checked(Z, learner.estimator, "X"))
-    columns = _of_last_step(curve, Z, beta)
+    columns = list(curve.path.score_gradients(Z, beta))
     if of == "predicted":
         columns = [_of_predicted(curve, Z, beta, columns)]
     through_steps = [_pulled_back(learner.steps, inputs, G).reshape(_shape_of(X)) for G in columns]
@@ -153,34 +147,6 @@ def trigger_share(gradients: Float[np.ndarray, "n ..."], mask: Bool[np.ndarray, 
     size = np.abs(gradients).reshape(len(gradients), -1)
     with np.errstate(invalid="ignore"):
         return size[:, mask.ravel()].sum(axis=1) / size.sum(axis=1)
-
-
-def _of_last_step(curve: BackdoorLearningCurve, Z: Rows, beta: float) -> list[Gradients]:
-    """Return the gradient of each score column in the input of the classifier itself."""
-    path, estimator, betas = curve.path, curve.learner.estimator, np.array([beta])
-    if isinstance(path, SVMPath):
-        c = path.duals(betas)[0] * path.problem.y
-        used = np.flatnonzero(c)
-        return [kernel_gradient_of(estimator)(c[used], take_rows(path.X, used), Z)]
-    if isinstance(path, RidgePath):
-        coefs = path.parameters(betas)[0][0].T
-    elif isinstance(path, LogisticPath | SquaredHingePath):
-        coefs = path.parameters(betas)[0]
-    else:
-        assert isinstance(path, RefitPath)
-        coefs = _of_refit(path, betas, Z.shape[1])
-    return [np.tile(w, (n_rows(Z), 1)) for w in coefs]
-
-
-def _of_refit(path: RefitPath, betas: Float[np.ndarray, " 1"], d: int) -> Float[np.ndarray, "columns d"]:
-    """Return the coefficients of a linear model that was refitted at this beta."""
-    coef = path.models[int(np.argmax(path.interpolant.weights(betas)[0]))].coef()
-    if coef is None:
-        raise ValueError(
-            "a gradient in the input is known for learners with an exact path and for linear ones; this one has no "
-            "coefficients"
-        )
-    return coef.reshape(-1, d)
 
 
 def _of_predicted(curve: BackdoorLearningCurve, Z: Rows, beta: float, columns: list[Gradients]) -> Gradients:

@@ -34,7 +34,7 @@ class Live:
     def slope(self, rows: ScoredRows, X: Rows, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, " b"]:
         """Return the slopes of the mean loss of some rows, a few betas at a time."""
         blocks = np.array_split(betas, len(betas) // 64 + 1)
-        return np.concatenate([rows.mean_loss_rate(*self.path.motion(X, block), block) for block in blocks])
+        return np.concatenate([rows.mean_loss_rate(self.path.tangent(X, block), block) for block in blocks])
 
     @cached_property
     def gram(self) -> Gram | None:

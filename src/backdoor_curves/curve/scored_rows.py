@@ -16,7 +16,7 @@ from backdoor_curves.curve.flips import Flips, flips_by_bisection, flips_on_line
 from backdoor_curves.losses.hinge_integrals import corners, first_half, hinge_integrals
 from backdoor_curves.losses.row_losses import Loss, corner_of, row_bends, row_losses, row_rates
 from backdoor_curves.losses.score_encodings import ScoreEncoding, decode, encode
-from backdoor_curves.paths.base import Interpolant, combined
+from backdoor_curves.paths.base import Interpolant, Tangent, combined
 from backdoor_curves.paths.interpolation.interpolants import PiecewiseLinear, Table
 
 _BLOCK = 2**18
@@ -71,14 +71,9 @@ class ScoredRows:
             total += self._loss_rates(scores, rates, betas, rows).sum(axis=1)
         return total / len(self.y)
 
-    def mean_loss_rate(
-        self,
-        scores: Float[np.ndarray, "b n columns"],
-        rates: Float[np.ndarray, "b n columns"],
-        betas: Float[np.ndarray, " b"],
-    ) -> Float[np.ndarray, " b"]:
-        """Return the same derivative for scores and their derivatives that are known better than from the nodes."""
-        return self._loss_rates(scores, rates, betas, slice(None)).mean(axis=1)
+    def mean_loss_rate(self, tangent: Tangent, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, " b"]:
+        """Return the same derivative for a tangent of these rows that is known better than from the nodes."""
+        return self._loss_rates(tangent.scores, tangent.rates, betas, slice(None)).mean(axis=1)
 
     def _loss_rates(
         self,

@@ -7,6 +7,7 @@ from hashlib import blake2b
 import numpy as np
 from jaxtyping import Float, Int
 
+from backdoor_curves.kernels.by_name import expansion_gradient
 from backdoor_curves.kernels.functions import Kernel
 from backdoor_curves.rows import Rows, contents, n_rows, take_rows
 
@@ -60,6 +61,10 @@ class RememberedKernel:
                 columns = np.flatnonzero(b[:, 0] == j)
                 K[np.ix_(rows, columns)] = self._block(int(i), int(j))[np.ix_(a[rows, 1], b[columns, 1])]
         return K
+
+    def gradient(self, c: Float[np.ndarray, " s"], S: Rows, X: Rows) -> Float[np.ndarray, "n d"]:
+        """Return the gradient of an expansion in the kernel; refused where the kernel itself has none."""
+        return expansion_gradient(self.kernel, c, S, X)
 
     @property
     def kept(self) -> float:

@@ -14,7 +14,7 @@ from sklearn.utils.class_weight import compute_class_weight
 
 from backdoor_curves.data.samples import Samples, join
 from backdoor_curves.kernels.precomputed import require_values
-from backdoor_curves.learners.estimators import is_number, is_precomputed
+from backdoor_curves.learners.parameters import is_number, is_precomputed
 from backdoor_curves.rows import Rows
 
 Freeze = Literal["joined", "clean"]

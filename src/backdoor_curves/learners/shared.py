@@ -13,7 +13,6 @@ Nothing in a result depends on it, but for the last digits. It is not for severa
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,6 +20,7 @@ from jaxtyping import Float
 
 from backdoor_curves.kernels.cache import GIB, RememberedKernel
 from backdoor_curves.kernels.functions import Kernel
+from backdoor_curves.paths.intercept import FREE, Intercept
 from backdoor_curves.paths.linalg.coordinates import Features, GramFactor, coordinates
 from backdoor_curves.paths.svm.follow import svm_path
 from backdoor_curves.paths.svm.path import SVMPath
@@ -50,7 +50,7 @@ class Shared:
     """
 
     room: float = 2 * GIB
-    kernels: dict[Hashable, RememberedKernel] = field(default_factory=dict, repr=False)
+    kernels: dict[Kernel, RememberedKernel] = field(default_factory=dict, repr=False)
     _spaces: list[tuple[Rows, Features | GramFactor]] = field(default_factory=list, repr=False)
     _plateaus: list[_Kept] = field(default_factory=list, repr=False)
 
@@ -58,11 +58,11 @@ class Shared:
         """Return one that has all this one has; what is added to it later, this one does not see, but for kernels."""
         return Shared(self.room, self.kernels, list(self._spaces), list(self._plateaus))
 
-    def kernel(self, key: Hashable, kernel: Kernel) -> RememberedKernel:
-        """Return the kernel that remembers, one for each key: its name and parameters, or the function itself."""
-        if key not in self.kernels:
-            self.kernels[key] = RememberedKernel(kernel, self.room)
-        return self.kernels[key]
+    def kernel(self, kernel: Kernel) -> RememberedKernel:
+        """Return the kernel that remembers, one for all that are equal: in name and parameters, or as functions."""
+        if kernel not in self.kernels:
+            self.kernels[kernel] = RememberedKernel(kernel, self.room)
+        return self.kernels[kernel]
 
     def coordinates(self, X: Rows) -> Features | GramFactor:
         """Return the coordinates of rows, see `paths.linalg.coordinates`."""
@@ -79,14 +79,14 @@ class Shared:
         u0: Float[np.ndarray, " n"],
         du: Float[np.ndarray, " n"],
         kernel: Kernel,
-        scaling: float | None = None,
+        intercept: Intercept = FREE,
     ) -> SVMPath:
         """Return the path of an SVM, see `paths.svm`: a kept one where it is the same but for the unit of beta."""
         for kept in self._plateaus:
-            if kept.is_of(X, y, kernel, scaling) and (same := kept.path.rescaled(u0, du)) is not None:
+            if kept.is_of(X, y, kernel, intercept) and (same := kept.path.rescaled(u0, du)) is not None:
                 return same
-        path = svm_path(X, y, u0, du, kernel, scaling)
-        self._plateaus.append(_Kept(X, y, kernel, scaling, path))
+        path = svm_path(X, y, u0, du, kernel, intercept)
+        self._plateaus.append(_Kept(X, y, kernel, intercept, path))
         return path
 
 
@@ -97,10 +97,10 @@ class _Kept:
     X: Rows
     y: Float[np.ndarray, " n"]
     kernel: Kernel
-    scaling: float | None
+    intercept: Intercept
     path: SVMPath
 
-    def is_of(self, X: Rows, y: Float[np.ndarray, " n"], kernel: Kernel, scaling: float | None) -> bool:
+    def is_of(self, X: Rows, y: Float[np.ndarray, " n"], kernel: Kernel, intercept: Intercept) -> bool:
         """Return whether the path is of these rows."""
-        same = self.kernel is kernel and self.scaling == scaling and np.array_equal(self.y, y)
+        same = self.kernel is kernel and self.intercept == intercept and np.array_equal(self.y, y)
         return same and equal_rows(self.X, X)

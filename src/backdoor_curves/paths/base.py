@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float, Int
 
-from backdoor_curves.rows import Rows
+from backdoor_curves.rows import Rows, n_rows
 
 Weights = Any
 """Weights of k nodes for b betas, shape (b, k): an array, or CSR where only neighbours count."""
@@ -86,46 +86,95 @@ class Certificate:
 
 
 @dataclass(frozen=True, eq=False)
+class Parameters:
+    """The model at some betas: f_c(x) = <coef_c, phi(x)> + intercept_c for each score column c.
+
+    Parameters
+    ----------
+    coef : array of shape (b, p, columns)
+        Of a linear learner w itself, phi(x) = x, p = d. Of a kernel machine its signed dual coefficients y_i a_i, one
+        for each of p distinct training rows, phi(x) = k(x_i, x): w is in the kernel's space.
+    intercept : array of shape (b, columns)
+        0 for a learner without one.
+    rows : int array of shape (n,), optional
+        Of a kernel machine: which of the distinct rows each training row is, in the order given to the path. None for
+        coefficients of features.
+    """
+
+    coef: Float[np.ndarray, "b p columns"]
+    intercept: Float[np.ndarray, "b columns"]
+    rows: Int[np.ndarray, " n"] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Tangent:
+    """Scores of some rows on a path, and which way it goes: from the right, at beta = 1 from the left.
+
+    Parameters
+    ----------
+    scores, rates : arrays of shape (b, n, columns), or (n, columns) at one beta
+        The scores, and their derivatives in beta.
+    """
+
+    scores: Float[np.ndarray, "*b n columns"]
+    rates: Float[np.ndarray, "*b n columns"]
+
+
+@dataclass(frozen=True, eq=False)
 class Response:
     """The optimum at one beta: how its scores move with beta, and how they answer to the weights of single rows.
 
         d f(x) / d weight_i = - G(x, i) q_i        G(x, i) = phi(x)' H^-1 phi(x_i)        q_i = d loss_i / d f_i
 
     with H the Hessian of the objective, phi(x) = (x, 1) where there is an intercept, and q_i of a row at weight 1. For
-    an SVM H^-1 acts on what the margin leaves free, and q_i is 0 but for rows at their bound.
+    an SVM H^-1 acts on what the margin leaves free, and q_i is 0 but for rows at their bound. With K score columns q_i
+    has K entries. G is then a number where all columns have one Hessian (ridge: `influence_through`), a diagonal where
+    each has its own, and a K x K matrix for a softmax, which solves one system for each test row, H U = phi(x) g'.
 
     Parameters
     ----------
     beta : float
-    motion : callable, rows of number x -> two arrays of shape (x, columns)
-        Their scores and the derivatives of these in beta, see `BetaPath.motion`.
+    tangent : callable, rows of number x -> Tangent
+        Their scores there, of shape (x, columns), and the derivatives in beta.
     rows : int array of shape (r,)
-        The training rows that pull, in the order given to the path: q_i is 0 for the others.
-    pulls : array of shape (r, columns)
-        Their q_i.
-    coupling : callable, rows of number x -> array of shape (x, r)
-        G between rows and those training rows.
+        The training rows whose weight counts, ascending, in the order given to the path; q_i is 0 for the others.
+    influence : callable, rows of number x and array of shape (x, columns) -> array of shape (x, r)
+        d loss_t / d weight_i = - g_t' G(x_t, i) q_i, given the derivatives g_t of the rows' losses in their scores. It
+        holds in memory what it needs for all x rows at once; who asks for many asks in blocks.
     ties : int
         Training rows that are on the margin of an SVM without being held there. What is said here then holds for
         changes that keep them where they are; changes along beta do.
     """
 
     beta: float
-    motion: Callable[[Rows], tuple[Float[np.ndarray, "x columns"], Float[np.ndarray, "x columns"]]]
+    tangent: Callable[[Rows], Tangent]
     rows: Int[np.ndarray, " r"]
-    pulls: Float[np.ndarray, "r columns"]
-    coupling: Callable[[Rows], Float[np.ndarray, "x r"]]
+    influence: Callable[[Rows, Float[np.ndarray, "x columns"]], Float[np.ndarray, "x r"]]
     ties: int = 0
 
 
 class BetaPath(ABC):
-    """The optimum of a learner as a function of the poison's weight beta; frozen once built."""
+    """The optimum of a learner as a function of the poison's weight beta; frozen once built.
+
+    It answers scores, their tangents and gradients, parameters, single rows' weights and a certificate, for one score
+    column or many. What is known at nodes (`interpolant`, `nodal_scores`, `nodal_gram`) is asked of `columns`.
+    """
 
     method: ClassVar[str]
     """How the path was followed: "ridge", "svm", "logistic", "squared hinge" or "refit"."""
     exact: ClassVar[bool]
     """Whether the path answers at every beta in [0, 1], and not only at the betas it was refitted at."""
     interpolant: Interpolant
+
+    @property
+    def columns(self) -> tuple[BetaPath, ...]:
+        """The paths of its score columns that have nodes in common, in the order of the columns: here one, itself.
+
+        A path whose columns turn at betas of their own is made of a path for each of them. Its scores, tangents,
+        parameters and gradients are theirs side by side; influences, losses over columns and squared norms are sums;
+        a score bound is the largest; its knots are those of all. A union of their nodes would be too many to hold.
+        """
+        return (self,)
 
     @abstractmethod
     def nodal_scores(self, X: Rows) -> Float[np.ndarray, "k n columns"]:
@@ -134,6 +183,29 @@ class BetaPath(ABC):
     @abstractmethod
     def nodal_gram(self) -> Gram | None:
         """Return the inner products <w(beta_i), w(beta_j)>, without intercepts; None for a model without a w."""
+
+    @abstractmethod
+    def parameters(self, betas: Float[np.ndarray, " b"]) -> Parameters:
+        """Return the model at some betas.
+
+        Raises
+        ------
+        ValueError
+            If the path is one of refits, whose models have parameters of their own.
+        """
+
+    def score_gradients(self, X: Rows, beta: float) -> Float[np.ndarray, "columns n d"]:
+        """Return the gradient of each score column in its row, at each row of X, in scores per unit of a feature.
+
+        Of scores that are linear in the rows these are the coefficients, the same at each row.
+
+        Raises
+        ------
+        ValueError
+            If a kernel has no gradient that is known, or if the path is one of refits of no linear model.
+        """
+        (W,) = self.parameters(np.array([beta])).coef
+        return np.tile(W.T[:, np.newaxis], (1, n_rows(X), 1))
 
     @abstractmethod
     def certificate(self, betas: Float[np.ndarray, " b"], rows: Sequence[Rows]) -> Certificate | None:
@@ -158,14 +230,12 @@ class BetaPath(ABC):
         return scores[..., 0] if scores.shape[-1] == 1 else scores
 
     def score_derivatives(self, X: Rows, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, "b n *columns"]:
-        """Return d scores / d beta from the right, at beta = 1 from the left; shaped as `scores`, see `motion`."""
-        rates = self.motion(X, betas)[1]
+        """Return d scores / d beta from the right, at beta = 1 from the left; shaped as `scores`, see `tangent`."""
+        rates = self.tangent(X, betas).rates
         return rates[..., 0] if rates.shape[-1] == 1 else rates
 
     @abstractmethod
-    def motion(
-        self, X: Rows, betas: Float[np.ndarray, " b"]
-    ) -> tuple[Float[np.ndarray, "b n columns"], Float[np.ndarray, "b n columns"]]:
+    def tangent(self, X: Rows, betas: Float[np.ndarray, " b"]) -> Tangent:
         """Return the scores of the rows X and their derivatives from the right, at beta = 1 from the left.
 
         From the conditions of the optimum at each beta, not from the nodes: to rounding, whatever the path's tolerance.
@@ -185,6 +255,25 @@ class BetaPath(ABC):
         ValueError
             If the path jumps at beta or is one of refits, or if the intercept of an SVM is free within an interval.
         """
+
+
+def influence_through(
+    coupling: Callable[[Rows], Float[np.ndarray, "x r"]], pulls: Float[np.ndarray, "r columns"]
+) -> Callable[[Rows, Float[np.ndarray, "x columns"]], Float[np.ndarray, "x r"]]:
+    """Return the influence of rows whose G is a number, the same for all score columns: - G(x_t, i) g_t' q_i.
+
+    Parameters
+    ----------
+    coupling : callable, rows of number x -> array of shape (x, r)
+        G between rows and the training rows whose weight counts.
+    pulls : array of shape (r, columns)
+        Their q_i.
+    """
+
+    def influence(X: Rows, loss_gradients: Float[np.ndarray, "x columns"]) -> Float[np.ndarray, "x r"]:
+        return -coupling(X) * (loss_gradients @ pulls.T)
+
+    return influence
 
 
 def combined(weights: Weights, nodal: Float[np.ndarray, k * shape]) -> Float[np.ndarray, b * shape]:

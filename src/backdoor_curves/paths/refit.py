@@ -64,7 +64,23 @@ class RefitPath(BetaPath):
         """Return the models' scores of the rows X."""
         return np.stack([model.scores(X) for model in self.models])
 
-    def motion(self, X: Rows, betas: Float[np.ndarray, " b"]) -> NoReturn:  # noqa: ARG002
+    def parameters(self, betas: Float[np.ndarray, " b"]) -> NoReturn:
+        """Refuse: each model has parameters of its own kind."""
+        raise ValueError(
+            f"parameters need an exact path; those of a refit, at {len(betas)} betas, are its models': see `models`"
+        )
+
+    def score_gradients(self, X: Rows, beta: float) -> Float[np.ndarray, "columns n d"]:
+        """Return the coefficients of a linear model that was refitted at this beta, the same at each row."""
+        coef = self.models[int(np.argmax(self.interpolant.weights(np.array([beta]))[0]))].coef()
+        if coef is None:
+            raise ValueError(
+                "a gradient in the input is known for learners with an exact path and for linear ones; this one has no "
+                "coefficients"
+            )
+        return np.tile(coef.reshape(-1, 1, X.shape[1]), (1, n_rows(X), 1))
+
+    def tangent(self, X: Rows, betas: Float[np.ndarray, " b"]) -> NoReturn:  # noqa: ARG002
         """Refuse: between refits nothing is known."""
         self.interpolant.derivative(betas)
 

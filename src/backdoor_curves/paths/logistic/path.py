@@ -19,7 +19,16 @@ from jaxtyping import Float
 from scipy.linalg import cho_factor, cho_solve
 from scipy.special import expit
 
-from backdoor_curves.paths.base import BetaPath, Certificate, PathError, Response
+from backdoor_curves.paths.base import (
+    BetaPath,
+    Certificate,
+    Parameters,
+    PathError,
+    Response,
+    Tangent,
+    influence_through,
+)
+from backdoor_curves.paths.intercept import FREE, Intercept
 from backdoor_curves.paths.interpolation.chebyshev import Panels, compressed, neighbours
 from backdoor_curves.paths.linalg import conjugate_gradients as conjugate
 from backdoor_curves.paths.linalg.coordinates import Features, GramFactor, coordinates, coupling_through
@@ -53,7 +62,7 @@ def logistic_path(
     y: Float[np.ndarray, " n"],
     u0: Float[np.ndarray, " n"],
     du: Float[np.ndarray, " n"],
-    scaling: float | None = None,
+    intercept: Intercept = FREE,
     tolerance: float = 1e-6,
     space: Features | GramFactor | None = None,
 ) -> LogisticPath:
@@ -67,8 +76,8 @@ def logistic_path(
         -1 and +1.
     u0, du : arrays of shape (n,)
         C times the row weights: u0 for clean rows (du = 0), du for poison rows (u0 = 0).
-    scaling : float, optional
-        None for a free intercept; s for a penalised one, a constant column s; 0 for none.
+    intercept : Intercept
+        FREE by default.
     tolerance : float
         What a score of a training row may be off, about; a certificate tells what it is.
     space : Features or GramFactor, optional
@@ -98,33 +107,19 @@ def logistic_path(
     >>> path.scores(X[:2], np.array([0.0])).round(6)
     array([[-0.674832,  0.674832]])
     """
-    if scaling is None and len(np.unique(y[u0 > 0.0])) < 2:
+    if intercept.is_free and len(np.unique(y[u0 > 0.0])) < 2:
         raise PathError(
             "a free intercept has no optimum at beta = 0: clean rows of both classes were expected, one came"
         )
     space = coordinates(X) if space is None else space
-    problem = _problem(space, y, u0, du, scaling)
+    p = space.rows.shape[1]
+    problem = Problem(intercept.with_column(space.rows), y, u0, du, np.append(np.ones(p), intercept.penalty))
     start, f, factor = newton(problem, np.zeros(problem.Z.shape[1]), 0.0, SHARP * tolerance)
     scale = _scale(problem, f, factor)
     edges, values = follow(problem, start, scale, tolerance)
     reach = float(np.sqrt(problem.squares.max()))
     interpolant, kept = compressed(edges, DEGREE, scale, values, SHARP * tolerance / max(reach, 1e-300))
-    return LogisticPath(interpolant, problem, space, values[kept].T.copy(), scaling)
-
-
-def _problem(
-    space: Features | GramFactor,
-    y: Float[np.ndarray, " n"],
-    u0: Float[np.ndarray, " n"],
-    du: Float[np.ndarray, " n"],
-    scaling: float | None,
-) -> Problem:
-    """Return the problem with the intercept's column, if any."""
-    n, p = space.rows.shape
-    if scaling == 0.0:
-        return Problem(space.rows, y, u0, du, np.ones(p))
-    Z = np.column_stack([space.rows, np.full(n, 1.0 if scaling is None else scaling)])
-    return Problem(Z, y, u0, du, np.append(np.ones(p), 0.0 if scaling is None else 1.0))
+    return LogisticPath(interpolant, problem, space, values[kept].T.copy(), intercept)
 
 
 def _scale(problem: Problem, f: Float[np.ndarray, " n"], factor: Factor) -> float:
@@ -145,8 +140,7 @@ class LogisticPath(BetaPath):
         The coordinates of the problem.
     nodal : array of shape (p, k)
         w at the nodes, in these coordinates.
-    scaling : float or None
-        As in `logistic_path`.
+    intercept : Intercept
     """
 
     method: ClassVar[str] = "logistic"
@@ -156,12 +150,12 @@ class LogisticPath(BetaPath):
     problem: Problem
     space: Features | GramFactor
     nodal: Float[np.ndarray, "p k"]
-    scaling: float | None
+    intercept: Intercept
 
-    def parameters(self, betas: Float[np.ndarray, " b"]) -> tuple[Float[np.ndarray, "b d"], Float[np.ndarray, " b"]]:
+    def parameters(self, betas: Float[np.ndarray, " b"]) -> Parameters:
         """Return coefficients and intercepts."""
         coef, intercept = self._split(self._at(betas))
-        return coef.T, intercept
+        return Parameters(coef.T[..., np.newaxis], intercept[:, np.newaxis])
 
     def nodal_scores(self, X: Rows) -> Float[np.ndarray, "k n 1"]:
         """Return the scores of the rows X at the nodes."""
@@ -172,9 +166,7 @@ class LogisticPath(BetaPath):
         p = self.space.rows.shape[1]
         return self.nodal[:p].T @ self.nodal[:p]
 
-    def motion(
-        self, X: Rows, betas: Float[np.ndarray, " b"]
-    ) -> tuple[Float[np.ndarray, "b n 1"], Float[np.ndarray, "b n 1"]]:
+    def tangent(self, X: Rows, betas: Float[np.ndarray, " b"]) -> Tangent:
         """Return the scores of the rows X and their derivatives: Newton's method from the nodes, to rounding.
 
         The optimality condition R w = Z'(y u s), s = sigma(-y f), in beta: (R + Z'D Z) w' = Z'(y du s).
@@ -184,7 +176,7 @@ class LogisticPath(BetaPath):
             at = betas[group]
             found = self._start if not at.any() else optimum_and_rate(self.problem, self._at(at), at)
             W[:, group], rates[:, group] = found
-        return self._scores(W, X).T[..., np.newaxis], self._scores(rates, X).T[..., np.newaxis]
+        return Tangent(self._scores(W, X).T[..., np.newaxis], self._scores(rates, X).T[..., np.newaxis])
 
     @cached_property
     def _start(self) -> tuple[Float[np.ndarray, "p 1"], Float[np.ndarray, "p 1"]]:
@@ -204,13 +196,13 @@ class LogisticPath(BetaPath):
             V = cho_solve(factor, B, check_finite=False)
             return V + cho_solve(factor, B - problem.hessian_product(D, V), check_finite=False)
 
-        def motion(X: Rows) -> tuple[Float[np.ndarray, "x 1"], Float[np.ndarray, "x 1"]]:
-            return self._scores(W, X), self._scores(rates, X)
+        def tangent(X: Rows) -> Tangent:
+            return Tangent(self._scores(W, X), self._scores(rates, X))
 
         pulls = -(problem.u0 + problem.du) * problem.y * expit(-problem.y * F[:, 0])
-        column = () if self.scaling == 0.0 else (self.scaling or 1.0,)
-        coupling = coupling_through(inverse, problem.Z, self.space, column)
-        return Response(beta, motion, np.arange(len(problem.y)), pulls[:, np.newaxis], coupling)
+        coupling = coupling_through(inverse, problem.Z, self.space, self.intercept.column)
+        influence = influence_through(coupling, pulls[:, np.newaxis])
+        return Response(beta, tangent, np.arange(len(problem.y)), influence)
 
     def certificate(self, betas: Float[np.ndarray, " b"], rows: Sequence[Rows]) -> Certificate:
         """Return bounds from the gradient at a better solution.
@@ -236,7 +228,7 @@ class LogisticPath(BetaPath):
         length += np.sqrt(curvature) * blur + EPS * self._longest * total
         bound = np.max([*off, np.zeros(len(betas))], axis=0)
         bound += reach * (length + ROUNDING * np.linalg.norm(W, axis=0))
-        if self.scaling is None:
+        if self.intercept.is_free:
             bound += EPS * total / np.maximum(curvature, SMALLEST)
         value, better = (self.problem.value(V, self.problem.Z @ V, betas) for V in (W, W1))
         gap = np.maximum(value - better, 0.0) + length**2 / 2.0 + total * blur
@@ -277,7 +269,7 @@ class LogisticPath(BetaPath):
         It is |g| where the Hessian is only known to be at least R, and |L^-1 g| / sqrt(share) where it is at least
         `share` times that with the curvatures D0, whose factor is L.
         """
-        if self.scaling is None:
+        if self.intercept.is_free:
             g = np.vstack([g[:-1], np.zeros(g.shape[1])])
         plain = np.linalg.norm(g, axis=0)
         share = np.divide(D, D0[:, np.newaxis], out=np.ones_like(D), where=D0[:, np.newaxis] > D).min(axis=0)
@@ -289,7 +281,7 @@ class LogisticPath(BetaPath):
 
     def _centred(self, W: Float[np.ndarray, "p b"], betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, "p b"]:
         """Return W with the free intercept that is best for it: Newton's method in one dimension."""
-        if self.scaling is not None:
+        if not self.intercept.is_free:
             return W
         W, F = W.copy(), self.problem.Z @ W
         for _ in range(MOST_STEPS):
@@ -304,7 +296,9 @@ class LogisticPath(BetaPath):
     def _reach(self, rows: Sequence[Rows]) -> float:
         """Return how much a score can differ where w differs by 1: |x|, with a free intercept |x - x_i|."""
         longest = max((float(np.sqrt(_squares(X).max(initial=0.0))) for X in rows), default=0.0)
-        return longest + self._longest if self.scaling is None else float(np.hypot(longest, self.scaling))
+        if self.intercept.is_free:
+            return longest + self._longest
+        return float(np.hypot(longest, np.sqrt(self.intercept.shift)))
 
     @cached_property
     def _longest(self) -> float:
@@ -316,7 +310,7 @@ class LogisticPath(BetaPath):
 
     def _split(self, W: Float[np.ndarray, "p k"]) -> tuple[Float[np.ndarray, "d k"], Float[np.ndarray, " k"]]:
         p = self.space.rows.shape[1]
-        intercept = np.zeros(W.shape[1]) if self.scaling == 0.0 else W[p] * (self.scaling or 1.0)
+        intercept = W[p] * self.intercept.scaling if self.intercept.is_unknown else np.zeros(W.shape[1])
         return self.space.coef(W[:p]), intercept
 
     def _scores(self, W: Float[np.ndarray, "p k"], X: Rows) -> Float[np.ndarray, "n k"]:

@@ -18,7 +18,16 @@ from jaxtyping import Bool, Float
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import LinearSVC
 
-from backdoor_curves.paths.base import BetaPath, Certificate, PathError, Response
+from backdoor_curves.paths.base import (
+    BetaPath,
+    Certificate,
+    Parameters,
+    PathError,
+    Response,
+    Tangent,
+    influence_through,
+)
+from backdoor_curves.paths.intercept import Intercept
 from backdoor_curves.paths.interpolation.chebyshev import Panels, neighbours, panels_at_points
 from backdoor_curves.paths.linalg import conjugate_gradients as conjugate
 from backdoor_curves.paths.linalg.coordinates import Features, GramFactor, coordinates, coupling_through
@@ -59,7 +68,7 @@ def squared_hinge_path(
     y: Float[np.ndarray, " n"],
     u0: Float[np.ndarray, " n"],
     du: Float[np.ndarray, " n"],
-    scaling: float,
+    intercept: Intercept,
     space: Features | GramFactor | None = None,
 ) -> SquaredHingePath:
     """Return the path of a linear SVM with squared hinge loss and row weights u0 + beta du.
@@ -72,8 +81,8 @@ def squared_hinge_path(
         -1 and +1.
     u0, du : arrays of shape (n,)
         C times the row weights: u0 for clean rows (du = 0), du for poison rows (u0 = 0).
-    scaling : float
-        s >= 0, the constant column of the penalised intercept; 0 for none.
+    intercept : Intercept
+        Penalised, or none.
     space : Features or GramFactor, optional
         The coordinates of X, where they are at hand (see `paths.linalg.coordinates`).
 
@@ -83,6 +92,8 @@ def squared_hinge_path(
 
     Raises
     ------
+    ValueError
+        If the intercept is free.
     PathError
         If the optimum cannot be found in double precision.
 
@@ -93,20 +104,23 @@ def squared_hinge_path(
     Examples
     --------
     >>> import numpy as np
+    >>> from backdoor_curves.paths.intercept import NONE
     >>> from backdoor_curves.paths.squared_hinge.path import squared_hinge_path
     >>> X, y = np.array([[-1.0], [1.0], [2.0]]), np.array([-1.0, 1.0, -1.0])
-    >>> path = squared_hinge_path(X, y, np.array([1.0, 1.0, 0.0]), np.array([0.0, 0.0, 1.0]), scaling=0.0)
+    >>> path = squared_hinge_path(X, y, np.array([1.0, 1.0, 0.0]), np.array([0.0, 0.0, 1.0]), NONE)
     >>> path.scores(X[:2], np.array([0.0])).round(6)
     array([[-0.8,  0.8]])
     """
+    if intercept.is_free:
+        raise ValueError("intercept: a penalised one or none was expected, as LinearSVC has it, a free one came")
     space = coordinates(X) if space is None else space
-    Z = space.rows if scaling == 0.0 else np.column_stack([space.rows, np.full(len(y), scaling)])
+    Z = intercept.with_column(space.rows)
     kept = (u0 > 0.0) | (du > 0.0)
     problem = Problem(np.ascontiguousarray(Z[kept]), y[kept], u0[kept], du[kept])
     edges, W, is_knot, scale = _follow(problem)
     interpolant = panels_at_points(edges, DEGREE, scale)
     knots = interpolant.nodes[::DEGREE][is_knot]
-    return SquaredHingePath(panels_at_points(edges, DEGREE, scale, knots), problem, kept, space, W, scaling)
+    return SquaredHingePath(panels_at_points(edges, DEGREE, scale, knots), problem, kept, space, W, intercept)
 
 
 def _follow(
@@ -230,8 +244,8 @@ class SquaredHingePath(BetaPath):
         The coordinates of the problem.
     nodal : array of shape (k, r)
         Parameters at the nodes in these coordinates, that of the intercept's column last.
-    scaling : float
-        As in `squared_hinge_path`.
+    intercept : Intercept
+        Penalised, or none.
     """
 
     method: ClassVar[str] = "squared hinge"
@@ -242,19 +256,18 @@ class SquaredHingePath(BetaPath):
     kept: Bool[np.ndarray, " rows"]
     space: Features | GramFactor
     nodal: Float[np.ndarray, "k r"]
-    scaling: float
+    intercept: Intercept
 
-    def parameters(self, betas: Float[np.ndarray, " b"]) -> tuple[Float[np.ndarray, "b d"], Float[np.ndarray, " b"]]:
-        """Return coefficients (b, d) and intercepts (b,)."""
-        return self._split(self.interpolant.weights(betas) @ self.nodal)
+    def parameters(self, betas: Float[np.ndarray, " b"]) -> Parameters:
+        """Return coefficients and intercepts."""
+        coef, intercept = self._split(self.interpolant.weights(betas) @ self.nodal)
+        return Parameters(coef[..., np.newaxis], intercept[:, np.newaxis])
 
     def scores(self, X: Rows, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, "b n"]:
         """Return the scores of the rows X, through the parameters: betas are fewer than nodes."""
         return self._scores(self.interpolant.weights(betas) @ self.nodal, X)
 
-    def motion(
-        self, X: Rows, betas: Float[np.ndarray, " b"]
-    ) -> tuple[Float[np.ndarray, "b n 1"], Float[np.ndarray, "b n 1"]]:
+    def tangent(self, X: Rows, betas: Float[np.ndarray, " b"]) -> Tangent:
         """Return the scores of the rows X and their derivatives from the right, at beta = 1 from the left.
 
         With the active rows known, the conditions of the optimum are linear: H w = 2 Z'(u y), H w' = 2 Z'(du (y - f)).
@@ -263,21 +276,21 @@ class SquaredHingePath(BetaPath):
         for group in neighbours(np.log1p(betas / self.interpolant.scale)):
             there = self._local(betas[group])
             W[group], rates[group] = there.W.T, there.rates.T
-        return self._scores(W, X)[..., np.newaxis], self._scores(rates, X)[..., np.newaxis]
+        return Tangent(self._scores(W, X)[..., np.newaxis], self._scores(rates, X)[..., np.newaxis])
 
     def response(self, beta: float) -> Response:
         """Return how the optimum at beta answers to the weights of its training rows."""
         problem, there = self.problem, self._local(np.array([beta]))
         left, on = problem.y - problem.Z @ there.W[:, 0], there.active[:, 0]
         pulls = -2.0 * (problem.u0 + problem.du)[on] * left[on]
-        column = () if self.scaling == 0.0 else (self.scaling,)
-        coupling = coupling_through(there.inverse, problem.Z[on], self.space, column)
+        coupling = coupling_through(there.inverse, problem.Z[on], self.space, self.intercept.column)
         ties = int((np.abs(left) <= TIED).sum())
 
-        def motion(X: Rows) -> tuple[Float[np.ndarray, "x 1"], Float[np.ndarray, "x 1"]]:
-            return self._scores(there.W.T, X).T, self._scores(there.rates.T, X).T
+        def tangent(X: Rows) -> Tangent:
+            return Tangent(self._scores(there.W.T, X).T, self._scores(there.rates.T, X).T)
 
-        return Response(beta, motion, np.flatnonzero(self.kept)[on], pulls[:, np.newaxis], coupling, ties)
+        influence = influence_through(coupling, pulls[:, np.newaxis])
+        return Response(beta, tangent, np.flatnonzero(self.kept)[on], influence, ties)
 
     def _local(self, betas: Float[np.ndarray, " b"]) -> _Local:
         """Return the optima at betas near each other, from the nodes and the conditions of the optimum."""
@@ -355,11 +368,11 @@ class SquaredHingePath(BetaPath):
         """Return the largest length of a row (x, s)."""
         squares = [np.asarray((X.multiply(X) if sp.issparse(X) else np.square(X)).sum(axis=1)) for X in rows]
         longest = max((float(each.max(initial=0.0)) for each in squares), default=0.0)
-        return float(np.sqrt(longest + self.scaling**2))
+        return float(np.sqrt(longest + self.intercept.shift))
 
     def _split(self, W: Float[np.ndarray, "k r"]) -> tuple[Float[np.ndarray, "k d"], Float[np.ndarray, " k"]]:
         p = self.space.rows.shape[1]
-        intercept = np.zeros(len(W)) if self.scaling == 0.0 else self.scaling * W[:, p]
+        intercept = self.intercept.scaling * W[:, p] if self.intercept.is_unknown else np.zeros(len(W))
         return self.space.coef(np.ascontiguousarray(W[:, :p].T)).T, intercept
 
     def _scores(self, W: Float[np.ndarray, "k r"], X: Rows) -> Float[np.ndarray, "k n"]:

@@ -23,6 +23,8 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from jaxtyping import Int, Int8, Shaped
 
+from backdoor_curves.paths.intercept import Intercept
+
 ZERO, MARGIN, BOUND, IDLE = 0, 1, 2, 3
 """The sets; a row is idle before the path begins, if its bound is 0 there."""
 
@@ -52,30 +54,29 @@ class Problem:
         -1 and +1.
     u0, du : arrays of shape (n,)
         Upper bounds u0 + beta du, both >= 0: the row weights times C.
-    scaling : float or None
-        None for a free intercept; s for a penalised one, the weight of a constant column s; 0 for none.
+    intercept : Intercept
     """
 
     gram: Shaped[np.ndarray, "n n"]
     y: Shaped[np.ndarray, " n"]
     u0: Shaped[np.ndarray, " n"]
     du: Shaped[np.ndarray, " n"]
-    scaling: float | None
+    intercept: Intercept
 
     @property
     def free(self) -> bool:
         """Whether the intercept is free."""
-        return self.scaling is None
+        return self.intercept.is_free
 
     @property
     def shift(self) -> float:
         """What a penalised intercept adds to every kernel value: s^2; 0 for a free one or none."""
-        return 0.0 if self.scaling is None else float(self.scaling) ** 2
+        return self.intercept.shift
 
     @property
     def has_intercept(self) -> bool:
         """Whether b is an unknown."""
-        return self.free or self.shift > 0.0
+        return self.intercept.is_unknown
 
     @property
     def corner(self) -> Number:
@@ -115,7 +116,7 @@ class Problem:
         """
         gram, y, u0, du = (array.astype(np.longdouble) for array in (self.gram, self.y, self.u0, self.du))
         gram[np.diag_indices(len(y))] += ridge
-        return Problem(gram, y, u0, du, self.scaling)
+        return Problem(gram, y, u0, du, self.intercept)
 
     def rounded(self, segment: Segment) -> Segment:
         """Return the solution at the start of a segment in double precision."""

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float
 
 from backdoor_curves.kernels.functions import Kernel
+from backdoor_curves.paths.intercept import FREE, Intercept
 from backdoor_curves.paths.interpolation.interpolants import SHORTEST
 from backdoor_curves.paths.svm.active_set import TIE
 from backdoor_curves.paths.svm.corrections import corrections
@@ -54,7 +55,7 @@ def svm_path(
     u0: Float[np.ndarray, " n"],
     du: Float[np.ndarray, " n"],
     kernel: Kernel,
-    scaling: float | None = None,
+    intercept: Intercept = FREE,
 ) -> SVMPath:
     """Return the path of an SVM whose dual bounds are u0 + beta du.
 
@@ -68,8 +69,8 @@ def svm_path(
         C times the row weights: u0 for clean rows (du = 0), du for poison rows (u0 = 0).
     kernel : callable (A, B) -> array of shape (a, b)
         Positive semidefinite.
-    scaling : float, optional
-        None for a free intercept; s for a penalised one, a constant column s; 0 for none.
+    intercept : Intercept
+        FREE by default.
 
     Returns
     -------
@@ -102,7 +103,7 @@ def svm_path(
         representatives, group = distinct_rows(X, y)
         X, y = take_rows(X, representatives), y[representatives]
         u0, du = (np.bincount(group, weights=u) for u in (u0, du))
-    problem = Problem(kernel(X, X), y, u0, du, scaling)
+    problem = Problem(kernel(X, X), y, u0, du, intercept)
     failures: list[RuntimeError] = []
     best: tuple[float, SVMPath] | None = None
     small = len(problem.y) <= EXTENDED

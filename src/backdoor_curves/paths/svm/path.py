@@ -11,8 +11,17 @@ import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Float, Int, Int8
 
+from backdoor_curves.kernels.by_name import expansion_gradient
 from backdoor_curves.kernels.functions import Kernel, linear
-from backdoor_curves.paths.base import BetaPath, Certificate, PathError, Response
+from backdoor_curves.paths.base import (
+    BetaPath,
+    Certificate,
+    Parameters,
+    PathError,
+    Response,
+    Tangent,
+    influence_through,
+)
 from backdoor_curves.paths.interpolation.interpolants import PiecewiseLinear
 from backdoor_curves.paths.svm.corrections import Corrections, corrected_gap, corrections
 from backdoor_curves.paths.svm.dual import BOUND, MARGIN, ZERO, Problem, StalledError
@@ -142,6 +151,11 @@ class SVMPath(BetaPath):
         """Return the intercepts; a penalised one is s^2 times the sum of the signed duals."""
         return self.interpolant.weights(betas) @ self.at.b
 
+    def parameters(self, betas: Float[np.ndarray, " b"]) -> Parameters:
+        """Return the signed duals of the distinct rows and the intercepts."""
+        coef = self.duals(betas) * self.problem.y
+        return Parameters(coef[..., np.newaxis], self.intercepts(betas)[:, np.newaxis], self.group)
+
     # --- scores and norms --------------------------------------------------------------------------------------------
 
     def nodal_scores(self, X: Rows) -> Float[np.ndarray, "k n 1"]:
@@ -157,16 +171,20 @@ class SVMPath(BetaPath):
         rows, C = family.expansion()
         return self._of_rows(rows, weights @ C, X) + (weights @ family.b)[:, np.newaxis]
 
-    def motion(
-        self, X: Rows, betas: Float[np.ndarray, " b"]
-    ) -> tuple[Float[np.ndarray, "b n 1"], Float[np.ndarray, "b n 1"]]:
+    def score_gradients(self, X: Rows, beta: float) -> Float[np.ndarray, "1 n d"]:
+        """Return the gradient of the score at each row of X, by that of the kernel."""
+        c = self.parameters(np.array([beta])).coef[0, :, 0]
+        used = np.flatnonzero(c)
+        return expansion_gradient(self.kernel, c[used], take_rows(self.X, used), X)[np.newaxis]
+
+    def tangent(self, X: Rows, betas: Float[np.ndarray, " b"]) -> Tangent:
         """Return the scores of the rows X and their derivatives from the right, at beta = 1 from the left."""
         pieces, place = np.unique(self.interpolant.pieces(betas), return_inverse=True)
         C, db = zip(*(self._direction(int(piece)) for piece in pieces), strict=True)
         both, b = np.vstack([self.duals(betas) * self.problem.y, *C]), np.append(self.intercepts(betas), db)
         found = self._expanded(both, b, X)
         scores, rates = found[: len(betas)], found[len(betas) :][place]
-        return scores[..., np.newaxis], rates[..., np.newaxis]
+        return Tangent(scores[..., np.newaxis], rates[..., np.newaxis])
 
     def _direction(self, piece: int) -> tuple[Float[np.ndarray, " n"], float]:
         return self._start if piece == 0 else HeldMargin.of(self.problem, self.at.status[piece]).direction()
@@ -203,11 +221,10 @@ class SVMPath(BetaPath):
         def coupling(X: Rows) -> Float[np.ndarray, "x r"]:
             return margin.left(self.kernel(X, needed), held)[:, place]
 
-        def motion(X: Rows) -> tuple[Float[np.ndarray, "x 1"], Float[np.ndarray, "x 1"]]:
-            scores, speeds = self._expanded(both, b, X)[..., np.newaxis]
-            return scores, speeds
+        def tangent(X: Rows) -> Tangent:
+            return Tangent(*self._expanded(both, b, X)[..., np.newaxis])
 
-        return Response(beta, motion, rows, pulls[:, np.newaxis], coupling, ties)
+        return Response(beta, tangent, rows, influence_through(coupling, pulls[:, np.newaxis]), ties)
 
     def _scores(self, family: Family, X: Rows) -> Float[np.ndarray, "k x"]:
         """Return the scores of the rows X for some solutions."""

@@ -30,12 +30,12 @@ from backdoor_curves.curve import BackdoorLearningCurve, backdoor_learning_curve
 from backdoor_curves.data.poisoned import PoisonedData
 from backdoor_curves.data.samples import Samples
 from backdoor_curves.kernels.group_kernel import FEW, GroupKernel
-from backdoor_curves.learners.estimators import kernel_key, kernel_of
+from backdoor_curves.learners.estimators import facts_of
+from backdoor_curves.learners.exact import refusal
 from backdoor_curves.learners.follow import follow
-from backdoor_curves.learners.learner import read_learner
+from backdoor_curves.learners.reading import read_learner
 from backdoor_curves.learners.shared import Shared
 from backdoor_curves.paths.base import BetaPath, PathError
-from backdoor_curves.paths.svm.path import SVMPath
 from backdoor_curves.records.one_line import error_line
 from backdoor_curves.study.compute.explanation import explain
 from backdoor_curves.study.compute.features import FeatureTable
@@ -148,14 +148,13 @@ def prepare(group: Group, train: Samples, test: Samples, table: FeatureTable | N
         data = {rate: table.data(images) for rate, images in data.items()}
         train, test = Samples(table(train.X), train.y), Samples(table(test.X), test.y)
     shared = Shared()
-    if cell.learner in ("linear-svm", "rbf-svm") and cell.method != "refit" and len(np.unique(train.y)) == 2:
-        last = estimator(cell)
-        kernel = kernel_of(last)
-        assert kernel is not None  # these two have one
+    last = estimator(cell)
+    kernel = facts_of(last).kernel(last)
+    if kernel is not None and cell.method != "refit" and refusal(last, len(np.unique(train.y))) is None:
         learned = _rows([train.X, *(one.poison_train.X for one in data.values())])
         tested = _rows([test.X, next(iter(data.values())).triggered_test.X])
         with _threads().limit(limits=1):  # more threads add up in another order
-            shared.kernels[kernel_key(last)] = GroupKernel(kernel, learned, tested)
+            shared.kernels[kernel] = GroupKernel(kernel, learned, tested)
     return Bench(data, shared, group.lams)
 
 
@@ -242,11 +241,17 @@ def _records(
 
 
 def _coefficients(path: BetaPath, betas: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the parameters of a path: w, or the duals of the distinct training rows; nothing for refits."""
-    if isinstance(path, SVMPath):
-        return {"duals": path.duals(betas), "intercept": path.intercepts(betas), "distinct_rows": path.group}
-    parameters = getattr(path, "parameters", None)
-    return {} if parameters is None else dict(zip(("coef", "intercept"), parameters(betas), strict=True))
+    """Return the parameters of a path: w, or the duals of the distinct training rows; nothing for refits.
+
+    The last axis is that of the score columns, where there are several; duals are >= 0.
+    """
+    if not path.exact:
+        return {}
+    found = path.parameters(betas)
+    coef, intercept = (each[..., 0] if each.shape[-1] == 1 else each for each in (found.coef, found.intercept))
+    if found.rows is None:
+        return {"coef": coef, "intercept": intercept}
+    return {"duals": np.abs(coef), "intercept": intercept, "distinct_rows": found.rows}
 
 
 def curve_as_bytes(curve: BackdoorLearningCurve) -> bytes:

@@ -1,0 +1,76 @@
+"""LinearSVC: hinge or squared hinge of linear scores, liblinear's penalised intercept; followed for two classes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sklearn.svm import LinearSVC
+
+from backdoor_curves.kernels.by_name import Linear
+from backdoor_curves.learners.exact.svc import follow_hinge
+from backdoor_curves.learners.exact.weighted import coordinates_of, weighted_rows
+from backdoor_curves.learners.learner import Learner
+from backdoor_curves.learners.parameters import require_positive
+from backdoor_curves.learners.shared import Shared
+from backdoor_curves.losses.row_losses import Loss
+from backdoor_curves.losses.score_encodings import ScoreEncoding
+from backdoor_curves.paths.base import BetaPath
+from backdoor_curves.paths.intercept import NONE, Intercept, penalised
+from backdoor_curves.paths.squared_hinge.path import squared_hinge_path
+
+ESTIMATOR = LinearSVC
+PARAMETERS = frozenset(
+    {"C", "class_weight", "dual", "fit_intercept", "intercept_scaling", "loss", "max_iter", "multi_class", "penalty"}
+    | {"random_state", "tol", "verbose"}
+)
+
+
+def require_usable(estimator: Any) -> None:
+    """Refuse a C that is no number > 0."""
+    require_positive(estimator, "C")
+
+
+def refusal(estimator: Any, n_classes: int) -> str | None:
+    """Return why it has no exact path: |w|_1 has kinks of its own, and Crammer and Singer couple the columns."""
+    if n_classes != 2:
+        return f"for {n_classes} classes: it has one for two"
+    if estimator.penalty != "l2":
+        return f"with penalty={estimator.penalty!r}: it has one with 'l2'"
+    if estimator.multi_class != "ovr":
+        return f"with multi_class={estimator.multi_class!r}: it has one with 'ovr'"
+    return None
+
+
+def loss(estimator: Any) -> Loss:
+    """Return the loss max(0, 1 - y f), or its square."""
+    return "hinge" if estimator.loss == "hinge" else "squared hinge"
+
+
+def encoding(estimator: Any, n_classes: int) -> ScoreEncoding:  # noqa: ARG001
+    """Return that each class has a column of its own, against the rest."""
+    return "binary" if n_classes == 2 else "one-vs-rest"
+
+
+def hyperparameters(estimator: Any) -> dict[str, float]:
+    """Return lambda = 1 / C."""
+    return {"lambda": 1.0 / float(estimator.C)}
+
+
+def kernel(estimator: Any) -> Linear:  # noqa: ARG001
+    """Return the linear kernel, without the constant that a penalised intercept adds to it."""
+    return Linear()
+
+
+def liblinear_intercept(estimator: Any) -> Intercept:
+    """Return liblinear's intercept: the weight of a constant column, penalised as the others are."""
+    return penalised(float(estimator.intercept_scaling)) if estimator.fit_intercept else NONE
+
+
+def follow(learner: Learner, tolerance: float, shared: Shared | None) -> BetaPath:  # noqa: ARG001
+    """Return the path, exact to rounding: of the hinge as that of any SVM, of its square in the rows' coordinates."""
+    estimator, rows = learner.estimator, weighted_rows(learner)
+    intercept = liblinear_intercept(estimator)
+    if estimator.loss == "hinge":
+        return follow_hinge(rows, kernel(estimator), intercept, shared)
+    space = coordinates_of(rows.X, shared)
+    return squared_hinge_path(rows.X, rows.y, rows.u0, rows.du, intercept, space)

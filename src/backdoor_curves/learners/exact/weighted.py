@@ -1,0 +1,72 @@
+"""Training rows as the two-class paths see them: y in {-1, +1}, and C times the weights of the rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from backdoor_curves.data.samples import Samples
+from backdoor_curves.kernels.memory import require_room
+from backdoor_curves.learners.learner import Learner
+from backdoor_curves.learners.parameters import require_fit_takes
+from backdoor_curves.learners.shared import Shared
+from backdoor_curves.losses.score_encodings import encode
+from backdoor_curves.paths.linalg.coordinates import Features, GramFactor, coordinates
+from backdoor_curves.rows import Rows, as_floats, stack_rows
+
+
+@dataclass(frozen=True, eq=False)
+class WeightedRows:
+    """The training rows of two classes, the clean ones first.
+
+    Parameters
+    ----------
+    X : rows
+        In double precision, an array or CSR.
+    y : array of shape (n,)
+        -1 for the first class, +1 for the second.
+    u0, du : arrays of shape (n,)
+        C times the class weights: u0 of the clean rows, du of the poison rows at beta = 1, and 0 elsewhere.
+    """
+
+    X: Rows
+    y: Float[np.ndarray, " n"]
+    u0: Float[np.ndarray, " n"]
+    du: Float[np.ndarray, " n"]
+
+
+def weighted_rows(learner: Learner) -> WeightedRows:
+    """Return the training rows of a learner for two classes whose C is a number.
+
+    Raises
+    ------
+    ValueError
+        If C is infinite, if its fit would not take the parameters, or if a class weighs nothing.
+    """
+    estimator = learner.estimator
+    if np.isinf(estimator.C):
+        raise ValueError('C: a finite number was expected, inf came; a path needs lambda > 0, or pass method="refit"')
+    require_fit_takes(estimator)
+    clean, poison = learner.clean, learner.poison
+    u0, du = (float(estimator.C) * class_weights(learner, part) for part in (clean, poison))
+    if not ((u0 > 0.0).all() and (du > 0.0).all()):
+        raise ValueError("class_weight: a weight > 0 was expected for both classes, 0 came")
+    y = encode(np.concatenate([clean.y, poison.y]), 2, "binary")[:, 0]
+    X = as_floats(stack_rows(clean.X, poison.X))
+    return WeightedRows(X, y, np.append(u0, np.zeros_like(du)), np.append(np.zeros_like(u0), du))
+
+
+def class_weights(learner: Learner, samples: Samples) -> Float[np.ndarray, " n"]:
+    """Return the class weight of each row."""
+    by_class = learner.estimator.class_weight or {}
+    return np.array([float(by_class.get(k, 1)) for k in range(len(learner.classes))])[samples.y]
+
+
+def coordinates_of(X: Rows, shared: Shared | None) -> Features | GramFactor:
+    """Return rows in as few coordinates as they need; refused where their Gram matrix would not fit."""
+    n, d = X.shape
+    if n < d:
+        require_room(n)
+    return coordinates(X) if shared is None else shared.coordinates(X)

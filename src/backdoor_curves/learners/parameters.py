@@ -1,0 +1,56 @@
+"""Parameters of an estimator, in its own words: which are numbers, which are known here, which its fit would take."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from typing import Any
+
+import numpy as np
+from sklearn.utils import get_tags
+
+SPARED = {"C": 1.0, "class_weight": None, "max_iter": 1, "random_state": 0, "verbose": 0, "n_jobs": None}
+"""What a trial fit is spared: what was checked before, to converge, to draw from numpy's global stream, to print, and
+to start processes."""
+
+
+def is_number(value: Any) -> bool:
+    """Return whether a parameter is a number; a bool is none."""
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
+
+
+def is_precomputed(estimator: Any) -> bool:
+    """Return whether a learner sees, in place of features, the kernel of a row with the training rows."""
+    return getattr(estimator, "kernel", None) == "precomputed" and bool(get_tags(estimator).input_tags.pairwise)
+
+
+def require_positive(estimator: Any, name: str, largest: float = np.inf) -> None:
+    """Refuse a parameter that is no number > 0, or that is beyond the largest."""
+    value = getattr(estimator, name)
+    if not (is_number(value) and 0 < value <= largest):
+        raise ValueError(f"{name}: a number > 0 was expected, {value!r} came")
+
+
+def require_fit_takes(estimator: Any) -> None:
+    """Refuse parameters that the estimator's own fit would refuse, in its own words: it is fitted on two rows.
+
+    An exact path calls no fit, and would follow a learner that scikit-learn does not know.
+    """
+    words = estimator.get_params(deep=False)
+    words |= {name: value for name, value in SPARED.items() if name in words}
+    if callable(words.get("kernel")):
+        words["kernel"] = "linear"  # a function of the user's is not called on rows that are none of his
+    trial = type(estimator)(**words)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of two rows and one iteration nothing is to be said
+        trial.fit(np.eye(2), [0, 1])
+
+
+def unknown_parameter(estimator: Any, known: frozenset[str]) -> str | None:
+    """Return the name of a parameter that is not among the known ones and is not at its default; None if all are.
+
+    A later scikit-learn may add one that changes the optimum.
+    """
+    signature = inspect.signature(type(estimator)).parameters
+    changed = (name for name in sorted(signature.keys() - known) if getattr(estimator, name) != signature[name].default)
+    return next(changed, None)

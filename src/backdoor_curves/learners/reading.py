@@ -1,0 +1,79 @@
+"""The seam where an unfitted scikit-learn estimator becomes a learner: frozen rows, a lambda and a loss.
+
+What would move with beta is fitted once and frozen here: the transformers of a Pipeline, `gamma="scale"` and
+`class_weight="balanced"`. On clean and poison rows at weight 1 (`freeze="joined"`) beta = 1 is the victim's own fit;
+on clean rows (`freeze="clean"`) beta = 0 is the fit that never saw the poison.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.base import clone
+
+from backdoor_curves.data.poisoned import PoisonedData
+from backdoor_curves.data.samples import Samples
+from backdoor_curves.learners.estimators import facts_of, steps_and_last
+from backdoor_curves.learners.freezing import Freeze, checked, freeze_parameters, freeze_steps
+from backdoor_curves.learners.learner import Learner
+from backdoor_curves.learners.parameters import is_precomputed
+from backdoor_curves.rows import Rows, row_shape
+
+
+def read_learner(estimator: Any, data: PoisonedData, freeze: Freeze = "joined") -> Learner:
+    """Return the learner that an unfitted estimator describes, with its frozen parts fitted on the training rows.
+
+    Raises
+    ------
+    TypeError
+        If `estimator` is no classifier, or if its last step takes no `sample_weight`.
+    ValueError
+        If C or alpha is not a positive number, if class weights do not fit the classes, if a feature is NaN or
+        infinite where the estimator takes none, or if with a precomputed kernel rows are not their kernel with all
+        training rows, or freeze="clean" would fit steps before it on the clean rows alone.
+    """
+    if freeze not in ("joined", "clean"):
+        raise ValueError(f'freeze: "joined" or "clean" was expected, {freeze!r} came')
+    steps, last = steps_and_last(estimator)
+    classes = data.classes
+    clean = Samples(data.clean_train.X, np.searchsorted(classes, data.clean_train.y))
+    poison = Samples(data.poison_train.X, np.searchsorted(classes, data.poison_train.y))
+    is_poison = data.is_poison
+    if is_precomputed(last) and steps and freeze == "clean":
+        raise ValueError(
+            'freeze: "joined" was expected with steps before a precomputed kernel, "clean" came: fitted on the clean '
+            "rows they would not know the kernel with the poison rows"
+        )
+    fitted, clean, poison = freeze_steps(steps, clean, poison, is_poison, freeze)
+    clean = Samples(checked(clean.X, last, "clean_train"), clean.y)
+    poison = Samples(checked(poison.X, last, "poison_train"), poison.y)
+    if is_precomputed(last):
+        _require_columns(clean.X, len(is_poison))
+    frozen = freeze_parameters(clone(last), classes, clean, poison, is_poison, freeze)
+    facts = facts_of(frozen)
+    return Learner(
+        estimator=frozen,
+        steps=fitted,
+        classes=classes,
+        loss=facts.loss(frozen),
+        encoding=facts.encoding(frozen, len(classes)),
+        hyperparameters=facts.hyperparameters(frozen),
+        freeze=freeze,
+        clean=clean,
+        poison=poison,
+        is_poison=is_poison,
+    )
+
+
+def _require_columns(X: Rows, n: int) -> None:
+    """Refuse rows that are not their kernel with n training rows."""
+    if sp.issparse(X):
+        raise TypeError('kernel: with "precomputed" arrays were expected, a sparse matrix came; pass its toarray()')
+    if row_shape(X) != (n,):
+        raise ValueError(
+            f'kernel: with "precomputed" every row, test rows too, was expected as its kernel with all {n} training '
+            f"rows, in the order of data.is_poison (by default the clean rows, then the poison); rows of shape "
+            f"{row_shape(X)} came"
+        )
