@@ -93,9 +93,9 @@ def is_there(place: str) -> bool:
 
 
 def said_names() -> Iterator[tuple[str, str]]:
-    """Names in backticks that begin with a folder of the package, in pages, docstrings and comments."""
+    """Names in backticks that begin with a folder of the package, in pages, docstrings and comments of all code."""
     folders = tuple(place[:-1] for place in places() if place.count("/") == 1 and place[:-1] not in VARIABLES)
-    for path in (*PAGES, *MODULES):
+    for path in (*PAGES, *MODULES, *(ROOT / "benchmarks").glob("*.py"), *(ROOT / "tests").rglob("*.py")):
         for name in NAME.findall(path.read_text(encoding="utf-8")):
             if name.startswith(tuple(f"{folder}." for folder in folders)):
                 yield path.relative_to(ROOT).as_posix(), name
