@@ -40,7 +40,7 @@ def refit(learner: Learner, betas: Float[np.ndarray, " b"] | None, n_jobs: int |
     between = facts_of(estimator).kernel(estimator)
     if is_precomputed(estimator):
         between = matrix = PrecomputedKernel(as_floats(X))
-        X, fit = matrix.numbers, cast(Fit, partial(fit_on_matrix, estimator, learner.encoding, matrix))
+        X, fit = matrix.numbers, cast(Fit, partial(fit_on_matrix, fit, matrix))
     kernel = None if between is None or len(learner.classes) > 2 else lambda X: between(X, X)
     warm = getattr(estimator, "warm_start", False) is True
     betas = REFIT_BETAS if betas is None else betas
@@ -109,7 +109,7 @@ def fit_estimator(
 class FittedOnMatrix:
     """A classifier that was fitted on the kernel matrix of some training rows, as a `Model`."""
 
-    fitted: FittedEstimator
+    fitted: Model
     columns: Int[np.ndarray, " f"]
     """The training rows that it was fitted on."""
 
@@ -131,8 +131,7 @@ class FittedOnMatrix:
 
 
 def fit_on_matrix(
-    estimator: Any,
-    encoding: ScoreEncoding,
+    fit: Fit,
     kernel: PrecomputedKernel,
     X: Float[np.ndarray, "n 1"],
     y: Int[np.ndarray, " n"],
@@ -143,4 +142,4 @@ def fit_on_matrix(
     assert start is None  # SVMs have no warm_start
     columns = numbered(X)
     K = kernel.values[np.ix_(columns, columns)]
-    return FittedOnMatrix(fit_estimator(estimator, encoding, K, y, sample_weight, None), columns)
+    return FittedOnMatrix(fit(K, y, sample_weight, None), columns)
