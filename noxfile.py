@@ -1,11 +1,19 @@
-"""The project's checks, each in an environment of its own: `nox`, or `nox -s tests`."""
+"""The project's checks, each in an environment of its own: `nox`, `nox -s lint`, or `nox -s tests-3.12`."""
 
+import os
 from pathlib import Path
 
 import nox
 
 nox.options.sessions = ["lint", "types", "imports", "tests", "docs"]
 nox.options.default_venv_backend = "venv"
+nox.options.error_on_missing_interpreters = False  # those that are not there are named at the end, as skipped
+
+PYTHONS = ["3.11", "3.12", "3.13"]
+# pyenv's own names on the path answer only where they are chosen.
+PYENV = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+INSTALLED = [str(path) for version in PYTHONS for path in sorted(PYENV.glob(f"{version}.*/bin"))]
+os.environ["PATH"] = os.pathsep.join([*INSTALLED, os.environ["PATH"]])
 
 
 @nox.session
@@ -30,10 +38,11 @@ def imports(session: nox.Session) -> None:
     session.run("lint-imports")
 
 
-@nox.session
+@nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """Tests and doctests."""
-    session.install("-e", ".[test,torch]")
+    """Tests and doctests, on each Python that is here."""
+    # torch is large: one Python has it, and on the others the tests of features skip.
+    session.install("-e", ".[test,torch]" if session.python == PYTHONS[0] else ".[test]")
     session.run("pytest", "-n", "2", *session.posargs)
 
 
@@ -44,7 +53,7 @@ def docs(session: nox.Session) -> None:
     session.run("python", "-m", "sphinx", "-W", "--keep-going", "docs", "docs/build", *session.posargs)
 
 
-@nox.session
+@nox.session(python="3.11")
 def lowest(session: nox.Session) -> None:
     """Tests with the lowest versions of all dependencies that pyproject.toml allows."""
     constraints = Path(session.create_tmp()) / "lowest.txt"

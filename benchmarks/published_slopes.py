@@ -1,4 +1,4 @@
-"""Every row of the paper's published MNIST slope files, and its RBF deviations, against `paper.published`.
+"""Every row of the paper's published MNIST slope files, and its RBF deviations, against `paper.numbers.published`.
 
     python benchmarks/published_slopes.py --data-dir DIR --reference-dir DIR > benchmarks/published_slopes.log
 

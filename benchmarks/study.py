@@ -8,7 +8,7 @@ all, as is said with each number. The share is of each learner at each lambda an
 factor of 50. One half of it is measured before the study and one after it.
 
     curves    20 fits at the paper's betas, with losses and accuracies on both test sets: a path as the paper has it
-    slopes    the published slope of a cell: three fits and the influence formula (`paper.published`)
+    slopes    the published slope of a cell: three fits and the influence formula (`paper.numbers.published`)
 
 The estimators are those of the paper, at scikit-learn's tolerances. Of the protocol only fits and scores are counted,
 of the study all that its processes do. Ratios are given in processor time, with one BLAS thread a process, and in wall

@@ -237,7 +237,7 @@ class BackdoorLearningCurve(ScoredCurve):
     def self_influence(self, beta: float = 0.0) -> Float[np.ndarray, " n_train"]:
         """Return d loss_i / d weight_i of every training row, <= 0, in the order of the victim's training set.
 
-        `influences.poison_ranking(-curve.self_influence(1.0), data.is_poison)` says how well it finds the poison.
+        `curve.influence.poison_ranking(-curve.self_influence(1.0), data.is_poison)` says how well it finds the poison.
         Errors as `influence`.
         """
         live = self.source.live_for("self_influence")

@@ -60,7 +60,7 @@ class PrecomputedKernel:
         return np.asarray(_floats(A) @ cho_solve(self._factor, _floats(B).T))
 
     @cached_property
-    def _factor(self) -> tuple[Float[np.ndarray, "n n"], bool]:
+    def _factor(self) -> tuple[Float[np.ndarray, "n n"], bool | np.ndarray]:  # scipy: since 1.18 an array
         """The Cholesky factor of the matrix, with a ridge of the size of its rounding.
 
         A solution gives what two rows have in common in the span of the training rows: all that these can see of them.

@@ -65,7 +65,7 @@ class Shared:
         return self.kernels[kernel]
 
     def coordinates(self, X: Rows) -> Features | GramFactor:
-        """Return the coordinates of rows, see `paths.coordinates`."""
+        """Return the coordinates of rows, see `paths.linalg.coordinates`."""
         for known, space in self._spaces:
             if equal_rows(known, X):
                 return space

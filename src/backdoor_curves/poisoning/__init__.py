@@ -1,1 +1,1 @@
-"""Poison: rows are chosen, stamped with a trigger and given the attacker\'s labels."""
+"""Poison: rows are chosen, stamped with a trigger and given the attacker's labels."""

@@ -1,1 +1,1 @@
-"""The paper\'s conclusions, tested."""
+"""The paper's conclusions, tested."""

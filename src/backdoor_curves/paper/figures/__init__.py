@@ -1,1 +1,1 @@
-"""The paper\'s figures, redrawn."""
+"""The paper's figures, redrawn."""

@@ -1,1 +1,1 @@
-"""The paper\'s published numbers beside ours."""
+"""The paper's published numbers beside ours."""

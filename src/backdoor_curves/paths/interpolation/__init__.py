@@ -1,1 +1,1 @@
-"""Interpolants: the weights of a path\'s nodes at any beta."""
+"""Interpolants: the weights of a path's nodes at any beta."""

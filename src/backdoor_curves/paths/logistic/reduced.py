@@ -64,7 +64,7 @@ def solve_in_span(
         return C, span.A @ C
     y, u = problem.y[:, np.newaxis], problem.u(betas)
     blocks = np.array_split(np.arange(len(betas)), -(-len(betas) // BLOCK))
-    factors: list[tuple[Float[np.ndarray, "r r"], bool]] = []
+    factors: list[tuple[Float[np.ndarray, "r r"], bool | np.ndarray]] = []
     F, before = span.A @ C, np.inf
     for _ in range(MOST_STEPS):
         wrong = expit(-y * F)
@@ -92,6 +92,8 @@ def solve_in_span(
     return C, F
 
 
-def _hessian(span: Span, D: Float[np.ndarray, " n"]) -> tuple[Float[np.ndarray, "r r"], bool]:
+def _hessian(
+    span: Span, D: Float[np.ndarray, " n"]
+) -> tuple[Float[np.ndarray, "r r"], bool | np.ndarray]:  # scipy: since 1.18 an array
     A = span.A * np.sqrt(D)[:, np.newaxis]
     return cho_factor(dsyrk(1.0, A.T, lower=1) + span.R, lower=True, check_finite=False)

@@ -105,12 +105,12 @@ class NormalEquations:
     free: bool
 
     @cached_property
-    def _factor(self) -> tuple[np.ndarray, bool]:
+    def _factor(self) -> tuple[np.ndarray, bool | np.ndarray]:  # scipy: since 1.18 an array
         """The Cholesky factor of A0 without the intercept, or of X_C X_C' + alpha with more columns than rows."""
         A = self.clean.outer_gram() if self.clean.gram is None else self.clean.gram.copy()
         A.flat[:: len(A) + 1] += self.alpha
         try:
-            factor: tuple[np.ndarray, bool] = cho_factor(A, overwrite_a=True, check_finite=False)
+            factor: tuple[np.ndarray, bool | np.ndarray] = cho_factor(A, overwrite_a=True, check_finite=False)
         except np.linalg.LinAlgError:
             raise ValueError(
                 f"alpha = {self.alpha:g} leaves the normal equations singular in floating point; raise it"

@@ -68,7 +68,7 @@ class SVMPath(BetaPath):
     X : rows
         The distinct training rows.
     kernel : callable
-        `kernels.linear` itself is told apart from other functions: scores are then had by way of w.
+        `kernels.functions.linear` itself is told apart from other functions: scores are then had by way of w.
     group : array of shape (rows given,)
         Which of the distinct rows each row given is.
     unit : array of shape (rows given,)

@@ -1,7 +1,7 @@
 """What the models of a cell look at, and which training rows teach them: kept, since a run keeps no models.
 
-Both are of triggered test images. `explain`: the gradient of the score of the class that the attacker wants, at
-beta = 0 and at beta = 1. `influences`: those of the training rows on the loss, at beta = 1.
+Both are of triggered test images. `input_gradient`: the gradient of the score of the class that the attacker wants, at
+beta = 0 and at beta = 1. `influence`: those of the training rows on the loss, at beta = 1.
 """
 
 from __future__ import annotations

@@ -29,8 +29,8 @@ class FeaturesConfig(Struct, frozen=True):
 class DataConfig(Struct, frozen=True):
     """`[data]`: the data set, its classes, and how many rows are drawn of it; None for all.
 
-    `sampling = "paper"` draws the rows, the trigger and the poison as the paper did, see `paper.protocol`. With
-    `features` images are stamped first and go through a frozen network then.
+    `sampling = "paper"` draws the rows, the trigger and the poison as the paper did, see `poisoning.paper_protocol`.
+    With `features` images are stamped first and go through a frozen network then.
     """
 
     name: Literal["digits", "mnist", "cifar10", "toy"] = "digits"
