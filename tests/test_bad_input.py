@@ -138,6 +138,7 @@ def state(folder: Path) -> dict[str, bytes | None]:
 def test_the_command_refuses_in_one_line_and_leaves_nothing(case, tmp_path, monkeypatch, capsys):
     """Exit code 2, one line on stderr that says what to do, nothing on stdout, and the folder as it was."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path.parent))  # matplotlib looks for fonts when it is first loaded
     monkeypatch.delenv("BACKDOOR_CURVES_DATA", raising=False)
     folder = tmp_path / "work"
     text = STUDY
