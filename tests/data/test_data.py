@@ -252,7 +252,24 @@ BAD = {
     "feature: column past the end": (lambda: FeatureTrigger((2,), (1.0,))(X, Y), "columns in [0, 2) were expected"),
     "feature: column negative": (lambda: FeatureTrigger((-1,), (1.0,))(X, Y), "columns in [0, 2) were expected"),
     "feature: images": (lambda: FeatureTrigger((0,), (1.0,))(IMAGES, Y), "PatchTrigger is the one for images"),
-    "feature: csr": (lambda: FeatureTrigger((0,), (1.0,))(CSR, Y), "csr_array of shape (12, 2) came"),
+    "feature: a list": (lambda: FeatureTrigger((0,), (1.0,))(["a"], Y), "a DataFrame was expected, list"),
+    "feature: no such name": (
+        lambda: FeatureTrigger(("c",), (1.0,))(frame(TABLE), Y),
+        "columns in [0, 2), or out of ['a', 'b'] were expected, 'c' came",
+    ),
+    "feature: a name in an array": (lambda: FeatureTrigger(("a",), (1.0,))(TABLE, Y), "[0, 2) were expected, 'a' came"),
+    "feature: a column twice": (lambda: FeatureTrigger((0, 0), (1.0, 2.0)), "each column once"),
+    "feature: text in numbers": (lambda: FeatureTrigger((0,), ("x",))(TABLE, Y), "rows of float64, 'x' came"),
+    "patch: pattern in bytes": (lambda: stamped(np.full((1, 1, 1), 255.0)), "pattern values in [0, 1] were expected"),
+    "patch: images of bytes as floats": (
+        lambda: stamped(images=np.full_like(IMAGES, 200.0)),
+        "came; divide by 255, or pass value_range=(0, 255)",
+    ),
+    "patch: NaN pixels": (lambda: stamped(images=IMAGES * np.nan), "NaN came"),
+    "patch: a range upside down": (
+        lambda: PatchTrigger(np.ones((1, 1, 1)), value_range=(255, 0)),
+        "value_range (black, white), two numbers, was expected, (255, 0) came",
+    ),
     "data: no pair": (lambda: own(clean_train=None), "clean_train: Samples or a pair (X, y) were expected, NoneType"),
     "data: one class": (lambda: own(clean_train=(TABLE, [1] * 6)), "clean_train: two classes or more"),
     "data: no poison": (lambda: own(poison_train=(TABLE[:0], [])), "poison_train: at least one row was expected"),
@@ -363,7 +380,7 @@ def test_a_missing_label_is_no_class(kind):
     said = "a label for each row was expected, 1 of 6 is missing, of row 2"
     y = missing_labels()[kind]
     with pytest.raises(ValueError, match=f"train: {said}"):
-        poison((TABLE, y), (TABLE, y), trigger=lambda X, y: X, rate=0.5, rng=np.random.default_rng(0))
+        poison((TABLE, y), (TABLE, y), trigger=lambda X, _: X, rate=0.5, rng=np.random.default_rng(0))
     with pytest.raises(ValueError, match=f"clean_train: {said}"):
         own(clean_train=(TABLE, y))
     with pytest.raises(ValueError, match=f"clean_test: {said}"):
@@ -372,9 +389,9 @@ def test_a_missing_label_is_no_class(kind):
 
 def test_missing_true_classes_and_several_of_them_are_said():
     """The message has their number and the first row, so that they are found."""
-    with pytest.raises(ValueError, match="triggered_true: .* 2 of 2 are missing, the first of row 0"):
+    with pytest.raises(ValueError, match=r"triggered_true: .* 2 of 2 are missing, the first of row 0"):
         own(triggered_true=[None, None])
-    with pytest.raises(ValueError, match="y_true: .* 1 of 2 is missing, of row 1"):
+    with pytest.raises(ValueError, match=r"y_true: .* 1 of 2 is missing, of row 1"):
         clean_accuracy([0.0, np.nan], [0, 1])
 
 
