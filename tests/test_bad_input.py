@@ -98,7 +98,7 @@ CASES = (
     Case("toy with a patch", "'feature' was expected for toy data", {"[data]": '[data]\nname = "toy"'}),
     Case("digits with a feature trigger", "'patch' was expected for digits data", {"size = 2\n\n[poison]": TOY}),
     Case("columns of a patch", "no columns and values were expected for a patch", {"size = 2": "columns = [1]"}),
-    Case("column that toy lacks", "columns in [0, 2) were expected, (5,) came", {
+    Case("column that toy lacks", "columns in [0, 2) were expected, 5 came", {
         "[data]": '[data]\nname = "toy"', "size = 2\n\n[poison]": TOY.replace("[1]", "[5]")
     }),
     Case("more columns than values", "one value a column was expected: 2 columns, 1 values", {
