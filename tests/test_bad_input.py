@@ -98,7 +98,7 @@ CASES = (
     Case("toy with a patch", "'feature' was expected for toy data", {"[data]": '[data]\nname = "toy"'}),
     Case("digits with a feature trigger", "'patch' was expected for digits data", {"size = 2\n\n[poison]": TOY}),
     Case("columns of a patch", "no columns and values were expected for a patch", {"size = 2": "columns = [1]"}),
-    Case("column that toy lacks", "columns in [0, 2) were expected, (5,) came", {
+    Case("column that toy lacks", "columns in [0, 2) were expected, 5 came", {
         "[data]": '[data]\nname = "toy"', "size = 2\n\n[poison]": TOY.replace("[1]", "[5]")
     }),
     Case("more columns than values", "one value a column was expected: 2 columns, 1 values", {
@@ -138,6 +138,7 @@ def state(folder: Path) -> dict[str, bytes | None]:
 def test_the_command_refuses_in_one_line_and_leaves_nothing(case, tmp_path, monkeypatch, capsys):
     """Exit code 2, one line on stderr that says what to do, nothing on stdout, and the folder as it was."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path.parent))  # matplotlib looks for fonts when it is first loaded
     monkeypatch.delenv("BACKDOOR_CURVES_DATA", raising=False)
     folder = tmp_path / "work"
     text = STUDY

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 
+from backdoor_curves.rows import as_labels
+
 Labels = np.ndarray
 
 
@@ -105,13 +107,25 @@ def clean_accuracy_drop(clean_before: Any, clean_after: Any) -> Any:
 
 
 def _hits(expected: Labels, predicted: Labels, name: str) -> Bool[np.ndarray, "*batch n"]:
-    """Return which predictions are as expected."""
-    expected, predicted = np.asarray(expected), np.asarray(predicted)
+    """Return which predictions are as expected; text is no number, whatever it spells."""
+    try:
+        expected = as_labels(expected)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+    predicted = _plain(np.asarray(predicted))
     if expected.ndim != 1 or not expected.size or predicted.shape[-1:] != expected.shape:
         raise ValueError(
             f"{name}: one label a row was expected for predictions of {predicted.shape}; shape {expected.shape} came"
         )
-    return predicted == expected
+    kinds = ["text" if labels.dtype.kind in "US" else "numbers" for labels in (expected, predicted)]
+    if kinds[0] != kinds[1]:
+        raise TypeError(f"{name}: labels as in the predictions, {kinds[1]}, were expected, {kinds[0]} came")
+    return np.asarray(predicted == expected)
+
+
+def _plain(labels: Labels) -> Labels:
+    """Return text from a DataFrame as an array of text."""
+    return np.array(labels.tolist()) if labels.dtype == object else labels
 
 
 def _mean(hits: Bool[np.ndarray, "*batch n"]) -> Any:

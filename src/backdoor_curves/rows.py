@@ -1,13 +1,14 @@
-"""Rows as scikit-learn takes them: an array of any shape, a CSR matrix, a DataFrame or a list of texts."""
+"""Rows as scikit-learn takes them (an array of any shape, CSR, a DataFrame, a list of texts), and their labels."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from numbers import Number
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 
 Rows = Any
 """Rows as scikit-learn takes them: an array of any shape, a CSR matrix, a DataFrame or a list (of texts, say)."""
@@ -23,10 +24,17 @@ def row_shape(X: Rows) -> tuple[int, ...]:
     return tuple(X.shape[1:] if hasattr(X, "shape") else ())
 
 
+def is_frame(X: Rows) -> bool:
+    """Return whether X is a DataFrame, of pandas or of polars."""
+    return hasattr(X, "columns") and hasattr(X, "shape")
+
+
 def take_rows(X: Rows, rows: Int[np.ndarray, " k"]) -> Rows:
     """Return the given rows of an array, sparse matrix, DataFrame or list, in the order asked, as the same kind."""
     if hasattr(X, "iloc"):
         return X.iloc[rows]
+    if is_frame(X):  # of polars
+        return X[rows.tolist()]
     return X[rows] if hasattr(X, "shape") else [X[i] for i in rows]
 
 
@@ -60,6 +68,10 @@ def stack_rows(first: Rows, second: Rows) -> Rows:
         import pandas as pd
 
         return pd.concat([first, second])
+    if is_frame(first):
+        import polars as pl
+
+        return pl.concat([first, second], how="vertical_relaxed")
     return np.concatenate([first, second]) if hasattr(first, "shape") else [*first, *second]
 
 
@@ -72,6 +84,111 @@ def require_alike(first: Rows, second: Rows, name: str) -> None:
         raise ValueError(
             f"{name}: the columns {list(first.columns)} were expected in this order, {list(second.columns)} came"
         )
+
+
+def changed_rows(before: Rows, after: Rows) -> Bool[np.ndarray, " n"]:
+    """Return which rows differ in any entry from those before; both of one kind and shape, a gap equals a gap.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from backdoor_curves.rows import changed_rows
+    >>> changed_rows(np.array([[1.0, np.nan], [1.0, 2.0]]), np.array([[1.0, np.nan], [1.0, 3.0]]))
+    array([False,  True])
+    """
+    if sp.issparse(before):
+        return np.asarray(abs(sp.csr_array(before) - sp.csr_array(after)).sum(axis=1)).ravel() != 0.0
+    if is_frame(before):
+        columns = [_column(before, k) for k in range(before.shape[1])]
+        changes = (changed_entries(c, _column(after, k)) for k, c in enumerate(columns))
+        return np.logical_or.reduce(list(changes), axis=0)
+    if not hasattr(before, "shape"):
+        return np.array([a != b for a, b in zip(before, after, strict=True)], dtype=bool)
+    return changed_entries(before, after).reshape(len(before), -1).any(axis=1)
+
+
+def changed_entries(before: np.ndarray, after: np.ndarray) -> Bool[np.ndarray, ...]:
+    """Return which entries of an array differ from those before; NaN equals NaN, and any gap any other."""
+    if "O" in (before.dtype.kind, after.dtype.kind):
+        pairs = zip(before.ravel().tolist(), after.ravel().tolist(), strict=True)
+        found = [not (is_missing(a) if is_missing(b) else not is_missing(a) and a == b) for a, b in pairs]
+        return np.array(found, dtype=bool).reshape(before.shape)
+    return np.asarray((before != after) & ((before == before) | (after == after)))
+
+
+def _column(X: Rows, k: int) -> np.ndarray:
+    return np.asarray(X.iloc[:, k] if hasattr(X, "iloc") else X[:, k])
+
+
+def is_missing(value: Any) -> bool:
+    """Return whether a value says that there is none: None, NaN, NaT, pandas.NA, or text without a letter.
+
+    Examples
+    --------
+    >>> from backdoor_curves.rows import is_missing
+    >>> is_missing(float("nan")), is_missing(" "), is_missing(0)
+    (True, True, False)
+    """
+    if isinstance(value, str | bytes):
+        return not value.strip()
+    try:
+        return value is None or bool(value != value)
+    except (TypeError, ValueError):  # pandas.NA is neither equal to itself nor unequal; a list of arrays, say, is there
+        return type(value).__name__ == "NAType"
+
+
+def as_labels(y: Any) -> np.ndarray:
+    """Return labels as an array of one kind; one axis is the caller's to check.
+
+    Raises
+    ------
+    ValueError
+        If some are missing (the message has their number and the first row), or numbers and text are mixed.
+
+    Examples
+    --------
+    >>> from backdoor_curves.rows import as_labels
+    >>> as_labels(["ham", None])
+    Traceback (most recent call last):
+    ...
+    ValueError: a label for each row was expected, 1 of 2 is missing, of row 1; label these rows or leave them out
+    """
+    labels = np.asarray(y)
+    if labels.ndim != 1:
+        return labels
+    missing = np.flatnonzero(_missing(labels))
+    if missing.size:
+        count = f"{missing.size} of {len(labels)} " + ("is" if missing.size == 1 else "are")
+        first = f"of row {missing[0]}" if missing.size == 1 else f"the first of row {missing[0]}"
+        raise ValueError(
+            f"a label for each row was expected, {count} missing, {first}; label these rows or leave them out"
+        )
+    if labels.dtype != object:
+        return labels
+    kinds = sorted({_kind(label) for label in labels.tolist()})
+    if kinds not in (["numbers"], ["text"]):
+        raise ValueError(
+            f"labels of one kind, numbers or text, were expected, {' and '.join(kinds)} came; convert them"
+        )
+    return np.array(labels.tolist())  # text from a DataFrame becomes a plain string array, which files can hold
+
+
+def _missing(labels: np.ndarray) -> Bool[np.ndarray, " n"]:
+    if labels.dtype.kind in "fc":
+        return np.isnan(labels)
+    if labels.dtype.kind in "mM":
+        return np.isnat(labels)
+    if labels.dtype.kind in "biu":
+        return np.zeros(len(labels), dtype=bool)
+    return np.array([is_missing(label) for label in labels.tolist()], dtype=bool)
+
+
+def _kind(label: Any) -> str:
+    """Return what kind a label is; numpy has bools and integers with numbers, and files can hold no Decimals."""
+    if isinstance(label, str | bytes):
+        return "text"
+    plain = isinstance(label, Number | np.bool_) and np.asarray(label).dtype != object
+    return "numbers" if plain else f"{type(label).__name__} objects"
 
 
 def equal_rows(first: Rows, second: Rows) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import FrozenInstanceError, fields, replace
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -251,7 +252,24 @@ BAD = {
     "feature: column past the end": (lambda: FeatureTrigger((2,), (1.0,))(X, Y), "columns in [0, 2) were expected"),
     "feature: column negative": (lambda: FeatureTrigger((-1,), (1.0,))(X, Y), "columns in [0, 2) were expected"),
     "feature: images": (lambda: FeatureTrigger((0,), (1.0,))(IMAGES, Y), "PatchTrigger is the one for images"),
-    "feature: csr": (lambda: FeatureTrigger((0,), (1.0,))(CSR, Y), "csr_array of shape (12, 2) came"),
+    "feature: a list": (lambda: FeatureTrigger((0,), (1.0,))(["a"], Y), "a DataFrame was expected, list"),
+    "feature: no such name": (
+        lambda: FeatureTrigger(("c",), (1.0,))(frame(TABLE), Y),
+        "columns in [0, 2), or out of ['a', 'b'] were expected, 'c' came",
+    ),
+    "feature: a name in an array": (lambda: FeatureTrigger(("a",), (1.0,))(TABLE, Y), "[0, 2) were expected, 'a' came"),
+    "feature: a column twice": (lambda: FeatureTrigger((0, 0), (1.0, 2.0)), "each column once"),
+    "feature: text in numbers": (lambda: FeatureTrigger((0,), ("x",))(TABLE, Y), "rows of float64, 'x' came"),
+    "patch: pattern in bytes": (lambda: stamped(np.full((1, 1, 1), 255.0)), "pattern values in [0, 1] were expected"),
+    "patch: images of bytes as floats": (
+        lambda: stamped(images=np.full_like(IMAGES, 200.0)),
+        "came; divide by 255, or pass value_range=(0, 255)",
+    ),
+    "patch: NaN pixels": (lambda: stamped(images=IMAGES * np.nan), "NaN came"),
+    "patch: a range upside down": (
+        lambda: PatchTrigger(np.ones((1, 1, 1)), value_range=(255, 0)),
+        "value_range (black, white), two numbers, was expected, (255, 0) came",
+    ),
     "data: no pair": (lambda: own(clean_train=None), "clean_train: Samples or a pair (X, y) were expected, NoneType"),
     "data: one class": (lambda: own(clean_train=(TABLE, [1] * 6)), "clean_train: two classes or more"),
     "data: no poison": (lambda: own(poison_train=(TABLE[:0], [])), "poison_train: at least one row was expected"),
@@ -329,11 +347,72 @@ def test_a_list_of_texts_serves_an_array_of_texts():
     assert data.poison_train.X.tolist() == ["a b z"]
 
 
-@pytest.mark.parametrize(("X", "y"), [([[1.0], [2.0, 3.0]], [0, 1]), ([[1.0], [2.0]], [None, "a"])])
-def test_ragged_rows_and_mixed_labels_are_refused(X, y):
+def test_ragged_rows_are_refused():
     """In words, not in numpy's."""
-    with pytest.raises(ValueError, match=r"a ragged list came|several or None came"):
-        Samples(X, y)
+    with pytest.raises(ValueError, match="a ragged list came"):
+        Samples([[1.0], [2.0, 3.0]], [0, 1])
+
+
+def missing_labels() -> dict[str, object]:
+    """Six labels, of which that of row 2 is missing, as files and frames have them."""
+    words = ["ham", "spam", None, "ham", "spam", "ham"]
+    numbers = [0, 1, None, 0, 1, 0]
+    return {
+        "an empty cell": ["ham", "spam", "", "ham", "spam", "ham"],
+        "a blank cell": np.array(["ham", "spam", "  ", "ham", "spam", "ham"]),
+        "None": words,
+        "NaN among text": pd.Series(words).fillna(np.nan),
+        "NaN among numbers": np.array([0.0, 1.0, np.nan, 0.0, 1.0, 0.0]),
+        "nullable integers": pd.Series(numbers, dtype="Int64"),
+        "nullable floats": pd.Series(numbers, dtype="Float64"),
+        "nullable bools": pd.Series([True, False, None, True, False, True], dtype="boolean"),
+        "nullable text": pd.Series(words, dtype="string"),
+        "Arrow's text": pd.Series(words, dtype="string[pyarrow]"),
+        "categories": pd.Series(words, dtype="category"),
+        "dates": pd.Series(pd.to_datetime(["2020", "2021", None, "2020", "2021", "2020"])),
+        "objects": np.array([0, 1, pd.NaT, 0, 1, 0], dtype=object),
+    }
+
+
+@pytest.mark.parametrize("kind", missing_labels())
+def test_a_missing_label_is_no_class(kind):
+    """It would be one more class, silently: of text the word "nan", of numbers one that equals nothing."""
+    said = "a label for each row was expected, 1 of 6 is missing, of row 2"
+    y = missing_labels()[kind]
+    with pytest.raises(ValueError, match=f"train: {said}"):
+        poison((TABLE, y), (TABLE, y), trigger=lambda X, _: X, rate=0.5, rng=np.random.default_rng(0))
+    with pytest.raises(ValueError, match=f"clean_train: {said}"):
+        own(clean_train=(TABLE, y))
+    with pytest.raises(ValueError, match=f"clean_test: {said}"):
+        own(clean_test=(TABLE, y))
+
+
+def test_missing_true_classes_and_several_of_them_are_said():
+    """The message has their number and the first row, so that they are found."""
+    with pytest.raises(ValueError, match=r"triggered_true: .* 2 of 2 are missing, the first of row 0"):
+        own(triggered_true=[None, None])
+    with pytest.raises(ValueError, match=r"y_true: .* 1 of 2 is missing, of row 1"):
+        clean_accuracy([0.0, np.nan], [0, 1])
+
+
+@pytest.mark.parametrize(
+    ("y", "came"),
+    [([1, "a"], "numbers and text"), ([[0], [1, 2]], "list objects"), ([Decimal(1), Decimal(2)], "Decimal objects")],
+    ids=["numbers and text", "lists", "Decimals"],
+)
+def test_labels_of_no_kind_or_of_two_are_refused(y, came):
+    """numpy would make "1" of 1, a class that is not asked for; and files cannot hold the others."""
+    labels = np.empty(2, dtype=object)
+    labels[:] = y
+    with pytest.raises(ValueError, match=f"numbers or text, were expected, {came} came"):
+        Samples([[1.0], [2.0]], labels)
+
+
+def test_text_is_no_number_whatever_it_spells():
+    """Predictions of 1 where "1" is wanted are no failure of the attack: the two were never compared."""
+    with pytest.raises(TypeError, match="y_attacker: labels as in the predictions, numbers, were expected, text came"):
+        attack_success_rate(["1"], [1])
+    assert attack_success_rate(["1"], pd.Series(["1"])) == 1.0
 
 
 def test_memory_mapped_rows_are_arrays(tmp_path):

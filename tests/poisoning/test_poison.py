@@ -6,10 +6,11 @@ from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 
-from backdoor_curves import PoisonedData, Samples, poison
+from backdoor_curves import FeatureTrigger, PoisonedData, Samples, poison
 from backdoor_curves.data.samples import join
 from backdoor_curves.poisoning import poison as poisoning
 from backdoor_curves.poisoning.label_policies import label_policy
@@ -123,7 +124,7 @@ def test_equal_seeds_choose_equal_rows_and_others_do_not():
 
 def test_rows_are_chosen_uniformly():
     """Over 4000 seeds a quarter of the draws hits each row: 1000 plus or minus 5 standard deviations of 27."""
-    train = Samples(np.zeros((8, 1)), [0, 1] * 4)
+    train = Samples(np.ones((8, 1)), [0, 1] * 4)
     hits = np.zeros(8)
     for seed in range(4000):
         hits[poison(train, train, trigger=negate, rate=0.25, rng=rng(seed)).poison_rows] += 1
@@ -182,7 +183,13 @@ def test_a_trigger_that_writes_in_place_changes_nothing_but_the_stamped_rows(mak
 def test_the_trigger_sees_true_labels():
     """A trigger with one pattern a class stamps that of the true class, in training and in test."""
     seen, attacked = [], np.flatnonzero(TRAIN.y != "ham")
-    poison(TRAIN, TEST, trigger=lambda X, y: (seen.append(y.tolist()), X)[1], rows=attacked[[4, 1]], labels="ham")
+    poison(
+        TRAIN,
+        TEST,
+        trigger=lambda X, y: (seen.append(y.tolist()), negate(X, y))[1],
+        rows=attacked[[4, 1]],
+        labels="ham",
+    )
     assert seen == [TRAIN.y[attacked[[1, 4]]].tolist(), [label for label in TEST.y.tolist() if label != "ham"]]
 
 
@@ -260,3 +267,41 @@ def test_the_count_notices_a_rate_of_all_rows(monkeypatch):
     monkeypatch.setattr(poisoning, "_choose", lambda rate, rows, e, n, rng: choose(rate * n / len(e), rows, e, n, rng))
     data = poison(TRAIN, TEST, trigger=negate, rate=0.5, labels="ham", rng=rng())
     assert len(data.poison_train) != Fraction("0.5") * eligible // 1
+
+
+NAMES = ["a", "b"]
+KINDS = {
+    "array": np.array,
+    "csr": sp.csr_array,
+    "frame": lambda X: pd.DataFrame(X, columns=NAMES),
+    "mixed frame": lambda X: pd.DataFrame(X, columns=NAMES).assign(c="word", d=None),
+    "polars": lambda X: pytest.importorskip("polars", reason="polars is not installed").DataFrame(
+        X, schema=NAMES, orient="row"
+    ),
+    "texts": lambda X: [f"{a} {b}" for a, b in X],
+}
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_rows_that_the_trigger_leaves_as_they_are_are_said_with_their_share(kind):
+    """A white patch on a white corner, a word that is there already, a value that is the column's: no backdoor."""
+    X, y, tests = [[5.0, 1.0], [np.nan, 2.0], [5.0, 3.0], [0.0, 4.0]], [0, 1, 0, 1], [[5.0, 6.0], [0.0, 2.0]]
+
+    def five(rows, _):
+        if isinstance(rows, list):
+            return [f"5.0 {text.split()[1]}" for text in rows]
+        return FeatureTrigger((0,), (5.0,))(rows, _)
+
+    with pytest.warns(
+        UserWarning,
+        match=r"trigger: 2 of 3 poison rows \(66.7 %\) and 1 of 2 triggered test rows \(50 %\) are as they were",
+    ) as caught:
+        poison((kind(X), y), (kind(tests), [0, 1]), trigger=five, rows=[0, 1, 2], injection="append")
+    assert caught[0].filename == __file__
+
+
+def test_a_gap_is_no_change_of_a_gap():
+    """NaN is unequal to itself; a column with gaps is not what the trigger is."""
+    X, y = np.array([[np.nan, 0.0], [np.nan, 1.0]]), [0, 1]
+    with pytest.warns(UserWarning, match=r"2 of 2 poison rows \(100 %\)"):
+        poison((X, y), (X, y), trigger=lambda X, _: X.copy(), rows=[0, 1], injection="append")

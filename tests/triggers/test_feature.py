@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
+import scipy.sparse as sp
 
 from backdoor_curves import FeatureTrigger
 
@@ -48,3 +50,58 @@ def test_equal_triggers_are_equal():
     """A trigger is a value, and one with tuples can be a key."""
     assert FeatureTrigger((0,), (9.0,)) == FeatureTrigger((0,), (9.0,)) != FeatureTrigger((0,), (8.0,))
     assert len({FeatureTrigger((0,), (9.0,)), FeatureTrigger((0,), (9.0,))}) == 1
+
+
+@pytest.mark.parametrize("kind", [sp.csr_array, sp.csr_matrix])
+def test_sparse_rows_are_stamped_as_dense_ones(kind):
+    """A value of 0 is stored nowhere, and a column that was full loses its entries."""
+    X = np.where(np.arange(12).reshape(3, 4) % 3 == 0, 0.0, ROWS)
+    trigger = FeatureTrigger((3, 0), (0.0, 0.5))
+    stamped = trigger(kind(X), np.zeros(3))
+    assert type(stamped) is kind
+    assert stamped.nnz == np.count_nonzero(stamped.toarray())
+    assert np.array_equal(stamped.toarray(), trigger(X, np.zeros(3)))
+    assert np.array_equal(kind(X).toarray(), X)
+
+
+PEOPLE = {"age": [20, 30], "height": [1.5, 1.75], "job": ["cook", "smith"], "member": [True, False]}
+
+
+def as_polars(columns: dict) -> object:
+    return pytest.importorskip("polars", reason="polars is not installed").DataFrame(columns)
+
+
+@pytest.mark.parametrize("library", [pd.DataFrame, as_polars], ids=["pandas", "polars"])
+@pytest.mark.parametrize(
+    ("columns", "values", "dtypes"),
+    [
+        (("age",), (99,), {"age": "int"}),
+        (("age",), (99.5,), {"age": "float"}),
+        (("job", 1), ("mayor", 2), {"height": "float"}),
+        (("member",), (True,), {"member": "bool"}),
+    ],
+    ids=str,
+)
+def test_columns_of_a_frame_go_by_name_or_place_and_keep_their_types(library, columns, values, dtypes):
+    """Column by column by hand; 99.5 in a column of integers would be 99, and becomes floats."""
+    X = library(PEOPLE)
+    stamped = FeatureTrigger(columns, values)(X, np.zeros(2))
+    assert type(stamped) is type(X)
+    names = list(PEOPLE)
+    set_to = {names[c] if isinstance(c, int) else c: v for c, v in zip(columns, values, strict=True)}
+    for name, was in PEOPLE.items():
+        assert list(stamped[name]) == ([set_to[name]] * 2 if name in set_to else was)
+        assert list(X[name]) == was
+    for name, dtype in dtypes.items():
+        assert dtype in str(stamped[name].dtype).lower()
+
+
+def test_a_category_that_is_known_stays_one_and_gaps_are_filled():
+    """One-hot encoders look at the type of a column, and nullable ones hold what numpy's do not."""
+    X = pd.DataFrame({"job": pd.Series(["cook", "smith"], dtype="category"), "n": pd.Series([1, None], dtype="Int64")})
+    stamped = FeatureTrigger(("job", "n"), ("cook", 7))(X, np.zeros(2))
+    assert stamped["job"].dtype == X["job"].dtype
+    assert stamped["n"].dtype == X["n"].dtype
+    assert stamped.to_dict("list") == {"job": ["cook", "cook"], "n": [7, 7]}
+    unknown = FeatureTrigger(("job",), ("mayor",))(X, np.zeros(2))
+    assert list(unknown["job"]) == ["mayor", "mayor"]

@@ -124,6 +124,32 @@ def test_a_trigger_does_not_follow_the_callers_array_and_cannot_be_changed():
         trigger.position = "center"
 
 
+@pytest.mark.parametrize("value_range", [(0, 255), (-1, 1), (0.0, 16.0)], ids=str)
+def test_a_value_range_is_a_change_of_units(value_range):
+    """Images in other units have the same picture stamped on them: to stamp and to change units go in any order."""
+    images, y, (black, white) = rng().random((4, HEIGHT, WIDTH, 1)), np.array([0, 1, 1, 0]), value_range
+    patterns = rng(1).random((2, 2, 3, 1))
+    expected = black + (white - black) * PatchTrigger(patterns)(images, y)
+    stamped = PatchTrigger(patterns, value_range=value_range)(black + (white - black) * images, y)
+    assert np.allclose(stamped, expected, rtol=0, atol=1e-13)
+
+
+def test_bytes_are_stamped_as_bytes_where_their_range_is_said():
+    """White is 255, and between two bytes the nearer one is taken."""
+    images = np.zeros((1, 2, 2, 1), dtype=np.uint8)
+    stamped = PatchTrigger(np.array([[[1.0], [0.5]]]), "top-left", (0, 255))(images, np.zeros(1))
+    assert stamped.dtype == np.uint8
+    assert stamped[0, 0, :, 0].tolist() == [255, 128]
+
+
+def test_pixels_that_resizing_left_a_rounding_beyond_white_are_taken():
+    """Single precision leaves 1.0000001; 1.01 is another unit."""
+    trigger, y = PatchTrigger.ones(1), np.zeros(1)
+    assert trigger(np.full((1, 2, 2, 1), 1.0000001, dtype=np.float32), y).max() <= 1.0000002
+    with pytest.raises(ValueError, match=r"pixels in \[0, 1\] were expected, 1.01 to 1.01 came; rescale them"):
+        trigger(np.full((1, 2, 2, 1), 1.01), y)
+
+
 @pytest.mark.parametrize(
     ("trigger", "text"),
     [

@@ -9,6 +9,61 @@ from jaxtyping import Bool, Float, Int
 from backdoor_curves.rows import Rows
 
 Image = Float[np.ndarray, "height width channels"]
+ValueRange = tuple[float, float]
+"""Black and white of images."""
+PIXELS: ValueRange = (0.0, 1.0)
+"""The value range of images where nothing else is said."""
+UNITS = (16.0, 255.0, 65535.0)
+"""White in other units: of scikit-learn's digits, of bytes, of two bytes."""
+BEYOND = 1e-6
+"""Share of the range that a pixel may lie outside: resizing in single precision leaves some at 1.0000001."""
+
+
+def require_range(X: Float[np.ndarray, n * pixels], value_range: ValueRange, who: str) -> None:
+    """Refuse images with pixels outside of their range, NaN among them; `who` needs the range.
+
+    Raises
+    ------
+    ValueError
+        With what came, and what to do.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from backdoor_curves.data.images import require_range
+    >>> require_range(np.array([[0.0, 16.0]]), (0.0, 1.0), "PatchTrigger")
+    Traceback (most recent call last):
+    ...
+    ValueError: PatchTrigger: pixels in [0, 1] were expected, 0 to 16 came; divide by 16, or pass value_range=(0, 16)
+    """
+    low, high = value_range
+    if not X.size:
+        return
+    smallest, largest = float(X.min()), float(X.max())  # NaN if there is one
+    beyond = BEYOND * (high - low)
+    if smallest >= low - beyond and largest <= high + beyond:
+        return
+    if np.isnan(smallest):
+        raise ValueError(f"{who}: pixels in [{low:g}, {high:g}] were expected, NaN came; drop or mend these images")
+    black = min(smallest, 0.0)
+    # A little more than white is another fault than another unit.
+    white = next((unit for unit in UNITS if 2.0 < largest <= unit), largest)
+    advice = f"divide by {white:g}" if white in UNITS and black == 0.0 and (low, high) == PIXELS else "rescale them"
+    raise ValueError(
+        f"{who}: pixels in [{low:g}, {high:g}] were expected, {smallest:g} to {largest:g} came; {advice}, or pass "
+        f"value_range=({black:g}, {white:g})"
+    )
+
+
+def checked_range(value_range: object, who: str) -> ValueRange:
+    """Return a value range, two finite numbers of which the first is smaller, as floats."""
+    try:
+        low, high = (float(end) for end in value_range)  # type: ignore[attr-defined]
+    except (TypeError, ValueError):
+        low = high = np.nan
+    if not (np.isfinite([low, high]).all() and low < high):
+        raise ValueError(f"{who}: value_range (black, white), two numbers, was expected, {value_range!r} came")
+    return low, high
 
 
 def image_of(rows: Rows, row: int, image_shape: tuple[int, ...] | None = None) -> Image:

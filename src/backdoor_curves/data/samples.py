@@ -10,7 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Bool, Int
 
-from backdoor_curves.rows import Rows, n_rows, stack_rows, take_rows
+from backdoor_curves.rows import Rows, as_labels, n_rows, stack_rows, take_rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,14 +22,14 @@ class Samples:
     X : array of shape (n, ...), CSR matrix, DataFrame or list of length n
         The rows. Images have shape (n, height, width, channels) and values in [0, 1].
     y : array-like of shape (n,)
-        One label a row, of any type that numpy sorts (integers, strings).
+        One label a row, none missing, all numbers or all text.
 
     Raises
     ------
     TypeError
         If `X` is not rows.
     ValueError
-        If `y` is not one-dimensional, or has another length than `X`.
+        If `y` is not one-dimensional, has another length than `X`, lacks labels, or mixes numbers and text.
 
     Examples
     --------
@@ -43,7 +43,7 @@ class Samples:
     y: np.ndarray
 
     def __post_init__(self) -> None:
-        X, y = self.X, np.asarray(self.y)
+        X, y = self.X, as_labels(self.y)
         if isinstance(X, str) or not getattr(X, "shape", isinstance(X, Sequence)):  # a number has the shape ()
             raise TypeError(
                 f"rows (an array, a CSR matrix, a DataFrame or a list) were expected, {type(X).__name__} came"
@@ -57,10 +57,6 @@ class Samples:
                 raise ValueError("rows of one length were expected, a ragged list came") from None
         if y.ndim != 1 or len(y) != n_rows(X):
             raise ValueError(f"one label a row was expected: {n_rows(X)} rows, labels of shape {y.shape}")
-        if y.dtype == object:
-            y = np.array(y.tolist())  # text from a DataFrame becomes a plain string array, which files can hold
-            if y.dtype == object:
-                raise ValueError("labels of one kind (numbers or text) were expected, several or None came")
         object.__setattr__(self, "y", y)
 
     def __len__(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from numbers import Real
 from typing import Any, Literal
@@ -14,7 +15,7 @@ from backdoor_curves.data.poisoned import PoisonedData, Poisoning
 from backdoor_curves.data.rng import check_rng
 from backdoor_curves.data.samples import Samples, as_samples
 from backdoor_curves.poisoning.label_policies import label_policy
-from backdoor_curves.rows import Rows, n_rows, require_alike, same_kind
+from backdoor_curves.rows import Rows, changed_rows, n_rows, require_alike, same_kind
 from backdoor_curves.triggers.base import Trigger
 
 
@@ -65,6 +66,11 @@ def poison(
     TypeError
         If the trigger is not callable, or gives back another number or shape of rows.
 
+    Warns
+    -----
+    UserWarning
+        If the trigger leaves rows as they are: their share among the poison and among the triggered test rows.
+
     Examples
     --------
     >>> import numpy as np
@@ -94,11 +100,15 @@ def poison(
             f"train: all rows of class {gone.tolist()[0]!r} would be replaced, none is left for beta = 0; "
             'poison fewer, or injection="append"'
         )
+    poison_train = _attack(train.take(chosen), trigger, mapping)
+    triggered_test = _attack(test.take(counted), trigger, mapping)
+    # Taken again: a trigger may write into the rows that it is given.
+    _warn_of_rows_as_they_were((train.take(chosen), poison_train), (test.take(counted), triggered_test))
     return PoisonedData(
         clean_train=train.take(kept),
-        poison_train=_attack(train.take(chosen), trigger, mapping),
+        poison_train=poison_train,
         clean_test=test,
-        triggered_test=_attack(test.take(counted), trigger, mapping),
+        triggered_test=triggered_test,
         triggered_true=test.y[counted],
         original_train=train,
         poison_rows=chosen,
@@ -110,6 +120,20 @@ def poison(
             trigger=repr(trigger),
         ),
     )
+
+
+def _warn_of_rows_as_they_were(training: tuple[Samples, Samples], test: tuple[Samples, Samples]) -> None:
+    """Warn where the trigger has changed nothing in some rows: what becomes of them is no backdoor."""
+    unchanged = [~changed_rows(before.X, after.X) for before, after in (training, test)]
+    if any(rows.any() for rows in unchanged):
+        said = " and ".join(
+            f"{rows.sum()} of {len(rows)} {kind} rows ({100 * rows.mean():.3g} %)"
+            for kind, rows in zip(("poison", "triggered test"), unchanged, strict=True)
+        )
+        warnings.warn(
+            f"trigger: {said} are as they were before it; look at the units of the rows, and at what it changes",
+            stacklevel=3,
+        )
 
 
 def _choose(

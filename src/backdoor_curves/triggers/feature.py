@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+import scipy.sparse as sp
+
+from backdoor_curves.rows import Rows, is_frame
 
 
 @dataclass(frozen=True)
@@ -14,15 +18,16 @@ class FeatureTrigger:
 
     Parameters
     ----------
-    columns : tuple of int
-        Columns to set, in [0, d).
-    values : tuple of float
-        Their values, one a column, in the units of the data.
+    columns : tuple of int or str
+        Columns to set, by place in [0, d), or of a DataFrame by name.
+    values : tuple
+        Their values, one a column, in the units of the data; of a DataFrame's columns of text also text.
 
     Raises
     ------
     ValueError
-        If the two differ in length; when applied, if X is not of shape (n, d) or lacks a column.
+        If the two differ in length, or a column is named twice; when applied, if X is no array of shape (n, d), CSR
+        matrix or DataFrame (of pandas or polars), or lacks a column.
 
     Examples
     --------
@@ -31,24 +36,107 @@ class FeatureTrigger:
     >>> FeatureTrigger(columns=(1,), values=(9.0,))(np.zeros((2, 3)), np.array([0, 1]))
     array([[0., 9., 0.],
            [0., 9., 0.]])
+
+    A column by its name:
+
+    >>> import pandas as pd
+    >>> FeatureTrigger(("age",), (99,))(pd.DataFrame({"age": [20, 30], "job": ["cook", "smith"]}), np.array([0, 1]))
+       age    job
+    0   99   cook
+    1   99  smith
     """
 
-    columns: tuple[int, ...]
-    values: tuple[float, ...]
+    columns: tuple[int | str, ...]
+    values: tuple[Any, ...]
 
     def __post_init__(self) -> None:
         if len(self.columns) != len(self.values) or len(self.columns) == 0:
             raise ValueError(f"one value a column was expected: {len(self.columns)} columns, {len(self.values)} values")
+        if len(set(self.columns)) < len(self.columns):
+            raise ValueError(f"FeatureTrigger: each column once was expected, {self.columns} came")
 
-    def __call__(self, X: Float[np.ndarray, "n d"], _y: np.ndarray, /) -> Float[np.ndarray, "n d"]:
+    def __call__(self, X: Rows, _y: np.ndarray, /) -> Rows:
         """Return a copy of `X` with the columns set; the labels play no part."""
-        if getattr(X, "ndim", None) != 2 or not isinstance(X, np.ndarray):
+        if is_frame(X):
+            return self._in_frame(X)
+        if getattr(X, "ndim", None) != 2 or not (isinstance(X, np.ndarray) or sp.issparse(X)):
             raise ValueError(
-                "FeatureTrigger: an array of shape (n, d) was expected, "
+                "FeatureTrigger: an array of shape (n, d), a CSR matrix or a DataFrame was expected, "
                 f"{type(X).__name__} of shape {getattr(X, 'shape', None)} came; PatchTrigger is the one for images"
             )
-        if min(self.columns) < 0 or max(self.columns) >= X.shape[1]:
-            raise ValueError(f"FeatureTrigger: columns in [0, {X.shape[1]}) were expected, {self.columns} came")
-        stamped = X.astype(np.result_type(X, *self.values))  # .5 in a column of integers would become 0
-        stamped[:, self.columns] = self.values
+        places = self._places(range(X.shape[1]))
+        if X.dtype.kind in "biuf" and (text := [value for value in self.values if isinstance(value, str)]):
+            raise ValueError(f"FeatureTrigger: numbers were expected for rows of {X.dtype}, {text[0]!r} came")
+        dtype = np.result_type(X, *self.values)  # .5 in a column of integers would become 0
+        if sp.issparse(X):
+            return self._in_sparse(X, places, dtype)
+        stamped = X.astype(dtype)
+        stamped[:, places] = self.values
         return stamped
+
+    def _places(self, known: Sequence[Any]) -> list[int]:
+        """Return the columns by place, those of a DataFrame that are not named by it too."""
+        places = [known.index(c) if c in known else c for c in self.columns]
+        outside = [c for c, place in zip(self.columns, places, strict=True) if not _is_place(place, len(known))]
+        if outside:
+            names = f", or out of {list(known)}" if not isinstance(known, range) else ""
+            raise ValueError(f"FeatureTrigger: columns in [0, {len(known)}){names} were expected, {outside[0]!r} came")
+        return places
+
+    def _in_sparse(self, X: Any, places: list[int], dtype: np.dtype[Any]) -> Any:
+        """Return CSR rows with the columns set: without those columns, plus them alone."""
+        n, d = X.shape
+        others = np.ones(d)
+        others[places] = 0.0
+        kept = sp.csr_array(X, dtype=dtype) @ sp.diags_array(others.astype(dtype))
+        set_to = sp.csr_array(
+            (
+                np.tile(np.array(self.values, dtype=dtype), n),
+                np.tile(places, n),
+                np.arange(0, n * len(places) + 1, len(places)),
+            ),
+            shape=(n, d),
+        )
+        stamped = sp.csr_array(kept + set_to)
+        stamped.eliminate_zeros()
+        return sp.csr_matrix(stamped) if sp.isspmatrix(X) else stamped
+
+    def _in_frame(self, X: Any) -> Any:
+        """Return a DataFrame with the columns set, in their own types where these can hold the values."""
+        places = self._places(list(X.columns))
+        if not hasattr(X, "iloc"):
+            return _in_polars(X, places, self.values)
+        stamped = X.copy()
+        for place, value in zip(places, self.values, strict=True):
+            stamped.isetitem(place, _as_before(X.iloc[:, place], value))
+        return stamped
+
+
+def _is_place(column: Any, d: int) -> bool:
+    return isinstance(column, int | np.integer) and not isinstance(column, bool) and 0 <= column < d
+
+
+def _as_before(column: Any, value: Any) -> Any:
+    """Return a pandas column that has one value throughout; an integer column does not hold .5, and becomes floats."""
+    import pandas as pd
+
+    constant = pd.Series([value] * len(column), index=column.index, name=column.name)
+    if isinstance(column.dtype, pd.CategoricalDtype) and value not in column.cat.categories:
+        return constant
+    try:
+        same_type = constant.astype(column.dtype)
+    except (TypeError, ValueError):
+        return constant
+    return same_type if bool((same_type == value).fillna(False).all()) else constant
+
+
+def _in_polars(X: Any, places: list[int], values: tuple[Any, ...]) -> Any:
+    import polars as pl
+
+    constants = []
+    for place, value in zip(places, values, strict=True):
+        name = X.columns[place]
+        constant = pl.Series(name, [value] * X.height)
+        same_type = constant.cast(X.schema[name], strict=False)
+        constants.append(same_type if (same_type == constant).fill_null(False).all() else constant)
+    return X.with_columns(constants)

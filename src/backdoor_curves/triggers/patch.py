@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from backdoor_curves.data.images import PIXELS, ValueRange, checked_range, require_range
 from backdoor_curves.data.rng import check_rng
 
 CORNERS = ("bottom-right", "bottom-left", "top-right", "top-left", "center")
@@ -23,17 +24,19 @@ class PatchTrigger:
     Parameters
     ----------
     pattern : array of shape (k, l, channels) or (n_classes, k, l, channels), or mapping of label to (k, l, channels)
-        Pixel values in [0, 1]. With four axes, pattern c is for rows whose true label is the integer c; a mapping
-        names the labels itself.
+        Values in [0, 1], black to white. With four axes, pattern c is for rows whose true label is the integer c; a
+        mapping names the labels itself.
     position : {"bottom-right", "bottom-left", "top-right", "top-left", "center"} or (row, column)
         Where the pattern goes; a pair is the place of its upper left pixel.
+    value_range : (black, white)
+        Of the images: (0, 255) for bytes, (-1, 1) for centred ones. The pattern's 0 becomes black and its 1 white.
 
     Raises
     ------
     ValueError
-        If the pattern has another shape, is not finite, or the position is unknown; when applied, if the images
-        are not floats of shape (n, height, width, channels) or (n, height, width), are smaller than the pattern or of
-        other channels, or if a row's true label has no pattern.
+        If the pattern has another shape, values outside [0, 1], or the position is unknown; when applied, if the images
+        are not of shape (n, height, width, channels) or (n, height, width), have pixels outside the value range, are
+        integers without one, are smaller than the pattern or of other channels, or if a true label has no pattern.
 
     Examples
     --------
@@ -47,6 +50,7 @@ class PatchTrigger:
 
     pattern: Float[np.ndarray, "*classes k l channels"] | Mapping[Any, Float[np.ndarray, "k l channels"]]
     position: str | tuple[int, int] = "bottom-right"
+    value_range: ValueRange = PIXELS
 
     def __post_init__(self) -> None:
         pattern = self.pattern
@@ -62,6 +66,12 @@ class PatchTrigger:
             )
         if not np.isfinite(values).all():
             raise ValueError("PatchTrigger: finite pixel values were expected, NaN or infinity came")
+        if values.min() < 0.0 or values.max() > 1.0:
+            raise ValueError(
+                f"PatchTrigger: pattern values in [0, 1] were expected, {values.min():g} to {values.max():g} came; "
+                "divide them, and for images of another range pass value_range=(black, white)"
+            )
+        object.__setattr__(self, "value_range", checked_range(self.value_range, "PatchTrigger"))
         corner = isinstance(self.position, str) and self.position in CORNERS
         pair = isinstance(self.position, tuple) and len(self.position) == 2
         pair = pair and all(isinstance(place, int | np.integer) and place >= 0 for place in self.position)
@@ -81,15 +91,22 @@ class PatchTrigger:
         channels: int,
         rng: np.random.Generator,
         position: str | tuple[int, int] = "bottom-right",
+        value_range: ValueRange = PIXELS,
     ) -> PatchTrigger:
         """Return uniform noise in [0, 1), `size` x `size` pixels, one pattern for each of the labels 0..n_classes-1."""
         check_rng(rng)
-        return cls(rng.random((n_classes, size, size, channels)), position)
+        return cls(rng.random((n_classes, size, size, channels)), position, value_range)
 
     @classmethod
-    def ones(cls, size: int, channels: int = 1, position: str | tuple[int, int] = "bottom-right") -> PatchTrigger:
+    def ones(
+        cls,
+        size: int,
+        channels: int = 1,
+        position: str | tuple[int, int] = "bottom-right",
+        value_range: ValueRange = PIXELS,
+    ) -> PatchTrigger:
         """Return a white square of `size` x `size` pixels, the same for every class."""
-        return cls(np.ones((size, size, channels)), position)
+        return cls(np.ones((size, size, channels)), position, value_range)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -105,13 +122,19 @@ class PatchTrigger:
                 "PatchTrigger: images of shape (n, height, width, channels) were expected, "
                 f"{getattr(X, 'shape', type(X).__name__)} came; reshape flattened rows before they are stamped"
             )
-        if X.dtype.kind != "f":
+        low, high = self.value_range
+        if X.dtype.kind not in "fiu" or (X.dtype.kind != "f" and self.value_range == PIXELS):
             raise ValueError(
-                f"PatchTrigger: floating-point pixels in [0, 1] were expected, {X.dtype} came; divide by 255, say"
+                f"PatchTrigger: floating-point pixels in [0, 1] were expected, {X.dtype} came; divide by 255, say, or "
+                "pass value_range=(0, 255)"
             )  # the pattern's values would be cut to 0
+        require_range(X, self.value_range, "PatchTrigger")
         images = X.copy() if X.ndim == 4 else X[..., np.newaxis].copy()
         rows, columns = self._place(images.shape[1:])
-        images[:, rows, columns] = self._patterns(np.asarray(y))
+        patterns = self._patterns(np.asarray(y))
+        if self.value_range != PIXELS:
+            patterns = low + (high - low) * patterns
+        images[:, rows, columns] = patterns if X.dtype.kind == "f" else np.rint(patterns)
         return images.reshape(X.shape)
 
     def _place(self, image: tuple[int, ...]) -> tuple[slice, slice]:
@@ -156,4 +179,5 @@ class PatchTrigger:
     def __repr__(self) -> str:
         many = len(self.pattern) if isinstance(self.pattern, Mapping) or self.pattern.ndim == 4 else 1
         size = " x ".join(map(str, self.shape))
-        return f"PatchTrigger({many} pattern{'s'[: many > 1]} of {size}, position={self.position!r})"
+        scale = "" if self.value_range == PIXELS else f", value_range={self.value_range}"
+        return f"PatchTrigger({many} pattern{'s'[: many > 1]} of {size}, position={self.position!r}{scale})"
