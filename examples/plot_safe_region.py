@@ -9,10 +9,10 @@ see.
 
 import matplotlib.pyplot as plt
 import numpy as np
+from backdoor_curves.search.safety import Bounds, safe_regions
 from sklearn.svm import SVC
 
 import backdoor_curves as bc
-from backdoor_curves.search.safety import Bounds, safe_regions
 
 LAMS = np.geomspace(0.1, 30, 6)
 GAMMAS = np.geomspace(0.005, 0.3, 5)

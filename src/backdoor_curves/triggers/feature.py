@@ -76,7 +76,7 @@ class FeatureTrigger:
 
     def _places(self, known: Sequence[Any]) -> list[int]:
         """Return the columns by place, those of a DataFrame that are not named by it too."""
-        places = [known.index(c) if c in known else c for c in self.columns]
+        places: list[Any] = [known.index(c) if c in known else c for c in self.columns]
         outside = [c for c, place in zip(self.columns, places, strict=True) if not _is_place(place, len(known))]
         if outside:
             names = f", or out of {list(known)}" if not isinstance(known, range) else ""
@@ -113,7 +113,7 @@ class FeatureTrigger:
 
 
 def _is_place(column: Any, d: int) -> bool:
-    return isinstance(column, int | np.integer) and not isinstance(column, bool) and 0 <= column < d
+    return isinstance(column, int | np.integer) and not isinstance(column, bool) and bool(0 <= column < d)
 
 
 def _as_before(column: Any, value: Any) -> Any:
