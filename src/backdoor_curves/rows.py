@@ -101,7 +101,7 @@ def changed_rows(before: Rows, after: Rows) -> Bool[np.ndarray, " n"]:
     if is_frame(before):
         columns = [_column(before, k) for k in range(before.shape[1])]
         changes = (changed_entries(c, _column(after, k)) for k, c in enumerate(columns))
-        return np.any(list(changes), axis=0)
+        return np.asarray(np.any(list(changes), axis=0))
     if not hasattr(before, "shape"):
         return np.array([a != b for a, b in zip(before, after, strict=True)], dtype=bool)
     return changed_entries(before, after).reshape(len(before), -1).any(axis=1)
