@@ -104,7 +104,7 @@ def changed_rows(before: Rows, after: Rows) -> Bool[np.ndarray, " n"]:
         return np.asarray(np.any(list(changes), axis=0))
     if not hasattr(before, "shape"):
         return np.array([a != b for a, b in zip(before, after, strict=True)], dtype=bool)
-    return changed_entries(before, after).reshape(len(before), -1).any(axis=1)
+    return np.asarray(changed_entries(before, after).reshape(len(before), -1).any(axis=1))
 
 
 def changed_entries(before: np.ndarray, after: np.ndarray) -> Bool[np.ndarray, ...]:
