@@ -9,10 +9,10 @@ see.
 
 import matplotlib.pyplot as plt
 import numpy as np
-from backdoor_curves.search.safety import Bounds, safe_regions
 from sklearn.svm import SVC
 
 import backdoor_curves as bc
+from backdoor_curves.search.safe_region import Bounds, Trial, safe_regions
 
 LAMS = np.geomspace(0.1, 30, 6)
 GAMMAS = np.geomspace(0.005, 0.3, 5)
@@ -31,23 +31,20 @@ def poisoned(seed: int) -> bc.PoisonedData:
 # Ninety victims, each with its whole path. (A study does this from a file, keeps every cell, and goes on after a
 # power cut.)
 
-attack = {"trigger": "patch", "labels": "next", "injection": "replace", "rate": 0.1}
-place = {"data": "4, 9", "learner": "RBF SVM"} | attack
-table = []
+trials = []
 for seed in SEEDS:
     data, shared = poisoned(seed), bc.Shared()
     for gamma in GAMMAS:
         for lam in LAMS:
             curve = bc.backdoor_learning_curve(SVC(C=1 / lam, gamma=gamma), data, shared=shared)
-            setting = {"lambda": lam, "gamma": gamma, "seed": seed}
             clean, asr = curve.accuracy("clean", 1.0), curve.accuracy("triggered", 1.0)
-            table.append(place | setting | {"clean_accuracy_at_1": clean, "asr_at_1": asr})
+            trials.append(Trial("patch on 4, 9", "RBF SVM", {"lambda": lam, "gamma": gamma}, seed, clean, asr))
 
 # %%
 # **Safe** is: clean accuracy within .02 of the learner's best, and an attack success rate of .2 at most, in the mean
 # over seeds.
 
-(region,) = safe_regions(table, Bounds(margin=0.02, asr=0.2))
+(region,) = safe_regions(trials, Bounds(margin=0.02, asr=0.2))
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.9), layout="constrained", sharey=True)
 for ax, title in zip(axes, ("clean accuracy", "attack success rate"), strict=True):
     values = [s.clean_accuracy if title == "clean accuracy" else s.asr for s in region.settings]

@@ -94,7 +94,7 @@ def test_failed_cells_give_exit_code_3_each_time_they_are_asked_for(call, monkey
         "def curve(learner, data, **options):\n    if data.rate == 0.5:\n        raise ValueError('no luck,\\n none')\n"
         "    return real(learner, data, **options)\nwork.backdoor_learning_curve = curve\n"
     )
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
     code, out, err = call("run", "tiny.toml", "-j", "1")
     assert code == 3
     assert out.count("failed: ValueError: no luck, none") == 1
@@ -110,7 +110,7 @@ def test_failed_cells_give_exit_code_3_each_time_they_are_asked_for(call, monkey
         "tiny: 2 of 4 cells done, 2 failed, 0 left",
         "  2 failed: ValueError: no luck, none",
     ]
-    monkeypatch.setenv("PYTHONPATH", "")
+    (tmp_path / "sitecustomize.py").unlink()
     code, out, _ = call("run", "tiny.toml", "-j", "1", "--retry-failed")
     assert (code, "failed" in out) == (0, False)
 

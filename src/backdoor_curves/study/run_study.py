@@ -119,49 +119,41 @@ def run_study(
             statuses = _statuses(folder, plan, wishes.accept_changes)
             _begin(store, study, plan)
             ours = plan.cells if wishes.shard is None else plan.shard(*wishes.shard)
-            todo = {planned.group for planned in ours if _is_left(planned, statuses, wishes.retry_failed)}
+            todo = [planned for planned in ours if _is_left(planned, statuses, wishes.retry_failed)]
             write_tables(
-                [plan.groups[number] for number in sorted(todo)],
+                [plan.groups[number] for number in sorted({planned.group for planned in todo})],
                 rows,
                 lambda features: frozen_network(features, data_dir, offline),
             )
-            yield from _finish(plan, ours, statuses, store, rows, wishes, stopping)
+            left = {planned.key for planned in todo}
+            on_disk = {one.key: statuses[one.key] for one in ours if one.key in statuses and one.key not in left}
+            outcomes = _outcomes(plan, todo, rows, wishes, stopping) if todo else iter(())
+            yield from _kept(outcomes, plan, ours, on_disk, store)
         finally:
             shutil.rmtree(rows, ignore_errors=True)
 
 
-def _finish(
-    plan: Plan,
-    ours: Sequence[Planned],
-    statuses: dict[str, str],
-    store: Store,
-    rows: Path,
-    wishes: Wishes,
-    stopping: Callable[[], bool],
+def _kept(
+    outcomes: Iterator[Outcome | None], plan: Plan, ours: Sequence[Planned], on_disk: dict[str, str], store: Store
 ) -> Iterator[Progress]:
-    """Do what is left of some cells of a plan."""
+    """Keep what comes of cells, and yield how far some cells of a plan have come; `on_disk` is the status of each."""
     known = {planned.key: planned for planned in ours}
-    on_disk = {key: status for key, status in statuses.items() if key in known}
-    todo = [planned for planned in ours if _is_left(planned, on_disk, wishes.retry_failed)]
-    for planned in todo:
-        on_disk.pop(planned.key, None)
 
     def progress() -> Progress:
         failed = sum(status == "failed" for status in on_disk.values())
         return Progress(len(on_disk) - failed, failed, len(ours))
 
     yield progress()
-    if not todo:
-        return
-    for outcome in _outcomes(plan, todo, rows, wishes, stopping):
+    for outcome in outcomes:
         if outcome is not None:
             planned = known[outcome.key]
             store.add(outcome, planned.cell, plan.groups[planned.group].source.hash)
         if committed := store.commit_if_due():
             on_disk |= committed
             yield progress()
-    on_disk |= store.commit()
-    yield progress()
+    if committed := store.commit():
+        on_disk |= committed
+        yield progress()
 
 
 def _is_left(planned: Planned, statuses: dict[str, str], retry_failed: bool) -> bool:

@@ -114,7 +114,7 @@ def _draw_map(ax: Axes, region: Region) -> None:
         x, y = lams.index(setting.lam), gammas.index(setting.gamma)  # type: ignore[arg-type]
         ax.add_patch(Rectangle((x - 0.46, y - 0.46), 0.92, 0.92, fill=False, edgecolor=SAFE, linewidth=2.0, zorder=3))
     ax.set(xlim=(-0.5, len(lams) - 0.5), ylim=(-0.5, len(gammas) - 0.5), xlabel="λ", ylabel="γ")
-    step = 3 if len(lams) > 6 else 1
+    step = 3 if len(lams) > 6 else 1  # a panel has room for six labels
     ax.set_xticks(range(0, len(lams), step), [f"{lam:.2g}" for lam in lams[::step]])
     ax.set_yticks(range(len(gammas)), [f"{gamma:.2g}" for gamma in gammas])
     ax.tick_params(labelsize="small")

@@ -25,7 +25,7 @@ from backdoor_curves.report.page.words import learner_title, setting_name
 from backdoor_curves.search.safe_region import JudgedSetting
 
 LOWEST = 0.25
-"""How far below the best clean accuracy the frontier's picture reaches."""
+"""How far below the best clean accuracy the frontier's picture reaches: of what is worse nobody would choose one."""
 PANE, STEP = 112.0, 164.0
 """The height of a pane over beta, and the way from one to the next."""
 

@@ -102,7 +102,7 @@ def _map(name: str, learner: ShownLearner, quantity: _Quantity) -> str:
 
 
 def _axes(grid: _Grid) -> str:
-    every = 1 if grid.wide >= 30 else 2 if grid.wide >= 20 else 3
+    every = 1 if grid.wide >= 30 else 2 if grid.wide >= 20 else 3  # a label such as 0.316 is some 30 pixels wide
     middle = grid.wide / 2.0
     parts = [
         text(short(lam), grid.corner(lam, grid.gammas[0])[0] + middle, grid.bottom + 15.0, text_anchor="middle")

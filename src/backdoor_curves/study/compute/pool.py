@@ -30,7 +30,7 @@ from backdoor_curves.study.plan.cells import Group, Planned
 from backdoor_curves.study.plan.sources import read_rows
 
 STRIKES = 2
-"""Workers that a cell may take with it."""
+"""Workers that a cell may take with it: the first may have died of what another program took."""
 STARTS = 10
 """Workers in a row that may die before they are ready: an installation is broken then, and no cell is to blame."""
 TICK = 0.2
@@ -152,12 +152,7 @@ def compute_here(
                 yield outcome
             if failed_starts >= STARTS:
                 raise RuntimeError(f"{failed_starts} workers in a row died before they could compute; see above why")
-            for worker in _overdue(workers, cell_limit):
-                workers.remove(worker)
-                cell = worker.cell
-                assert cell is not None  # else it would not be overdue
-                _kill(worker)
-                yield Outcome(cell.key, cell_limit, reason=f"stopped after {cell_limit:g} s, the limit of a cell")
+            yield from _stopped(workers, cell_limit)
             yield None
     finally:
         for worker in workers:
@@ -202,9 +197,14 @@ def _buried(worker: _Worker, queue: _Queue, strikes: Counter[str]) -> Outcome | 
     return Outcome(key, time.monotonic() - worker.since, reason=f"killed its worker {STRIKES} times, lastly by {how}")
 
 
-def _overdue(workers: list[_Worker], limit: float) -> list[_Worker]:
+def _stopped(workers: list[_Worker], limit: float) -> Iterator[Outcome]:
+    """End the workers that are at one cell for too long, and yield that it has failed."""
     now = time.monotonic()
-    return [worker for worker in workers if worker.cell is not None and now - worker.since > limit]
+    for worker in list(workers):
+        if worker.cell is not None and now - worker.since > limit:
+            workers.remove(worker)
+            _kill(worker)
+            yield Outcome(worker.cell.key, limit, reason=f"stopped after {limit:g} s, the limit of a cell")
 
 
 def _kill(worker: _Worker) -> None:

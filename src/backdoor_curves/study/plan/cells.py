@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 from itertools import product
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import NamedTuple
 from backdoor_curves.data.samples import Samples
 from backdoor_curves.study.file.config import DataConfig, Experiment, Study
 from backdoor_curves.study.plan.keys import canonical, key_of
-from backdoor_curves.study.plan.scenario import Cell, Scenario, settings_of
+from backdoor_curves.study.plan.scenario import Cell, Scenario, Setting, settings_of
 from backdoor_curves.study.plan.sources import WIDTHS, content_hash, draw, frozen_network, poisoned, write_rows
 
 
@@ -124,6 +125,7 @@ def make_plan(
     known: set[str] = set()
     for experiment in study.experiments:
         numbers: dict[Hashable, int] = {}
+        lams = _lams(experiment)
         for cell in _cells(experiment):
             source = source_of(cell.scenario.data, cell.seed)
             key = key_of(cell, source.hash)
@@ -132,7 +134,7 @@ def make_plan(
             known.add(key)
             number = numbers.setdefault(_shared(cell), len(groups))
             if number == len(groups):
-                groups.append(Group(number, cell, _lams_beside(cell, experiment), experiment.rates, source))
+                groups.append(Group(number, cell, lams[_beside(cell.setting), cell.method], experiment.rates, source))
             cells.append(Planned(key, cell, number))
     return Plan(study, cells, groups)
 
@@ -167,15 +169,18 @@ def _cells(experiment: Experiment) -> Iterator[Cell]:
 def _shared(cell: Cell) -> Hashable:
     """Return what a cell has in common with the others of its group."""
     at = cell.scenario
-    return at.data, at.trigger, at.policy, cell.setting.without("lambda"), cell.seed, cell.method, cell.control
+    return at.data, at.trigger, at.policy, _beside(cell.setting), cell.seed, cell.method, cell.control
 
 
-def _lams_beside(cell: Cell, experiment: Experiment) -> tuple[float, ...]:
-    """Return all lambdas at which an experiment has the learner of a cell, ascending."""
-    alike = [
-        setting
-        for config in experiment.learners
-        for setting in settings_of(config)
-        if config.method == cell.method and setting.without("lambda") == cell.setting.without("lambda")
-    ]
-    return tuple(sorted({setting.lam for setting in alike}))
+@lru_cache(maxsize=4096)  # the same few settings come again for each rate and seed
+def _beside(setting: Setting) -> Setting:
+    return setting.without("lambda")
+
+
+def _lams(experiment: Experiment) -> dict[tuple[Setting, str], tuple[float, ...]]:
+    """Return all lambdas, ascending, at which an experiment has a learner with the same other hyperparameters."""
+    found: dict[tuple[Setting, str], set[float]] = {}
+    for config in experiment.learners:
+        for setting in settings_of(config):
+            found.setdefault((_beside(setting), config.method), set()).add(setting.lam)
+    return {kind: tuple(sorted(lams)) for kind, lams in found.items()}

@@ -53,7 +53,7 @@ def canonical(value: Any) -> str:
         return f"[{','.join(map(canonical, value))}]"
     if isinstance(value, float) and value.is_integer() and abs(value) < WHOLE:
         value = int(value)
-    return json.dumps(value)
+    return repr(value) if type(value) is int else json.dumps(value)
 
 
 def _record_text(record: Struct) -> str:
