@@ -508,7 +508,7 @@ def test_corrections_lead_to_the_optimum_and_tell_how_far_it_was(intercept):
     right = np.array([best.w for best in optima(X, y, u0, du, intercept, betas)]).T.astype(float)
     for size, tolerance in ((1e-4, 1e-6), (1e-5, 1e-7), (1e-10, 1e-8)):
         start = right + size * rng.standard_normal(right.shape)
-        W, F, sizes = anchors._corrected(of, *ends, start, of.Z @ start, betas, tolerance)
+        W, F, sizes = anchors._corrected(of, tuple(end.factor for end in ends), start, of.Z @ start, betas, tolerance)
         was, left = (np.abs(of.Z @ (each - right)).max() for each in (start, W))
         assert 0.5 * was < sizes[0] < 2 * was
         assert left <= sizes[-1]
@@ -531,7 +531,7 @@ def believe_any_distance(monkeypatch):
 
 
 def believe_any_polynomial(monkeypatch):
-    monkeypatch.setattr(anchors, "_corrected", lambda *args: (args[3], args[4], [1e-9]))
+    monkeypatch.setattr(anchors, "_corrected", lambda *args: (args[2], args[3], [1e-9]))
     monkeypatch.setattr(anchors, "tail", lambda _: 0.0)
     monkeypatch.setattr(anchors, "FIRST_STEP", 100.0)
 

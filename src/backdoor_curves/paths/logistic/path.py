@@ -29,11 +29,13 @@ from backdoor_curves.paths.logistic.problem import Factor, Problem, newton
 from backdoor_curves.rows import Rows
 
 SHARP = 1e-3
-"""Accuracy of what happens on the way, as a share of the tolerance."""
+"""Accuracy of what happens on the way, as a share of the tolerance: nothing beside it."""
 REFINEMENTS = 5
-"""Corrections by which a certificate comes near the optimum."""
+"""Corrections by which a certificate comes near the optimum: it keeps the nearest, and stops where they no longer
+shrink."""
 ROOM = 1.2
-"""For the rounding errors of a factor in single precision, and for the way to the optimum."""
+"""For the rounding errors of a factor in single precision, and for the way to the optimum, on which curvatures change
+by exp(0.1) = 1.11 (see NEAR_BY)."""
 SMALLEST = 1e-100
 """A smaller share of a Hessian is none."""
 NEAR_BY = 0.1
@@ -44,7 +46,8 @@ ROUNDING = 4 * EPS
 CENTRED = 1e-9
 """A step of Newton's method in one dimension after which there is no other: it squares what is left."""
 MOST_STEPS = 50
-"""Of Newton's method in one dimension."""
+"""Of Newton's method in one dimension: of steps up to 1 as many as take any intercept of scores that count to its
+place."""
 POLISHING = 2
 """Newton steps from the path to the optimum: the first squares an error of 1e-6, the second is for coarser paths."""
 
@@ -109,8 +112,8 @@ def logistic_path(
     start, f, factor = newton(problem, np.zeros(problem.Z.shape[1]), 0.0, SHARP * tolerance)
     scale = _scale(problem, f, factor)
     edges, values = follow(problem, start, scale, tolerance)
-    reach = float(np.sqrt(problem.squares.max()))
-    interpolant, kept = compressed(edges, DEGREE, scale, values, SHARP * tolerance / max(reach, 1e-300))
+    longest = float(np.sqrt(problem.squares.max()))
+    interpolant, kept = compressed(edges, DEGREE, scale, values, SHARP * tolerance / max(longest, 1e-300))
     return LogisticPath(interpolant, problem, space, values[kept].T.copy(), intercept)
 
 
@@ -213,21 +216,21 @@ class LogisticPath(BetaPath):
         self, betas: Float[np.ndarray, " b"], rows: Sequence[Rows]
     ) -> tuple[Float[np.ndarray, " b"], Float[np.ndarray, " b"]]:
         """Return the bounds of the objective and of the scores, at betas near each other."""
-        reach, W = self._reach(rows), self._at(betas)
+        W = self._at(betas)
         W1, length = self._refined(W, betas)
         off = [np.abs(self._scores(W - W1, X)).max(axis=0, initial=0.0) for X in rows]
-        blur, total, curvature = self._blur(W1, betas)
-        # What blurs the scores by d blurs the gradient by Z'D d, in the norm of the inverse Hessian |D^1/2 d| at most.
-        length += np.sqrt(curvature) * blur + EPS * self._longest * total
+        rounding, total, curvature = self._score_rounding(W1, betas)
+        # What moves the scores by d moves the gradient by Z'D d, in the norm of the inverse Hessian |D^1/2 d| at most.
+        length += np.sqrt(curvature) * rounding + EPS * self._longest * total
         bound = np.max([*off, np.zeros(len(betas))], axis=0)
-        bound += reach * (length + ROUNDING * np.linalg.norm(W, axis=0))
+        bound += self._score_per_length(rows) * (length + ROUNDING * np.linalg.norm(W, axis=0))
         if self.intercept.is_free:
             bound += EPS * total / np.maximum(curvature, SMALLEST)
         value, better = (self.problem.value(V, self.problem.Z @ V, betas) for V in (W, W1))
-        gap = np.maximum(value - better, 0.0) + length**2 / 2.0 + total * blur
+        gap = np.maximum(value - better, 0.0) + length**2 / 2.0 + total * rounding
         return gap / np.maximum(value, SMALLEST) + np.sqrt(len(self.problem.y)) * ROUNDING, bound
 
-    def _blur(
+    def _score_rounding(
         self, W: Float[np.ndarray, "p b"], betas: Float[np.ndarray, " b"]
     ) -> tuple[Float[np.ndarray, " b"], Float[np.ndarray, " b"], Float[np.ndarray, " b"]]:
         """Return what rounding and the coordinates leave unknown of a score, and the sums of duals and curvatures."""
@@ -286,7 +289,7 @@ class LogisticPath(BetaPath):
                 break
         return W
 
-    def _reach(self, rows: Sequence[Rows]) -> float:
+    def _score_per_length(self, rows: Sequence[Rows]) -> float:
         """Return how much a score can differ where w differs by 1: |x|, with a free intercept |x - x_i|."""
         longest = max((float(np.sqrt(_squares(X).max(initial=0.0))) for X in rows), default=0.0)
         if self.intercept.is_free:
