@@ -66,7 +66,7 @@ class Shared:
         return self.kernels[key]
 
     def coordinates(self, X: Rows) -> Features | GramFactor:
-        """Return the coordinates of rows, see `paths.coordinates`."""
+        """Return the coordinates of rows, see `paths.linalg.coordinates`."""
         for known, space in self._spaces:
             if equal_rows(known, X):
                 return space
