@@ -13,7 +13,7 @@ from backdoor_curves.curve.deviation import cosines, norms
 from backdoor_curves.paths.base import PathError
 from backdoor_curves.paths.intercept import FREE, NONE, penalised
 from backdoor_curves.paths.linalg.coordinates import coordinates
-from backdoor_curves.paths.logistic import anchors, logistic_path
+from backdoor_curves.paths.logistic import anchors, follow, logistic_path
 from backdoor_curves.paths.logistic import path as path_module
 from backdoor_curves.paths.logistic.anchors import Anchor, hermite
 from backdoor_curves.paths.logistic.problem import Factor, Problem, newton
@@ -517,13 +517,13 @@ def test_corrections_lead_to_the_optimum_and_tell_how_far_it_was(intercept):
 
 
 def halve_the_penalty(monkeypatch):
-    of = path_module.Problem
-    monkeypatch.setattr(path_module, "Problem", lambda Z, y, u0, du, R: of(Z, y, u0, du, R / 2))
+    of = follow.Problem
+    monkeypatch.setattr(follow, "Problem", lambda Z, y, u0, du, R: of(Z, y, u0, du, R / 2))
 
 
 def penalise_the_free_intercept(monkeypatch):
-    of = path_module.Problem
-    monkeypatch.setattr(path_module, "Problem", lambda Z, y, u0, du, R: of(Z, y, u0, du, np.ones_like(R)))
+    of = follow.Problem
+    monkeypatch.setattr(follow, "Problem", lambda Z, y, u0, du, R: of(Z, y, u0, du, np.ones_like(R)))
 
 
 def believe_any_distance(monkeypatch):

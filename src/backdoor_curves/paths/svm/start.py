@@ -1,4 +1,4 @@
-"""Where a path begins: the solution at beta = 0, from libsvm, made exact."""
+"""Where an SVM's path begins: the solution at beta = 0, from libsvm, made exact."""
 
 from __future__ import annotations
 
