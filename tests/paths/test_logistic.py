@@ -13,7 +13,7 @@ from backdoor_curves.curve.deviation import cosines, norms
 from backdoor_curves.paths.base import PathError
 from backdoor_curves.paths.intercept import FREE, NONE, penalised
 from backdoor_curves.paths.linalg.coordinates import coordinates
-from backdoor_curves.paths.logistic import anchors, logistic_path
+from backdoor_curves.paths.logistic import anchors, follow, logistic_path
 from backdoor_curves.paths.logistic import path as path_module
 from backdoor_curves.paths.logistic.anchors import Anchor, hermite
 from backdoor_curves.paths.logistic.problem import Factor, Problem, newton
@@ -512,7 +512,7 @@ def test_corrections_lead_to_the_optimum_and_tell_how_far_it_was(intercept):
     right = np.array([best.w for best in optima(X, y, u0, du, intercept, betas)]).T.astype(float)
     for size, tolerance in ((1e-4, 1e-6), (1e-5, 1e-7), (1e-10, 1e-8)):
         start = right + size * rng.standard_normal(right.shape)
-        W, F, sizes = anchors._corrected(of, *ends, start, of.Z @ start, betas, tolerance)
+        W, F, sizes = anchors._corrected(of, tuple(end.factor for end in ends), start, of.Z @ start, betas, tolerance)
         was, left = (np.abs(of.Z @ (each - right)).max() for each in (start, W))
         assert 0.5 * was < sizes[0] < 2 * was
         assert left <= sizes[-1]
@@ -521,13 +521,13 @@ def test_corrections_lead_to_the_optimum_and_tell_how_far_it_was(intercept):
 
 
 def halve_the_penalty(monkeypatch):
-    of = path_module.Problem
-    monkeypatch.setattr(path_module, "Problem", lambda Z, y, u0, du, R: of(Z, y, u0, du, R / 2))
+    of = follow.Problem
+    monkeypatch.setattr(follow, "Problem", lambda Z, y, u0, du, R: of(Z, y, u0, du, R / 2))
 
 
 def penalise_the_free_intercept(monkeypatch):
-    of = path_module.Problem
-    monkeypatch.setattr(path_module, "Problem", lambda Z, y, u0, du, R: of(Z, y, u0, du, np.ones_like(R)))
+    of = follow.Problem
+    monkeypatch.setattr(follow, "Problem", lambda Z, y, u0, du, R: of(Z, y, u0, du, np.ones_like(R)))
 
 
 def believe_any_distance(monkeypatch):
@@ -535,7 +535,7 @@ def believe_any_distance(monkeypatch):
 
 
 def believe_any_polynomial(monkeypatch):
-    monkeypatch.setattr(anchors, "_corrected", lambda *args: (args[3], args[4], [1e-9]))
+    monkeypatch.setattr(anchors, "_corrected", lambda *args: (args[2], args[3], [1e-9]))
     monkeypatch.setattr(anchors, "tail", lambda _: 0.0)
     monkeypatch.setattr(anchors, "FIRST_STEP", 100.0)
 

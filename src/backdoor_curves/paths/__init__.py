@@ -1,1 +1,1 @@
-"""How w(beta) is followed: one learner a file. Arrays in, a `BetaPath` out."""
+"""How w(beta) is followed: one loss a folder. Arrays in, a `BetaPath` out."""

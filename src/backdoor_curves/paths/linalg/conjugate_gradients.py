@@ -11,7 +11,7 @@ Columns = Float[np.ndarray, "p b"]
 Product = Callable[[Columns], Columns]
 
 ACCURACY = 1e-14
-"""Of the solutions, relative, in the norm of the preconditioner."""
+"""Of the solutions, relative, in the norm of the preconditioner: 45 roundings."""
 MOST_STEPS = 100
 """After which rounding is what keeps the solutions from that; neighbours take 10."""
 
@@ -45,9 +45,9 @@ def solve(product: Product, precondition: Product, B: Columns) -> Columns:
         return X
     Z = precondition(R)
     P, rho = Z.copy(), _dots(R, Z)
-    enough = ACCURACY**2 * rho
+    solved = ACCURACY**2 * rho
     for _ in range(MOST_STEPS):
-        going = rho > enough
+        going = rho > solved
         if not going.any():
             break
         AP = product(P)

@@ -19,7 +19,8 @@ from scipy.linalg.lapack import dpstrf
 from backdoor_curves.rows import Rows
 
 RANK = 1e-13
-"""A row is in the span of others if less than this share of the longest row's square is left of it."""
+"""A row is in the span of others if less than this share of the longest row's square is left of it: what 450 roundings
+make of a 0."""
 ROUNDING = 4 * np.finfo(float).eps
 """Of an inner product of rows, as a share of the longest row's square."""
 

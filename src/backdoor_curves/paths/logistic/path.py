@@ -1,10 +1,4 @@
-"""Logistic regression: the beta-path to a stated accuracy.
-
-    P(w, beta) = 1/2 w'R w + sum_i u_i(beta) log(1 + exp(-y_i f_i)),    f = Z w,    u(beta) = u0 + beta du
-
-Z is X with a column for the intercept; R is the identity, but for a 0 where the intercept is free. `problem` has this
-objective, `anchors` follows its optimum; here the path becomes a record with a certificate.
-"""
+"""The path of logistic regression as a record: its optimum at nodes, what follows from it, and how far it is off."""
 
 from __future__ import annotations
 
@@ -19,29 +13,20 @@ from jaxtyping import Float
 from scipy.linalg import cho_factor, cho_solve
 from scipy.special import expit
 
-from backdoor_curves.paths.base import (
-    BetaPath,
-    Certificate,
-    Parameters,
-    PathError,
-    Response,
-    Tangent,
-    influence_through,
-)
-from backdoor_curves.paths.intercept import FREE, Intercept
-from backdoor_curves.paths.interpolation.chebyshev import Panels, compressed, neighbours
+from backdoor_curves.paths.base import BetaPath, Certificate, Parameters, Response, Tangent, influence_through
+from backdoor_curves.paths.intercept import Intercept
+from backdoor_curves.paths.interpolation.chebyshev import Panels, neighbours
 from backdoor_curves.paths.linalg import conjugate_gradients as conjugate
-from backdoor_curves.paths.linalg.coordinates import Features, GramFactor, coordinates, coupling_through
-from backdoor_curves.paths.logistic.anchors import DEGREE, follow, taylor
-from backdoor_curves.paths.logistic.problem import Factor, Problem, newton
+from backdoor_curves.paths.linalg.coordinates import Features, GramFactor, coupling_through
+from backdoor_curves.paths.logistic.problem import Factor, Problem
 from backdoor_curves.rows import Rows
 
-SHARP = 1e-3
-"""Accuracy of what happens on the way, as a share of the tolerance."""
 REFINEMENTS = 5
-"""Corrections by which a certificate comes near the optimum."""
+"""Corrections by which a certificate comes near the optimum: it keeps the nearest, and stops where they no longer
+shrink."""
 ROOM = 1.2
-"""For the rounding errors of a factor in single precision, and for the way to the optimum."""
+"""For the rounding errors of a factor in single precision, and for the way to the optimum, on which curvatures change
+by exp(0.1) = 1.11 (see NEAR_BY)."""
 SMALLEST = 1e-100
 """A smaller share of a Hessian is none."""
 NEAR_BY = 0.1
@@ -52,80 +37,10 @@ ROUNDING = 4 * EPS
 CENTRED = 1e-9
 """A step of Newton's method in one dimension after which there is no other: it squares what is left."""
 MOST_STEPS = 50
-"""Of Newton's method in one dimension."""
+"""Of Newton's method in one dimension: of steps up to 1 as many as take any intercept of scores that count to its
+place."""
 POLISHING = 2
 """Newton steps from the path to the optimum: the first squares an error of 1e-6, the second is for coarser paths."""
-
-
-def logistic_path(
-    X: Rows,
-    y: Float[np.ndarray, " n"],
-    u0: Float[np.ndarray, " n"],
-    du: Float[np.ndarray, " n"],
-    intercept: Intercept = FREE,
-    tolerance: float = 1e-6,
-    space: Features | GramFactor | None = None,
-) -> LogisticPath:
-    """Return the path of L2-regularised logistic regression with row weights u0 + beta du.
-
-    Parameters
-    ----------
-    X : rows
-        Clean and poison rows, shape (n, d).
-    y : array of shape (n,)
-        -1 and +1.
-    u0, du : arrays of shape (n,)
-        C times the row weights: u0 for clean rows (du = 0), du for poison rows (u0 = 0).
-    intercept : Intercept
-        FREE by default.
-    tolerance : float
-        What a score of a training row may be off, about; a certificate tells what it is.
-    space : Features or GramFactor, optional
-        The coordinates of X, where they are at hand (see `paths.linalg.coordinates`).
-
-    Returns
-    -------
-    LogisticPath
-
-    Raises
-    ------
-    PathError
-        If the optimum cannot be found in double precision, or if there is none: a free intercept needs clean rows of
-        both classes.
-
-    Notes
-    -----
-    About O(n p^2) an anchor, p = min(n, d), in single precision for the most part; MNIST pairs take 3 to 6 anchors at
-    C = 0.1 and 12 to 19 at C = 100.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from backdoor_curves.paths.logistic import logistic_path
-    >>> X, y = np.array([[-1.0], [1.0], [2.0]]), np.array([-1.0, 1.0, -1.0])
-    >>> path = logistic_path(X, y, np.array([1.0, 1.0, 0.0]), np.array([0.0, 0.0, 1.0]))
-    >>> path.scores(X[:2], np.array([0.0])).round(6)
-    array([[-0.674832,  0.674832]])
-    """
-    if intercept.is_free and len(np.unique(y[u0 > 0.0])) < 2:
-        raise PathError(
-            "a free intercept has no optimum at beta = 0: clean rows of both classes were expected, one came"
-        )
-    space = coordinates(X) if space is None else space
-    p = space.rows.shape[1]
-    problem = Problem(intercept.with_column(space.rows), y, u0, du, np.append(np.ones(p), intercept.penalty))
-    start, f, factor = newton(problem, np.zeros(problem.Z.shape[1]), 0.0, SHARP * tolerance)
-    scale = _scale(problem, f, factor)
-    edges, values = follow(problem, start, scale, tolerance)
-    reach = float(np.sqrt(problem.squares.max()))
-    interpolant, kept = compressed(edges, DEGREE, scale, values, SHARP * tolerance / max(reach, 1e-300))
-    return LogisticPath(interpolant, problem, space, values[kept].T.copy(), intercept)
-
-
-def _scale(problem: Problem, f: Float[np.ndarray, " n"], factor: Factor) -> float:
-    """Return the beta by which the score of some poison row would move by 1, at the speed it has at beta = 0."""
-    (speed,) = taylor(problem, f, 0.0, 1.0, factor, order=1).T
-    return 1.0 / max(float(np.abs(problem.Z[problem.du > 0.0] @ speed).max(initial=0.0)), 1.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -220,21 +135,21 @@ class LogisticPath(BetaPath):
         self, betas: Float[np.ndarray, " b"], rows: Sequence[Rows]
     ) -> tuple[Float[np.ndarray, " b"], Float[np.ndarray, " b"]]:
         """Return the bounds of the objective and of the scores, at betas near each other."""
-        reach, W = self._reach(rows), self._at(betas)
+        W = self._at(betas)
         W1, length = self._refined(W, betas)
         off = [np.abs(self._scores(W - W1, X)).max(axis=0, initial=0.0) for X in rows]
-        blur, total, curvature = self._blur(W1, betas)
-        # What blurs the scores by d blurs the gradient by Z'D d, in the norm of the inverse Hessian |D^1/2 d| at most.
-        length += np.sqrt(curvature) * blur + EPS * self._longest * total
+        rounding, total, curvature = self._score_rounding(W1, betas)
+        # What moves the scores by d moves the gradient by Z'D d, in the norm of the inverse Hessian |D^1/2 d| at most.
+        length += np.sqrt(curvature) * rounding + EPS * self._longest * total
         bound = np.max([*off, np.zeros(len(betas))], axis=0)
-        bound += reach * (length + ROUNDING * np.linalg.norm(W, axis=0))
+        bound += self._score_per_length(rows) * (length + ROUNDING * np.linalg.norm(W, axis=0))
         if self.intercept.is_free:
             bound += EPS * total / np.maximum(curvature, SMALLEST)
         value, better = (self.problem.value(V, self.problem.Z @ V, betas) for V in (W, W1))
-        gap = np.maximum(value - better, 0.0) + length**2 / 2.0 + total * blur
+        gap = np.maximum(value - better, 0.0) + length**2 / 2.0 + total * rounding
         return gap / np.maximum(value, SMALLEST) + np.sqrt(len(self.problem.y)) * ROUNDING, bound
 
-    def _blur(
+    def _score_rounding(
         self, W: Float[np.ndarray, "p b"], betas: Float[np.ndarray, " b"]
     ) -> tuple[Float[np.ndarray, " b"], Float[np.ndarray, " b"], Float[np.ndarray, " b"]]:
         """Return what rounding and the coordinates leave unknown of a score, and the sums of duals and curvatures."""
@@ -293,7 +208,7 @@ class LogisticPath(BetaPath):
                 break
         return W
 
-    def _reach(self, rows: Sequence[Rows]) -> float:
+    def _score_per_length(self, rows: Sequence[Rows]) -> float:
         """Return how much a score can differ where w differs by 1: |x|, with a free intercept |x - x_i|."""
         longest = max((float(np.sqrt(_squares(X).max(initial=0.0))) for X in rows), default=0.0)
         if self.intercept.is_free:

@@ -18,17 +18,23 @@ from scipy.special import expit
 from backdoor_curves.paths.base import PathError
 
 SINGLE = 1e6
-"""Up to this condition number the Hessian is factored in single precision: corrections need no more."""
+"""Up to this condition number the Hessian is factored in single precision: 6e-8 times it, a tenth, is what a correction
+leaves of an error."""
 DROPPED = 1e-3
-"""Share of the least curvature that rows left out of a Hessian may have together."""
+"""Share of the least curvature that rows left out of a Hessian may have together: it slows a correction by as much."""
 SAFE = 1.0
 """Newton steps that move no score by more need no line search: the logistic loss changes its curvature by e at most."""
 NEAR = 0.1
-"""A step that moves no score by more leaves the Hessian as it is, but for a tenth."""
+"""A step that moves no score by more leaves the Hessian as it is, but for a tenth: the next then leaves a tenth of the
+error."""
 STALLED = 1e-6
 """A step that moves no score by more, relative to the largest, and is no shorter than the last one, is rounding."""
 MOST_STEPS = 200
-"""Newton steps after which an optimum counts as out of reach."""
+"""Newton steps after which an optimum counts as unattainable: digits take 8 at C = 1, 17 at C = 1e6."""
+ARMIJO = 1e-4
+"""Share of the fall that the directional derivative promises which a step must bring: the usual choice, all but any."""
+SHORTEST = 1e-10
+"""Share of a step below which there is nothing to search for: Newton's direction descends, and rounding is left."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,16 +89,16 @@ class Problem:
     ) -> tuple[Float[np.ndarray, "p b"], Float[np.ndarray, "n b"]]:
         """Return dP/dw and the curvature D of the rows: the Hessian is R + Z'D Z."""
         y, u = self.y[:, np.newaxis], self.u(betas)
-        wrong = expit(-y * F)
-        return self.R[:, np.newaxis] * W - self.Z.T @ (u * wrong * y), u * wrong * (1.0 - wrong)
+        s = expit(-y * F)
+        return self.R[:, np.newaxis] * W - self.Z.T @ (u * s * y), u * s * (1.0 - s)
 
     def slope_of_shift(
         self, F: Float[np.ndarray, "n b"], betas: Float[np.ndarray, " b"]
     ) -> tuple[Float[np.ndarray, " b"], Float[np.ndarray, " b"]]:
         """Return the first and second derivative of the losses' sum where all scores move by the same."""
         y, u = self.y[:, np.newaxis], self.u(betas)
-        wrong = expit(-y * F)
-        return -(u * wrong * y).sum(axis=0), (u * wrong * (1.0 - wrong)).sum(axis=0)
+        s = expit(-y * F)
+        return -(u * s * y).sum(axis=0), (u * s * (1.0 - s)).sum(axis=0)
 
     def hessian_product(self, D: Float[np.ndarray, "n c"], P: Float[np.ndarray, "p b"]) -> Float[np.ndarray, "p b"]:
         """Return (R + Z'D Z) p for each column, with a D for each or one for all."""
@@ -147,12 +153,12 @@ def newton(
         if factor is None or before > NEAR:
             factor = problem.hessian(D[:, 0])
         step = -factor.solve(g)
-        along = problem.Z @ step
-        size = float(np.abs(along).max())
+        score_step = problem.Z @ step
+        size = float(np.abs(score_step).max())
         if size > SAFE:
-            share = _damped(problem, W, F, step, along, float((g * step).sum()), betas)
-            step, along = share * step, share * along
-        W, F = W + step, F + along
+            share = _armijo_share(problem, (W, F), (step, score_step), float((g * step).sum()), betas)
+            step, score_step = share * step, share * score_step
+        W, F = W + step, F + score_step
         coming = size * size / before if np.isfinite(before) and size < before else size
         if coming <= accuracy or (size > 0.5 * before and size < STALLED * (1.0 + float(np.abs(F).max()))):
             return W[:, 0], F[:, 0], factor
@@ -165,19 +171,21 @@ def newton(
     )
 
 
-def _damped(
+def _armijo_share(
     problem: Problem,
-    W: Float[np.ndarray, "p 1"],
-    F: Float[np.ndarray, "n 1"],
-    step: Float[np.ndarray, "p 1"],
-    along: Float[np.ndarray, "n 1"],
-    descent: float,
+    here: tuple[Float[np.ndarray, "p 1"], Float[np.ndarray, "n 1"]],
+    step: tuple[Float[np.ndarray, "p 1"], Float[np.ndarray, "n 1"]],
+    directional_derivative: float,
     betas: Float[np.ndarray, " 1"],
 ) -> float:
-    """Return the largest of 1, 1/2, 1/4, ... of the step by which the objective falls enough (Armijo)."""
-    value, share = float(problem.value(W, F, betas)[0]), 1.0
-    while problem.value(W + share * step, F + share * along, betas)[0] > value + 1e-4 * share * descent:
+    """Return the largest of 1, 1/2, 1/4, ... of a step by which the objective falls enough (Armijo).
+
+    Parameters and scores go together: where the search begins, and how far the whole step moves them.
+    """
+    (W, F), (dW, dF), share = here, step, 1.0
+    value = float(problem.value(W, F, betas)[0])
+    while problem.value(W + share * dW, F + share * dF, betas)[0] > value + ARMIJO * share * directional_derivative:
         share /= 2.0
-        if share < 1e-10:
+        if share < SHORTEST:
             break
     return share

@@ -29,7 +29,7 @@ from backdoor_curves.paths.ridge.path import RidgePath
 from backdoor_curves.rows import Rows
 
 LARGEST_POLE = 1e14
-"""Beyond it a poison row outweighs alpha by more than double precision holds."""
+"""Beyond it a poison row outweighs alpha by more than double precision holds: two of its sixteen digits are left."""
 
 
 def ridge_path(

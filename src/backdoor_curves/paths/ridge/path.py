@@ -16,7 +16,8 @@ from backdoor_curves.paths.ridge.normal_equations import NormalEquations
 from backdoor_curves.rows import Rows, n_rows
 
 REFINEMENTS = 3
-"""Corrections of a response: with more features than rows, and a small alpha, A^-1 as a difference loses digits."""
+"""Corrections of a response: with more features than rows and a small alpha, A^-1 as a difference loses digits, and
+each brings some of them back."""
 ROUNDING = 64 * np.finfo(float).eps
 """Relative rounding that a score is allowed: of the inner product, the interpolation and the centring."""
 
@@ -183,9 +184,9 @@ class RidgePath(BetaPath):
     ) -> tuple[Float[np.ndarray, "d k"], Float[np.ndarray, " k"]]:
         """Return A^-1 (C, c) at the beta of each column: (A0 + beta A1)^-1 = A0^-1 - V diag(beta / (1 + beta l)) V'."""
         inner = self.directions.T @ C + self.intercept_directions[:, np.newaxis] * c
-        along = betas / (1.0 + np.outer(self.poles, betas)) * inner
-        return self.system.solve(C) - self.directions @ along, (
-            c / self.system.clean.weight - self.intercept_directions @ along
+        scaled = betas / (1.0 + np.outer(self.poles, betas)) * inner
+        return self.system.solve(C) - self.directions @ scaled, (
+            c / self.system.clean.weight - self.intercept_directions @ scaled
         )
 
 

@@ -50,15 +50,19 @@ from backdoor_curves.paths.squared_hinge.series import (
 SHORTEST = 1e-11
 """Pieces shorter than this in tau are merged with the next: their ends differ by rounding."""
 UPDATES = 128
-"""Most changes of H after which it is factored anew."""
+"""Most changes of H after which it is factored anew: each adds a column of all rows to what an event costs, and its
+rounding."""
 POOR = 1e-6
-"""A row that is all but alone in its direction is not taken out of H by an update, which would lose the digits."""
+"""A row all but alone in its direction, by this share, is not taken out of H by an update, which would lose six
+digits."""
 DELICATE = 0.1
-"""A row less alone than that, but somewhat, is taken out with care."""
+"""A row less alone than that, but so much, is taken out with care: an update loses a digit."""
 AHEAD = 16
-"""Clean rows for which v is computed at once: those that are next to cross."""
+"""Clean rows for which v is computed at once, those next to cross: one product of matrices in place of many with
+vectors."""
 STALL = 50
-"""Events at one beta, per row, after which ties count as unsolvable."""
+"""Events at one beta, per row, after which ties count as unsolvable: each row may come and go some times, and a circle
+has no end."""
 
 
 @dataclass(frozen=True, eq=False)

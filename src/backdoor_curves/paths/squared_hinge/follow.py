@@ -22,9 +22,11 @@ from backdoor_curves.paths.squared_hinge.start import start
 from backdoor_curves.rows import Rows
 
 RUNS = 20
-"""Factorisations per row after which a path counts as out of reach."""
+"""Factorisations per row after which a path counts as unattainable: digits take 7 in all up to C = 100, 378 at C =
+1e4."""
 DRIFT = 1e-10
-"""Error of a score at the end of a run, beyond which it is followed again with half the updates."""
+"""Error of a score at the end of a run, beyond which it is followed again with half the updates: a tenth of what
+polynomials may add."""
 
 
 def squared_hinge_path(
@@ -48,7 +50,7 @@ def squared_hinge_path(
     intercept : Intercept
         Penalised, or none.
     space : Features or GramFactor, optional
-        The coordinates of X, where they are at hand (see `paths.coordinates`).
+        The coordinates of X, where they are at hand (see `paths.linalg.coordinates`).
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""The path of a squared hinge SVM as a record: its optimum at nodes, with what follows from it and how far it is off."""
+"""The path of a squared hinge SVM as a record: its optimum at nodes, what follows from it, and how far it is off."""
 
 from __future__ import annotations
 
@@ -27,9 +27,11 @@ from backdoor_curves.paths.squared_hinge.series import DEGREE
 from backdoor_curves.rows import Rows
 
 REFINEMENTS = 5
-"""Newton steps by which a certificate comes to the optimum."""
+"""Newton steps by which a certificate comes to the optimum: one does it where no row changes its side, each more is for
+such rows."""
 TIED = 1e-9
-"""A margin this close to 1 is on it; then the side that it moves to decides whether the row is active."""
+"""A margin this close to 1 is on it, as the polynomials have it: the side that it moves to decides whether the row is
+active."""
 ROUNDING = 64 * np.finfo(float).eps
 """Relative rounding that a score is allowed: of its inner product and of the change of coordinates."""
 CANCELLATION = np.finfo(float).eps
@@ -151,12 +153,12 @@ class SquaredHingePath(BetaPath):
         W = np.asarray(self.interpolant.weights(betas) @ self.nodal)
         found = [_near_optimum(self.problem, w, float(beta)) for w, beta in zip(W, betas, strict=True)]
         better, rest, distance, terms = (np.array(part) for part in zip(*found, strict=True))
-        reach = self._reach(rows)
+        longest = self._longest(rows)
         bound = np.zeros(len(betas))
         for X in rows:
             off = np.abs(self._scores(W - better, X)) + 2.0 * np.abs(self._scores(rest, X))
             bound = np.maximum(bound, off.max(axis=1, initial=0.0))
-        bound += reach * (distance + ROUNDING * np.linalg.norm(W, axis=1) + CANCELLATION * terms)
+        bound += longest * (distance + ROUNDING * np.linalg.norm(W, axis=1) + CANCELLATION * terms)
         away = np.linalg.norm(rest, axis=1) + distance
         gap = [self._gap(*each) for each in zip(W, better, away, betas, strict=True)]
         return Certificate(betas, np.array(gap), bound)
@@ -170,7 +172,7 @@ class SquaredHingePath(BetaPath):
         value = float(w1 @ w1) / 2.0 + float(u @ slack**2)
         return (abs(float(g @ (w - w1))) + float(np.linalg.norm(g)) * away) / max(value, np.finfo(float).tiny)
 
-    def _reach(self, rows: Sequence[Rows]) -> float:
+    def _longest(self, rows: Sequence[Rows]) -> float:
         """Return the largest length of a row (x, s)."""
         squares = [np.asarray((X.multiply(X) if sp.issparse(X) else np.square(X)).sum(axis=1)) for X in rows]
         longest = max((float(each.max(initial=0.0)) for each in squares), default=0.0)

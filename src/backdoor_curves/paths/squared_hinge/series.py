@@ -11,17 +11,19 @@ from numpy.polynomial.polynomial import polypow, polyroots
 from scipy.special import comb
 
 ORDER = 7
-"""Of the series in x."""
+"""Of the series in x: at |x| = 1/2, the most that is allowed, what comes next is below 1/128 of its coefficient; each
+term costs a look at all rows."""
 DEGREE = 4
-"""Of the polynomials in tau that the path is stored as."""
+"""Of the polynomials in tau that the path is stored as: most pieces end in an event before a higher one would pay."""
 SERIES = 1e-11
-"""Largest last term of the series."""
+"""Largest last term of the series: a hundredth of what the polynomials through it may be off."""
 INTERPOLATION = 1e-9
-"""Largest error of a stored polynomial, in the scores."""
+"""Largest error of a stored polynomial, in the scores: a thousandth of what curves ask for."""
 SLACK = 1e-12
 """A margin may be on the wrong side of 1 by so much: rounding alone makes no events."""
 BACK = 1e-4
-"""A margin that is on the wrong side and will be back within so little of x is where rounding has put it."""
+"""A margin that is on the wrong side and will be back within so little of x is where rounding has put it: at rates of
+1e-8 and more."""
 POWERS = np.arange(ORDER + 1)
 BERNSTEIN = comb(POWERS[:, np.newaxis], POWERS) / comb(ORDER, POWERS)
 """From the coefficients of a polynomial to those of its Bernstein form on [0, 1], between which it stays."""
@@ -57,28 +59,28 @@ def first_crossing(R: Float[np.ndarray, "order n"], limit: float) -> tuple[float
         return 0.0, int(now[0])
     R = np.vstack([room, R[1:]])
     falling = slope < 0.0
-    reach = min(1.1 * float((room[falling] / -slope[falling]).min(initial=np.inf)), limit)
+    end = min(1.1 * float((room[falling] / -slope[falling]).min(initial=np.inf)), limit)
     while True:
-        candidates = np.flatnonzero(((BERNSTEIN * reach**POWERS) @ R).min(axis=0) < 0.0)
-        roots = [_first_root(R[:, i].copy(), reach) for i in candidates]
-        if roots and min(roots) <= reach:
+        candidates = np.flatnonzero(((BERNSTEIN * end**POWERS) @ R).min(axis=0) < 0.0)
+        roots = [_first_root(R[:, i].copy(), end) for i in candidates]
+        if roots and min(roots) <= end:
             return min(roots), int(candidates[np.argmin(roots)])
-        if reach == limit:
+        if end == limit:
             return limit, None
-        reach = min(4.0 * reach, limit)
+        end = min(4.0 * end, limit)
 
 
-def _first_root(p: Float[np.ndarray, " order"], reach: float) -> float:
-    """Return the first root of a polynomial in (0, reach], or infinity."""
-    x, slopes = p[0] / -p[1] if p[1] < 0.0 else reach, p[1:] * POWERS[1:]
+def _first_root(p: Float[np.ndarray, " order"], end: float) -> float:
+    """Return the first root of a polynomial in (0, end], or infinity."""
+    x, slopes = p[0] / -p[1] if p[1] < 0.0 else end, p[1:] * POWERS[1:]
     for _ in range(8):
         powers = x**POWERS
         step = (p @ powers) / (slopes @ powers[:-1] or 1.0)
         x -= step
-        if not 0.0 < x <= 2.0 * reach or abs(step) <= 1e-15 * x:
+        if not 0.0 < x <= 2.0 * end or abs(step) <= 1e-15 * x:
             break
-    if 0.0 < x <= reach and abs(step) <= 1e-12 * x and (BERNSTEIN @ (p * (x * (1.0 - 1e-9)) ** POWERS)).min() >= 0.0:
+    if 0.0 < x <= end and abs(step) <= 1e-12 * x and (BERNSTEIN @ (p * (x * (1.0 - 1e-9)) ** POWERS)).min() >= 0.0:
         return float(x)
-    roots = polyroots(p * reach**POWERS)
+    roots = polyroots(p * end**POWERS)
     real = roots.real[(np.abs(roots.imag) < 1e-8) & (roots.real > 0.0) & (roots.real <= 1.0)]
-    return float(reach * real.min(initial=np.inf))
+    return float(end * real.min(initial=np.inf))

@@ -17,7 +17,7 @@ from backdoor_curves.paths.squared_hinge.series import SLACK
 LIBLINEAR_STEPS = 30
 """Steps after which liblinear stops: at large C it would take seconds for what a few Newton steps then do."""
 NEWTON_STEPS = 500
-"""Steps of Newton's method after which an optimum counts as out of reach."""
+"""Steps of Newton's method after which an optimum counts as unattainable: from liblinear's w digits take one or two."""
 
 
 def start(problem: Problem) -> tuple[Point, float]:
@@ -48,8 +48,7 @@ def optimum(
         inverse, weights = inverse_hessian(on, u[active]), u[active]
         for _ in range(2):
             step -= inverse(gradient(on, y[active], weights, w + step))
-        along = Z @ step
-        share = _line_search(w, step, 1.0 - y * f, y * along, u)
+        share = _line_search(w, step, 1.0 - y * f, y * (Z @ step), u)
         w = w + share * step
         f = Z @ w
         before, active = active, y * f < 1.0
@@ -74,23 +73,24 @@ def _line_search(
     w: Float[np.ndarray, " r"],
     step: Float[np.ndarray, " r"],
     slack: Float[np.ndarray, " n"],
-    along: Float[np.ndarray, " n"],
+    rise: Float[np.ndarray, " n"],
     u: Float[np.ndarray, " n"],
 ) -> float:
     """Return the share t of a step that minimises P(w + t step); 1 if no row changes its side before 1.
 
-    The slope over t is a + b t where a row stays on its side, and its pieces are joined at t = slack / along.
+    The whole step takes `rise` from the slacks 1 - y f.
+    The slope over t is a + b t where a row stays on its side, and its pieces are joined at t = slack / rise.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
-        crossing = slack / along
+        crossing = slack / rise
     rows = np.flatnonzero((crossing > 0.0) & np.isfinite(crossing))
     rows = rows[np.argsort(crossing[rows])]
     on = slack > 0.0
-    a = float(w @ step) - 2.0 * float(u[on] @ (slack[on] * along[on]))
-    b = float(step @ step) + 2.0 * float(u[on] @ along[on] ** 2)
+    a = float(w @ step) - 2.0 * float(u[on] @ (slack[on] * rise[on]))
+    b = float(step @ step) + 2.0 * float(u[on] @ rise[on] ** 2)
     sign = np.where(on[rows], -1.0, 1.0)
-    a_after = a - np.append(0.0, np.cumsum(2.0 * sign * u[rows] * slack[rows] * along[rows]))
-    b_after = b + np.append(0.0, np.cumsum(2.0 * sign * u[rows] * along[rows] ** 2))
+    a_after = a - np.append(0.0, np.cumsum(2.0 * sign * u[rows] * slack[rows] * rise[rows]))
+    b_after = b + np.append(0.0, np.cumsum(2.0 * sign * u[rows] * rise[rows] ** 2))
     root = -a_after / np.maximum(b_after, np.finfo(float).tiny)
     first = int(np.argmax(root <= np.append(crossing[rows], np.inf)))
     # Before the first crossing the step is Newton's own and its share is 1, but for rounding.

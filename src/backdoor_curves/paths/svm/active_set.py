@@ -23,23 +23,28 @@ from backdoor_curves.paths.svm.dual import BOUND, MARGIN, SIGN, ZERO, Point, Pro
 from backdoor_curves.paths.svm.margin_set import MarginSet
 
 RESIDUAL = 1e-15
-"""Error of the rates in their linear system that is rounding, as a length, over the size of the terms added up."""
+"""Error of the rates in their linear system, as a length over the size of the terms added up, that is rounding: five
+units of it."""
 DRIFT = 1e-12
-"""Residual that rates may leave on the margin by the end of the path."""
+"""Residual that rates may leave on the margin by the end of the path: a thousandth of what a node may be off."""
 REFINEMENTS = 4
-"""Corrections of the rates, half of them with the inverse at hand and half with a new one."""
+"""Corrections of the rates, half of them with the inverse at hand, half with a new one: what two do not mend is worn
+out."""
 BALANCED = 1e-9
-"""What of the balance the bounds may move before it counts, as a share of the fastest bound: a node may be off as much."""
+"""What the bounds may do to the balance before it counts, as a share of the fastest: what an optimal node may be
+off."""
 STILL = 1e-12
-"""A dual that moves by less for each unit of the one that enters does not move: it is 0 but for rounding."""
+"""A dual that moves by less for each unit of the one that enters does not move: a linear combination rounds as much."""
 TIE = 1e-14
-"""Events within this distance happen at the same t."""
+"""Events this near each other happen at the same t: 45 units of rounding, as t is a quotient of sums."""
 TINY = 1e-300
-"""What is left of a distance that is 0, or that rounding has put beyond it."""
+"""What is left of a distance that is 0, or that rounding has put beyond it: any number that divides without
+overflow."""
 NO_STEP = 1e-13
-"""A step of this length is none."""
+"""A step of this length is none: ten ties long."""
 STALL = 3000
-"""Steps of almost no length in a row after which the path counts as stalled; 500 and 20 a row if there are few rows."""
+"""Steps of no length in a row after which a path counts as stalled, and 500 and 20 a row if there are few rows: ties of
+grids take hundreds, a circle has no end."""
 
 
 @dataclass

@@ -30,12 +30,13 @@ MOST_ROWS = 3000
 FEW_SOLUTIONS = 32
 """Of more rows than a few only so many solutions are refined: each costs what many steps of a path do."""
 RIDGES = (1.0, 30.0, 1e3, 1e5)
-"""Ridges, in units of the kernel matrix's noise, each for where those before are too small."""
+"""Ridges, in units of the kernel matrix's noise, each for where those before are too small: noise adds up where rows
+are alike."""
 PROXIMAL_STEPS = 4
-"""Each leaves the share r / (r + eigenvalue) of what the ridge has done in a direction: of eigenvalues ten times the
-ridge 1e-4, and smaller ones are noise."""
+"""Each leaves the share r / (r + eigenvalue) of what the ridge r has done in a direction: of ten ridges four leave
+1e-4, and smaller eigenvalues are noise."""
 MOST_ROUNDS = 20
-"""Rounds of active-set steps after which a solution counts as too far off: nearby ones take two or three."""
+"""Rounds of active-set steps after which a solution counts as too far off: it is to be nearby."""
 
 
 @dataclass(frozen=True, eq=False)

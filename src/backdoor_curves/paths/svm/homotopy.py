@@ -20,14 +20,27 @@ from backdoor_curves.paths.svm.active_set import DRIFT, ActiveSetSteps, Directio
 from backdoor_curves.paths.svm.dual import BOUND, MARGIN, SIGN, ZERO, Point, Problem, Segment, StalledError
 from backdoor_curves.paths.svm.margin_set import MarginSet
 
-DEPENDENT, DEPENDENT_EXTENDED, ALREADY_INDEPENDENT = 1e-10, 1e-13, 1e-15
-"""Rows put on the margin together depend on the others if so little of their squared length is left.  """
+DEPENDENT = 1e-10
+"""Of rows put on the margin together one depends on the others if no more of its squared length is left: its dual would
+have six digits."""
+DEPENDENT_EXTENDED = 1e-13
+"""The same in extended precision, in whose units it is 1e-16: rows that a ridge keeps apart are independent."""
+ALREADY_INDEPENDENT = 1e-15
+"""The same for rows that have been on the margin together: rounding alone can make them dependent, by five units."""
+FEWEST_STEPS = 16
+"""Steps in a round, or the root of the number of rows if that is more: a look at all rows costs n |M|, a row of the
+working set |M| a step. Half or twice as many take as long."""
+ROWS_PER_STEP = 6
+"""Rows of the working set beyond the margin, for each step of a round: on digits one round of thirty is then taken back
+in part, three with half as many rows."""
 REPAIRS = 4
-"""Attempts to repair a solution at one beta; what is left then is rounding, or is found by the final check."""
+"""Attempts to repair a solution at one beta: what four leave is rounding, or is found by the final check."""
 FRESH = 8
-"""Rounds after which the residuals are summed up anew."""
+"""Rounds after which the residuals are summed up anew, which costs as much as one: between, a sum adds eight
+roundings."""
 PATIENCE = 32
-"""Rounds in one direction after which its end is as good as reached where rounding is all that is left."""
+"""Rounds in one direction after which its end is as good as reached where only rounding is left: more than ties of a
+few rows take."""
 MOST_ROUNDS = 500
 """Rounds, and two for each row, after which a path counts as stalled; images need a tenth of that."""
 
@@ -47,9 +60,8 @@ class Homotopy:
         self.state = State(a.copy(), a.dtype.type(point.b), point.status.copy(), np.zeros_like(a), 0.0)
         self.margin = MarginSet(problem)
         self.violators = np.empty(0, dtype=np.intp)
-        # A look at all rows costs n |M|, a row of the working set |M| a step: rounds grow like the square root of n.
-        self.steps = max(16, int(np.sqrt(n)))
-        self.extra = 6 * self.steps
+        self.steps = max(FEWEST_STEPS, int(np.sqrt(n)))
+        self.extra = ROWS_PER_STEP * self.steps
         self.rounds = self.rounds_since_fresh = 0
         # Extended precision is there for the last digits.
         self.drift = DRIFT if problem.precision == 1.0 else 4.0 * float(np.finfo(u.dtype).eps)
@@ -156,7 +168,7 @@ class Homotopy:
             self._go_back(points[last], direction)
         else:
             self.violators = self.violators[:0]
-            self.extra = max(6 * self.steps, self.extra * 9 // 10)
+            self.extra = max(ROWS_PER_STEP * self.steps, self.extra * 9 // 10)
             self.ties.steps_at_one_t = steps.steps_at_one_t
         self._accept(E[last], before, points[last], moved, direction)
         return segments

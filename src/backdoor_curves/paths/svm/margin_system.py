@@ -114,8 +114,8 @@ def _extended_inverse(system: MarginSystem) -> Shaped[np.ndarray, "w w"]:
     if not system.border:
         return definite.extended_inverse(system.K)
     S, kappa = system.matrix(), system.kappa
-    S[0] *= kappa
-    S[:, 0] *= kappa
+    S[0] = S[:, 0] = kappa
+    S[0, 0] = system.corner * kappa**2
     B = definite.extended_inverse(S)
     B[0] *= kappa
     B[:, 0] *= kappa

@@ -33,15 +33,16 @@ from backdoor_curves.paths.svm.solutions import Solutions
 from backdoor_curves.rows import Rows, n_rows, take_rows
 
 OPTIMAL = 1e-9
-"""Largest relative duality gap of a node, and of its distance from the bounds over the largest bound."""
+"""Largest relative duality gap of a node, and of its distance from the bounds over the largest bound: double precision
+proves it of nearly all paths."""
 KEPT = 2**22
 """Kernel values between training rows and others that are kept: 32 MiB."""
 SEVERAL = 8
 """Betas from which on it pays to have their duals first, if the nodes beside them are more."""
 SAME = 1e-12
-"""Bounds that differ by no more than this share are the same."""
+"""Bounds that differ by no more than this share are the same: C and weights are multiplied in another order."""
 TIED = 1e-9
-"""A margin this close to 1 is on it."""
+"""A margin this close to 1 is on it: what an optimal node may be off."""
 
 
 class NotOptimalError(PathError):

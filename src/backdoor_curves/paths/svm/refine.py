@@ -13,7 +13,8 @@ from backdoor_curves.paths.svm.dual import MARGIN, Point, StalledError
 from backdoor_curves.paths.svm.path import OPTIMAL, Nodes, NotOptimalError, SVMPath
 
 BETWEEN = 4.0
-"""By how much the gap in the middle between two nodes counts, as far as it is above theirs: it may be more beside it."""
+"""By how much the gap in the middle of two nodes counts, as far as it is above theirs: an event missed between them
+leaves a tent, in the middle at least half as high as at its top, and the gap is its square."""
 
 
 def kkt_violation(path: SVMPath, tolerance: float) -> Float[np.ndarray, " k"]:

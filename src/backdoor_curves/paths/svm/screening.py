@@ -15,8 +15,8 @@ from jaxtyping import Float, Float32, Int
 from backdoor_curves.paths.svm.solutions import FEW, Solutions
 
 ON_MARGIN = 1e-6
-"""Rows short of the margin by no more than this are taken to be on it, but for rounding, and a longer w takes that over:
-one longer by more would prove nothing, as 1e-6 already costs 1e-9 unless slacks are a thousand times |w|^2."""
+"""Rows short of the margin by no more are on it but for rounding, and a longer w takes that over: one longer by more
+would prove nothing, as 1e-6 already costs 1e-9 unless slacks are a thousand times |w|^2."""
 UNIT = float(np.finfo(np.float32).eps) / 2
 """The unit of rounding of single precision."""
 SUMMED = 256

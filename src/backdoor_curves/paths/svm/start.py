@@ -1,4 +1,4 @@
-"""Where a path begins: the solution at beta = 0, from libsvm, made exact."""
+"""Where an SVM's path begins: the solution at beta = 0, from libsvm, made exact."""
 
 from __future__ import annotations
 
@@ -16,6 +16,13 @@ from backdoor_curves.paths.svm.homotopy import Homotopy
 LIBSVM_STEPS = 100_000
 """Steps after which libsvm stops: at large C it would take minutes for what the homotopy then does in a few steps."""
 
+TOLERANCE = 1e-4
+"""Of libsvm, on scores: its last digits take longer than the homotopy from here."""
+AT_LIMIT = 1e-9
+"""Duals of libsvm this near a limit, over the largest bound, are at it but for rounding."""
+ROOM = 1e-4
+"""By how much at most rows on the wrong side are put to the right one: as much as libsvm's tolerance puts them off."""
+
 
 def start(problem: Problem, perturbation: Shaped[np.ndarray, " n"], separates_dependent_rows: bool = True) -> Homotopy:
     """Return the solution at beta = 0, for margins 1 + perturbation.
@@ -27,7 +34,7 @@ def start(problem: Problem, perturbation: Shaped[np.ndarray, " n"], separates_de
     y, u = problem.y, problem.u0
     clean = u > 0.0
     a, b = _libsvm(problem)
-    small = 1e-9 * float(u.max())
+    small = AT_LIMIT * float(u.max())
     status = np.where(a <= small, ZERO, np.where(a >= u - small, BOUND, MARGIN)).astype(np.int8)
     a = np.where(status == ZERO, 0.0, np.where(status == BOUND, u, a))
     status[~clean] = IDLE
@@ -36,7 +43,7 @@ def start(problem: Problem, perturbation: Shaped[np.ndarray, " n"], separates_de
         a[margin[0]] -= (y @ a) * y[margin[0]]
     e = problem.expansion(y * a) + b - y
     # Rows on the wrong side are put a little to the right side, each by another amount: no ties to begin with.
-    room = y * 1e-4 * np.random.default_rng(0).random(len(y))
+    room = y * ROOM * np.random.default_rng(0).random(len(y))
     off = np.where(status == MARGIN, e, 0.0)
     off = np.where((status == ZERO) & (y * e < 0.0), e - room, off)
     off = np.where((status == BOUND) & (y * e > 0.0), e + room, off)
@@ -57,7 +64,7 @@ def _libsvm(problem: Problem) -> tuple[Shaped[np.ndarray, " n"], float]:
     """Return dual coefficients and intercept of the clean rows, as good as libsvm makes them."""
     # Weights of size 1, since libsvm's own tolerances are absolute; all but 0 for the others, which saves a copy of K.
     scale = float(problem.u0.max())
-    fit = SVC(C=scale, kernel="precomputed", tol=1e-4, max_iter=LIBSVM_STEPS)
+    fit = SVC(C=scale, kernel="precomputed", tol=TOLERANCE, max_iter=LIBSVM_STEPS)
     # Of a positive semidefinite matrix no entry exceeds the largest on the diagonal: it is looked at in its place.
     with warnings.catch_warnings(), config_context(assume_finite=bool(np.isfinite(problem.scale))):
         warnings.simplefilter("ignore", ConvergenceWarning)
