@@ -5,7 +5,7 @@ the span of their vectors alone (`reduced`): 18 dimensions, where Newton's metho
 thousand times nearer than the polynomial through the same vectors. What is left is corrected with the Hessians of the
 anchors, and measured by that; where it stays too much, an anchor is added.
 
-All of it in tau = log(1 + beta / scale), see `chebyshev`.
+All of it in tau = log(1 + beta / scale), see `panels`.
 """
 
 from __future__ import annotations

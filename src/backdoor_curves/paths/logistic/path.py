@@ -81,7 +81,7 @@ def logistic_path(
     tolerance : float
         What a score of a training row may be off, about; a certificate tells what it is.
     space : Features or GramFactor, optional
-        The coordinates of X, where they are at hand (see `paths.linalg.coordinates`).
+        The coordinates of X, where they are at hand (see `paths.coordinates`).
 
     Returns
     -------

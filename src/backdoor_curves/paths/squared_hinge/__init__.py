@@ -1,1 +1,1 @@
-"""LinearSVC's squared hinge: the path by series between its knots."""
+"""LinearSVC\'s squared hinge: the path by series between its knots."""

@@ -84,7 +84,7 @@ def squared_hinge_path(
     intercept : Intercept
         Penalised, or none.
     space : Features or GramFactor, optional
-        The coordinates of X, where they are at hand (see `paths.linalg.coordinates`).
+        The coordinates of X, where they are at hand (see `paths.coordinates`).
 
     Returns
     -------
