@@ -22,7 +22,7 @@ from backdoor_curves.study.compute.cell import Bench, estimator, prepare
 from backdoor_curves.study.plan.cells import Plan, Planned, make_plan
 from backdoor_curves.study.plan.sources import draw
 from backdoor_curves.study.store.run import Run
-from backdoor_curves.study.store.sqlite import StoredCell
+from backdoor_curves.study.store.stored_cell import StoredCell
 
 BETAS = np.array([0.0, 0.01, 0.03, 0.06, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0])
 WIDTH = 340.0

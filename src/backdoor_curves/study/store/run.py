@@ -21,16 +21,9 @@ from backdoor_curves.study.compute.explanation import Explanation
 from backdoor_curves.study.compute.quantities import ALL_QUANTITIES
 from backdoor_curves.study.file.config import Study
 from backdoor_curves.study.plan.names import SYMBOLS
-from backdoor_curves.study.store.sqlite import (
-    SUFFIX,
-    StoredCell,
-    StoreError,
-    read_cells,
-    read_facts,
-    read_plan,
-    read_record,
-)
+from backdoor_curves.study.store.sqlite import SUFFIX, StoreError, read_cells, read_facts, read_plan, read_record
 from backdoor_curves.study.store.statistics import by_setting, over_seeds
+from backdoor_curves.study.store.stored_cell import StoredCell
 
 if TYPE_CHECKING:
     import pandas as pd
