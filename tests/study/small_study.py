@@ -32,7 +32,8 @@ from backdoor_curves.study.plan.scenario import Cell, Learner, Scenario, Setting
 from backdoor_curves.study.plan.sources import read_rows
 from backdoor_curves.study.run_study import Progress, Wishes, run_study
 from backdoor_curves.study.store.run import Run, load_run, stores_of
-from backdoor_curves.study.store.sqlite import StoredCell, read_cells, read_record
+from backdoor_curves.study.store.sqlite import read_cells, read_record
+from backdoor_curves.study.store.stored_cell import StoredCell
 
 FAULTY = 6.0
 """The lambda of the cell that goes wrong, see the fixture `in_workers`."""

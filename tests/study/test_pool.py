@@ -9,21 +9,22 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from small_study import FAULTY, done_here, four_learners, small
 
 from backdoor_curves.study.compute.cell import Outcome
-from backdoor_curves.study.compute.pool import compute_here
+from backdoor_curves.study.compute.pool import Limits, compute_here
 from backdoor_curves.study.file.config import LearnerConfig, PoisonConfig
 from backdoor_curves.study.plan.cells import make_plan
 from backdoor_curves.study.plan.resources import memory_of
 
 
-def work_through(study, tmp_path, **changes) -> Iterator[Outcome | None]:
+def work_through(study, tmp_path, stopping=lambda: False, **changes) -> Iterator[Outcome | None]:
     plan = make_plan(study, rows_folder=tmp_path / "rows")
-    settings = {"n_jobs": 2, "memory": 2.0**33, "need": memory_of, "cell_limit": 60.0, "stopping": lambda: False}
-    return compute_here(plan.cells, plan.groups, tmp_path / "rows", **settings | changes)
+    limits = replace(Limits(n_jobs=2, memory=2.0**33, need=memory_of, cell_limit=60.0), **changes)
+    return compute_here(plan.cells, plan.groups, tmp_path / "rows", limits, stopping)
 
 
 def came(outcomes: Iterator[Outcome | None]) -> dict[str, Outcome]:

@@ -245,7 +245,7 @@ def test_the_record_of_a_cell_that_cannot_be_read_is_a_sentence(tmp_path, outcom
     with Store(path) as store:
         store.add(*outcomes[0])
         store.commit()
-        store._connection.execute("UPDATE cells SET cell = '{\"scenario\": 3}'")
+        store._connection.execute("UPDATE cells SET scenario = '{\"data\": 3}'")
         store._connection.commit()
     with pytest.raises(StoreError, match="the record of a cell was expected, another came"):
         read_cells(path)

@@ -15,7 +15,7 @@ import msgspec
 from backdoor_curves.records.version import __version__
 from backdoor_curves.study.compute.cell import Outcome
 from backdoor_curves.study.compute.features import write_tables
-from backdoor_curves.study.compute.pool import compute_here
+from backdoor_curves.study.compute.pool import Limits, compute_here
 from backdoor_curves.study.file.config import Study
 from backdoor_curves.study.plan.cells import Plan, Planned, make_plan, require_sense
 from backdoor_curves.study.plan.resources import memory_of, require_memory
@@ -169,16 +169,8 @@ def _outcomes(
         from backdoor_curves.study.compute.cluster import compute_there
 
         return compute_there(todo, plan.groups, rows, scheduler=wishes.scheduler, stopping=stopping)
-    return compute_here(
-        todo,
-        plan.groups,
-        rows,
-        n_jobs=wishes.n_jobs,
-        memory=wishes.memory,
-        need=memory_of,
-        cell_limit=wishes.cell_limit,
-        stopping=stopping,
-    )
+    limits = Limits(wishes.n_jobs, wishes.memory, memory_of, wishes.cell_limit)
+    return compute_here(todo, plan.groups, rows, limits, stopping)
 
 
 @contextmanager

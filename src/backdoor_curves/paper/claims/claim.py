@@ -8,7 +8,7 @@ from typing import Literal, TypeVar
 
 import numpy as np
 
-from backdoor_curves.study.store.sqlite import StoredCell
+from backdoor_curves.study.store.stored_cell import StoredCell
 
 Cells = Sequence[StoredCell]
 Verdict = Literal["holds", "holds in part", "does not hold"]

@@ -19,7 +19,7 @@ from backdoor_curves.study.file.config import DataConfig
 from backdoor_curves.study.plan.names import data_name, setting_name
 from backdoor_curves.study.plan.scenario import Setting
 from backdoor_curves.study.store.run import Run
-from backdoor_curves.study.store.sqlite import StoredCell
+from backdoor_curves.study.store.stored_cell import StoredCell
 
 LEARNERS = {"linear-svm": "SVM", "logistic": "LC", "ridge": "RC", "rbf-svm": "RBF SVM"}
 """The paper's short names of the learners, in the order of its figures."""

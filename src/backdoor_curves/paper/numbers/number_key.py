@@ -11,7 +11,7 @@ from backdoor_curves.paper.numbers.published_files import Pair
 from backdoor_curves.study.file.config import DataConfig, LabelPolicy, TriggerConfig
 from backdoor_curves.study.plan.scenario import Learner, Scenario, Setting
 from backdoor_curves.study.store.run import Run
-from backdoor_curves.study.store.sqlite import StoredCell
+from backdoor_curves.study.store.stored_cell import StoredCell
 
 LEARNERS: dict[PublishedLearner, Learner] = {
     "logistic": Learner("logistic", "penalised"),

@@ -28,7 +28,7 @@ from backdoor_curves.study.plan.names import (
 )
 from backdoor_curves.study.plan.scenario import Learner, Scenario, Setting
 from backdoor_curves.study.store.run import Run
-from backdoor_curves.study.store.sqlite import StoredCell
+from backdoor_curves.study.store.stored_cell import StoredCell
 
 MOST_SETTINGS = 6
 """Of a learner in a figure, but for maps."""

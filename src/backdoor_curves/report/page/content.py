@@ -18,7 +18,7 @@ from backdoor_curves.study.compute.explanation import Explanation
 from backdoor_curves.study.plan.names import learner_name
 from backdoor_curves.study.plan.scenario import Learner, Scenario, Setting
 from backdoor_curves.study.store.run import Run
-from backdoor_curves.study.store.sqlite import StoredCell
+from backdoor_curves.study.store.stored_cell import StoredCell
 
 Record = TypeVar("Record")
 Region = SafeRegion[Scenario, Learner]

@@ -18,7 +18,7 @@ from backdoor_curves.report.page.content import Content
 from backdoor_curves.report.page.words import number, shown
 from backdoor_curves.study.file.config import Study
 from backdoor_curves.study.plan.names import where
-from backdoor_curves.study.store.sqlite import StoredCell
+from backdoor_curves.study.store.stored_cell import StoredCell
 
 MOST_REASONS, MOST_EXAMPLES = 20, 5
 

@@ -16,7 +16,7 @@ from jaxtyping import Float
 
 from backdoor_curves.curve import BackdoorLearningCurve
 from backdoor_curves.study.store.run import Run
-from backdoor_curves.study.store.sqlite import StoredCell
+from backdoor_curves.study.store.stored_cell import StoredCell
 
 BETAS = np.unique(np.concatenate([np.linspace(0.0, 1.0, 51), np.geomspace(1e-4, 4e-2, 20)]))
 """Where exact curves are looked at; what a loss does between two of them, the page does not show."""

@@ -10,8 +10,8 @@ from backdoor_curves.metrics import theta
 from backdoor_curves.search.safe_region import SafeRegion, safe_regions
 from backdoor_curves.study.plan.names import SYMBOLS, learner_name, scenario_words, telling
 from backdoor_curves.study.plan.scenario import Learner, Scenario
-from backdoor_curves.study.store.sqlite import StoredCell
 from backdoor_curves.study.store.statistics import by_setting
+from backdoor_curves.study.store.stored_cell import StoredCell
 
 
 def as_text(cells: Sequence[StoredCell]) -> str:

@@ -41,6 +41,28 @@ Rows = tuple[Samples, Samples, FeatureTable | None]
 """Training and test rows of a group, and what a network makes of them."""
 
 
+@dataclass(frozen=True)
+class Limits:
+    """What the processes of this machine may take.
+
+    Parameters
+    ----------
+    n_jobs : int
+        Processes.
+    memory : float
+        Bytes that the groups at work may need together.
+    need : callable
+        The bytes that a group needs.
+    cell_limit : float
+        Seconds after which a cell is stopped.
+    """
+
+    n_jobs: int
+    memory: float
+    need: Callable[[Group], float]
+    cell_limit: float
+
+
 @dataclass(eq=False)
 class _Worker:
     """A process and what it is at."""
@@ -90,14 +112,10 @@ def compute_here(
     cells: Sequence[Planned],
     groups: Sequence[Group],
     rows_folder: Path,
-    *,
-    n_jobs: int,
-    memory: float,
-    need: Callable[[Group], float],
-    cell_limit: float,
+    limits: Limits,
     stopping: Callable[[], bool],
 ) -> Iterator[Outcome | None]:
-    """Yield what comes of cells as it comes, from `n_jobs` processes; None now and then where nothing did.
+    """Yield what comes of cells as it comes, from processes of this machine; None now and then where nothing did.
 
     Parameters
     ----------
@@ -105,14 +123,7 @@ def compute_here(
         Cells to be done, and the groups of their plan.
     rows_folder : path
         Where `write_rows` put the rows.
-    n_jobs : int
-        Processes.
-    memory : float
-        Bytes that the groups at work may need together.
-    need : callable
-        The bytes that a group needs.
-    cell_limit : float
-        Seconds after which a cell is stopped.
+    limits : Limits
     stopping : callable
         Whether no further cell is to be begun; those at work are then waited for.
 
@@ -130,12 +141,12 @@ def compute_here(
             busy = [worker for worker in workers if worker.cell is not None]
             if not busy and (not queue.cells or stopping()):
                 return
-            wanted = min(n_jobs, len(busy) + sum(map(len, queue.cells.values())))
+            wanted = min(limits.n_jobs, len(busy) + sum(map(len, queue.cells.values())))
             while len(workers) < wanted and not stopping():
                 workers.append(_start(rows_folder))
             for worker in workers:
                 if worker.ready and worker.cell is None and not stopping():
-                    _hand_out(worker, workers, queue, groups, memory, need)
+                    _hand_out(worker, workers, queue, groups, limits)
             came = wait([worker.pipe for worker in workers], timeout=TICK)
             for worker in [worker for worker in workers if worker.pipe in came]:
                 try:
@@ -152,7 +163,7 @@ def compute_here(
                 yield outcome
             if failed_starts >= STARTS:
                 raise RuntimeError(f"{failed_starts} workers in a row died before they could compute; see above why")
-            yield from _stopped(workers, cell_limit)
+            yield from _stopped(workers, limits.cell_limit)
             yield None
     finally:
         for worker in workers:
@@ -164,13 +175,12 @@ def _hand_out(
     workers: list[_Worker],
     queue: _Queue,
     groups: Sequence[Group],
-    memory: float,
-    need: Callable[[Group], float],
+    limits: Limits,
 ) -> None:
     """Give a worker its next cell, if there is one and memory for its group."""
     others = [other.group for other in workers if other is not worker and other.group is not None]
-    room = memory - sum(need(groups[number]) for number in others)
-    planned = queue.take(worker.group, Counter(others), lambda number: need(groups[number]) <= room)
+    room = limits.memory - sum(limits.need(groups[number]) for number in others)
+    planned = queue.take(worker.group, Counter(others), lambda number: limits.need(groups[number]) <= room)
     with contextlib.suppress(OSError):  # a worker that has just died is found by its pipe
         if planned is None:
             if worker.group is not None:

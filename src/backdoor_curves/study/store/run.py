@@ -24,7 +24,6 @@ from backdoor_curves.study.file.config import Study
 from backdoor_curves.study.plan.names import SYMBOLS
 from backdoor_curves.study.store.sqlite import (
     SUFFIX,
-    StoredCell,
     StoreError,
     read_cells,
     read_facts,
@@ -33,6 +32,7 @@ from backdoor_curves.study.store.sqlite import (
     read_record,
 )
 from backdoor_curves.study.store.statistics import by_setting, over_seeds
+from backdoor_curves.study.store.stored_cell import StoredCell
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -2,8 +2,8 @@
 
     facts      what was run: the study and the version
     plan       the keys of all cells that the study asks for, in the order of its tables
-    cells      a row a cell: the record that says which it is, as JSON, and "done" with its numbers or "failed" with the
-               reason; nothing "running" is ever on disk
+    cells      a row a cell: which it is, its records as JSON, and "done" with its numbers or "failed" with the reason;
+               nothing "running" is ever on disk
     records    curves and arrays of a cell, as .npz files have them
 
 With the rollback journal and synchronous = FULL a commit is on disk when it returns, whole or not at all, and others
@@ -15,18 +15,19 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from backdoor_curves.study.compute.cell import Outcome
-from backdoor_curves.study.plan.names import coordinates
-from backdoor_curves.study.plan.scenario import Cell, Learner, Scenario, Setting
+from backdoor_curves.study.file.config import KeepConfig
+from backdoor_curves.study.plan.scenario import Cell, Scenario, Setting
+from backdoor_curves.study.store.stored_cell import StoredCell
 
 SUFFIX = ".sqlite"
 APPLICATION = 0x6263_7276  # "bcrv", so that another program's file is not taken for ours
@@ -37,7 +38,12 @@ STEPS = (
     CREATE TABLE cells (
         key TEXT PRIMARY KEY,
         status TEXT NOT NULL CHECK (status IN ('done', 'failed')),
-        cell TEXT NOT NULL,
+        scenario TEXT NOT NULL,
+        setting TEXT NOT NULL,
+        seed INTEGER NOT NULL,
+        method TEXT NOT NULL,
+        control INTEGER NOT NULL,
+        keep TEXT NOT NULL,
         data TEXT NOT NULL,
         numbers TEXT NOT NULL,
         reason TEXT NOT NULL,
@@ -52,6 +58,8 @@ STEPS = (
     """,
 )
 """The first makes a store of format `FIRST`, each other the next one: older stores are migrated by what they lack."""
+COLUMNS = "key, status, scenario, setting, seed, method, control, keep, data, numbers, reason, seconds"
+PLACES = ", ".join("?" * (COLUMNS.count(",") + 1))
 FIRST = 2
 """The oldest format that is read: one of format 1 has words in the place of records, and keys of another making."""
 FORMAT = FIRST + len(STEPS) - 1
@@ -61,76 +69,11 @@ COMMIT_EVERY = 0.5
 """Seconds between commits: with the work between two looks at the clock a cell is on disk within one."""
 
 
+Record = TypeVar("Record", bound=msgspec.Struct)
+
+
 class StoreError(OSError):
     """A store that cannot be read or written; the message says which, why, and what to do."""
-
-
-@dataclass(frozen=True)
-class StoredCell:
-    """A cell of a store, without its curves and arrays.
-
-    Parameters
-    ----------
-    key : str
-    status : {"done", "failed"}
-    cell : Cell
-        Which it is: scenario, setting, seed.
-    data : str
-        The hash of its rows.
-    numbers : mapping of str to number or None
-        Its quantities; empty where it failed.
-    reason : str
-        Why it failed; "" where it is done.
-    seconds : float
-    """
-
-    key: str
-    status: str
-    cell: Cell
-    data: str
-    numbers: Mapping[str, Any]
-    reason: str
-    seconds: float
-
-    @property
-    def scenario(self) -> Scenario:
-        """Which attack it met."""
-        return self.cell.scenario
-
-    @property
-    def setting(self) -> Setting:
-        """Its learner and hyperparameters."""
-        return self.cell.setting
-
-    @property
-    def learner(self) -> Learner:
-        """Its learner."""
-        return self.setting.learner
-
-    @property
-    def hyperparameters(self) -> dict[str, float]:
-        """Its hyperparameters by name."""
-        return self.setting.values
-
-    @property
-    def seed(self) -> int:
-        """Of its rows, trigger and poison."""
-        return self.cell.seed
-
-    @property
-    def coordinates(self) -> dict[str, Any]:
-        """Which cell it is, as columns of a table: words and numbers."""
-        return coordinates(self.cell)
-
-    @property
-    def clean_accuracy(self) -> float | None:
-        """That of the victim, at beta = 1; None where it failed."""
-        return self.numbers.get("clean_accuracy_at_1")
-
-    @property
-    def asr(self) -> float | None:
-        """The attack success rate of the victim, at beta = 1; None where it failed."""
-        return self.numbers.get("asr_at_1")
 
 
 class Store:
@@ -200,7 +143,7 @@ class Store:
             keys = [(outcome.key,) for outcome, _, _ in waiting]
             self._connection.executemany("DELETE FROM records WHERE key = ?", keys)  # of a cell that is tried again
             self._connection.executemany(
-                "INSERT OR REPLACE INTO cells VALUES (?, ?, ?, ?, ?, ?, ?)", [_row(*one) for one in waiting]
+                f"INSERT OR REPLACE INTO cells ({COLUMNS}) VALUES ({PLACES})", [_row(*one) for one in waiting]
             )
             self._connection.executemany(
                 "INSERT INTO records VALUES (?, ?, ?)",
@@ -214,11 +157,19 @@ def _status(outcome: Outcome) -> str:
     return "failed" if outcome.reason else "done"
 
 
+def _as_json(record: msgspec.Struct) -> str:
+    return msgspec.json.encode(record).decode()
+
+
 def _row(outcome: Outcome, cell: Cell, data_hash: str) -> tuple[Any, ...]:
     return (
         outcome.key,
         _status(outcome),
-        msgspec.json.encode(cell).decode(),
+        *(_as_json(part) for part in (cell.scenario, cell.setting)),
+        cell.seed,
+        cell.method,
+        cell.control,
+        _as_json(cell.keep),
         data_hash,
         json.dumps(dict(outcome.numbers)),
         outcome.reason,
@@ -366,11 +317,12 @@ def read_plan(path: Path) -> list[str]:
 def read_cells(path: Path) -> list[StoredCell]:
     """Return the cells of a store, without their records."""
     with reading(path) as connection:
-        rows = connection.execute("SELECT key, status, cell, data, numbers, reason, seconds FROM cells")
-        return [
-            StoredCell(key, status, _as_cell(cell, path), data, json.loads(numbers), reason, seconds)
-            for key, status, cell, data, numbers, reason, seconds in rows
-        ]
+        try:
+            return [_stored(*row) for row in connection.execute(f"SELECT {COLUMNS} FROM cells")]
+        except msgspec.DecodeError as error:
+            raise StoreError(
+                f"{path}: the record of a cell was expected, another came ({error}); update backdoor-curves"
+            ) from None
 
 
 def read_keys(path: Path, record: str) -> list[str]:
@@ -379,13 +331,22 @@ def read_keys(path: Path, record: str) -> list[str]:
         return [key for (key,) in connection.execute("SELECT key FROM records WHERE name = ?", (record,))]
 
 
-def _as_cell(text: str, path: Path) -> Cell:
-    try:
-        return msgspec.json.decode(text, type=Cell)
-    except msgspec.ValidationError as error:
-        raise StoreError(
-            f"{path}: the record of a cell was expected, another came ({error}); update backdoor-curves"
-        ) from None
+def _stored(key: str, status: str, *rest: Any) -> StoredCell:
+    scenario, setting, seed, method, control, keep, data, numbers, reason, seconds = rest
+    cell = Cell(
+        _as_record(scenario, Scenario),
+        _as_record(setting, Setting),
+        seed,
+        method,
+        bool(control),
+        _as_record(keep, KeepConfig),
+    )
+    return StoredCell(key, status, cell, data, json.loads(numbers), reason, seconds)
+
+
+@lru_cache(maxsize=4096)  # thousands of cells have a few scenarios and settings
+def _as_record(text: str, record: type[Record]) -> Record:
+    return msgspec.json.decode(text, type=record)
 
 
 def read_record(path: Path, key: str, name: str) -> bytes | None:

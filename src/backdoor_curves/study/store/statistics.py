@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from backdoor_curves.study.compute.quantities import ALL_QUANTITIES
-from backdoor_curves.study.store.sqlite import StoredCell
+from backdoor_curves.study.store.stored_cell import StoredCell
 
 LEVEL = 0.95
 RESAMPLES = 2000
