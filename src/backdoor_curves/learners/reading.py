@@ -78,9 +78,9 @@ def _warn_of_erased_triggers(steps: tuple[Any, ...], data: PoisonedData) -> None
     erased = int((~changed_rows(*behind)).sum())
     if erased:
         warnings.warn(
-            f"trigger: the steps before {type(steps[-1]).__name__}'s output take it out of {erased} of {changed.size} "
-            f"poison rows ({100 * erased / changed.size:.3g} %), whose features are those without it (a word that the "
-            "vocabulary lacks, a column that is dropped, a value that is clipped); the learner cannot learn it",
+            f"trigger: the frozen steps take it out of {erased} of {changed.size} poison rows "
+            f"({100 * erased / changed.size:.3g} %), whose features are those without it (a word that the vocabulary "
+            "lacks, a column that is dropped, a value that is clipped); the learner cannot learn it",
             stacklevel=4,
         )
 
