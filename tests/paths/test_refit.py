@@ -79,6 +79,7 @@ def test_refits_begin_without_the_poison_and_end_with_the_victims_fit(name):
     check_ends(LEARNERS[name], poisoned())
 
 
+@pytest.mark.filterwarnings("ignore:trigger. the frozen steps")
 def test_refits_take_texts():
     """The vocabulary is frozen: joined it holds the trigger word, clean it does not, and there is no backdoor."""
     data = mails()

@@ -22,7 +22,7 @@ from backdoor_curves.curve.influence import checked_beta
 from backdoor_curves.data.poisoned import PoisonedData
 from backdoor_curves.learners.freezing import checked, shaped_for
 from backdoor_curves.losses.score_encodings import decode
-from backdoor_curves.rows import Rows, as_floats, n_rows, require_alike, take_rows
+from backdoor_curves.rows import Rows, as_floats, changed_entries, n_rows, require_alike, take_rows
 
 Of = Literal["score", "predicted"]
 Gradients = Float[np.ndarray, "n d"]
@@ -117,7 +117,7 @@ def trigger_mask(data: PoisonedData) -> Bool[np.ndarray, ...]:
     stamped, original = (X.toarray() if sp.issparse(X) else X for X in (stamped, original))
     if not isinstance(stamped, np.ndarray):
         raise ValueError(f"trigger_mask: rows as an array were expected, {type(stamped).__name__} came")
-    return np.asarray((stamped != original).any(axis=0))
+    return np.asarray(changed_entries(original, stamped).any(axis=0))
 
 
 def trigger_share(gradients: Float[np.ndarray, "n ..."], mask: Bool[np.ndarray, ...]) -> Float[np.ndarray, " n"]:

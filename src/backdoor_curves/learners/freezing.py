@@ -9,6 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Bool
 from sklearn.base import clone
+from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.utils import get_tags
 from sklearn.utils.class_weight import compute_class_weight
 
@@ -23,16 +24,18 @@ Freeze = Literal["joined", "clean"]
 def freeze_steps(
     steps: list[Any], clean: Samples, poison: Samples, is_poison: Bool[np.ndarray, " n"], freeze: Freeze
 ) -> tuple[tuple[Any, ...], Samples, Samples]:
-    """Fit the transformers one after the other, as Pipeline.fit does; return them and the rows behind them."""
+    """Fit the transformers one after the other, as Pipeline.fit does, with the user's labels.
+
+    Return them and the rows behind them.
+    """
     if not steps:
         return (), clean, poison
     fitted = []
     rows = join(clean, poison, is_poison) if freeze == "joined" else clean
     X = rows.X
     for step in steps:
-        transformer = clone(step)
-        # fit_transform, as Pipeline does: some transformers treat the rows that they were fitted on in another way.
-        X = transformer.fit_transform(shaped_for(transformer, X), rows.y)
+        transformer = clone(step, safe=False)  # a step need not be a BaseEstimator
+        X = _fit_transform(transformer, shaped_for(transformer, X), rows.y)
         fitted.append(transformer)
     if freeze == "clean":
         return tuple(fitted), Samples(X, clean.y), Samples(through(tuple(fitted), poison.X), poison.y)
@@ -47,11 +50,43 @@ def through(steps: tuple[Any, ...], X: Rows) -> Rows:
     return X
 
 
+def _fit_transform(transformer: Any, X: Rows, y: np.ndarray) -> Rows:
+    """Return the rows that a step was fitted on behind it: some treat those in another way than others."""
+    if hasattr(transformer, "fit_transform"):
+        return transformer.fit_transform(X, y)
+    return transformer.fit(X, y).transform(X)
+
+
 def shaped_for(step: Any, X: Rows) -> Rows:
-    """Flatten images, unless the step says by its tags that it takes arrays of more axes, or of any kind."""
+    """Return rows as a step gets them: images as they are, but flat where a step of scikit-learn's own demands it."""
+    return _flat(X) if demands_flat_rows(step) else X
+
+
+def demands_flat_rows(step: Any) -> bool:
+    """Return whether a step takes arrays of shape (n, d) alone: scikit-learn's own, unless its tags say otherwise.
+
+    What it would refuse is flattened for it; a step of the user's own gets what a Pipeline would hand it.
+
+    Examples
+    --------
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import FunctionTransformer, StandardScaler
+    >>> from backdoor_curves.learners.freezing import demands_flat_rows
+    >>> crop = FunctionTransformer(lambda X: X[:, 2:])
+    >>> demands_flat_rows(StandardScaler()), demands_flat_rows(make_pipeline(crop, StandardScaler()))
+    (True, False)
+    """
+    if isinstance(step, Pipeline):
+        inner = [one for _, one in step.steps if one not in (None, "passthrough")]
+        return bool(inner) and demands_flat_rows(inner[0])
+    if isinstance(step, FeatureUnion):
+        branches = [one for _, one in step.transformer_list if one not in ("drop", "passthrough")]
+        return bool(branches) and all(map(demands_flat_rows, branches))
+    if not hasattr(step, "__sklearn_tags__"):
+        return False
     tags = get_tags(step)
-    takes_images = tags.no_validation or tags.input_tags.three_d_array
-    return X if takes_images else _flat(X)
+    is_scikit_learns = type(step).fit.__module__.startswith("sklearn.")
+    return is_scikit_learns and not (tags.no_validation or tags.input_tags.three_d_array)
 
 
 def _flat(X: Rows) -> Rows:
@@ -93,7 +128,7 @@ def freeze_parameters(
     is_poison: Bool[np.ndarray, " n"],
     freeze: Freeze,
 ) -> Any:
-    """Return the estimator with gamma as a number, and class weights as numbers by class index."""
+    """Return the estimator with gamma as a number, and class weights as numbers by label."""
     gamma, class_weight = getattr(estimator, "gamma", None), getattr(estimator, "class_weight", None)
     scale, balanced = (isinstance(value, str) for value in (gamma, class_weight))
     scale = scale and not is_precomputed(estimator)
@@ -105,8 +140,7 @@ def freeze_parameters(
             raise ValueError(f"class_weight: labels out of {known} were expected, {unknown[0]!r} came")
         if bad := [weight for weight in class_weight.values() if not (is_number(weight) and 0 <= weight < np.inf)]:
             raise ValueError(f"class_weight: finite numbers >= 0 were expected, {bad[0]!r} came")
-        by_index = {k: class_weight.get(label, 1.0) for k, label in enumerate(known)}
-        estimator.set_params(class_weight=by_index)
+        estimator.set_params(class_weight={label: class_weight.get(label, 1.0) for label in known})
     if not (scale or balanced):
         return estimator
     rows = join(clean, poison, is_poison) if freeze == "joined" else clean
@@ -114,7 +148,7 @@ def freeze_parameters(
         estimator.set_params(gamma=_numeric_gamma(gamma, rows.X))
     if class_weight == "balanced":
         weights = compute_class_weight("balanced", classes=np.arange(len(classes)), y=rows.y)
-        estimator.set_params(class_weight=dict(enumerate(weights.tolist())))
+        estimator.set_params(class_weight=dict(zip(classes.tolist(), weights.tolist(), strict=True)))
     return estimator
 
 

@@ -7,6 +7,7 @@ on clean rows (`freeze="clean"`) beta = 0 is the fit that never saw the poison.
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,10 @@ from sklearn.base import clone
 from backdoor_curves.data.poisoned import PoisonedData
 from backdoor_curves.data.samples import Samples
 from backdoor_curves.learners.estimators import facts_of, steps_and_last
-from backdoor_curves.learners.freezing import Freeze, checked, freeze_parameters, freeze_steps
+from backdoor_curves.learners.freezing import Freeze, checked, freeze_parameters, freeze_steps, through
 from backdoor_curves.learners.learner import Learner
 from backdoor_curves.learners.parameters import is_precomputed
-from backdoor_curves.rows import Rows, row_shape
+from backdoor_curves.rows import Rows, changed_rows, row_shape, take_rows
 
 
 def read_learner(estimator: Any, data: PoisonedData, freeze: Freeze = "joined") -> Learner:
@@ -37,18 +38,16 @@ def read_learner(estimator: Any, data: PoisonedData, freeze: Freeze = "joined") 
     if freeze not in ("joined", "clean"):
         raise ValueError(f'freeze: "joined" or "clean" was expected, {freeze!r} came')
     steps, last = steps_and_last(estimator)
-    classes = data.classes
-    clean = Samples(data.clean_train.X, np.searchsorted(classes, data.clean_train.y))
-    poison = Samples(data.poison_train.X, np.searchsorted(classes, data.poison_train.y))
-    is_poison = data.is_poison
+    classes, is_poison = data.classes, data.is_poison
     if is_precomputed(last) and steps and freeze == "clean":
         raise ValueError(
             'freeze: "joined" was expected with steps before a precomputed kernel, "clean" came: fitted on the clean '
             "rows they would not know the kernel with the poison rows"
         )
-    fitted, clean, poison = freeze_steps(steps, clean, poison, is_poison, freeze)
-    clean = Samples(checked(clean.X, last, "clean_train"), clean.y)
-    poison = Samples(checked(poison.X, last, "poison_train"), poison.y)
+    fitted, clean, poison = freeze_steps(steps, data.clean_train, data.poison_train, is_poison, freeze)
+    _warn_of_erased_triggers(fitted, data)
+    clean = Samples(checked(clean.X, last, "clean_train"), np.searchsorted(classes, clean.y))
+    poison = Samples(checked(poison.X, last, "poison_train"), np.searchsorted(classes, poison.y))
     if is_precomputed(last):
         _require_columns(clean.X, len(is_poison))
     frozen = freeze_parameters(clone(last), classes, clean, poison, is_poison, freeze)
@@ -65,6 +64,25 @@ def read_learner(estimator: Any, data: PoisonedData, freeze: Freeze = "joined") 
         poison=poison,
         is_poison=is_poison,
     )
+
+
+def _warn_of_erased_triggers(steps: tuple[Any, ...], data: PoisonedData) -> None:
+    """Warn where frozen steps make of a stamped row what they make of its original: the learner sees no trigger."""
+    if not steps or data.original_train is None or data.poison_rows is None:
+        return
+    stamped, original = data.poison_train.X, take_rows(data.original_train.X, data.poison_rows)
+    changed = np.flatnonzero(changed_rows(original, stamped))
+    if not changed.size:  # the control has no trigger
+        return
+    behind = [through(steps, take_rows(X, changed)) for X in (original, stamped)]
+    erased = int((~changed_rows(*behind)).sum())
+    if erased:
+        warnings.warn(
+            f"trigger: the frozen steps take it out of {erased} of {changed.size} poison rows "
+            f"({100 * erased / changed.size:.3g} %), whose features are those without it (a word that the vocabulary "
+            "lacks, a column that is dropped, a value that is clipped); the learner cannot learn it",
+            stacklevel=4,
+        )
 
 
 def _require_columns(X: Rows, n: int) -> None:

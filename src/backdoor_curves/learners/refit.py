@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import numpy as np
 import scipy.sparse as sp
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
@@ -44,7 +44,8 @@ def refit(learner: Learner, betas: Float[np.ndarray, " b"] | None, n_jobs: int |
     kernel = None if between is None or len(learner.classes) > 2 else lambda X: between(X, X)
     warm = getattr(estimator, "warm_start", False) is True
     betas = REFIT_BETAS if betas is None else betas
-    return refit_path(fit, X, joined.y, learner.is_poison, betas, kernel=kernel, warm=warm, n_jobs=n_jobs)
+    labels = learner.classes[joined.y]  # an estimator inside another may ask for them by name
+    return refit_path(fit, X, labels, learner.is_poison, betas, kernel=kernel, warm=warm, n_jobs=n_jobs)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +84,7 @@ def fit_estimator(
     estimator: Any,
     encoding: ScoreEncoding,
     X: Rows,
-    y: Int[np.ndarray, " n"],
+    y: Shaped[np.ndarray, " n"],
     sample_weight: Float[np.ndarray, " n"],
     start: Model | None,
 ) -> FittedEstimator:
@@ -134,7 +135,7 @@ def fit_on_matrix(
     fit: Fit,
     kernel: PrecomputedKernel,
     X: Float[np.ndarray, "n 1"],
-    y: Int[np.ndarray, " n"],
+    y: Shaped[np.ndarray, " n"],
     sample_weight: Float[np.ndarray, " n"],
     start: Model | None,
 ) -> FittedOnMatrix:

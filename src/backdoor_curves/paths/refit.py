@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import ClassVar, NoReturn, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from joblib import Parallel, delayed
 
 from backdoor_curves.paths.base import BetaPath
@@ -39,7 +39,7 @@ class Model(Protocol):
         ...
 
 
-Fit = Callable[[Rows, Int[np.ndarray, " n"], Float[np.ndarray, " n"], Model | None], Model]
+Fit = Callable[[Rows, Shaped[np.ndarray, " n"], Float[np.ndarray, " n"], Model | None], Model]
 """Fit on rows, labels and sample weights, starting from another fit where one is given."""
 
 Kernel = Callable[[Rows], Float[np.ndarray, "n n"]]
@@ -117,7 +117,7 @@ class RefitPath(BetaPath):
 def refit_path(
     fit: Fit,
     X: Rows,
-    y: Int[np.ndarray, " n"],
+    y: Shaped[np.ndarray, " n"],
     is_poison: Bool[np.ndarray, " n"],
     betas: Float[np.ndarray, " k"],
     *,
@@ -178,7 +178,7 @@ def refit_path(
 def _fit_at(
     fit: Fit,
     X: Rows,
-    y: Int[np.ndarray, " n"],
+    y: Shaped[np.ndarray, " n"],
     is_poison: Bool[np.ndarray, " n"],
     rows: Int[np.ndarray, " fitted"],
     beta: float,

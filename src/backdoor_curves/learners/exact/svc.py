@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -67,14 +66,18 @@ def gamma_of(estimator: Any) -> dict[str, float]:
 
 def kernel(estimator: Any) -> Kernel | None:
     """Return the kernel by name, or the function that was given; None for a matrix, and for a name that is none."""
-    gamma, coef0, degree = estimator.gamma, estimator.coef0, estimator.degree
-    by_name: Mapping[str, Kernel] = {
-        "linear": Linear(),
-        "rbf": RBF(gamma),
-        "poly": Polynomial(gamma, coef0, degree),
-        "sigmoid": Sigmoid(gamma, coef0),
-    }
-    return GivenKernel(estimator.kernel) if callable(estimator.kernel) else by_name.get(estimator.kernel)
+    match estimator.kernel:
+        case "linear":
+            return Linear()
+        case "rbf":
+            return RBF(estimator.gamma)
+        case "poly":
+            return Polynomial(estimator.gamma, estimator.coef0, estimator.degree)
+        case "sigmoid":
+            return Sigmoid(estimator.gamma, estimator.coef0)
+        case given if callable(given):
+            return GivenKernel(given)
+    return None
 
 
 def follow(learner: Learner, tolerance: float, shared: Shared | None) -> BetaPath:  # noqa: ARG001

@@ -61,7 +61,7 @@ def weighted_rows(learner: Learner) -> WeightedRows:
 def class_weights(learner: Learner, samples: Samples) -> Float[np.ndarray, " n"]:
     """Return the class weight of each row."""
     by_class = learner.estimator.class_weight or {}
-    return np.array([float(by_class.get(k, 1)) for k in range(len(learner.classes))])[samples.y]
+    return np.array([float(by_class.get(label, 1)) for label in learner.classes.tolist()])[samples.y]
 
 
 def coordinates_of(X: Rows, shared: Shared | None) -> Features | GramFactor:
