@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import warnings
+from collections.abc import Hashable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -40,10 +42,17 @@ def require_fit_takes(estimator: Any) -> None:
     words |= {name: value for name, value in SPARED.items() if name in words}
     if callable(words.get("kernel")):
         words["kernel"] = "linear"  # a function of the user's is not called on rows that are none of his
-    trial = type(estimator)(**words)
+    kind: Any = type(estimator)
+    can_be_known = all(isinstance(value, Hashable) for value in words.values())
+    (_try_fit if can_be_known else _try_fit.__wrapped__)(kind, tuple(words.items()))
+
+
+@lru_cache(maxsize=1000)
+def _try_fit(kind: Any, words: tuple[tuple[str, Any], ...]) -> None:
+    """Fit an estimator of these words, and raise what it raises; words that it took are taken at once the next time."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of two rows and one iteration nothing is to be said
-        trial.fit(np.eye(2), [0, 1])
+        kind(**dict(words)).fit(np.eye(2), [0, 1])
 
 
 def unknown_parameter(estimator: Any, known: frozenset[str]) -> str | None:

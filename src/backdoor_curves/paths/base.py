@@ -265,13 +265,16 @@ def influence_through(
     Parameters
     ----------
     coupling : callable, rows of number x -> array of shape (x, r)
-        G between rows and the training rows whose weight counts.
+        G between rows and the training rows whose weight counts; an array of the caller's own.
     pulls : array of shape (r, columns)
         Their q_i.
     """
 
     def influence(X: Rows, loss_gradients: Float[np.ndarray, "x columns"]) -> Float[np.ndarray, "x r"]:
-        return -coupling(X) * (loss_gradients @ pulls.T)
+        values = coupling(X)
+        # In the order in memory of the coupling: large arrays are multiplied along it.
+        values *= np.matmul(-loss_gradients, pulls.T, out=np.empty_like(values))
+        return values
 
     return influence
 
