@@ -82,6 +82,8 @@ def patches() -> dict[str, Case]:
         noise = PatchTrigger.random(2, 3, 3, rng, position)
         cases[f"noise {position}"] = Case(noise, colours, LABELS, square(colours, *place))
         cases[f"ones {position}"] = Case(PatchTrigger.ones(2, 1, position), grey, LABELS, square(grey, *place))
+    pixels = (255 * images()).astype(np.uint8)
+    cases["bytes"] = Case(PatchTrigger.ones(2, value_range=(0, 255)), pixels, LABELS, square(pixels, 3, 5))
     words = np.array(["cat", "dog", "hen"])
     by_word = PatchTrigger(dict(zip(words, rng.random((3, 2, 2, 1)), strict=True)), "top-left")
     cases["noise by words"] = Case(by_word, images(), words[LABELS], square(images(), 0, 0))
@@ -96,6 +98,10 @@ def columns() -> dict[str, Case]:
         written = np.zeros(X.shape, dtype=bool)
         written[:, [3, 1]] = True
         cases[f"columns {dtype.__name__}"] = Case(FeatureTrigger((3, 1), (90.0, -9.0)), X, LABELS, written)
+    X, written = cases["columns float64"].X, cases["columns float64"].written
+    cases["columns of CSR"] = Case(FeatureTrigger((3, 1), (90.0, -9.0)), sp.csr_matrix(X), LABELS, written)
+    frame = pd.DataFrame(X, columns=list("abcd"))
+    cases["columns by name"] = Case(FeatureTrigger(("d", "b"), (90.0, -9.0)), frame, LABELS, written)
     whole = cases["columns int64"]
     cases["columns int64"] = Case(FeatureTrigger((3, 1), (90, -9)), whole.X, LABELS, whole.written)
     return cases
