@@ -94,18 +94,13 @@ def poison(
     counted = np.flatnonzero([label in mapping for label in test.y.tolist()])
     if not counted.size:
         raise ValueError(f"test: rows of a class to attack ({', '.join(map(repr, mapping))}) were expected, none came")
-    kept = np.setdiff1d(np.arange(len(train)), chosen) if injection == "replace" else np.arange(len(train))
-    if (gone := np.setdiff1d(train.y, train.y[kept])).size:
-        raise ValueError(
-            f"train: all rows of class {gone.tolist()[0]!r} would be replaced, none is left for beta = 0; "
-            'poison fewer, or injection="append"'
-        )
+    clean_train = _left(train, chosen) if injection == "replace" else train
     poison_train = _attack(train.take(chosen), trigger, mapping)
     triggered_test = _attack(test.take(counted), trigger, mapping)
     # Taken again: a trigger may write into the rows that it is given.
     _warn_of_rows_as_they_were((train.take(chosen), poison_train), (test.take(counted), triggered_test))
     return PoisonedData(
-        clean_train=train.take(kept),
+        clean_train=clean_train,
         poison_train=poison_train,
         clean_test=test,
         triggered_test=triggered_test,
@@ -170,6 +165,17 @@ def _check_rows(rows: np.ndarray, eligible: Int[np.ndarray, " e"], n: int) -> In
     if (spared := np.setdiff1d(rows, eligible)).size:
         raise ValueError(f"rows: row {spared[0]} already has the label that the attacker would give it; leave it out")
     return np.sort(rows).astype(np.intp)
+
+
+def _left(train: Samples, chosen: Int[np.ndarray, " m"]) -> Samples:
+    """Return the training rows without those that are replaced; some of each class must be left for beta = 0."""
+    left = train.take(np.setdiff1d(np.arange(len(train)), chosen))
+    if (gone := np.setdiff1d(train.y, left.y)).size:
+        raise ValueError(
+            f"train: all rows of class {gone.tolist()[0]!r} would be replaced, none is left for beta = 0; "
+            'poison fewer, or injection="append"'
+        )
+    return left
 
 
 def _attack(samples: Samples, trigger: Trigger, mapping: dict[Any, Any]) -> Samples:
