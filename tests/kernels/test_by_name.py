@@ -31,7 +31,7 @@ def test_the_gradient_of_an_expansion_is_its_difference(kernel, kept, kind):
 @pytest.mark.parametrize(
     "kernel",
     [lambda A, B: A @ B.T, GivenKernel(lambda A, B: A @ B.T), PrecomputedKernel(np.eye(5))],
-    ids=["function", "given function", "matrix"],
+    ids=["function", "given", "matrix"],
 )
 @pytest.mark.parametrize("kept", [False, True], ids=["itself", "remembered"])
 def test_a_function_and_a_matrix_have_no_gradient(kernel, kept):
@@ -55,9 +55,7 @@ def test_equal_kernels_share_one_memory_and_others_do_not():
     assert len(shared.kernels) == 5
 
 
-@pytest.mark.parametrize(
-    "kernel", [*KERNELS, GivenKernel(lambda A, B: A @ B.T)], ids=lambda kernel: type(kernel).__name__
-)
+@pytest.mark.parametrize("kernel", [*KERNELS, GivenKernel(lambda A, B: A @ B.T)], ids=[*map(repr, KERNELS), "given"])
 def test_whatever_rows_come_values_are_in_double_precision(kernel):
     """Squares of bytes overflow, and sparse products stay sparse."""
     X = np.random.default_rng(0).integers(0, 9, size=(5, 3)).astype(np.uint8)

@@ -45,7 +45,7 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("estimator", "n_classes", "reason"), REFUSED)
+@pytest.mark.parametrize(("estimator", "n_classes", "reason"), REFUSED, ids=lambda value: repr(value))
 def test_a_refusal_says_which_parameter_is_the_reason(estimator, n_classes, reason):
     """In the error of method="exact", and without it the learner is refitted."""
     assert reason in refusal(estimator, n_classes)
@@ -100,6 +100,7 @@ def test_only_kernel_machines_have_a_kernel():
         LogisticRegression(solver="liblinear", intercept_scaling=2.0),
         LogisticRegression(solver="newton-cholesky", fit_intercept=False),
     ],
+    ids=lambda estimator: type(estimator).__name__,  # the repr of a function has its address
 )
 def test_a_trial_fit_leaves_no_trace(estimator):
     """Not in numpy's global stream, which a later refit may draw from, and not in the estimator."""
@@ -120,6 +121,7 @@ def test_a_trial_fit_leaves_no_trace(estimator):
         (LinearSVC(loss="hinge", dual=False), "loss='hinge' are not supported when dual=False"),
         (LogisticRegression(solver="newton"), "'solver' parameter of LogisticRegression"),
     ],
+    ids=lambda value: repr(value),
 )
 def test_a_trial_fit_refuses_what_a_fit_would(estimator, fragment):
     """In scikit-learn's words; which of them matter to a path is not for the path to say."""
