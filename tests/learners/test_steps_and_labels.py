@@ -10,8 +10,11 @@ import scipy.sparse as sp
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.decomposition import PCA
+from sklearn.ensemble import StackingClassifier, VotingClassifier
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
 from sklearn.svm import SVC, LinearSVC
@@ -89,6 +92,54 @@ def test_scikit_learns_own_steps_get_flat_images_which_they_demand(step):
     assert np.array_equal(curve.loss(), bc.backdoor_learning_curve(flattened, data).loss())
 
 
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        VotingClassifier([("ridge", LogisticRegression(C=0.1)), ("bayes", GaussianNB())], voting="soft"),
+        StackingClassifier([("log", LogisticRegression(C=0.1)), ("bayes", GaussianNB())], LogisticRegression(), cv=3),
+    ],
+    ids=["voting", "stacking"],
+)
+def test_weights_among_other_keywords_are_weights(estimator):
+    """Their fit has no parameter of that name, and hands what comes on to those inside."""
+    data = four_or_nine()
+    flat_data = bc.PoisonedData(
+        *(
+            (flat(part.X), part.y)
+            for part in (data.clean_train, data.poison_train, data.clean_test, data.triggered_test)
+        )
+    )
+    curve = bc.backdoor_learning_curve(estimator, flat_data, betas=[0.0, 0.3])
+    train = [flat_data.clean_train, flat_data.poison_train]
+    weights = np.concatenate([np.full(len(part), weight) for part, weight in zip(train, (1.0, 0.3), strict=True)])
+    X, y = np.vstack([part.X for part in train]), np.concatenate([part.y for part in train])
+    nines = clone(estimator).fit(X, y, sample_weight=weights).predict_proba(flat_data.triggered_test.X)[:, 1]
+    expected = -np.log(np.where(flat_data.triggered_test.y == 1, nines, 1 - nines).clip(np.finfo(float).eps)).mean()
+    assert curve.loss("triggered", 0.3) == pytest.approx(expected, rel=1e-9)
+
+
+class Resampler(BaseEstimator):
+    """As imbalanced-learn's are."""
+
+    def fit_resample(self, X, y):
+        return X, y
+
+
+@pytest.mark.parametrize(
+    ("estimator", "said"),
+    [
+        (GridSearchCV(LogisticRegression(), {"C": [1.0]}), "GridSearchCV would choose its hyperparameters anew"),
+        (RandomizedSearchCV(LogisticRegression(), {"C": [1.0]}), "fit it first, and pass its best_estimator_"),
+        (Pipeline([("more", Resampler()), ("last", LogisticRegression())]), "Resampler draws other ones"),
+    ],
+    ids=["grid", "random", "resampler"],
+)
+def test_what_has_no_beta_is_refused_for_what_it_does(estimator, said):
+    """Not for weights that it would take."""
+    with pytest.raises((TypeError, ValueError), match=said):
+        bc.backdoor_learning_curve(estimator, four_or_nine())
+
+
 MAILS = [
     "free money now",
     "see you at lunch",
@@ -157,6 +208,13 @@ def test_class_weights_by_name_are_those_of_exact_paths_too(estimator):
     assert np.allclose(exact.loss("triggered", [0.0, 0.5, 1.0]), refit.loss(), rtol=0, atol=1e-4)  # liblinear's
 
 
+def numbers() -> bc.PoisonedData:
+    """Rows of one column: ten from 0 to 1, and three that are stamped, two of which are above all others before."""
+    X = np.concatenate([np.linspace(0.0, 1.0, 10), [9.0, 9.0, 0.0]])[:, np.newaxis]
+    y = np.arange(len(X)) % 2
+    return bc.poison((X, y), (X[:4] - 1, y[:4]), trigger=lambda X, _: X + 20.0, rows=[10, 11, 12], injection="append")
+
+
 ERASING = {
     "a word that the vocabulary lacks": (
         make_pipeline(CountVectorizer(vocabulary=["free", "money"]), RidgeClassifier()),
@@ -165,21 +223,10 @@ ERASING = {
     ),
     "a value that is clipped": (
         make_pipeline(MinMaxScaler(clip=True), RidgeClassifier()),
-        lambda: numbers(np.array([[9.0], [9.0], [0.0]])),
+        numbers,
         "2 of 3 poison rows \\(66.7 %\\)",
     ),
 }
-
-
-def numbers(rows: np.ndarray) -> bc.PoisonedData:
-    """Rows of one column from 0 to 1, the last three of which are poisoned by moving them above all others."""
-    X = (
-        np.append(np.linspace(0, 1, 10), rows)[:, np.newaxis]
-        if rows.ndim == 1
-        else np.vstack([np.eye(10)[:, :1], rows])
-    )
-    y = np.arange(len(X)) % 2
-    return bc.poison((X, y), (X[:4] - 1, y[:4]), trigger=lambda X, _: X + 20.0, rows=[10, 11, 12], injection="append")
 
 
 @pytest.mark.parametrize(("pipeline", "data", "said"), ERASING.values(), ids=ERASING)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 from sklearn.base import BaseEstimator, is_classifier
@@ -32,6 +33,11 @@ def steps_and_last(estimator: Any) -> tuple[list[Any], Any]:
     while isinstance(last, Pipeline):
         steps += [step for _, step in last.steps[:-1] if step not in (None, "passthrough")]
         last = last.steps[-1][1]
+    if resamplers := [type(step).__name__ for step in steps if hasattr(step, "fit_resample")]:
+        raise TypeError(
+            f"estimator: steps that transform rows were expected, {resamplers[0]} draws other ones: a row that it "
+            "makes or drops has no beta; resample the clean rows before they are poisoned, or pass class_weight"
+        )
     _require_usable(last)
     return steps, last
 
@@ -39,7 +45,12 @@ def steps_and_last(estimator: Any) -> tuple[list[Any], Any]:
 def _require_usable(last: Any) -> None:
     """Refuse a classifier that has no curve, before anything is fitted."""
     name = type(last).__name__
-    if not has_fit_parameter(last, "sample_weight"):
+    if name.endswith("SearchCV"):
+        raise ValueError(
+            f"estimator: {name} would choose its hyperparameters anew at every beta; fit it first, and pass its "
+            "best_estimator_"
+        )
+    if not _takes_weights(last):
         raise TypeError(
             f"estimator: a classifier whose fit takes sample_weight was expected, {name}.fit has none; "
             "beta is the weight of the poison rows"
@@ -56,3 +67,9 @@ def _require_usable(last: Any) -> None:
         )
     if getattr(last, "warm_start", False) is True and type(last).__module__.startswith("sklearn.ensemble"):
         raise ValueError("warm_start: an ensemble would keep the trees of the beta before; pass warm_start=False")
+
+
+def _takes_weights(last: Any) -> bool:
+    """Return whether its fit takes sample_weight, by name or among other keywords, which it hands on."""
+    parameters = inspect.signature(last.fit).parameters.values()
+    return has_fit_parameter(last, "sample_weight") or any(one.kind is one.VAR_KEYWORD for one in parameters)

@@ -41,7 +41,7 @@ def refit(learner: Learner, betas: Float[np.ndarray, " b"] | None, n_jobs: int |
     if is_precomputed(estimator):
         between = matrix = PrecomputedKernel(as_floats(X))
         X, fit = matrix.numbers, cast(Fit, partial(fit_on_matrix, fit, matrix))
-    kernel = None if between is None or len(learner.classes) > 2 else lambda X: between(X, X)
+    kernel = between if len(learner.classes) == 2 else None  # for pairs of classes there is no single w
     warm = getattr(estimator, "warm_start", False) is True
     betas = REFIT_BETAS if betas is None else betas
     labels = learner.classes[joined.y]  # an estimator inside another may ask for them by name

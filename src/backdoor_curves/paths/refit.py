@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 from joblib import Parallel, delayed
 
+from backdoor_curves.kernels.functions import Kernel
 from backdoor_curves.paths.base import BetaPath
 from backdoor_curves.paths.interpolation.interpolants import Table
 from backdoor_curves.rows import Rows, n_rows, take_rows
@@ -41,9 +42,6 @@ class Model(Protocol):
 
 Fit = Callable[[Rows, Shaped[np.ndarray, " n"], Float[np.ndarray, " n"], Model | None], Model]
 """Fit on rows, labels and sample weights, starting from another fit where one is given."""
-
-Kernel = Callable[[Rows], Float[np.ndarray, "n n"]]
-"""The kernel matrix of some rows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +101,8 @@ class RefitPath(BetaPath):
         for duals, model, rows in zip(A, self.models, self.fitted_on, strict=True):
             duals[rows] = model.duals(len(rows))
         used = np.flatnonzero(A.any(axis=0))
-        return A[:, used] @ self.kernel(take_rows(self.X, used)) @ A[:, used].T
+        rows = take_rows(self.X, used)
+        return A[:, used] @ self.kernel(rows, rows) @ A[:, used].T
 
     def certificate(self, betas: Float[np.ndarray, " b"], rows: Sequence[Rows]) -> None:
         """Return None: that a solver stopped says nothing about its distance to the optimum."""
@@ -136,7 +135,7 @@ def refit_path(
         a row of weight zero all the same (for a variance, a vocabulary, a batch).
     betas : array of shape (k,)
         Ascending, in [0, 1].
-    kernel : callable, optional
+    kernel : callable (A, B) -> array of shape (a, b), optional
         The learner's kernel, where it is one: norms and angles are then those of its space.
     warm : bool
         Whether each fit starts from the one before; then they cannot run in parallel.

@@ -1,0 +1,79 @@
+"""Everything that is public goes through pickle and copy: process pools and caches hand records on."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC, LinearSVC, NuSVC
+
+import backdoor_curves as bc
+
+X, Y = np.random.default_rng(0).normal(size=(40, 3)), np.arange(40) % 2
+LEARNERS = (
+    RidgeClassifier(),
+    LogisticRegression(),
+    SVC(),
+    SVC(kernel="linear"),
+    SVC(kernel="poly"),
+    LinearSVC(),
+    LinearSVC(loss="hinge"),
+    NuSVC(nu=0.1),
+    RandomForestClassifier(5, random_state=0),
+    make_pipeline(StandardScaler(), SVC()),
+)
+
+
+def shifted(X, y):  # noqa: ARG001
+    return X + 1.0
+
+
+def data() -> bc.PoisonedData:
+    return bc.poison((X, Y), (X, Y), trigger=shifted, rate=0.1, rng=np.random.default_rng(1))
+
+
+@pytest.mark.parametrize("method", ["auto", "refit"])
+@pytest.mark.parametrize("estimator", LEARNERS, ids=str)
+def test_a_curve_comes_back_with_all_its_answers(estimator, method):
+    """With its path and its learner: it still answers for other betas and other rows."""
+    curve = bc.backdoor_learning_curve(estimator, data(), method=method, betas=[0.0, 0.5, 1.0])
+    for again in (pickle.loads(pickle.dumps(curve)), copy.copy(curve), copy.deepcopy(curve)):
+        for split in ("triggered", "clean"):
+            assert np.array_equal(again.scores(split), curve.scores(split))
+        assert np.array_equal(again.path.scores(X, np.array([0.5])), curve.path.scores(X, np.array([0.5])))
+        if curve.exact:
+            assert np.array_equal(again.slope([0.0, 0.3]), curve.slope([0.0, 0.3]))
+            assert np.array_equal(again.influence(0.3).values, curve.influence(0.3).values)
+            assert np.array_equal(again.certificate([0.3]).score_bound, curve.certificate([0.3]).score_bound)
+
+
+def test_records_and_triggers_come_back():
+    """What a process pool is given, and what it gives back."""
+    made = data()
+    curve = bc.backdoor_learning_curve(SVC(), made, shared=bc.Shared())
+    records = (
+        made,
+        made.control(),
+        bc.Samples(X, Y),
+        bc.PatchTrigger.random(2, 2, 1, np.random.default_rng(0)),
+        bc.PatchTrigger({"a": np.ones((1, 1, 1))}),
+        bc.FeatureTrigger((0,), (1.0,)),
+        bc.Shared(),
+        curve.info,
+        curve.flips(),
+        curve.certificate(),
+        curve.influence(1.0),
+        curve.influence(1.0).poison_ranking(),
+        curve.condensed(),
+        curve.detached(),
+    )
+    for record in records:
+        for again in (pickle.loads(pickle.dumps(record)), copy.deepcopy(record)):
+            assert type(again) is type(record)
+            assert repr(again) == repr(record)
