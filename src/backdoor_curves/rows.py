@@ -48,6 +48,14 @@ def as_floats(X: Rows) -> Rows:
     return X
 
 
+def as_numbers(X: Rows) -> Rows:
+    """Return rows that can be multiplied: CSR as it is, anything else as an array in double precision.
+
+    A DataFrame of columns of several types, bools beside floats say, is one of objects to numpy.
+    """
+    return X if sp.issparse(X) else np.asarray(X, dtype=float)
+
+
 def same_kind(first: Rows, second: Rows) -> bool:
     """Return whether both are arrays (memory-mapped ones too), both sparse, or else of one type."""
     both = (first, second)

@@ -16,7 +16,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from backdoor_curves.data.samples import Samples, join
 from backdoor_curves.kernels.precomputed import require_values
 from backdoor_curves.learners.parameters import is_number, is_precomputed
-from backdoor_curves.rows import Rows
+from backdoor_curves.rows import Rows, is_frame
 
 Freeze = Literal["joined", "clean"]
 
@@ -102,7 +102,7 @@ def checked(X: Rows, estimator: Any, name: str) -> Rows:
             f"{name}: numbers were expected by {type(estimator).__name__}, {kind} came; "
             "put the transformer that makes numbers of them before it in a Pipeline"
         )
-    values = X.data if sp.issparse(X) else X.to_numpy() if hasattr(X, "to_numpy") else X
+    values = X.data if sp.issparse(X) else _numbers_of(X) if is_frame(X) else X
     if isinstance(values, np.ndarray) and is_precomputed(estimator):
         require_values(values, name)
     if isinstance(values, np.ndarray) and values.dtype.kind == "f" and not get_tags(estimator).input_tags.allow_nan:
@@ -118,6 +118,15 @@ def checked(X: Rows, estimator: Any, name: str) -> Rows:
     if isinstance(X, np.ndarray) and X.ndim == 1:
         raise ValueError(f"{name}: rows of shape (n, d) were expected, shape {X.shape} came")
     return X
+
+
+def _numbers_of(frame: Any) -> Any:
+    """Return a DataFrame as an array of floats, gaps NaN; as it is where a column holds no numbers."""
+    words = {"dtype": float, "na_value": np.nan} if hasattr(frame, "iloc") else {}  # of polars gaps are NaN already
+    try:
+        return np.asarray(frame.to_numpy(**words), dtype=float)
+    except (TypeError, ValueError):
+        return frame
 
 
 def freeze_parameters(

@@ -19,7 +19,7 @@ from backdoor_curves.paths.interpolation.chebyshev import Panels, neighbours
 from backdoor_curves.paths.linalg import conjugate_gradients as conjugate
 from backdoor_curves.paths.linalg.coordinates import Features, GramFactor, coupling_through
 from backdoor_curves.paths.logistic.problem import Factor, Problem
-from backdoor_curves.rows import Rows
+from backdoor_curves.rows import Rows, as_numbers
 
 REFINEMENTS = 5
 """Corrections by which a certificate comes near the optimum: it keeps the nearest, and stops where they no longer
@@ -230,7 +230,7 @@ class LogisticPath(BetaPath):
 
     def _scores(self, W: Float[np.ndarray, "p k"], X: Rows) -> Float[np.ndarray, "n k"]:
         coef, intercept = self._split(W)
-        return np.asarray(X @ coef) + intercept
+        return np.asarray(as_numbers(X) @ coef) + intercept
 
 
 def optimum_and_rate(
@@ -254,4 +254,5 @@ def optimum_and_rate(
 
 
 def _squares(X: Rows) -> Float[np.ndarray, " n"]:
+    X = as_numbers(X)
     return np.asarray(X.multiply(X).sum(axis=1)).ravel() if sp.issparse(X) else np.einsum("ij,ij->i", X, X)

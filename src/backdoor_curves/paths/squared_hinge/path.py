@@ -24,7 +24,7 @@ from backdoor_curves.paths.linalg import conjugate_gradients as conjugate
 from backdoor_curves.paths.linalg.coordinates import Features, GramFactor, coupling_through
 from backdoor_curves.paths.squared_hinge.problem import InverseHessian, Problem, gradient, inverse_hessian
 from backdoor_curves.paths.squared_hinge.series import DEGREE
-from backdoor_curves.rows import Rows
+from backdoor_curves.rows import Rows, as_numbers
 
 REFINEMENTS = 5
 """Newton steps by which a certificate comes to the optimum: one does it where no row changes its side, each more is for
@@ -174,7 +174,9 @@ class SquaredHingePath(BetaPath):
 
     def _longest(self, rows: Sequence[Rows]) -> float:
         """Return the largest length of a row (x, s)."""
-        squares = [np.asarray((X.multiply(X) if sp.issparse(X) else np.square(X)).sum(axis=1)) for X in rows]
+        squares = [
+            np.asarray((X.multiply(X) if sp.issparse(X) else np.square(X)).sum(axis=1)) for X in map(as_numbers, rows)
+        ]
         longest = max((float(each.max(initial=0.0)) for each in squares), default=0.0)
         return float(np.sqrt(longest + self.intercept.shift))
 
@@ -185,7 +187,7 @@ class SquaredHingePath(BetaPath):
 
     def _scores(self, W: Float[np.ndarray, "k r"], X: Rows) -> Float[np.ndarray, "k n"]:
         coef, intercept = self._split(W)
-        return np.asarray(X @ coef.T).T + intercept[:, np.newaxis]
+        return np.asarray(as_numbers(X) @ coef.T).T + intercept[:, np.newaxis]
 
 
 @dataclass(frozen=True, eq=False)
