@@ -73,7 +73,7 @@ def with_penalty(curve, beta, data):
 
 def _influences(curve, X, beta):
     """-G(x, i) between rows and all training rows: influences on the scores themselves, over q_i."""
-    data, C = curve.live.data, 1.0 / curve.info.hyperparameters["lambda"]
+    data, C = curve.data, 1.0 / curve.info.hyperparameters["lambda"]
     y = 2.0 * np.append(data.clean_train.y, data.poison_train.y) - 1
     q = -C * y / (1.0 + np.exp(y * curve.path.scores(_training(data), np.array([beta]))[0]))
     return curve.path.response(beta).influence(X, np.ones((len(X), 1))) / q
