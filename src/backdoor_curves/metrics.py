@@ -108,10 +108,7 @@ def clean_accuracy_drop(clean_before: Any, clean_after: Any) -> Any:
 
 def _hits(expected: Labels, predicted: Labels, name: str) -> Bool[np.ndarray, "*batch n"]:
     """Return which predictions are as expected; text is no number, whatever it spells."""
-    try:
-        expected = as_labels(expected)
-    except ValueError as error:
-        raise ValueError(f"{name}: {error}") from None
+    expected = as_labels(expected, name)
     predicted = _plain(np.asarray(predicted))
     if expected.ndim != 1 or not expected.size or predicted.shape[-1:] != expected.shape:
         raise ValueError(

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 
 Rows = Any
 """Rows as scikit-learn takes them: an array of any shape, a CSR matrix, a DataFrame or a list (of texts, say)."""
@@ -49,11 +49,26 @@ def as_floats(X: Rows) -> Rows:
 
 
 def as_numbers(X: Rows) -> Rows:
-    """Return rows that can be multiplied: CSR as it is, anything else as an array in double precision.
+    """Return rows that can be multiplied, an array or CSR in double precision; not copied where they are.
 
-    A DataFrame of columns of several types, bools beside floats say, is one of objects to numpy.
+    A DataFrame of columns of several types, bools beside floats say, is one of objects to numpy, and squares of bytes
+    overflow.
     """
-    return X if sp.issparse(X) else np.asarray(X, dtype=float)
+    return X.astype(float, copy=False) if sp.issparse(X) else np.asarray(X, dtype=float)
+
+
+def squared_lengths(X: Rows) -> Float[np.ndarray, " n"]:
+    """Return |x|^2 of each row of an array, a CSR matrix or a DataFrame of numbers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from backdoor_curves.rows import squared_lengths
+    >>> squared_lengths(np.array([[3, 200]], dtype=np.uint8))
+    array([40009.])
+    """
+    X = as_numbers(X)
+    return np.asarray(X.multiply(X).sum(axis=1)).ravel() if sp.issparse(X) else np.einsum("ij,ij->i", X, X)
 
 
 def same_kind(first: Rows, second: Rows) -> bool:
@@ -145,8 +160,8 @@ def is_missing(value: Any) -> bool:
         return type(value).__name__ == "NAType"
 
 
-def as_labels(y: Any) -> np.ndarray:
-    """Return labels as an array of one kind; one axis is the caller's to check.
+def as_labels(y: Any, name: str = "") -> np.ndarray:
+    """Return labels as an array of one kind; one axis is the caller's to check. Errors begin with `name`, if given.
 
     Raises
     ------
@@ -161,7 +176,7 @@ def as_labels(y: Any) -> np.ndarray:
     ...
     ValueError: a label for each row was expected, 1 of 2 is missing, of row 1; label these rows or leave them out
     """
-    labels = np.asarray(y)
+    labels, who = np.asarray(y), f"{name}: " if name else ""
     if labels.ndim != 1:
         return labels
     missing = np.flatnonzero(_missing(labels))
@@ -169,7 +184,7 @@ def as_labels(y: Any) -> np.ndarray:
         count = f"{missing.size} of {len(labels)} " + ("is" if missing.size == 1 else "are")
         first = f"of row {missing[0]}" if missing.size == 1 else f"the first of row {missing[0]}"
         raise ValueError(
-            f"a label for each row was expected, {count} missing, {first}; label these rows or leave them out"
+            f"{who}a label for each row was expected, {count} missing, {first}; label these rows or leave them out"
         )
     if labels.dtype != object:
         return labels

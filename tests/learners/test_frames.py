@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse as sp
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.svm import SVC, LinearSVC
 
@@ -50,14 +51,16 @@ def test_a_gap_among_bools_is_found(kind):
         bc.backdoor_learning_curve(LogisticRegression(), poisoned(kind(table), "b"))
 
 
-@pytest.mark.parametrize("estimator", [LogisticRegression(), LinearSVC()], ids=str)
-def test_the_bound_of_bytes_is_that_of_the_same_numbers(estimator):
+@pytest.mark.parametrize("kind", [np.asarray, sp.csr_array], ids=["dense", "sparse"])
+@pytest.mark.parametrize("estimator", [LogisticRegression(), LinearSVC(), RidgeClassifier()], ids=str)
+def test_the_bound_of_bytes_is_that_of_the_same_numbers(estimator, kind):
     """The square of a byte is no byte: 20 squared is 144 among them, and a bound from that is too small."""
     rows = np.random.default_rng(1).integers(0, 15, size=(80, 4))
 
     def bound(X):
         test = X + np.array([200, 0, 0, 0], dtype=X.dtype)
-        data = bc.PoisonedData((X[:60], Y[:60]), (X[60:], Y[60:]), (test, Y), (test[:5], Y[:5]))
+        parts = ((X[:60], Y[:60]), (X[60:], Y[60:]), (test, Y), (test[:5], Y[:5]))
+        data = bc.PoisonedData(*((kind(rows), labels) for rows, labels in parts))
         return bc.backdoor_learning_curve(estimator, data).certificate([0.5]).score_bound
 
     assert np.allclose(bound(rows.astype(np.uint8)), bound(rows.astype(float)), rtol=1e-6)

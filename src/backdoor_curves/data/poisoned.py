@@ -107,7 +107,7 @@ class PoisonedData:
         for name in ("poison_train", "clean_test", "triggered_test"):
             self._require_known(name, getattr(self, name).y)
         if self.triggered_true is not None:
-            true = _labels(self.triggered_true, "triggered_true")
+            true = as_labels(self.triggered_true, "triggered_true")
             object.__setattr__(self, "triggered_true", true)
             if true.shape != self.triggered_test.y.shape:
                 raise ValueError(f"triggered_true: shape {self.triggered_test.y.shape} was expected, {true.shape} came")
@@ -180,10 +180,3 @@ class PoisonedData:
             self.poison_rows,
             poisoning,
         )
-
-
-def _labels(y: Any, name: str) -> np.ndarray:
-    try:
-        return as_labels(y)
-    except ValueError as error:
-        raise ValueError(f"{name}: {error}") from None

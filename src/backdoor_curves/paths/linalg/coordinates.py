@@ -16,7 +16,7 @@ from jaxtyping import Float, Int
 from scipy.linalg import solve_triangular
 from scipy.linalg.lapack import dpstrf
 
-from backdoor_curves.rows import Rows
+from backdoor_curves.rows import Rows, as_numbers
 
 RANK = 1e-13
 """A row is in the span of others if less than this share of the longest row's square is left of it: what 450 roundings
@@ -84,7 +84,7 @@ class GramFactor:
 
     def of(self, X: Rows) -> Float[np.ndarray, "x p"]:
         """Return the part of other rows that is in the span, in these coordinates."""
-        inner = self.basis @ (X if sp.issparse(X) else np.asarray(X, dtype=float)).T
+        inner = self.basis @ as_numbers(X).T
         inner = inner.toarray() if sp.issparse(inner) else inner
         return np.asarray(solve_triangular(self.T, inner, lower=True, check_finite=False)).T
 

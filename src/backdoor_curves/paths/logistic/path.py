@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
-import scipy.sparse as sp
 from jaxtyping import Float
 from scipy.linalg import cho_factor, cho_solve
 from scipy.special import expit
@@ -19,7 +18,7 @@ from backdoor_curves.paths.interpolation.chebyshev import Panels, neighbours
 from backdoor_curves.paths.linalg import conjugate_gradients as conjugate
 from backdoor_curves.paths.linalg.coordinates import Features, GramFactor, coupling_through
 from backdoor_curves.paths.logistic.problem import Factor, Problem
-from backdoor_curves.rows import Rows, as_numbers
+from backdoor_curves.rows import Rows, as_numbers, squared_lengths
 
 REFINEMENTS = 5
 """Corrections by which a certificate comes near the optimum: it keeps the nearest, and stops where they no longer
@@ -210,7 +209,7 @@ class LogisticPath(BetaPath):
 
     def _score_per_length(self, rows: Sequence[Rows]) -> float:
         """Return how much a score can differ where w differs by 1: |x|, with a free intercept |x - x_i|."""
-        longest = max((float(np.sqrt(_squares(X).max(initial=0.0))) for X in rows), default=0.0)
+        longest = max((float(np.sqrt(squared_lengths(X).max(initial=0.0))) for X in rows), default=0.0)
         if self.intercept.is_free:
             return longest + self._longest
         return float(np.hypot(longest, np.sqrt(self.intercept.shift)))
@@ -251,8 +250,3 @@ def optimum_and_rate(
         W = W - solve(D, g)
         g, D = problem.gradient(W, problem.Z @ W, betas)
     return W, solve(D, problem.Z.T @ (y * du * expit(-y * (problem.Z @ W))))
-
-
-def _squares(X: Rows) -> Float[np.ndarray, " n"]:
-    X = as_numbers(X)
-    return np.asarray(X.multiply(X).sum(axis=1)).ravel() if sp.issparse(X) else np.einsum("ij,ij->i", X, X)

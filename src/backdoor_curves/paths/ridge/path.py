@@ -13,7 +13,7 @@ from jaxtyping import Float
 from backdoor_curves.paths.base import BetaPath, Certificate, Parameters, Response, Tangent, influence_through
 from backdoor_curves.paths.interpolation.interpolants import Rational
 from backdoor_curves.paths.ridge.normal_equations import NormalEquations
-from backdoor_curves.rows import Rows, n_rows
+from backdoor_curves.rows import Rows, as_numbers, n_rows, squared_lengths
 
 REFINEMENTS = 3
 """Corrections of a response: with more features than rows and a small alpha, A^-1 as a difference loses digits, and
@@ -65,7 +65,7 @@ class RidgePath(BetaPath):
         n_betas = W.shape[1] // k
         scores = np.empty((n_betas, n_rows(X), k))
         for start in range(0, n_rows(X), 256):
-            block = _as_floats(X[start : start + 256])
+            block = as_numbers(X[start : start + 256])
             # Dense rows are centred first, which loses less than to subtract two large numbers.
             product = block @ W - self.centre @ W if sp.issparse(block) else (block - self.centre) @ W
             product += b
@@ -121,7 +121,7 @@ class RidgePath(BetaPath):
         free = float(self.system.free)
 
         def coupling(X: Rows) -> Float[np.ndarray, "x n"]:
-            X = _as_floats(X)
+            X = as_numbers(X)
             rows = np.asarray(X.toarray() if sp.issparse(X) else X) - self.centre
             betas = np.full(len(rows), beta)
             V, v = self._solve(rows.T, betas, free)
@@ -158,7 +158,7 @@ class RidgePath(BetaPath):
         objective is g' A^-1 g / 4 above its minimum. So the bound on the scores is the largest |x' A^-1 g / 2| of the
         rows, doubled for the rounding of the solution, and the rounding of a score itself on top.
         """
-        lengths = [np.sqrt(_squared_lengths(X).max()) for X in rows]
+        lengths = [np.sqrt(squared_lengths(X).max()) for X in rows]
         blocks = [self._bounds(block, rows, max(lengths)) for block in np.array_split(betas, len(betas) // 64 + 1)]
         return Certificate(betas, *(np.concatenate(parts) for parts in zip(*blocks, strict=True)))
 
@@ -173,7 +173,7 @@ class RidgePath(BetaPath):
         gradient, objective = self.system.gradient_and_objective(W, best, repeated)
         dW, db = self._solve(gradient / 2.0, repeated)
         gap = (gradient * dW).sum(0) / 2.0 + self.system.weight(repeated) * (b - best) ** 2
-        off = [np.abs(_as_floats(X) @ dW + (db + b - best - self.centre @ dW)).max(axis=0) for X in rows]
+        off = [np.abs(as_numbers(X) @ dW + (db + b - best - self.centre @ dW)).max(axis=0) for X in rows]
         rounding = ROUNDING * ((length + np.linalg.norm(self.centre)) * np.linalg.norm(W, axis=0) + np.abs(b))
         bound = 2.0 * np.max(off, axis=0) + rounding
         relative = np.maximum(gap, 0.0).reshape(-1, k).sum(1) / objective.reshape(-1, k).sum(1)
@@ -188,13 +188,3 @@ class RidgePath(BetaPath):
         return self.system.solve(C) - self.directions @ scaled, (
             c / self.system.clean.weight - self.intercept_directions @ scaled
         )
-
-
-def _squared_lengths(X: Rows) -> Float[np.ndarray, " n"]:
-    X = _as_floats(X)
-    return np.asarray(X.multiply(X).sum(axis=1)).ravel() if sp.issparse(X) else np.einsum("nd,nd->n", X, X)
-
-
-def _as_floats(X: Rows) -> Rows:
-    """Return dense or CSR rows in double precision, in which the squares of bytes do not overflow."""
-    return X.astype(float, copy=False) if sp.issparse(X) else np.asarray(X, dtype=float)

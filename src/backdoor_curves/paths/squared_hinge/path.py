@@ -24,7 +24,7 @@ from backdoor_curves.paths.linalg import conjugate_gradients as conjugate
 from backdoor_curves.paths.linalg.coordinates import Features, GramFactor, coupling_through
 from backdoor_curves.paths.squared_hinge.problem import InverseHessian, Problem, gradient, inverse_hessian
 from backdoor_curves.paths.squared_hinge.series import DEGREE
-from backdoor_curves.rows import Rows, as_numbers
+from backdoor_curves.rows import Rows, as_numbers, squared_lengths
 
 REFINEMENTS = 5
 """Newton steps by which a certificate comes to the optimum: one does it where no row changes its side, each more is for
@@ -174,10 +174,7 @@ class SquaredHingePath(BetaPath):
 
     def _longest(self, rows: Sequence[Rows]) -> float:
         """Return the largest length of a row (x, s)."""
-        squares = [
-            np.asarray((X.multiply(X) if sp.issparse(X) else np.square(X)).sum(axis=1)) for X in map(as_numbers, rows)
-        ]
-        longest = max((float(each.max(initial=0.0)) for each in squares), default=0.0)
+        longest = max((float(squared_lengths(X).max(initial=0.0)) for X in rows), default=0.0)
         return float(np.sqrt(longest + self.intercept.shift))
 
     def _split(self, W: Float[np.ndarray, "k r"]) -> tuple[Float[np.ndarray, "k d"], Float[np.ndarray, " k"]]:
