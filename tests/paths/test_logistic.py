@@ -13,8 +13,7 @@ from backdoor_curves.curve.deviation import cosines, norms
 from backdoor_curves.paths.base import PathError
 from backdoor_curves.paths.intercept import FREE, NONE, penalised
 from backdoor_curves.paths.linalg.coordinates import coordinates
-from backdoor_curves.paths.logistic import anchors, follow, logistic_path
-from backdoor_curves.paths.logistic import path as path_module
+from backdoor_curves.paths.logistic import anchors, follow, logistic_path, optimality
 from backdoor_curves.paths.logistic.anchors import Anchor, hermite
 from backdoor_curves.paths.logistic.problem import Factor, Problem, newton
 from reference.logistic_newton import objective, optimum, penalty, score_derivatives, with_column
@@ -295,7 +294,7 @@ def test_bounds_hold_far_from_the_optimum(intercept, corrections, monkeypatch):
 
     A row of zeros has the intercept for its score, which only the training rows say anything about.
     """
-    monkeypatch.setattr(path_module, "REFINEMENTS", corrections)
+    monkeypatch.setattr(optimality, "REFINEMENTS", corrections)
     rng = np.random.default_rng(10)
     X, y, poison = problem(rng, 100, 4)
     zeros = np.zeros((1, 4))
@@ -352,7 +351,7 @@ def test_distances_hold_with_the_hessian_of_another_beta(intercept):
     beta = np.array([0.4])
     (best,) = optima(X, y, u0, du, intercept, beta)
     w = best.w.astype(float)[:, np.newaxis]
-    W = path._centred(w + 1e-4 * np.random.default_rng(14).standard_normal(w.shape), beta)
+    W = path._optimality._centred(w + 1e-4 * np.random.default_rng(14).standard_normal(w.shape), beta)
     g, D = path.problem.gradient(W, path.problem.Z @ W, beta)
     H = np.diag(path.problem.R) + (path.problem.Z * D).T @ path.problem.Z
     off = (W - w)[:, 0]
@@ -360,7 +359,7 @@ def test_distances_hold_with_the_hessian_of_another_beta(intercept):
     assert true < np.linalg.norm(g)  # otherwise nothing but the plain bound would be tested
     for factored in (1.0, 3.0, 30.0):
         D0 = D[:, 0] * np.linspace(1.0, factored, len(y))
-        (bound,) = path._distance(g, D, D0, path.problem.hessian(D0))
+        (bound,) = path._optimality._distance(g, D, D0, path.problem.hessian(D0))
         assert true < bound < 1.3 * np.sqrt(factored) * true
 
 
@@ -531,7 +530,7 @@ def penalise_the_free_intercept(monkeypatch):
 
 
 def believe_any_distance(monkeypatch):
-    monkeypatch.setattr(path_module.LogisticPath, "_refined", lambda _, W, betas: (W, np.zeros(len(betas))))
+    monkeypatch.setattr(optimality.Optimality, "_refined", lambda _, W, betas: (W, np.zeros(len(betas))))
 
 
 def believe_any_polynomial(monkeypatch):

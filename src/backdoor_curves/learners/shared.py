@@ -21,7 +21,7 @@ from jaxtyping import Float
 from backdoor_curves.kernels.cache import GIB, RememberedKernel
 from backdoor_curves.kernels.functions import Kernel
 from backdoor_curves.paths.intercept import FREE, Intercept
-from backdoor_curves.paths.linalg.coordinates import Features, GramFactor, coordinates
+from backdoor_curves.paths.linalg.coordinates import Space, coordinates
 from backdoor_curves.paths.svm.follow import svm_path
 from backdoor_curves.paths.svm.path import SVMPath
 from backdoor_curves.rows import Rows, equal_rows
@@ -51,7 +51,7 @@ class Shared:
 
     room: float = 2 * GIB
     kernels: dict[Kernel, RememberedKernel] = field(default_factory=dict, repr=False)
-    _spaces: list[tuple[Rows, Features | GramFactor]] = field(default_factory=list, repr=False)
+    _spaces: list[tuple[Rows, Space]] = field(default_factory=list, repr=False)
     _plateaus: list[_Kept] = field(default_factory=list, repr=False)
 
     def copy(self) -> Shared:
@@ -64,7 +64,7 @@ class Shared:
             self.kernels[kernel] = RememberedKernel(kernel, self.room)
         return self.kernels[kernel]
 
-    def coordinates(self, X: Rows) -> Features | GramFactor:
+    def coordinates(self, X: Rows) -> Space:
         """Return the coordinates of rows, see `paths.linalg.coordinates`."""
         for known, space in self._spaces:
             if equal_rows(known, X):

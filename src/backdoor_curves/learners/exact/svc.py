@@ -9,7 +9,7 @@ from jaxtyping import Float
 from sklearn.svm import SVC
 
 from backdoor_curves.data.samples import join
-from backdoor_curves.kernels.by_name import RBF, GivenKernel, Linear, Polynomial, Sigmoid
+from backdoor_curves.kernels.by_name import RBF, CentredLinear, GivenKernel, Linear, Polynomial, Sigmoid
 from backdoor_curves.kernels.functions import Kernel, negative_eigenvalue
 from backdoor_curves.kernels.memory import require_room
 from backdoor_curves.kernels.precomputed import PrecomputedKernel
@@ -22,13 +22,18 @@ from backdoor_curves.losses.score_encodings import ScoreEncoding
 from backdoor_curves.paths.base import BetaPath
 from backdoor_curves.paths.intercept import FREE, Intercept
 from backdoor_curves.paths.svm.follow import svm_path
-from backdoor_curves.rows import as_floats
+from backdoor_curves.rows import Rows, as_floats, squared_lengths
 
 ESTIMATOR = SVC
 PARAMETERS = frozenset(
     {"C", "break_ties", "cache_size", "class_weight", "coef0", "decision_function_shape", "degree", "gamma", "kernel"}
     | {"max_iter", "probability", "random_state", "shrinking", "tol", "verbose"}
 )
+LONG = 1e4
+"""Square of a row's length up to which a kernel matrix will do as it is: its rounding is then below 1e-9 of the scores
+for duals that add up to a thousand."""
+FAR = 2.0
+"""Rows are taken about their mean where that makes the longest square shorter by this, and the rounding with it."""
 SYMMETRIC = 1e-9
 """Share of its largest entry by which a kernel matrix may differ from its transpose: more is not double precision."""
 
@@ -83,8 +88,19 @@ def kernel(estimator: Any) -> Kernel | None:
 def follow(learner: Learner, tolerance: float, shared: Shared | None) -> BetaPath:  # noqa: ARG001
     """Return the path, exact to rounding."""
     rows, between = weighted_rows(learner), kernel(learner.estimator)
-    # Of a name that is no kernel's a fit says so: what is left without a function of two rows is a matrix.
-    return _follow_matrix(learner, rows) if between is None else follow_hinge(rows, between, FREE, shared)
+    if between is None:  # of a name that is no kernel's a fit says so: what is left is a matrix
+        return _follow_matrix(learner, rows)
+    if between == Linear() and (centre := _centre(rows.X)) is not None:
+        return follow_hinge(rows, CentredLinear(centre), FREE, None)
+    return follow_hinge(rows, between, FREE, shared)
+
+
+def _centre(X: Rows) -> tuple[float, ...] | None:
+    """Return the mean of dense rows that are long, and much longer than they are apart; None for others."""
+    if not isinstance(X, np.ndarray) or (longest := float(squared_lengths(X).max())) <= LONG:
+        return None
+    centre = X.mean(axis=0)
+    return tuple(centre.tolist()) if FAR * float(squared_lengths(X - centre).max()) < longest else None
 
 
 def follow_hinge(rows: WeightedRows, kernel: Kernel, intercept: Intercept, shared: Shared | None) -> BetaPath:

@@ -13,7 +13,7 @@ from backdoor_curves.learners.learner import Learner
 from backdoor_curves.learners.parameters import require_fit_takes
 from backdoor_curves.learners.shared import Shared
 from backdoor_curves.losses.score_encodings import encode
-from backdoor_curves.paths.linalg.coordinates import Features, GramFactor, coordinates
+from backdoor_curves.paths.linalg.coordinates import Space, coordinates
 from backdoor_curves.rows import Rows, as_floats, stack_rows
 
 
@@ -64,7 +64,7 @@ def class_weights(learner: Learner, samples: Samples) -> Float[np.ndarray, " n"]
     return np.array([float(by_class.get(label, 1)) for label in learner.classes.tolist()])[samples.y]
 
 
-def coordinates_of(X: Rows, shared: Shared | None) -> Features | GramFactor:
+def coordinates_of(X: Rows, shared: Shared | None) -> Space:
     """Return rows in as few coordinates as they need; refused where their Gram matrix would not fit."""
     n, d = X.shape
     if n < d:

@@ -1,28 +1,33 @@
 """Rows in as few coordinates as they need: linear models see inner products only.
 
 With more rows than features these are the features that are not zero throughout. With fewer rows than features they are
-the rows of a Cholesky factor of the Gram matrix, K = L L': an orthonormal basis of the rows' span, never formed.
+the rows of a Cholesky factor of the Gram matrix, K = L L': an orthonormal basis of the rows' span, never formed. The
+basis of long rows, whose squares would lose what is small beside them, is formed, by QR.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Float, Int
-from scipy.linalg import solve_triangular
+from scipy.linalg import qr, solve_triangular
 from scipy.linalg.lapack import dpstrf
 
-from backdoor_curves.rows import Rows, as_numbers
+from backdoor_curves.rows import Rows, as_numbers, squared_lengths
 
 RANK = 1e-13
 """A row is in the span of others if less than this share of the longest row's square is left of it: what 450 roundings
 make of a 0."""
+LONG = 1e4
+"""Square of a row's length up to which a Gram matrix will do: its rounding is then below 1e-9 of the scores for duals
+that add up to a thousand. Longer dense rows are factored themselves, at four times the cost."""
 ROUNDING = 4 * np.finfo(float).eps
-"""Of an inner product of rows, as a share of the longest row's square."""
+"""Of an inner product of rows, as a share of the longest row's square; times the root of their number, of an orthogonal
+factorisation, as a share of the longest row."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +45,7 @@ class Features:
     """
 
     error: ClassVar[float] = 0.0
+    moved: ClassVar[float] = 0.0
 
     rows: Float[np.ndarray, "n p"]
     kept: Int[np.ndarray, " p"]
@@ -73,6 +79,8 @@ class GramFactor:
         and by rounding.
     """
 
+    moved: ClassVar[float] = 0.0
+
     rows: Float[np.ndarray, "n p"]
     basis: Rows
     T: Float[np.ndarray, "p p"]
@@ -89,25 +97,57 @@ class GramFactor:
         return np.asarray(solve_triangular(self.T, inner, lower=True, check_finite=False)).T
 
 
+@dataclass(frozen=True, eq=False)
+class Orthonormal:
+    """Coordinates in an orthonormal basis of the rows' span, at hand.
+
+    Parameters
+    ----------
+    rows : array of shape (n, p)
+        The rows in these coordinates.
+    Q : array of shape (d, p)
+        The basis, a column each.
+    moved : float
+        How far a row may be from what its coordinates say, in any direction: by the rounding of the factors.
+    """
+
+    error: ClassVar[float] = 0.0
+
+    rows: Float[np.ndarray, "n p"]
+    Q: Float[np.ndarray, "d p"]
+    moved: float
+
+    def coef(self, W: Float[np.ndarray, "p k"]) -> Float[np.ndarray, "d k"]:
+        """Return parameters of all features."""
+        return self.Q @ W
+
+    def of(self, X: Rows) -> Float[np.ndarray, "x p"]:
+        """Return the part of other rows that is in the span, in these coordinates."""
+        return np.asarray(as_numbers(X) @ self.Q)
+
+
+Space: TypeAlias = Features | Orthonormal | GramFactor
+
+
 def coupling_through(
     inverse: Callable[[Float[np.ndarray, "r k"]], Float[np.ndarray, "r k"]],
     Z: Float[np.ndarray, "n r"],
-    space: Features | GramFactor,
+    place: Callable[[Rows], Float[np.ndarray, "x p"]],
     column: tuple[float, ...],
 ) -> Callable[[Rows], Float[np.ndarray, "x n"]]:
     """Return what makes z' H^-1 z_i of rows x, given the product with H^-1.
 
-    z is x in the coordinates of a space, with the intercept's column if there is one.
+    z is x in its place, the coordinates of the problem, with the intercept's column if there is one.
     """
 
     def coupling(X: Rows) -> Float[np.ndarray, "x n"]:
-        rows = space.of(X)
+        rows = place(X)
         return inverse(np.column_stack([rows, np.tile(column, (len(rows), 1))]).T).T @ Z.T
 
     return coupling
 
 
-def coordinates(X: Rows) -> Features | GramFactor:
+def coordinates(X: Rows) -> Space:
     """Return the coordinates of rows.
 
     Examples
@@ -125,6 +165,13 @@ def coordinates(X: Rows) -> Features | GramFactor:
     if len(used) <= n:
         part = X[:, used]
         return Features(part.toarray() if sp.issparse(part) else np.ascontiguousarray(part), used, d)
+    if not sp.issparse(X) and float(squared_lengths(X).max()) > LONG:
+        Q, R, order = qr(X.T, mode="economic", pivoting=True, check_finite=False)
+        pivots = np.abs(np.diag(R))
+        rank = int((pivots > n * np.finfo(float).eps * pivots[0]).sum())
+        rows = np.empty((n, rank))
+        rows[order] = R[:rank].T
+        return Orthonormal(rows, np.ascontiguousarray(Q[:, :rank]), ROUNDING * np.sqrt(n) * float(pivots[0]))
     gram: Any = X @ X.T
     K = np.array(gram.toarray() if sp.issparse(gram) else gram, order="F")
     squares = np.diag(K).copy()

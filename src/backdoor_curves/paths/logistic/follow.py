@@ -14,7 +14,8 @@ from jaxtyping import Float
 from backdoor_curves.paths.base import PathError
 from backdoor_curves.paths.intercept import FREE, Intercept
 from backdoor_curves.paths.interpolation.chebyshev import compressed
-from backdoor_curves.paths.linalg.coordinates import Features, GramFactor, coordinates
+from backdoor_curves.paths.linalg.coordinates import Space, coordinates
+from backdoor_curves.paths.linalg.units import units
 from backdoor_curves.paths.logistic.anchors import DEGREE, SHARP, follow, taylor
 from backdoor_curves.paths.logistic.path import LogisticPath
 from backdoor_curves.paths.logistic.problem import Factor, Problem, newton
@@ -28,7 +29,7 @@ def logistic_path(
     du: Float[np.ndarray, " n"],
     intercept: Intercept = FREE,
     tolerance: float = 1e-6,
-    space: Features | GramFactor | None = None,
+    space: Space | None = None,
 ) -> LogisticPath:
     """Return the path of L2-regularised logistic regression with row weights u0 + beta du.
 
@@ -76,14 +77,15 @@ def logistic_path(
             "a free intercept has no optimum at beta = 0: clean rows of both classes were expected, one came"
         )
     space = coordinates(X) if space is None else space
-    p = space.rows.shape[1]
-    problem = Problem(intercept.with_column(space.rows), y, u0, du, np.append(np.ones(p), intercept.penalty))
+    scaled = units(space.rows, about_mean=intercept.is_free)
+    Z, R = intercept.with_column(scaled.of(space.rows)), np.append(scaled.penalty, intercept.penalty)
+    problem = Problem(Z, y, u0, du, R)
     start, f, factor = newton(problem, np.zeros(problem.Z.shape[1]), 0.0, SHARP * tolerance)
     scale = _scale(problem, f, factor)
     edges, values = follow(problem, start, scale, tolerance)
     longest = float(np.sqrt(problem.squares.max()))
     interpolant, kept = compressed(edges, DEGREE, scale, values, SHARP * tolerance / max(longest, 1e-300))
-    return LogisticPath(interpolant, problem, space, values[kept].T.copy(), intercept)
+    return LogisticPath(interpolant, problem, space, scaled, values[kept].T.copy(), intercept)
 
 
 def _scale(problem: Problem, f: Float[np.ndarray, " n"], factor: Factor) -> float:

@@ -16,28 +16,20 @@ from backdoor_curves.paths.base import BetaPath, Certificate, Parameters, Respon
 from backdoor_curves.paths.intercept import Intercept
 from backdoor_curves.paths.interpolation.chebyshev import Panels, neighbours
 from backdoor_curves.paths.linalg import conjugate_gradients as conjugate
-from backdoor_curves.paths.linalg.coordinates import Features, GramFactor, coupling_through
-from backdoor_curves.paths.logistic.problem import Factor, Problem
+from backdoor_curves.paths.linalg.coordinates import Space, coupling_through
+from backdoor_curves.paths.linalg.metric import ROUNDING
+from backdoor_curves.paths.linalg.units import Units
+from backdoor_curves.paths.logistic.optimality import Optimality, Sharper
+from backdoor_curves.paths.logistic.problem import Problem
 from backdoor_curves.rows import Rows, as_numbers, squared_lengths
 
-REFINEMENTS = 5
-"""Corrections by which a certificate comes near the optimum: it keeps the nearest, and stops where they no longer
-shrink."""
-ROOM = 1.2
-"""For the rounding errors of a factor in single precision, and for the way to the optimum, on which curvatures change
-by exp(0.1) = 1.11 (see NEAR_BY)."""
+SEEN = 10.0
+"""A bound that exceeds by more what is seen of the error is proven anew: a tight one is worth a factor."""
+LITTLE = 1e-10
+"""A bound so small is not: curves ask for 1e-6."""
 SMALLEST = 1e-100
-"""A smaller share of a Hessian is none."""
-NEAR_BY = 0.1
-"""How far scores may move for that."""
+"""Against division by zero."""
 EPS = np.finfo(float).eps
-ROUNDING = 4 * EPS
-"""Of an inner product, as a share of the lengths."""
-CENTRED = 1e-9
-"""A step of Newton's method in one dimension after which there is no other: it squares what is left."""
-MOST_STEPS = 50
-"""Of Newton's method in one dimension: of steps up to 1 as many as take any intercept of scores that count to its
-place."""
 POLISHING = 2
 """Newton steps from the path to the optimum: the first squares an error of 1e-6, the second is for coarser paths."""
 
@@ -51,7 +43,9 @@ class LogisticPath(BetaPath):
     interpolant : Panels
     problem : Problem
     space : Features or GramFactor
-        The coordinates of the problem.
+        The coordinates of the problem,
+    units : Units
+        and in what units they are.
     nodal : array of shape (p, k)
         w at the nodes, in these coordinates.
     intercept : Intercept
@@ -62,7 +56,8 @@ class LogisticPath(BetaPath):
 
     interpolant: Panels
     problem: Problem
-    space: Features | GramFactor
+    space: Space
+    units: Units
     nodal: Float[np.ndarray, "p k"]
     intercept: Intercept
 
@@ -78,7 +73,8 @@ class LogisticPath(BetaPath):
     def nodal_gram(self) -> Float[np.ndarray, "k k"]:
         """Return the inner products of the coefficients at the nodes."""
         p = self.space.rows.shape[1]
-        return self.nodal[:p].T @ self.nodal[:p]
+        W = self.units.coef(self.nodal[:p])
+        return W.T @ W
 
     def tangent(self, X: Rows, betas: Float[np.ndarray, " b"]) -> Tangent:
         """Return the scores of the rows X and their derivatives: Newton's method from the nodes, to rounding.
@@ -114,15 +110,15 @@ class LogisticPath(BetaPath):
             return Tangent(self._scores(W, X), self._scores(rates, X))
 
         pulls = -(problem.u0 + problem.du) * problem.y * expit(-problem.y * F[:, 0])
-        coupling = coupling_through(inverse, problem.Z, self.space, self.intercept.column)
+        coupling = coupling_through(inverse, problem.Z, self._rows, self.intercept.column)
         influence = influence_through(coupling, pulls[:, np.newaxis])
         return Response(beta, tangent, np.arange(len(problem.y)), influence)
 
     def certificate(self, betas: Float[np.ndarray, " b"], rows: Sequence[Rows]) -> Certificate:
-        """Return bounds from the gradient at a better solution.
+        """Return bounds from the gradient at a better solution w1, see `optimality`.
 
-        P is 1-strongly convex in w, a free intercept minimised out, so |w1 - w*| <= |dP/dw (w1)| for any w1. A few
-        corrections make w1; then |f - f*| <= |f - f1| + |x| |dP/dw (w1)| is nearly the error itself.
+        |f - f*| <= |f - f1| + |x| |w1 - w*| is nearly the error itself where w1 is near. Where it is not nearly that,
+        it is proven once more, in the metric of the Hessian.
         """
         tau = np.log1p(betas / self.interpolant.scale)
         gap, bound = np.empty(len(betas)), np.empty(len(betas))
@@ -135,89 +131,46 @@ class LogisticPath(BetaPath):
     ) -> tuple[Float[np.ndarray, " b"], Float[np.ndarray, " b"]]:
         """Return the bounds of the objective and of the scores, at betas near each other."""
         W = self._at(betas)
-        W1, length = self._refined(W, betas)
-        off = [np.abs(self._scores(W - W1, X)).max(axis=0, initial=0.0) for X in rows]
-        rounding, total, curvature = self._score_rounding(W1, betas)
-        # What moves the scores by d moves the gradient by Z'D d, in the norm of the inverse Hessian |D^1/2 d| at most.
-        length += np.sqrt(curvature) * rounding + EPS * self._longest * total
-        bound = np.max([*off, np.zeros(len(betas))], axis=0)
-        bound += self._score_per_length(rows) * (length + ROUNDING * np.linalg.norm(W, axis=0))
+        near = self._optimality.nearer(W, betas)
+        off = np.max([self._off(W - near.W, X) for X in rows] or [np.zeros(len(betas))], axis=0)
+        unseen = self._score_per_length(rows) * (near.length + ROUNDING * np.linalg.norm(W, axis=0))
         if self.intercept.is_free:
-            bound += EPS * total / np.maximum(curvature, SMALLEST)
-        value, better = (self.problem.value(V, self.problem.Z @ V, betas) for V in (W, W1))
-        gap = np.maximum(value - better, 0.0) + length**2 / 2.0 + total * rounding
+            unseen += EPS * near.total / np.maximum(near.curvature, SMALLEST)
+        bound, best, length = off + unseen, near.W.copy(), near.length.copy()
+        for k in np.flatnonzero(unseen > np.maximum(SEEN * off, LITTLE)):
+            proof, sharper = self._sharper(W[:, [k]], near.W[:, k], float(betas[k]), rows)
+            if sharper < bound[k]:
+                bound[k], length[k], best[:, k] = sharper, proof.length, proof.w
+        value, better = (self.problem.value(V, self.problem.Z @ V, betas) for V in (W, best))
+        gap = np.maximum(value - better, 0.0) + length**2 / 2.0 + near.total * near.rounding
         return gap / np.maximum(value, SMALLEST) + np.sqrt(len(self.problem.y)) * ROUNDING, bound
 
-    def _score_rounding(
-        self, W: Float[np.ndarray, "p b"], betas: Float[np.ndarray, " b"]
-    ) -> tuple[Float[np.ndarray, " b"], Float[np.ndarray, " b"], Float[np.ndarray, " b"]]:
-        """Return what rounding and the coordinates leave unknown of a score, and the sums of duals and curvatures."""
-        F = self.problem.Z @ W
-        total = self.problem.duals(F, betas).sum(axis=0)
-        _, curvature = self.problem.slope_of_shift(F, betas)
-        return ROUNDING * self._longest * np.linalg.norm(W, axis=0) + self.space.error * total, total, curvature
+    def _sharper(
+        self, W: Float[np.ndarray, "p 1"], near: Float[np.ndarray, " p"], beta: float, rows: Sequence[Rows]
+    ) -> tuple[Sharper, float]:
+        """Return what the metric of the Hessian proves at one beta, and with it the bound of the scores."""
+        column = self.intercept.column
+        places = [np.column_stack([P, np.tile(column, (len(P), 1))]) for P in map(self._rows, rows)]
+        proof = self._optimality.in_the_metric(near, beta, np.vstack([self.problem.Z[:0], *places]))
+        coef = np.abs(self._split(W)[0])
+        off = [self._off(W - proof.w[:, np.newaxis], X)[0] for X in rows]
+        lost = [ROUNDING * float((abs(as_numbers(X)) @ coef).max(initial=0.0)) for X in rows]
+        return proof, max([*off, 0.0]) + float(proof.scores.max(initial=0.0)) + max([*lost, 0.0])
 
-    def _refined(
-        self, W: Float[np.ndarray, "p b"], betas: Float[np.ndarray, " b"]
-    ) -> tuple[Float[np.ndarray, "p b"], Float[np.ndarray, " b"]]:
-        """Return a w nearer to the optimum, and a bound on its distance."""
-        best = W = self._centred(W, betas)
-        g, D = self.problem.gradient(W, self.problem.Z @ W, betas)
-        middle = D[:, len(betas) // 2]
-        factor = self.problem.hessian(middle)
-        length = shortest = self._distance(g, D, middle, factor)
-        for _ in range(REFINEMENTS):
-            W = self._centred(W - factor.solve(g), betas)
-            g, D = self.problem.gradient(W, self.problem.Z @ W, betas)
-            length, before = self._distance(g, D, middle, factor), shortest
-            best, shortest = np.where(length < shortest, W, best), np.minimum(length, shortest)
-            if (length > 0.5 * before).all():
-                break
-        return best, shortest
+    def _off(self, W: Float[np.ndarray, "p b"], X: Rows) -> Float[np.ndarray, " b"]:
+        """Return the largest score of rows for parameters that are a difference."""
+        return np.abs(self._scores(W, X)).max(axis=0, initial=0.0)
 
-    def _distance(
-        self, g: Float[np.ndarray, "p b"], D: Float[np.ndarray, "n b"], D0: Float[np.ndarray, " n"], factor: Factor
-    ) -> Float[np.ndarray, " b"]:
-        """Return a bound on |w - w*|, in the norm of the Hessian, which is no less.
-
-        It is |g| where the Hessian is only known to be at least R, and |L^-1 g| / sqrt(share) where it is at least
-        `share` times that with the curvatures D0, whose factor is L.
-        """
-        if self.intercept.is_free:
-            g = np.vstack([g[:-1], np.zeros(g.shape[1])])
-        plain = np.linalg.norm(g, axis=0)
-        share = np.divide(D, D0[:, np.newaxis], out=np.ones_like(D), where=D0[:, np.newaxis] > D).min(axis=0)
-        inner = np.maximum(np.einsum("pb,pb->b", g, factor.solve(g)), 0.0)
-        sharper = ROOM * np.sqrt(np.divide(inner, share, out=np.full_like(inner, np.inf), where=share > SMALLEST))
-        # On the way to the optimum the curvatures change by the factor exp(|f - f*|) at most.
-        sharper[~(sharper < NEAR_BY / max(self._longest, SMALLEST))] = np.inf
-        return np.minimum(plain, sharper)
-
-    def _centred(self, W: Float[np.ndarray, "p b"], betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, "p b"]:
-        """Return W with the free intercept that is best for it: Newton's method in one dimension."""
-        if not self.intercept.is_free:
-            return W
-        W, F = W.copy(), self.problem.Z @ W
-        for _ in range(MOST_STEPS):
-            g, D = self.problem.slope_of_shift(F, betas)
-            shift = np.clip(-g / np.maximum(D, np.finfo(float).tiny), -1.0, 1.0)
-            W[-1] += shift
-            F += shift
-            if np.abs(shift).max() <= CENTRED:
-                break
-        return W
+    @cached_property
+    def _optimality(self) -> Optimality:
+        return Optimality(self.problem, self.intercept, self.space.error, self.space.moved)
 
     def _score_per_length(self, rows: Sequence[Rows]) -> float:
         """Return how much a score can differ where w differs by 1: |x|, with a free intercept |x - x_i|."""
         longest = max((float(np.sqrt(squared_lengths(X).max(initial=0.0))) for X in rows), default=0.0)
         if self.intercept.is_free:
-            return longest + self._longest
+            return longest + float(np.sqrt(squared_lengths(self.space.rows).max(initial=0.0) + 1.0))
         return float(np.hypot(longest, np.sqrt(self.intercept.shift)))
-
-    @cached_property
-    def _longest(self) -> float:
-        """The length of the longest training row, the intercept's column included."""
-        return float(np.sqrt(self.problem.squares.max()))
 
     def _at(self, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, "p b"]:
         return np.asarray((self.interpolant.weights(betas) @ self.nodal.T).T)
@@ -225,7 +178,12 @@ class LogisticPath(BetaPath):
     def _split(self, W: Float[np.ndarray, "p k"]) -> tuple[Float[np.ndarray, "d k"], Float[np.ndarray, " k"]]:
         p = self.space.rows.shape[1]
         intercept = W[p] * self.intercept.scaling if self.intercept.is_unknown else np.zeros(W.shape[1])
-        return self.space.coef(W[:p]), intercept
+        coef = self.units.coef(W[:p])
+        return self.space.coef(coef), intercept - self.units.centre @ coef
+
+    def _rows(self, X: Rows) -> Float[np.ndarray, "x p"]:
+        """Return rows in the coordinates of the problem, without the intercept's column."""
+        return self.units.of(self.space.of(X))
 
     def _scores(self, W: Float[np.ndarray, "p k"], X: Rows) -> Float[np.ndarray, "n k"]:
         coef, intercept = self._split(W)

@@ -16,6 +16,7 @@ from scipy.linalg.blas import get_blas_funcs
 from scipy.special import expit
 
 from backdoor_curves.paths.base import PathError
+from backdoor_curves.paths.linalg.metric import JITTER
 
 SINGLE = 1e6
 """Up to this condition number the Hessian is factored in single precision: 6e-8 times it, a tenth, is what a correction
@@ -108,13 +109,15 @@ class Problem:
         """Return the Cholesky factor of R + Z'D Z, in single precision where that will do."""
         curvature = D * self.squares
         # A free intercept has no curvature but the rows'.
-        kept = curvature > DROPPED * min(1.0, float(D.sum())) / len(D)
-        single = float(curvature.sum()) < SINGLE
-        for Z in (self.single, self.Z) if single else (self.Z,):
+        least = min(float(self.R[self.R > 0.0].min(initial=1.0)), float(D.sum()))
+        kept = curvature > DROPPED * least / len(D)
+        single = float(curvature.sum()) < SINGLE * least
+        for Z, jitter in ((self.single, 0.0),) * single + ((self.Z, 0.0), (self.Z, len(self.R) * JITTER)):
             A = Z[kept] * np.sqrt(D[kept]).astype(Z.dtype)[:, np.newaxis]
             (syrk,) = get_blas_funcs(("syrk",), (A,))
             H = syrk(1.0, A.T, lower=1) if A.size else np.zeros(2 * A.shape[1:], dtype=A.dtype, order="F")
-            H[np.diag_indices_from(H)] += self.R.astype(Z.dtype)
+            diagonal = np.diag_indices_from(H)
+            H[diagonal] = (H[diagonal] + self.R.astype(Z.dtype)) * (1.0 + jitter)
             (potrf,) = lapack.get_lapack_funcs(("potrf",), (H,))
             L, failed = potrf(H, lower=1, overwrite_a=1, clean=0)
             if not failed:

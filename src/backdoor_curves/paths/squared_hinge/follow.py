@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float
 from backdoor_curves.paths.base import PathError
 from backdoor_curves.paths.intercept import Intercept
 from backdoor_curves.paths.interpolation.chebyshev import panels_at_points
-from backdoor_curves.paths.linalg.coordinates import Features, GramFactor, coordinates
+from backdoor_curves.paths.linalg.coordinates import Space, coordinates
 from backdoor_curves.paths.squared_hinge.active_set import UPDATES, ActiveSetRun, Piece, Point
 from backdoor_curves.paths.squared_hinge.path import SquaredHingePath
 from backdoor_curves.paths.squared_hinge.problem import Problem, gradient, inverse_hessian
@@ -35,7 +35,7 @@ def squared_hinge_path(
     u0: Float[np.ndarray, " n"],
     du: Float[np.ndarray, " n"],
     intercept: Intercept,
-    space: Features | GramFactor | None = None,
+    space: Space | None = None,
 ) -> SquaredHingePath:
     """Return the path of a linear SVM with squared hinge loss and row weights u0 + beta du.
 

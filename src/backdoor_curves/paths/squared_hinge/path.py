@@ -21,18 +21,21 @@ from backdoor_curves.paths.base import (
 from backdoor_curves.paths.intercept import Intercept
 from backdoor_curves.paths.interpolation.chebyshev import Panels, neighbours
 from backdoor_curves.paths.linalg import conjugate_gradients as conjugate
-from backdoor_curves.paths.linalg.coordinates import Features, GramFactor, coupling_through
+from backdoor_curves.paths.linalg.coordinates import Space, coupling_through
+from backdoor_curves.paths.linalg.metric import ROUNDING
+from backdoor_curves.paths.squared_hinge.optimality import in_the_metric, nearer
 from backdoor_curves.paths.squared_hinge.problem import InverseHessian, Problem, gradient, inverse_hessian
 from backdoor_curves.paths.squared_hinge.series import DEGREE
 from backdoor_curves.rows import Rows, as_numbers, squared_lengths
 
-REFINEMENTS = 5
-"""Newton steps by which a certificate comes to the optimum: one does it where no row changes its side, each more is for
-such rows."""
 TIED = 1e-9
 """A margin this close to 1 is on it, as the polynomials have it: the side that it moves to decides whether the row is
 active."""
-ROUNDING = 64 * np.finfo(float).eps
+SEEN = 10.0
+"""A bound that exceeds by more what is seen of the error is proven anew: a tight one is worth a factor."""
+LITTLE = 1e-10
+"""A bound so small is not: curves ask for 1e-6."""
+LOST = 64 * np.finfo(float).eps
 """Relative rounding that a score is allowed: of its inner product and of the change of coordinates."""
 CANCELLATION = np.finfo(float).eps
 """Relative rounding of the sum that w is: terms of rows with other labels in the same place cancel."""
@@ -62,7 +65,7 @@ class SquaredHingePath(BetaPath):
     interpolant: Panels
     problem: Problem
     kept: Bool[np.ndarray, " rows"]
-    space: Features | GramFactor
+    space: Space
     nodal: Float[np.ndarray, "k r"]
     intercept: Intercept
 
@@ -91,7 +94,7 @@ class SquaredHingePath(BetaPath):
         problem, there = self.problem, self._local(np.array([beta]))
         left, on = problem.y - problem.Z @ there.W[:, 0], there.active[:, 0]
         pulls = -2.0 * (problem.u0 + problem.du)[on] * left[on]
-        coupling = coupling_through(there.inverse, problem.Z[on], self.space, self.intercept.column)
+        coupling = coupling_through(there.inverse, problem.Z[on], self.space.of, self.intercept.column)
         ties = int((np.abs(left) <= TIED).sum())
 
         def tangent(X: Rows) -> Tangent:
@@ -144,33 +147,48 @@ class SquaredHingePath(BetaPath):
         return sp.csr_array((values, (place // k, place % k)), shape=(k, k))
 
     def certificate(self, betas: Float[np.ndarray, " b"], rows: Sequence[Rows]) -> Certificate:
-        """Return how far the path is from the optimum, from a better solution at each beta.
+        """Return how far the path is from the optimum, from a better solution at each beta, see `optimality`.
 
-        P is 1-strongly convex, so that w1 after some Newton steps is within |g| of the optimum w*, g its gradient. If
-        no row can change its side on so short a way, P is a quadratic there and w* = w1 - H^-1 g; if one can, w* is
-        that of one of two quadratics. Otherwise let H be without such rows; then |w1 - w*|^2 <= g'H^-1 g.
+        Where what is seen of the error is not nearly the bound, it is proven once more, in the metric of the Hessian.
         """
         W = np.asarray(self.interpolant.weights(betas) @ self.nodal)
-        found = [_near_optimum(self.problem, w, float(beta)) for w, beta in zip(W, betas, strict=True)]
-        better, rest, distance, terms = (np.array(part) for part in zip(*found, strict=True))
-        longest = self._longest(rows)
-        bound = np.zeros(len(betas))
+        found = [nearer(self.problem, w, float(beta)) for w, beta in zip(W, betas, strict=True)]
+        better, rest = np.array([near.w for near in found]), np.array([near.rest for near in found])
+        seen = np.zeros(len(betas))
         for X in rows:
             off = np.abs(self._scores(W - better, X)) + 2.0 * np.abs(self._scores(rest, X))
-            bound = np.maximum(bound, off.max(axis=1, initial=0.0))
-        bound += longest * (distance + ROUNDING * np.linalg.norm(W, axis=1) + CANCELLATION * terms)
-        away = np.linalg.norm(rest, axis=1) + distance
-        gap = [self._gap(*each) for each in zip(W, better, away, betas, strict=True)]
-        return Certificate(betas, np.array(gap), bound)
+            seen = np.maximum(seen, off.max(axis=1, initial=0.0))
+        distance = np.array([near.distance for near in found])
+        terms = np.array([near.terms for near in found])
+        unseen = self._longest(rows) * (distance + LOST * np.linalg.norm(W, axis=1) + CANCELLATION * terms)
+        bound, away = seen + unseen, np.linalg.norm(rest, axis=1) + distance
+        gap = np.array([self._gap(*each) for each in zip(W, better, away, betas, strict=True)])
+        for k in np.flatnonzero(unseen > np.maximum(SEEN * seen, LITTLE)):
+            in_metric, sharper = self._sharper(W[k], better[k], float(betas[k]), rows)
+            gap[k], bound[k] = min(gap[k], in_metric), min(bound[k], sharper)
+        return Certificate(betas, gap, bound)
+
+    def _sharper(
+        self, w: Float[np.ndarray, " r"], near: Float[np.ndarray, " r"], beta: float, rows: Sequence[Rows]
+    ) -> tuple[float, float]:
+        """Return bounds on (P(w) - P*) / P* and on the scores at one beta, in the metric of the Hessian."""
+        places = [self.intercept.with_column(self.space.of(X)) for X in rows]
+        proof = in_the_metric(self.problem, self.space, near, beta, np.vstack([self.problem.Z[:0], *places]))
+        coef = np.abs(self._split(w[np.newaxis])[0][0])
+        seen = [np.abs(self._scores((w - proof.w)[np.newaxis], X)).max(initial=0.0) for X in rows]
+        lost = [ROUNDING * float((abs(as_numbers(X)) @ coef).max(initial=0.0)) for X in rows]
+        bound = max([*seen, 0.0]) + float(proof.scores.max(initial=0.0)) + max([*lost, 0.0])
+        value, best = self.problem.value(w, beta), self.problem.value(proof.w, beta)
+        gap = max(value - best, 0.0) + proof.length**2 / 2.0 + np.sqrt(len(self.problem.y)) * ROUNDING * value
+        return gap / max(best, np.finfo(float).tiny), bound
 
     def _gap(self, w: Float[np.ndarray, " r"], w1: Float[np.ndarray, " r"], away: float, beta: float) -> float:
         """Return a bound on (P(w) - P*) / P* with w* within `away` of w1: P(w) - P* <= g(w)'(w - w*), P convex."""
         problem, u = self.problem, self.problem.u(beta)
         on = problem.y * (problem.Z @ w) < 1.0
         g = gradient(problem.Z[on], problem.y[on], u[on], w)
-        slack = np.maximum(0.0, 1.0 - problem.y * (problem.Z @ w1))
-        value = float(w1 @ w1) / 2.0 + float(u @ slack**2)
-        return (abs(float(g @ (w - w1))) + float(np.linalg.norm(g)) * away) / max(value, np.finfo(float).tiny)
+        value = max(problem.value(w1, beta), np.finfo(float).tiny)
+        return (abs(float(g @ (w - w1))) + float(np.linalg.norm(g)) * away) / value
 
     def _longest(self, rows: Sequence[Rows]) -> float:
         """Return the largest length of a row (x, s)."""
@@ -196,41 +214,3 @@ class _Local:
     rates: Float[np.ndarray, "r b"]
     active: Bool[np.ndarray, "n b"]
     inverse: InverseHessian
-
-
-def _near_optimum(
-    problem: Problem, w: Float[np.ndarray, " r"], beta: float
-) -> tuple[Float[np.ndarray, " r"], Float[np.ndarray, " r"], float, float]:
-    """Return w1 near the optimum w*, what is left, and the size of the terms that add up to w*.
-
-    What is left is a vector, w* = w1 - rest, where rows keep their sides on the way; else |w* - w1| <= distance.
-    """
-    kept = problem.u(beta) > 0.0
-    Z, y, u = problem.Z[kept], problem.y[kept], problem.u(beta)[kept]
-    inverse, before, best, least = None, None, w, np.inf
-    for _ in range(REFINEMENTS):
-        active = y * (Z @ w) < 1.0
-        g = gradient(Z[active], y[active], u[active], w)
-        # A row on its margin may go to and fro; then the steps do not end, and one is the best.
-        if (length := float(np.linalg.norm(g))) < least:
-            best, least = w, length
-        if inverse is None or (active != before).any():
-            inverse, before = inverse_hessian(Z[active], u[active]), active
-        w = w - inverse(g)
-    w = best
-    slack = 1.0 - y * (Z @ w)
-    active = slack > 0.0
-    lengths = np.sqrt(np.einsum("nr,nr->n", Z, Z))
-    terms = float((2.0 * u * lengths) @ np.maximum(slack, 0.0))
-    g = gradient(Z[active], y[active], u[active], w)
-    unsure = np.abs(slack) <= lengths * np.linalg.norm(g)
-    sure, nothing = active & ~unsure, np.zeros_like(w)
-
-    def step(on: Bool[np.ndarray, " n"]) -> Float[np.ndarray, " r"]:
-        return inverse_hessian(Z[on], u[on])(gradient(Z[on], y[on], u[on], w))
-
-    if not unsure.any():
-        return w, step(sure), 0.0, terms
-    if unsure.sum() == 1:  # the optimum is that of one of two quadratics
-        return w, nothing, max(float(np.linalg.norm(step(on))) for on in (sure, sure | unsure)), terms
-    return w, nothing, float(np.sqrt(max(float(g @ inverse_hessian(Z[sure], u[sure])(g)), 0.0))), terms

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg import LinAlgError, cho_factor, cho_solve
+
+from backdoor_curves.paths.linalg.metric import JITTER
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +31,14 @@ class Problem:
         """Return the row weights."""
         return self.u0 + beta * self.du
 
+    def value(self, w: Float[np.ndarray, " r"], beta: float) -> float:
+        """Return P(w, beta)."""
+        return float(w @ w) / 2.0 + float(self.u(beta) @ np.maximum(0.0, 1.0 - self.y * (self.Z @ w)) ** 2)
+
+
+LONG = 1e8
+"""Trace of 2 Z' diag(u) Z up to which fewer rows than columns make the smaller factor: beside it, what the rows leave
+free has to be told from its rounding."""
 
 InverseHessian = Callable[[Float[np.ndarray, "r ..."]], Float[np.ndarray, "r ..."]]
 
@@ -40,7 +51,7 @@ def inverse_hessian(Z: Float[np.ndarray, "n r"], u: Float[np.ndarray, " n"], ref
     n, r = Z.shape
     if not Z.size:
         return lambda B: B
-    if n < r:
+    if n < r and float(2.0 * u @ np.einsum("nr,nr->n", Z, Z)) < LONG:
         S = Z @ Z.T
         S.flat[:: n + 1] += 0.5 / u
         small = cho_factor(S, lower=True, overwrite_a=True, check_finite=False)
@@ -55,7 +66,7 @@ def inverse_hessian(Z: Float[np.ndarray, "n r"], u: Float[np.ndarray, " n"], ref
         weighted = Z * np.sqrt(2.0 * u)[:, np.newaxis]
         H = weighted.T @ weighted
         H.flat[:: r + 1] += 1.0
-        factor = cho_factor(H, lower=True, overwrite_a=not refined, check_finite=False)
+        factor = _factor(H)
 
         def inverse(B: Float[np.ndarray, "r ..."]) -> Float[np.ndarray, "r ..."]:
             return cho_solve(factor, B, check_finite=False)
@@ -68,6 +79,14 @@ def inverse_hessian(Z: Float[np.ndarray, "n r"], u: Float[np.ndarray, " n"], ref
         return V + inverse(B - product(V))
 
     return corrected if refined else inverse
+
+
+def _factor(H: Float[np.ndarray, "r r"]) -> Any:
+    """Return the Cholesky factor of a Hessian; of one that double precision takes for singular, with some more."""
+    try:
+        return cho_factor(H, lower=True, check_finite=False)
+    except LinAlgError:
+        return cho_factor(H + np.diag(len(H) * JITTER * np.diag(H)), lower=True, check_finite=False)
 
 
 def gradient(

@@ -16,7 +16,7 @@ So an intercept is one more unknown, and one more row of the kernel matrix:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
@@ -40,6 +40,19 @@ class StalledError(RuntimeError):
     """Ties make the path go round in circles; perturbed margins break them."""
 
 
+@dataclass
+class Effort:
+    """What following a path may still cost in extended precision, which BLAS does not know: in kernel entries."""
+
+    left: float = np.inf
+
+    def spend(self, entries: int) -> None:
+        """Count entries; raises StalledError where none are left."""
+        self.left -= entries
+        if self.left < 0.0:
+            raise StalledError("double precision has too few digits for these rows, and extended precision is too slow")
+
+
 @dataclass(frozen=True, eq=False)
 class Problem:
     """The dual as a function of beta.
@@ -53,6 +66,8 @@ class Problem:
     u0, du : arrays of shape (n,)
         Upper bounds u0 + beta du, both >= 0: the row weights times C.
     intercept : Intercept
+    effort : Effort
+        What is left of it for the problem in extended precision.
     """
 
     gram: Shaped[np.ndarray, "n n"]
@@ -60,6 +75,7 @@ class Problem:
     u0: Shaped[np.ndarray, " n"]
     du: Shaped[np.ndarray, " n"]
     intercept: Intercept
+    effort: Effort = field(default_factory=Effort)
 
     @property
     def free(self) -> bool:
@@ -114,7 +130,7 @@ class Problem:
         """
         gram, y, u0, du = (array.astype(np.longdouble) for array in (self.gram, self.y, self.u0, self.du))
         gram[np.diag_indices(len(y))] += ridge
-        return Problem(gram, y, u0, du, self.intercept)
+        return Problem(gram, y, u0, du, self.intercept, self.effort)
 
     def rounded(self, segment: Segment) -> Segment:
         """Return the solution at the start of a segment in double precision."""

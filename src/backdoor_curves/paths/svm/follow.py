@@ -6,6 +6,7 @@ path is attempted, in one way after the other, and proven before it is returned 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from operator import itemgetter
 
 import numpy as np
@@ -14,14 +15,18 @@ from jaxtyping import Float
 from backdoor_curves.kernels.functions import Kernel
 from backdoor_curves.paths.intercept import FREE, Intercept
 from backdoor_curves.paths.svm.attempts import ATTEMPTS, follow
-from backdoor_curves.paths.svm.dual import Problem, StalledError
+from backdoor_curves.paths.svm.dual import Effort, Problem, StalledError
 from backdoor_curves.paths.svm.extended_precision import ExtendedPrecision
-from backdoor_curves.paths.svm.path import OPTIMAL, NotOptimalError, SVMPath
+from backdoor_curves.paths.svm.path import OPTIMAL, Nodes, NotOptimalError, SVMPath
 from backdoor_curves.paths.svm.refine import kkt_violation, refined, require_optimal, score_error_bound
 from backdoor_curves.rows import Rows, distinct_rows, take_rows
 
 SCORE_TOLERANCE = 1e-6
 """Bound on the error of the training rows' scores with which no other way is tried: what curves ask for by default."""
+
+EFFORT = 6e7
+"""Kernel entries that a path may take in extended precision, those of all rows for each round: a second. Raw columns
+that were followed took half of that at most, and those that were refused half a minute."""
 
 
 def svm_path(
@@ -78,8 +83,15 @@ def svm_path(
         representatives, group = distinct_rows(X, y)
         X, y = take_rows(X, representatives), y[representatives]
         u0, du = (np.bincount(group, weights=u) for u in (u0, du))
-    problem = Problem(kernel(X, X), y, u0, du, intercept)
+    problem = Problem(kernel(X, X), y, u0, du, intercept, Effort(EFFORT))
     extended = ExtendedPrecision(problem)
+    path = _proven(problem, extended, lambda nodes, shift: SVMPath(X, kernel, group, unit, problem, nodes, shift))
+    problem.effort.left = np.inf  # what is asked of a path are single solutions
+    return path
+
+
+def _proven(problem: Problem, extended: ExtendedPrecision, record: Callable[[Nodes, float], SVMPath]) -> SVMPath:
+    """Return the path of the first attempt that is proven, or the least doubtful of all."""
     tolerance = OPTIMAL / 10 if extended.is_cheap else OPTIMAL
     failures: list[RuntimeError] = []
     doubtful: list[tuple[float, SVMPath]] = []
@@ -88,7 +100,7 @@ def svm_path(
             continue
         try:
             found = follow(problem, attempt)
-            path = SVMPath(X, kernel, group, unit, problem, found.nodes, attempt.shift)
+            path = record(found.nodes, attempt.shift)
             if not attempt.is_plain or kkt_violation(path, tolerance).max() > tolerance:
                 path = refined(path, everywhere=attempt.precision == "extended")
                 require_optimal(path)

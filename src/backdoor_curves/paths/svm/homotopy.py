@@ -152,6 +152,8 @@ class Homotopy:
         steps = self._steps(direction, working_set)
         steps.take(self.steps)
         self.state.b = steps.b
+        if self.problem.precision < 1.0:
+            self.problem.effort.spend(self.problem.gram.size)
         points = [before, *steps.segments, self._segment(steps.t)]
         moved = np.unique(np.array(steps.moved, dtype=np.intp))
         E = self._residuals(points, moved, direction)

@@ -16,6 +16,8 @@ difference. With 1e-8 some random problems are refused."""
 SUSPECT = 1e-6
 """If less than this share is left, the difference has lost six digits, and is computed with more care."""
 
+PIVOT = 2000
+"""Entries that take as long as what a pivot of an inverse costs in extended precision whatever its size."""
 SOLVED = 1e-14
 """Residual of a solution, over the size of its terms, that is rounding: 45 units, as a sum of many has."""
 
@@ -46,7 +48,7 @@ class MarginSet:
     def __init__(self, problem: Problem) -> None:
         self.K, self.corner, self.border = problem.gram, problem.corner, int(problem.has_intercept)
         self.kappa, self.precision, self._largest = problem.kappa, problem.precision, problem.scale
-        self.least_pivot = np.inf
+        self.least_pivot, self._effort = np.inf, problem.effort
         self.size = 0
         self._columns = self._place = np.empty(0, dtype=np.intp)
         self._index, self._places = np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.intp)
@@ -216,6 +218,8 @@ class MarginSet:
 
     def refactor(self) -> bool:
         """Compute B anew; return whether that worked: of rows that are nearly dependent the old one is the better."""
+        if self.precision < 1.0:
+            self._effort.spend(self.width * (2 * self.width**2 + PIVOT))
         try:
             B = inverse(self._system())
         except LinAlgError:

@@ -1,0 +1,124 @@
+"""Lengths in the metric of a Hessian, where proofs do not depend on the units of the columns.
+
+    H = diag(R) + Z'D Z,    |x|^2 = x'H^-1 x,    R > 0
+
+By as much as a gradient g is not zero, parameters are |g| away from the optimum in the norm of H, and the score of a
+row x by |x| |g| at most. A raw column of 1e9 makes x large and its metric small: their product is what it is in any
+other unit. The factor is in double precision and may be poor; what it leaves of the equation is measured, and counts in
+the norm of R^-1, which is no less.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from scipy.linalg import LinAlgError, cho_factor, cho_solve
+
+JITTER = 1e-14
+"""Share of its diagonal added to a matrix that double precision takes for singular: 45 roundings."""
+ROUNDING = 4 * np.finfo(float).eps
+"""Of an inner product, as a share of the sum of its terms' sizes."""
+
+
+@dataclass(frozen=True, eq=False)
+class Metric:
+    """The metric of the Hessian diag(R) + A'A.
+
+    Parameters
+    ----------
+    A : array of shape (n, p)
+        Rows times the roots of their curvatures.
+    R : array of shape (p,)
+        > 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from backdoor_curves.paths.linalg.metric import Metric
+    >>> metric = Metric(np.array([[1e9, 0.0], [0.0, 1e-6]]), np.ones(2))
+    >>> metric.lengths(np.array([[1e9, 1e-6], [0.0, 1.0]])).round(6)
+    array([1., 1.])
+    """
+
+    A: Float[np.ndarray, "n p"]
+    R: Float[np.ndarray, " p"]
+
+    @cached_property
+    def _unit(self) -> Float[np.ndarray, " p"]:
+        """The unit of each column in which the Hessian's diagonal is 1."""
+        return np.asarray(1.0 / np.sqrt(np.einsum("np,np->p", self.A, self.A) + self.R))
+
+    @cached_property
+    def _factor(self) -> Any:
+        scaled = self.A * self._unit
+        H = scaled.T @ scaled
+        H[np.diag_indices_from(H)] = 1.0
+        try:
+            return cho_factor(H, lower=True, check_finite=False)
+        except LinAlgError:
+            H[np.diag_indices_from(H)] += len(H) * JITTER
+            return cho_factor(H, lower=True, check_finite=False)
+
+    def solve(self, B: Float[np.ndarray, "p k"]) -> Float[np.ndarray, "p k"]:
+        """Return H^-1 B, about."""
+        unit = self._unit[:, np.newaxis]
+        return unit * cho_solve(self._factor, unit * B, check_finite=False)
+
+    def reach(self, X: Float[np.ndarray, "x p"]) -> Reach:
+        """Return how rows answer to gradients.
+
+        With V near H^-1 x and r = x - H V, x'H^-1 x = x'V + r'V + r'H^-1 r.
+        """
+        B, R = X.T, self.R[:, np.newaxis]
+        V = self.solve(B)
+        V += self.solve(B - self._product(V))
+        sizes = np.abs(B) + np.abs(self.A).T @ (np.abs(self.A) @ np.abs(V)) + R * np.abs(V)
+        left = np.abs(B - self._product(V)) + ROUNDING * sizes
+        squares = np.einsum("px,px->x", B, V) + np.einsum("px,px->x", left, np.abs(V) + left / R)
+        return Reach(V, np.sqrt(np.maximum(squares, 0.0)), np.sqrt(np.einsum("px,px->x", left, left / R)))
+
+    def lengths(self, X: Float[np.ndarray, "x p"]) -> Float[np.ndarray, " x"]:
+        """Return bounds on the lengths of rows."""
+        return self.reach(X).lengths
+
+    @cached_property
+    def unit_lengths(self) -> Float[np.ndarray, " p"]:
+        """Bounds on the lengths of the unit vectors: a vector of entries e is no longer than their sum for |e|."""
+        return self.lengths(np.eye(len(self.R)))
+
+    def _product(self, V: Float[np.ndarray, "p k"]) -> Float[np.ndarray, "p k"]:
+        return self.R[:, np.newaxis] * V + self.A.T @ (self.A @ V)
+
+
+@dataclass(frozen=True, eq=False)
+class Reach:
+    """How rows answer to gradients, x'H^-1 g.
+
+    Parameters
+    ----------
+    V : array of shape (p, x)
+        H^-1 x, nearly.
+    lengths : array of shape (x,)
+        Bounds on the rows' lengths.
+    left : array of shape (x,)
+        Bounds on the lengths of x - H V.
+    """
+
+    V: Float[np.ndarray, "p x"]
+    lengths: Float[np.ndarray, " x"]
+    left: Float[np.ndarray, " x"]
+
+    def to(self, g: Float[np.ndarray, " p"], length: float) -> Float[np.ndarray, " x"]:
+        """Return bounds on the answers |x'H^-1 g| to a gradient whose length is at most this."""
+        return np.minimum(np.abs(g @ self.V) + self.left * length, self.lengths * length)
+
+    def to_unknown(self, sizes: Float[np.ndarray, " p"], length: float) -> Float[np.ndarray, " x"]:
+        """Return bounds on the answers to gradients of whose entries the sizes are bounded, and so their length.
+
+        Less than the product of the lengths where what is unknown is nothing to these rows: of two equal columns, say.
+        """
+        return np.minimum(sizes @ np.abs(self.V) + self.left * length, self.lengths * length)

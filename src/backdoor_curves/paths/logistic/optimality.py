@@ -1,0 +1,328 @@
+"""How far parameters of logistic regression are from the optimum, by the gradient that they leave.
+
+Two proofs. P is strongly convex by its penalty alone, which costs next to nothing to use, and is a good bound for rows
+of moderate length. In the metric of the Hessian (`linalg.metric`) the bound does not depend on the units of the
+columns, and a row is as long there as the training rows leave it uncertain; that costs a factor for each beta.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Float
+
+from backdoor_curves.paths.intercept import Intercept
+from backdoor_curves.paths.linalg.metric import ROUNDING, Metric
+from backdoor_curves.paths.logistic.problem import Factor, Problem
+
+REFINEMENTS = 5
+"""Corrections by which a certificate comes near the optimum: it keeps the nearest, and stops where they no longer
+shrink."""
+ROOM = 1.2
+"""For the rounding errors of a factor in single precision, and for the way to the optimum, on which curvatures change
+by exp(0.1) = 1.11 (see NEAR_BY)."""
+SMALLEST = 1e-100
+"""A smaller share of a Hessian is none."""
+NEAR_BY = 0.1
+"""How far scores may move for that."""
+EPS = np.finfo(float).eps
+CENTRED = 1e-9
+"""A step of Newton's method in one dimension after which there is no other: it squares what is left."""
+MOST_STEPS = 50
+"""Of Newton's method in one dimension: of steps up to 1 as many as take any intercept of scores that count to its
+place."""
+SHARPENINGS = 3
+"""Newton steps with a factor of the very Hessian: one more than two digits each need from what REFINEMENTS leave."""
+
+
+@dataclass(frozen=True, eq=False)
+class Nearer:
+    """Parameters nearer to the optimum at some betas, and what is known of them there.
+
+    Parameters
+    ----------
+    W : array of shape (p, b)
+    length : array of shape (b,)
+        Bound on their distance from the optimum in the norm of the penalty, which that of the Hessian exceeds; what is
+        lost in rounding included.
+    rounding : array of shape (b,)
+        What rounding and the coordinates leave unknown of a score of a training row.
+    total, curvature : arrays of shape (b,)
+        Sums of the duals, and of the curvatures of the rows.
+    """
+
+    W: Float[np.ndarray, "p b"]
+    length: Float[np.ndarray, " b"]
+    rounding: Float[np.ndarray, " b"]
+    total: Float[np.ndarray, " b"]
+    curvature: Float[np.ndarray, " b"]
+
+
+@dataclass(frozen=True, eq=False)
+class Optimality:
+    """The conditions of the optimum of a problem.
+
+    Parameters
+    ----------
+    problem : Problem
+    intercept : Intercept
+    blur, moved : float
+        What an inner product of two rows may be off in the problem's coordinates, and how far a row may be from what
+        they say, in the norm of R^-1.
+    """
+
+    problem: Problem
+    intercept: Intercept
+    blur: float
+    moved: float
+
+    @cached_property
+    def longest(self) -> float:
+        """The length of the longest training row in the problem's coordinates, the intercept's column included."""
+        return float(np.sqrt(self.problem.squares.max()))
+
+    @cached_property
+    def farthest(self) -> float:
+        """The length of the longest training row in the norm of R^-1, that of the rows before they had other units."""
+        if self.intercept.is_free:
+            Z, R = self.problem.Z[:, :-1], self.problem.R[:-1]
+            return float(np.sqrt((np.square(Z) @ (1.0 / R) + 1.0).max(initial=1.0)))
+        return float(np.sqrt((np.square(self.problem.Z) @ (1.0 / self.problem.R)).max(initial=0.0)))
+
+    def nearer(self, W: Float[np.ndarray, "p b"], betas: Float[np.ndarray, " b"]) -> Nearer:
+        """Return parameters nearer to the optima at betas near each other.
+
+        P is 1-strongly convex in the norm of R, a free intercept minimised out, so |w1 - w*| <= |dP/dw (w1)|.
+        """
+        W1, length = self._refined(W, betas)
+        F = self.problem.Z @ W1
+        total = self.problem.duals(F, betas).sum(axis=0)
+        _, curvature = self.problem.slope_of_shift(F, betas)
+        rounding = ROUNDING * self.longest * np.linalg.norm(W1, axis=0) + self.blur * total
+        rounding = rounding + self.moved * np.sqrt(self.problem.R @ W1**2)
+        # What moves the scores by d moves the gradient by Z'D d, in the norm of the inverse Hessian |D^1/2 d| at most.
+        length = length + np.sqrt(curvature) * rounding + (EPS * self.farthest + self.moved) * total
+        return Nearer(W1, length, rounding, total, curvature)
+
+    def _refined(
+        self, W: Float[np.ndarray, "p b"], betas: Float[np.ndarray, " b"]
+    ) -> tuple[Float[np.ndarray, "p b"], Float[np.ndarray, " b"]]:
+        """Return a w nearer to the optimum, and a bound on its distance."""
+        best = W = self._centred(W, betas)
+        g, D = self.problem.gradient(W, self.problem.Z @ W, betas)
+        middle = D[:, len(betas) // 2]
+        factor = self.problem.hessian(middle)
+        length = shortest = self._distance(g, D, middle, factor)
+        for _ in range(REFINEMENTS):
+            W = self._centred(W - factor.solve(g), betas)
+            g, D = self.problem.gradient(W, self.problem.Z @ W, betas)
+            length, before = self._distance(g, D, middle, factor), shortest
+            best, shortest = np.where(length < shortest, W, best), np.minimum(length, shortest)
+            if (length > 0.5 * before).all():
+                break
+        return best, shortest
+
+    def _distance(
+        self, g: Float[np.ndarray, "p b"], D: Float[np.ndarray, "n b"], D0: Float[np.ndarray, " n"], factor: Factor
+    ) -> Float[np.ndarray, " b"]:
+        """Return a bound on |w - w*|, in the norm of the Hessian, which is no less.
+
+        It is |g| where the Hessian is only known to be at least R, and |L^-1 g| / sqrt(share) where it is at least
+        `share` times that with the curvatures D0, whose factor is L.
+        """
+        if self.intercept.is_free:
+            g = np.vstack([g[:-1], np.zeros(g.shape[1])])
+        plain = np.sqrt(
+            np.square(g).T @ np.divide(1.0, self.problem.R, where=self.problem.R > 0.0, out=np.zeros(len(g)))
+        )
+        share = np.divide(D, D0[:, np.newaxis], out=np.ones_like(D), where=D0[:, np.newaxis] > D).min(axis=0)
+        inner = np.maximum(np.einsum("pb,pb->b", g, factor.solve(g)), 0.0)
+        sharper = ROOM * np.sqrt(np.divide(inner, share, out=np.full_like(inner, np.inf), where=share > SMALLEST))
+        # On the way to the optimum the curvatures change by the factor exp(|f - f*|) at most.
+        sharper[~(sharper < NEAR_BY / max(self.farthest, SMALLEST))] = np.inf
+        return np.minimum(plain, sharper)
+
+    def _centred(self, W: Float[np.ndarray, "p b"], betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, "p b"]:
+        """Return W with the free intercept that is best for it: Newton's method in one dimension."""
+        if not self.intercept.is_free:
+            return W
+        W, F = W.copy(), self.problem.Z @ W
+        for _ in range(MOST_STEPS):
+            g, D = self.problem.slope_of_shift(F, betas)
+            shift = np.clip(-g / np.maximum(D, np.finfo(float).tiny), -1.0, 1.0)
+            W[-1] += shift
+            F += shift
+            if np.abs(shift).max() <= CENTRED:
+                break
+        return W
+
+    def in_the_metric(self, w: Float[np.ndarray, " p"], beta: float, rows: Float[np.ndarray, "x p"]) -> Sharper:
+        """Return parameters still nearer at one beta, and what the scores of rows may be off there.
+
+        With H the Hessian at w1, |w1 - w*|_H <= e^d |g| if no training score moves by more than d on the way, where
+        curvatures then change by the factor e^d at most; and d <= max |z| |w1 - w*|_H. A row's score is off by x'H^-1 g,
+        and by (e^d - 1) |x| |g| at most because H is not the Hessian all the way.
+        """
+        here = _Local(self, w, beta)
+        best = here
+        for _ in range(SHARPENINGS):
+            here = replace(here, w=here.w - here.newton_step)
+            if not here.seen < best.seen:
+                break
+            best = here
+        change = ROOM * best.length * float(best.lengths(self.problem.Z).max(initial=0.0))
+        if not change < NEAR_BY:  # it is proven if what it allows leads to no more than itself
+            return Sharper(best.w, np.inf, np.full(len(rows), np.inf))
+        return Sharper(best.w, ROOM * best.length, best.off(rows, float(np.expm1(change))))
+
+
+@dataclass(frozen=True, eq=False)
+class Sharper:
+    """Parameters near the optimum at one beta: their distance in the metric of the Hessian, and what scores are off.
+
+    Parameters
+    ----------
+    w : array of shape (p,)
+    length : float
+        Infinite where nothing is proven.
+    scores : array of shape (x,)
+    """
+
+    w: Float[np.ndarray, " p"]
+    length: float
+    scores: Float[np.ndarray, " x"]
+
+
+@dataclass(frozen=True, eq=False)
+class _Local:
+    """The problem about w at one beta: the gradient, and the Hessian's metric.
+
+    A free intercept is minimised out: rows are then about their mean, with their curvatures for weights, and the
+    intercept's own direction has the curvatures' sum.
+    """
+
+    given: Optimality
+    w: Float[np.ndarray, " p"]
+    beta: float
+
+    @property
+    def problem(self) -> Problem:
+        return self.given.problem
+
+    @property
+    def intercept(self) -> Intercept:
+        return self.given.intercept
+
+    @cached_property
+    def f(self) -> Float[np.ndarray, " n"]:
+        return self.problem.Z @ self.w
+
+    @cached_property
+    def duals(self) -> Float[np.ndarray, " n"]:
+        return self.problem.duals(self.f[:, np.newaxis], np.array([self.beta]))[:, 0]
+
+    @cached_property
+    def curvatures(self) -> Float[np.ndarray, " n"]:
+        return self.problem.gradient(self.w[:, np.newaxis], self.f[:, np.newaxis], np.array([self.beta]))[1][:, 0]
+
+    @cached_property
+    def total(self) -> float:
+        """The curvatures' sum."""
+        return max(float(self.curvatures.sum()), SMALLEST)
+
+    @cached_property
+    def mean(self) -> Float[np.ndarray, " q"]:
+        """What rows are taken about."""
+        Z = self._features(self.problem.Z)
+        return self.curvatures @ Z / self.total if self.intercept.is_free else np.zeros(Z.shape[1])
+
+    def _features(self, rows: Float[np.ndarray, "x p"]) -> Float[np.ndarray, "x q"]:
+        return rows[:, :-1] if self.intercept.is_free else rows
+
+    @property
+    def _parameters(self) -> Float[np.ndarray, " q"]:
+        return self.w[:-1] if self.intercept.is_free else self.w
+
+    @cached_property
+    def rows(self) -> Float[np.ndarray, "n q"]:
+        return self._features(self.problem.Z) - self.mean
+
+    @cached_property
+    def penalty(self) -> Float[np.ndarray, " q"]:
+        return self.problem.R[:-1] if self.intercept.is_free else self.problem.R
+
+    @cached_property
+    def metric(self) -> Metric:
+        return Metric(self.rows * np.sqrt(self.curvatures)[:, np.newaxis], self.penalty)
+
+    @cached_property
+    def gradient(self) -> Float[np.ndarray, " q"]:
+        """Of the parameters with a penalty, the intercept minimised out."""
+        return self.penalty * self._parameters - self.rows.T @ (self.problem.y * self.duals)
+
+    @cached_property
+    def slope(self) -> float:
+        """Of the intercept."""
+        return -float(self.problem.y @ self.duals) if self.intercept.is_free else 0.0
+
+    @property
+    def newton_step(self) -> Float[np.ndarray, " p"]:
+        step = self.metric.solve(self.gradient[:, np.newaxis])[:, 0]
+        return np.append(step, self.slope / self.total - self.mean @ step) if self.intercept.is_free else step
+
+    @cached_property
+    def lost(self) -> Float[np.ndarray, " q"]:
+        """Bounds on what the entries of the gradient lose in rounding, as sums."""
+        return ROUNDING * (np.abs(self.rows).T @ self.duals + np.abs(self.penalty * self._parameters))
+
+    @cached_property
+    def seen(self) -> float:
+        """A bound on the length of the gradient as it is computed."""
+        return float(self.metric.lengths(self.gradient[np.newaxis])[0])
+
+    @cached_property
+    def unseen(self) -> float:
+        """A bound on the length of what it loses."""
+        return float(self.metric.unit_lengths @ self.lost)
+
+    @cached_property
+    def of_scores(self) -> float:
+        """A bound on what is unknown of the gradient as the scores are: what moves them by d moves it by Z'D d."""
+        unknown = ROUNDING * (np.abs(self.problem.Z) @ np.abs(self.w)) + self.given.blur * self.duals.sum()
+        unknown += self.given.moved * np.sqrt(self.problem.R @ self.w**2)
+        return float(np.sqrt(self.curvatures @ unknown**2))
+
+    @cached_property
+    def of_rows(self) -> float:
+        """A bound on what is unknown of the gradient as the rows are: the metric is no longer than the norm of R^-1."""
+        return self.given.moved * float(self.duals.sum())
+
+    @cached_property
+    def of_shift(self) -> float:
+        """A bound on the length of the free intercept's slope, with what its sum loses in rounding."""
+        if not self.intercept.is_free:
+            return 0.0
+        return (abs(self.slope) + ROUNDING * float(self.duals.sum())) / float(np.sqrt(self.total))
+
+    @cached_property
+    def length(self) -> float:
+        """A bound on the gradient's length."""
+        return self.seen + self.unseen + self.of_scores + self.of_rows + self.of_shift
+
+    def lengths(self, rows: Float[np.ndarray, "x p"]) -> Float[np.ndarray, " x"]:
+        """Return bounds on the lengths of rows, with the intercept's column."""
+        return np.hypot(self.metric.lengths(self._features(rows) - self.mean), self.shift)
+
+    @property
+    def shift(self) -> float:
+        """The length of the free intercept's own direction."""
+        return 1.0 / float(np.sqrt(self.total)) if self.intercept.is_free else 0.0
+
+    def off(self, rows: Float[np.ndarray, "x p"], change: float) -> Float[np.ndarray, " x"]:
+        """Return what the scores of rows may be off, where the Hessian changes by this share."""
+        reach = self.metric.reach(self._features(rows) - self.mean)
+        answers = reach.to(self.gradient, self.seen) + reach.to_unknown(self.lost, self.unseen)
+        lengths = np.hypot(reach.lengths, self.shift)
+        return answers + self.shift * self.of_shift + lengths * (self.of_scores + self.of_rows + change * self.length)
