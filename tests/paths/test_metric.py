@@ -32,8 +32,13 @@ def exact_solution(A, R, x):
     return [row[p] for row in rows]
 
 
+def exact_product(A, R, g, x):
+    """g'H^-1 x."""
+    return float(sum(Fraction(float(a)) * b for a, b in zip(g, exact_solution(A, R, x), strict=True)))
+
+
 def exact_length(A, R, x):
-    return float(sum(Fraction(float(a)) * b for a, b in zip(x, exact_solution(A, R, x), strict=True))) ** 0.5
+    return exact_product(A, R, x, x) ** 0.5
 
 
 @pytest.mark.parametrize("sizes", [np.ones(5), COLUMNS], ids=["as they came", "in units of their spread"])
@@ -48,7 +53,7 @@ def test_lengths_are_no_less_and_hardly_more(sizes):
 
 
 def test_equal_columns_of_any_size_have_lengths():
-    """Their difference has the penalty alone: 1e9 of one of them is as long as that, in a matrix double holds singular."""
+    """Their difference has the penalty alone, in a matrix that double precision holds for singular."""
     a = np.random.default_rng(1).standard_normal((6, 1))
     A, R = 1e9 * np.hstack([a, a]), np.ones(2)
     X = np.array([[1e9, 1e9], [1e9, -1e9], [1e9, 0.0]])
@@ -65,9 +70,7 @@ def test_answers_to_a_gradient_are_bounds():
     reach, e = metric.reach(X), rng.random(5) / COLUMNS
     for signs in (np.ones(5), -np.ones(5), np.array([1, -1, 1, -1, 1.0])):
         g = signs * e
-        right = np.array(
-            [abs(float(sum(Fraction(float(a)) * b for a, b in zip(g, exact_solution(A, R, x))))) for x in X]
-        )
+        right = np.array([abs(exact_product(A, R, g, x)) for x in X])
         length = exact_length(A, R, g)
         assert (reach.to(g, length) >= right * (1 - 1e-12)).all()
         assert (reach.to_unknown(e, float(metric.unit_lengths @ e)) >= right * (1 - 1e-12)).all()

@@ -100,7 +100,7 @@ class CentredLinear:
         return linear_gradient(c, np.asarray(S) - np.array(self.centre), X)
 
     def moved(self, C: Float[np.ndarray, "k s"], S: Rows) -> Float[np.ndarray, " k"]:
-        """Return sum_i c_i (s_i - centre)'centre, by which an expansion is less than with x'z if its c_i add up to 0."""
+        """Return sum_i c_i (s_i - centre)'centre: an expansion is so much less than with x'z if its c_i add up to 0."""
         return (C @ (np.asarray(S) - np.array(self.centre))) @ np.array(self.centre)
 
 

@@ -134,9 +134,8 @@ class Optimality:
         """
         if self.intercept.is_free:
             g = np.vstack([g[:-1], np.zeros(g.shape[1])])
-        plain = np.sqrt(
-            np.square(g).T @ np.divide(1.0, self.problem.R, where=self.problem.R > 0.0, out=np.zeros(len(g)))
-        )
+        penalised = self.problem.R > 0.0
+        plain = np.sqrt(np.square(g[penalised]).T @ (1.0 / self.problem.R[penalised]))
         share = np.divide(D, D0[:, np.newaxis], out=np.ones_like(D), where=D0[:, np.newaxis] > D).min(axis=0)
         inner = np.maximum(np.einsum("pb,pb->b", g, factor.solve(g)), 0.0)
         sharper = ROOM * np.sqrt(np.divide(inner, share, out=np.full_like(inner, np.inf), where=share > SMALLEST))
@@ -162,8 +161,8 @@ class Optimality:
         """Return parameters still nearer at one beta, and what the scores of rows may be off there.
 
         With H the Hessian at w1, |w1 - w*|_H <= e^d |g| if no training score moves by more than d on the way, where
-        curvatures then change by the factor e^d at most; and d <= max |z| |w1 - w*|_H. A row's score is off by x'H^-1 g,
-        and by (e^d - 1) |x| |g| at most because H is not the Hessian all the way.
+        curvatures then change by the factor e^d at most; and d <= max |z| |w1 - w*|_H. A row's score is off by
+        x'H^-1 g, and by (e^d - 1) |x| |g| at most because H is not the Hessian all the way.
         """
         here = _Local(self, w, beta)
         best = here

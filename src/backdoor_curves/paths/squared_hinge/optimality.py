@@ -1,7 +1,8 @@
 """How far parameters of a squared hinge's path are from the optimum, by the gradient that they leave.
 
 Rows that are active and stay so make a quadratic, whose Hessian H the objective's exceeds everywhere. So w is within
-|g| of the optimum, in the norm of I or in that of H; where no row can change its side on so short a way, w* = w - H^-1 g.
+|g| of the optimum, in the norm of I or in that of H; where no row can change its side on so short a way, the optimum is
+w - H^-1 g.
 """
 
 from __future__ import annotations
