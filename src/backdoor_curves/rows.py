@@ -71,6 +71,22 @@ def squared_lengths(X: Rows) -> Float[np.ndarray, " n"]:
     return np.asarray(X.multiply(X).sum(axis=1)).ravel() if sp.issparse(X) else np.einsum("ij,ij->i", X, X)
 
 
+def used_columns(*parts: Rows) -> Int[np.ndarray, " p"]:
+    """Return the columns that are not 0 throughout some sparse rows of one width, ascending.
+
+    Examples
+    --------
+    >>> import scipy.sparse as sp
+    >>> from backdoor_curves.rows import used_columns
+    >>> used_columns(sp.csr_array([[0, 3, 0, 0]]), sp.csr_array([[0, 1, 0, 2]])).tolist()
+    [1, 3]
+    """
+    used = np.zeros(parts[0].shape[1], dtype=bool)
+    for X in parts:
+        used[X.tocsr().indices[X.tocsr().data != 0]] = True
+    return np.flatnonzero(used)
+
+
 def same_kind(first: Rows, second: Rows) -> bool:
     """Return whether both are arrays (memory-mapped ones too), both sparse, or else of one type."""
     both = (first, second)
