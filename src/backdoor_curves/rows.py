@@ -1,4 +1,4 @@
-"""Rows as scikit-learn takes them (an array of any shape, CSR, a DataFrame, a list of texts), and their labels."""
+"""Rows as scikit-learn takes them (arrays of any shape, CSR, DataFrames and columns of them, lists), and their labels."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import scipy.sparse as sp
 from jaxtyping import Bool, Float, Int
 
 Rows = Any
-"""Rows as scikit-learn takes them: an array of any shape, a CSR matrix, a DataFrame or a list (of texts, say)."""
+"""Rows as scikit-learn takes them: an array of any shape, a CSR matrix, a DataFrame or one of its columns, or a list, of
+texts or of lists of words."""
 
 
 def n_rows(X: Rows) -> int:
@@ -29,11 +30,30 @@ def is_frame(X: Rows) -> bool:
     return hasattr(X, "columns") and hasattr(X, "shape")
 
 
+def is_series(X: Rows) -> bool:
+    """Return whether X is one column of a DataFrame, of pandas or of polars: texts, say."""
+    return hasattr(X, "to_numpy") and hasattr(X, "name") and not hasattr(X, "columns")
+
+
+def are_words(X: Rows) -> bool:
+    """Return whether X is a list of lists of words, of any lengths: texts that are split already.
+
+    Examples
+    --------
+    >>> from backdoor_curves.rows import are_words
+    >>> are_words([["win", "money"], ["hi"]]), are_words(["win money", "hi"]), are_words([[1.0], [2.0]])
+    (True, False, False)
+    """
+    if not isinstance(X, list | tuple) or not all(isinstance(row, list | tuple) for row in X):
+        return False
+    return len(X) > 0 and all(isinstance(word, str) for row in X for word in row)
+
+
 def take_rows(X: Rows, rows: Int[np.ndarray, " k"]) -> Rows:
     """Return the given rows of an array, sparse matrix, DataFrame or list, in the order asked, as the same kind."""
     if hasattr(X, "iloc"):
         return X.iloc[rows]
-    if is_frame(X):  # of polars
+    if is_frame(X) or is_series(X):  # of polars
         return X[rows.tolist()]
     return X[rows] if hasattr(X, "shape") else [X[i] for i in rows]
 
@@ -107,15 +127,18 @@ def stack_rows(first: Rows, second: Rows) -> Rows:
         import pandas as pd
 
         return pd.concat([first, second])
-    if is_frame(first):
+    if is_frame(first) or is_series(first):
         import polars as pl
 
-        return pl.concat([first, second], how="vertical_relaxed")
+        return pl.concat([first, second], how="vertical_relaxed" if is_frame(first) else "vertical")
     return np.concatenate([first, second]) if hasattr(first, "shape") else [*first, *second]
 
 
 def require_alike(first: Rows, second: Rows, name: str) -> None:
     """Refuse rows of another shape than `first`, or with other columns; `name` is what they are called."""
+    if are_words(first) != are_words(second):
+        kinds = ["lists of words" if are_words(X) else "rows that are none" for X in (first, second)]
+        raise ValueError(f"{name}: {kinds[0]} were expected, {kinds[1]} came")
     expected, came = row_shape(first), row_shape(second)
     if expected != came:
         raise ValueError(f"{name}: rows of shape {expected} were expected, of {came} came")
@@ -143,6 +166,8 @@ def changed_rows(before: Rows, after: Rows) -> Bool[np.ndarray, " n"]:
         return np.asarray(np.any(list(changes), axis=0))
     if not hasattr(before, "shape"):
         return np.array([a != b for a, b in zip(before, after, strict=True)], dtype=bool)
+    if is_series(before):
+        before, after = _values(before), _values(after)
     return np.asarray(changed_entries(before, after).reshape(len(before), -1).any(axis=1))
 
 
@@ -153,6 +178,13 @@ def changed_entries(before: np.ndarray, after: np.ndarray) -> Bool[np.ndarray, .
         found = [not (is_missing(a) if is_missing(b) else not is_missing(a) and a == b) for a, b in pairs]
         return np.array(found, dtype=bool).reshape(before.shape)
     return np.asarray((before != after) & ((before == before) | (after == after)))
+
+
+def _values(column: Any) -> np.ndarray:
+    """Return a column as an array of what is in it, lists among them."""
+    values = np.empty(len(column), dtype=object)
+    values[:] = list(column)
+    return values
 
 
 def _column(X: Rows, k: int) -> np.ndarray:

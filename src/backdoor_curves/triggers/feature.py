@@ -60,9 +60,15 @@ class FeatureTrigger:
         if is_frame(X):
             return self._in_frame(X)
         if getattr(X, "ndim", None) != 2 or not (isinstance(X, np.ndarray) or sp.issparse(X)):
+            shape = f" of shape {X.shape}" if hasattr(X, "shape") else ""
+            mend = (
+                "PatchTrigger is the one for images"
+                if isinstance(X, np.ndarray) and X.ndim > 2
+                else "for texts and lists of words write a function of rows and labels; numpy.array makes a table of lists"
+            )
             raise ValueError(
                 "FeatureTrigger: an array of shape (n, d), a CSR matrix or a DataFrame was expected, "
-                f"{type(X).__name__} of shape {getattr(X, 'shape', None)} came; PatchTrigger is the one for images"
+                f"{type(X).__name__}{shape} came; {mend}"
             )
         places = self._places(range(X.shape[1]))
         if X.dtype.kind in "biuf" and (text := [value for value in self.values if isinstance(value, str)]):
