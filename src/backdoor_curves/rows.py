@@ -1,4 +1,4 @@
-"""Rows as scikit-learn takes them (arrays of any shape, CSR, DataFrames and columns of them, lists), and their labels."""
+"""Rows as scikit-learn takes them (arrays of any shape, CSR, DataFrames and their columns, lists), and their labels."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from jaxtyping import Bool, Float, Int
 
 Rows = Any
-"""Rows as scikit-learn takes them: an array of any shape, a CSR matrix, a DataFrame or one of its columns, or a list, of
+"""Rows as scikit-learn takes them: an array of any shape, a CSR matrix, a DataFrame or one of its columns, or a list of
 texts or of lists of words."""
 
 

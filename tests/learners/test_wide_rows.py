@@ -91,7 +91,7 @@ def both(wide: int = 5000, **kinds: int) -> tuple[bc.PoisonedData, bc.PoisonedDa
 
 @pytest.mark.parametrize("estimator", IN_FEATURES, ids=str)
 def test_columns_that_no_training_row_uses_change_nothing(estimator):
-    """Their coefficients are 0 at every beta, whatever test rows have there: all answers are the same to the last bit."""
+    """Their coefficients are 0 at every beta, whatever test rows have there: all answers are the same to a bit."""
     narrow, broad = (bc.backdoor_learning_curve(estimator, data, betas=BETAS) for data in both())
     assert isinstance(broad.path, PathInUsedFeatures)
     assert not isinstance(narrow.path, PathInUsedFeatures)
@@ -246,7 +246,9 @@ def test_what_cannot_fit_is_refused_before_it_is_computed(monkeypatch):
         with pytest.raises(MemoryError, match="input_gradient: arrays of 80 rows with 5000 features need"):
             bc.input_gradient(asked, data.clean_test.X, of=of)
     assert bc.input_gradient(curve, data.clean_test.X).shape == (80, 5000)  # one gradient, seen 80 times
-    with pytest.raises(MemoryError, match="ridge: the normal equations of 72 clean and 8 poison rows .*fewer features"):
+    with pytest.raises(
+        MemoryError, match=r"ridge: the normal equations of 72 clean and 8 poison rows .*fewer features"
+    ):
         bc.backdoor_learning_curve(RidgeClassifier(), data)
     for estimator in (LogisticRegression(), LinearSVC()):
         with pytest.raises(MemoryError, match="features: 80 training rows with 40 features, as arrays, need"):

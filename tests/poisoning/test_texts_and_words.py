@@ -125,5 +125,5 @@ def test_what_does_not_suit_words_says_so():
         poisoned(WORDS, bc.FeatureTrigger((0,), ("a",)))
     with pytest.raises(ValueError, match=r"PatchTrigger: images .* were expected, list came"):
         poisoned(WORDS, bc.PatchTrigger.ones(2))
-    with pytest.raises(ValueError, match="numbers were expected by LogisticRegression, a list of list came; put the trans"):
+    with pytest.raises(ValueError, match="numbers were expected by LogisticRegression, a list of list came"):
         bc.backdoor_learning_curve(LogisticRegression(), poisoned(WORDS, one_more))

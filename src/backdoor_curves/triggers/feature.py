@@ -64,7 +64,7 @@ class FeatureTrigger:
             mend = (
                 "PatchTrigger is the one for images"
                 if isinstance(X, np.ndarray) and X.ndim > 2
-                else "for texts and lists of words write a function of rows and labels; numpy.array makes a table of lists"
+                else "for texts and lists of words write a function of rows and labels, of a table make an array"
             )
             raise ValueError(
                 "FeatureTrigger: an array of shape (n, d), a CSR matrix or a DataFrame was expected, "
