@@ -224,7 +224,13 @@ def as_labels(y: Any, name: str = "") -> np.ndarray:
     ...
     ValueError: a label for each row was expected, 1 of 2 is missing, of row 1; label these rows or leave them out
     """
-    labels, who = np.asarray(y), f"{name}: " if name else ""
+    who = f"{name}: " if name else ""
+    try:
+        labels = np.asarray(y)
+    except ValueError:
+        raise ValueError(
+            f"{who}one label a row was expected, a ragged list came; several labels are no class"
+        ) from None
     if labels.ndim != 1:
         return labels
     missing = np.flatnonzero(_missing(labels))

@@ -90,6 +90,7 @@ def poison(
         raise ValueError(f'injection: "replace" or "append" was expected, {injection!r} came')
     mapping = label_policy(labels, np.unique(train.y))
     eligible = np.flatnonzero([label in mapping for label in train.y.tolist()])
+    rate = float(str(rate)) if isinstance(rate, np.floating) else rate  # 0.29 in single precision is 0.28999999
     chosen = _choose(rate, rows, eligible, len(train), rng)
 
     counted = np.flatnonzero([label in mapping for label in test.y.tolist()])

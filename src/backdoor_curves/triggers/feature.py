@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,6 +52,8 @@ class FeatureTrigger:
     def __post_init__(self) -> None:
         if len(self.columns) != len(self.values) or len(self.columns) == 0:
             raise ValueError(f"one value a column was expected: {len(self.columns)} columns, {len(self.values)} values")
+        if unusual := [c for c in self.columns if not isinstance(c, Hashable)]:
+            raise ValueError(f"FeatureTrigger: columns by place or by name were expected, {unusual[0]!r} came")
         if len(set(self.columns)) < len(self.columns):
             raise ValueError(f"FeatureTrigger: each column once was expected, {self.columns} came")
 
