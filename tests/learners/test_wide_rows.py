@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import pickle
 import tracemalloc
 from dataclasses import replace
 
@@ -184,6 +185,8 @@ def test_a_file_has_the_same_answers():
     """What a curve keeps of its path has no columns."""
     _, data = both()
     curve = bc.backdoor_learning_curve(LinearSVC(random_state=0), data)
+    copied = pickle.loads(pickle.dumps(curve))
+    np.testing.assert_array_equal(copied.influence(0.3).values, curve.influence(0.3).values)
     file = io.BytesIO()
     curve.save(file)
     file.seek(0)
