@@ -15,6 +15,7 @@ from sklearn.svm import SVC, LinearSVC
 
 import backdoor_curves as bc
 from backdoor_curves.kernels import memory
+from backdoor_curves.paths.ridge import path
 from backdoor_curves.paths.used_features import PathInUsedFeatures
 
 BETAS = np.array([0.0, 1e-3, 0.3, 1.0])
@@ -233,6 +234,16 @@ def test_a_million_columns_are_held_a_few_times_at_most(estimator):
         tracemalloc.stop()
     # Integers for the columns of a transposed matrix, twice, and the coefficients that are asked for.
     assert peak < 5 * 8 * wide
+
+
+def test_influences_of_ridge_are_the_same_a_few_rows_at_a_time(monkeypatch):
+    """Rows that are wide are solved for in blocks."""
+    _, data = both()
+    curve = bc.backdoor_learning_curve(RidgeClassifier(alpha=0.5), data)
+    at_once = curve.influence(0.3).values
+    monkeypatch.setattr(path, "AT_ONCE", 500)
+    # Products of other sizes add up in another order.
+    np.testing.assert_allclose(curve.influence(0.3).values, at_once, rtol=1e-9, atol=1e-14)
 
 
 def test_what_cannot_fit_is_refused_before_it_is_computed(monkeypatch):
