@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from numbers import Number
 from typing import Any
 
@@ -277,10 +278,12 @@ def equal_rows(first: Rows, second: Rows) -> bool:
 
 def contents(X: Rows) -> Iterator[bytes]:
     """Yield the content of each row of an array or a CSR matrix: equal rows, and only they, have the same."""
-    for i in range(n_rows(X)):
-        row = X[[i]] if sp.issparse(X) else X[i]
-        # Adding 0 makes -0.0 the 0.0 that it equals.
-        yield row.indices.tobytes() + (row.data + 0).tobytes() if sp.issparse(X) else (row + 0).tobytes()
+    # Adding 0 makes -0.0 the 0.0 that it equals.
+    if not sp.issparse(X):
+        yield from ((row + 0).tobytes() for row in X)
+        return
+    for start, stop in pairwise(X.indptr.tolist()):  # scipy takes a millisecond for a row
+        yield X.indices[start:stop].tobytes() + (X.data[start:stop] + 0).tobytes()
 
 
 def distinct_rows(X: Rows, y: np.ndarray) -> tuple[Int[np.ndarray, " d"], Int[np.ndarray, " n"]]:
