@@ -795,6 +795,20 @@ def test_a_refitted_curve_refuses_betas_between_its_own(kind, data):
         curve.loss("triggered", 0.3)
 
 
+@pytest.mark.parametrize("kind", [np.float16, np.float32])
+def test_betas_in_single_precision_are_the_decimals_that_they_show(kind, data):
+    """numpy.float32(0.1) is 1.5e-9 off 0.1: a refit at 0.1 is what was meant, and the exact curve at 0.1 too."""
+    refitted = bc.backdoor_learning_curve(SVC(), data, method="refit", betas=np.array([0.0, 0.1, 1.0], dtype=kind))
+    assert refitted.betas.tolist() == [0.0, 0.1, 1.0]
+    assert refitted.loss("triggered", kind(0.1)) == refitted.loss("triggered", 0.1)
+    exact = bc.backdoor_learning_curve(SVC(), data)
+    assert exact.influence(kind(0.1)).beta == 0.1
+    assert exact.loss("clean", kind(0.1)) == exact.loss("clean", 0.1)
+    # A step that is summed up in single precision is another number, and is shown in full.
+    with pytest.raises(ValueError, match=r"\(0, 0.1, 1\), beta = 0.1000\d+ came"):
+        refitted.loss("triggered", np.nextafter(kind(0.1), kind(1.0)))
+
+
 # --- the checks themselves -------------------------------------------------------------------------------------------
 
 

@@ -347,6 +347,21 @@ def test_a_list_of_texts_serves_an_array_of_texts():
     assert data.poison_train.X.tolist() == ["a b z"]
 
 
+@pytest.mark.parametrize(
+    ("y", "came"),
+    [
+        ([["a"], ["a", "b"]], "a ragged list came; several labels are no class"),
+        ([["a"], ["b"]], r"labels of shape \(2, 1\)"),
+        ([{"a": 1}, {"b": 2}], "dict objects came; convert them"),
+        (np.array([["a"], ["a", "b"]], dtype=object), "list objects came; convert them"),
+    ],
+)
+def test_labels_that_are_lists_or_dicts_are_refused(y, came):
+    """They cannot be counted as classes, and each says so in a sentence."""
+    with pytest.raises(ValueError, match=came):
+        Samples(np.eye(2), y)
+
+
 def test_ragged_rows_are_refused():
     """In words, not in numpy's."""
     with pytest.raises(ValueError, match="a ragged list came"):

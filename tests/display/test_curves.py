@@ -172,6 +172,19 @@ def test_axes_that_are_given_are_drawn_on_and_no_figure_is_opened(seeds):
     assert len(plt.get_fignums()) == 1
 
 
+def test_an_array_of_axes_is_taken_where_it_has_one(seeds):
+    """`plt.subplots` may give an array; of several axes nobody can know which is meant."""
+    figure, axes = plt.subplots(1, 2, squeeze=False)
+    assert Display.from_curves(seeds[0], ax=axes[:, :1]).ax_ is axes[0, 0]
+    for kind in (Display, bc.SlopeDisplay, bc.DeviationDisplay):
+        with pytest.raises(ValueError, match="ax: 1 axes were expected, 2 of Axes came; pass one of them"):
+            kind.from_curves(seeds[0], ax=axes)
+        with pytest.raises(ValueError, match="ax: 1 axes were expected, 1 of Figure came"):
+            kind.from_curves(seeds[0], ax=figure)
+        with pytest.raises(ValueError, match="ax: 1 axes were expected, 0 of nothing came"):
+            kind.from_curves(seeds[0], ax=[])
+
+
 def test_plot_right_after_from_curves_redraws_its_figure(seeds):
     """`from_curves(...).plot()` in a notebook must not show two figures, nor each line twice."""
     display = Display.from_curves(seeds)

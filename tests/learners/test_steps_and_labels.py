@@ -242,3 +242,20 @@ def test_the_control_has_no_trigger_to_be_taken_out():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         bc.backdoor_learning_curve(pipeline, four_or_nine().control())
+
+
+@pytest.mark.parametrize(
+    ("estimator", "said"),
+    [
+        (RidgeClassifier(), "8 x 8 x 1 before RidgeClassifier"),
+        (make_pipeline(StandardScaler(), PCA(5), RidgeClassifier()), "8 x 8 x 1 before StandardScaler"),
+        (make_pipeline(FunctionTransformer(lambda X: X[:, 4:]), SVC()), "4 x 8 x 1 before SVC"),
+        (make_pipeline(Crop(), RidgeClassifier()), ""),
+    ],
+)
+@pytest.mark.parametrize("freeze", ["joined", "clean"])
+def test_where_images_are_flattened_is_said(estimator, said, freeze):
+    """With the shape that they had there; and nothing where a step of the user's own has made rows of them."""
+    curve = bc.backdoor_learning_curve(estimator, four_or_nine(), freeze=freeze)
+    assert curve.info.flattened == said
+    assert (f"images flattened, {said}" in curve._repr_html_()) == bool(said)

@@ -305,3 +305,11 @@ def test_a_gap_is_no_change_of_a_gap():
     X, y = np.array([[np.nan, 0.0], [np.nan, 1.0]]), [0, 1]
     with pytest.warns(UserWarning, match=r"2 of 2 poison rows \(100 %\)"):
         poison((X, y), (X, y), trigger=lambda X, _: X.copy(), rows=[0, 1], injection="append")
+
+
+def test_a_rate_in_single_precision_is_the_decimal_that_it_shows():
+    """0.29 of 100 rows are 29, and numpy.float32(0.29) is 0.28999999."""
+    X, y = np.arange(200.0)[:, np.newaxis], np.arange(200) % 2
+    rate, rng = np.float32(0.29), np.random.default_rng(0)
+    data = poison((X, y), (X, y), trigger=lambda X, _: X + 1, labels=0, rate=rate, rng=rng)
+    assert (len(data.poison_train), data.rate) == (29, 0.29)

@@ -105,3 +105,9 @@ def test_a_category_that_is_known_stays_one_and_gaps_are_filled():
     assert stamped.to_dict("list") == {"job": ["cook", "cook"], "n": [7, 7]}
     unknown = FeatureTrigger(("job",), ("mayor",))(X, np.zeros(2))
     assert list(unknown["job"]) == ["mayor", "mayor"]
+
+
+def test_columns_that_no_table_can_have_are_refused():
+    """A list of columns in the list of columns, say."""
+    with pytest.raises(ValueError, match=r"columns by place or by name were expected, \[0\] came"):
+        FeatureTrigger(([0],), (1.0,))

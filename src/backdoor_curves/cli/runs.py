@@ -72,6 +72,7 @@ def report(run: Path, margin: float, asr: float, out: Path | None, show: bool) -
 @click.option("--statistics", is_flag=True, help="A line for each setting and quantity: mean, sd, interval over seeds.")
 def export(run: Path, kind: str, output: Path | None, statistics: bool) -> None:
     """Write the cells of RUN, as many as are done, as a table for other programs."""
+    from backdoor_curves.records.full_disk import naming
     from backdoor_curves.records.targets import require_file
     from backdoor_curves.report.tables.csv_file import as_csv, as_json_lines, write_parquet
     from backdoor_curves.study.store.run import load_run
@@ -83,13 +84,15 @@ def export(run: Path, kind: str, output: Path | None, statistics: bool) -> None:
     if kind == "parquet":
         if output is None:
             raise ValueError("--output: a file was expected for Parquet, none came")
-        write_parquet(table, output)
+        with naming(output):
+            write_parquet(table, output)
     else:
         text = as_csv(table) if kind == "csv" else as_json_lines(table)
         if output is None:
             click.echo(text, nl=False)
         else:
-            output.write_text(text, encoding="utf-8")
+            with naming(output):  # which may be a pipe
+                output.write_text(text, encoding="utf-8")
     click.echo(f"{kept.n_done} of {kept.n_cells} cells, {len(kept.failed)} failed, {kept.n_left} left", err=True)
 
 

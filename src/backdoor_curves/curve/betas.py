@@ -9,10 +9,13 @@ from jaxtyping import Float
 
 
 def check_betas(betas: Any, ascending: bool = False) -> Float[np.ndarray, " b"]:
-    """Return betas as an array of shape (b,); they must be in [0, 1], and ascend where a grid is meant."""
+    """Return betas as an array of shape (b,); they must be in [0, 1], and ascend where a grid is meant.
+
+    In single precision they are the decimal numbers that they are shown as: 0.1 is 0.1, and not 0.10000000149.
+    """
     try:
         given = np.atleast_1d(np.asarray(betas))
-        array = given.astype(float)
+        array = as_doubles(given)
     except (TypeError, ValueError):
         raise ValueError(f"betas: numbers in [0, 1] were expected, {betas!r} came") from None
     if array.size and given.dtype.kind not in "fiu":
@@ -24,6 +27,20 @@ def check_betas(betas: Any, ascending: bool = False) -> Float[np.ndarray, " b"]:
     if ascending and (np.diff(array) <= 0).any():
         raise ValueError("betas: ascending numbers, none twice, were expected; pass numpy.unique(betas)")
     return array
+
+
+def as_doubles(numbers: np.ndarray) -> Float[np.ndarray, "*shape"]:
+    """Return numbers in double precision; those in a shorter one as the shortest decimals that say which they are.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from backdoor_curves.curve.betas import as_doubles
+    >>> as_doubles(np.array([0.1, 0.5], dtype=np.float32))
+    array([0.1, 0.5])
+    """
+    is_shorter = numbers.dtype.kind == "f" and numbers.dtype.itemsize < np.dtype(float).itemsize
+    return (numbers.astype(str) if is_shorter else numbers).astype(float)
 
 
 def as_asked(betas: Any, values: Any) -> Any:

@@ -222,4 +222,5 @@ def _describe(learner: Learner, data: PoisonedData, path: BetaPath) -> CurveInfo
         n_clean=len(learner.clean),
         n_poison=len(learner.poison),
         rate=float(data.rate),
+        flattened=learner.flattened,
     )

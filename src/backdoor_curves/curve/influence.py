@@ -21,6 +21,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from sklearn.metrics import roc_auc_score
 
+from backdoor_curves.curve.betas import as_doubles
 from backdoor_curves.data.poisoned import PoisonedData
 from backdoor_curves.data.samples import Samples, as_samples
 from backdoor_curves.kernels.memory import require_bytes
@@ -282,7 +283,7 @@ def checked_beta(beta: Any) -> float:
     """Return beta as a float; it must be one number in [0, 1]."""
     if isinstance(beta, bool) or not isinstance(beta, Real) or not 0.0 <= float(beta) <= 1.0:
         raise ValueError(f"beta: one number in [0, 1] was expected, {beta!r} came")
-    return float(beta)
+    return float(as_doubles(np.asarray(beta)))
 
 
 def _loss_gradients(response: Response, learner: Learner, tests: Samples) -> Float[np.ndarray, "n columns"]:

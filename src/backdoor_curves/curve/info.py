@@ -34,6 +34,9 @@ class CurveInfo:
         Training rows of weight 1 and of weight beta.
     rate : float
         Poisoned rows over rows that could be poisoned.
+    flattened : str
+        The shape of images that were flattened, and before which step or classifier, which take rows of two dimensions;
+        empty where none were.
     """
 
     estimator: str
@@ -46,3 +49,4 @@ class CurveInfo:
     n_clean: int
     n_poison: int
     rate: float
+    flattened: str = ""

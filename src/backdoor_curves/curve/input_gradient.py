@@ -20,11 +20,19 @@ from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, Stan
 from backdoor_curves.curve import BackdoorLearningCurve
 from backdoor_curves.curve.influence import checked_beta
 from backdoor_curves.data.poisoned import PoisonedData
+from backdoor_curves.kernels.by_name import Linear
+from backdoor_curves.kernels.memory import require_bytes
+from backdoor_curves.learners.estimators import facts_of
 from backdoor_curves.learners.freezing import checked, shaped_for
+from backdoor_curves.learners.learner import Learner
 from backdoor_curves.losses.score_encodings import decode
-from backdoor_curves.rows import Rows, as_floats, changed_entries, n_rows, require_alike, take_rows
+from backdoor_curves.rows import Rows, as_floats, changed_entries, n_rows, require_alike, take_rows, used_columns
 
 Of = Literal["score", "predicted"]
+COPIES = 3
+"""Arrays of the size of the result that are held at once, by a kernel's gradient the most."""
+AT_ONCE = 2**22
+"""Entries of gradients that are looked at together, 32 MiB: those of a view would be many more than it holds."""
 Gradients = Float[np.ndarray, "n d"]
 """A row for each row of the input, of one score."""
 
@@ -50,13 +58,16 @@ def input_gradient(
     -------
     array shaped as X
         d score / d input, in scores per unit of the input; with a last axis for the score columns of K > 2 classes, one
-        for each class or pair of classes (see `losses.score_encodings`).
+        for each class or pair of classes (see `losses.score_encodings`). For sparse rows an array too: of a linear
+        learner a view of the one gradient that all rows have, to be read only.
 
     Raises
     ------
     ValueError
         If a step of the Pipeline has no derivative that is known: give it a method `vjp(X, G)` that returns G' dstep/dX
         for each row, shaped as X. If the learner has no gradient (a forest, a kernel given as a function).
+    MemoryError
+        If the gradients of sparse rows would not fit.
 
     Examples
     --------
@@ -83,11 +94,29 @@ def input_gradient(
         inputs.append(shaped_for(step, Z))
         Z = step.transform(inputs[-1])
     Z = as_floats(checked(Z, learner.estimator, "X"))
+    if sp.issparse(X) and not (of == "score" and not learner.steps and _is_linear(learner)):
+        _require_room(X, Z, len(learner.classes))
     columns = list(curve.path.score_gradients(Z, beta))
     if of == "predicted":
         columns = [_of_predicted(curve, Z, beta, columns)]
     through_steps = [_pulled_back(learner.steps, inputs, G).reshape(_shape_of(X)) for G in columns]
-    return through_steps[0] if len(columns) == 1 else np.stack(through_steps, axis=-1)
+    if len(columns) > 1:
+        return np.stack(through_steps, axis=-1)
+    (G,) = through_steps
+    return G if G.flags.writeable or sp.issparse(X) else G.copy()
+
+
+def _is_linear(learner: Learner) -> bool:
+    """Return whether its score has one gradient at all rows."""
+    kernel = facts_of(learner.estimator).kernel(learner.estimator)
+    return len(learner.classes) == 2 and (kernel is None or isinstance(kernel, Linear))
+
+
+def _require_room(X: Rows, Z: Rows, n_classes: int) -> None:
+    """Refuse gradients that would not fit: they are not sparse where the rows are."""
+    n, d = n_rows(X), max(X.shape[1], Z.shape[1])
+    columns = n_classes if n_classes > 2 else 1
+    require_bytes(8.0 * COPIES * n * d * columns, f"input_gradient: arrays of {n} rows with {d} features")
 
 
 def trigger_mask(data: PoisonedData) -> Bool[np.ndarray, ...]:
@@ -114,7 +143,11 @@ def trigger_mask(data: PoisonedData) -> Bool[np.ndarray, ...]:
     if data.original_train is None or data.poison_rows is None:
         raise ValueError("trigger_mask needs original_train and poison_rows: the rows before they were stamped")
     stamped, original = data.poison_train.X, take_rows(data.original_train.X, data.poison_rows)
-    stamped, original = (X.toarray() if sp.issparse(X) else X for X in (stamped, original))
+    if sp.issparse(stamped):
+        mask, used = np.zeros(stamped.shape[1], dtype=bool), used_columns(stamped, original)
+        before, after = (X[:, used].toarray() for X in (original, stamped))
+        mask[used] = changed_entries(before, after).any(axis=0)
+        return mask
     if not isinstance(stamped, np.ndarray):
         raise ValueError(f"trigger_mask: rows as an array were expected, {type(stamped).__name__} came")
     return np.asarray(changed_entries(original, stamped).any(axis=0))
@@ -143,9 +176,10 @@ def trigger_share(gradients: Float[np.ndarray, "n ..."], mask: Bool[np.ndarray, 
             f"mask: a bool for each entry of a row of shape {gradients.shape[1:]} was expected, {mask.dtype} of shape "
             f"{mask.shape} came"
         )
-    size = np.abs(gradients).reshape(len(gradients), -1)
+    blocks = np.array_split(gradients, gradients.size // AT_ONCE + 1)
+    sizes = (np.abs(block).reshape(len(block), -1) for block in blocks)
     with np.errstate(invalid="ignore"):
-        return size[:, mask.ravel()].sum(axis=1) / size.sum(axis=1)
+        return np.concatenate([size[:, mask.ravel()].sum(axis=1) / size.sum(axis=1) for size in sizes])
 
 
 def _of_predicted(curve: BackdoorLearningCurve, Z: Rows, beta: float, columns: list[Gradients]) -> Gradients:

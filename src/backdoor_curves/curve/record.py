@@ -99,6 +99,8 @@ class BackdoorLearningCurve(ScoredCurve):
             f"{escape(self.info.estimator)}, p = {self.info.rate:g}: mean {escape(self.info.loss)} loss over beta, "
             "triggered rows solid, clean rows dashed"
         )
+        if self.info.flattened:
+            caption += f"; images flattened, {escape(self.info.flattened)}"
         return f"<figure>{picture}<figcaption>{caption}</figcaption>{table([numbers])}</figure>"
 
     @property

@@ -10,7 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Bool, Int
 
-from backdoor_curves.rows import Rows, as_labels, n_rows, stack_rows, take_rows
+from backdoor_curves.rows import Rows, are_words, as_labels, n_rows, stack_rows, take_rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,8 +19,9 @@ class Samples:
 
     Parameters
     ----------
-    X : array of shape (n, ...), CSR matrix, DataFrame or list of length n
-        The rows. Images have shape (n, height, width, channels) and values in [0, 1].
+    X : array of shape (n, ...), CSR matrix, DataFrame, column of one, or list of length n
+        The rows. Images have shape (n, height, width, channels) and values in [0, 1]. A list is one of texts, of lists
+        of words, or of rows of one length, which become an array.
     y : array-like of shape (n,)
         One label a row, none missing, all numbers or all text.
 
@@ -50,11 +51,16 @@ class Samples:
             )
         if sp.issparse(X):
             object.__setattr__(self, "X", sp.csr_matrix(X) if sp.isspmatrix(X) else sp.csr_array(X))
-        elif isinstance(X, Sequence) and n_rows(X) and not isinstance(X[0], str):
+        elif are_words(X) or (isinstance(X, Sequence) and n_rows(X) and isinstance(X[0], str)):
+            object.__setattr__(self, "X", list(X))
+        elif isinstance(X, Sequence) and n_rows(X):
             try:
                 object.__setattr__(self, "X", np.asarray(X))
             except ValueError:
-                raise ValueError("rows of one length were expected, a ragged list came") from None
+                raise ValueError(
+                    "rows of one length, texts or lists of words were expected, a ragged list came; what is a row of "
+                    "another kind goes into an array of objects"
+                ) from None
         if y.ndim != 1 or len(y) != n_rows(X):
             raise ValueError(f"one label a row was expected: {n_rows(X)} rows, labels of shape {y.shape}")
         object.__setattr__(self, "y", y)

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from backdoor_curves.records.full_disk import naming
+
 TIMEOUT_S = 30.0
 """Seconds without a byte after which a mirror is given up."""
 
@@ -158,9 +160,11 @@ def download_checked(name: str, mirrors: tuple[str, ...], folder: Path, check: C
         ) from None
     try:
         with handle:
-            handle.write(_from_mirrors(name, mirrors, check))
-            handle.flush()
-            os.fsync(handle.fileno())  # else a power cut may leave the new name on an empty file
+            content = _from_mirrors(name, mirrors, check)
+            with naming(target):
+                handle.write(content)
+                handle.flush()
+                os.fsync(handle.fileno())  # else a power cut may leave the new name on an empty file
         os.replace(part, target)
     finally:
         part.unlink(missing_ok=True)

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 
 from backdoor_curves.data.images import Image, edges_of
-from backdoor_curves.display.style import TRIGGER, characters_in, is_open, small_size
+from backdoor_curves.display.style import TRIGGER, axes_given, characters_in, is_open, small_size
 
 
 def show_image(ax: Axes, image: Image) -> None:
@@ -47,10 +47,7 @@ def panels(
         Width and height of one of them in a new figure, with its text, in inches.
     """
     if ax is not None:
-        given = np.ravel(np.asarray(ax, dtype=object)).tolist()
-        if len(given) != count or not all(isinstance(one, Axes) for one in given):
-            raise ValueError(f"ax: {count} axes were expected, {len(given)} of {type(given[0]).__name__} came")
-        return given
+        return axes_given(ax, count)
     if drawn_before is not None and is_open(drawn_before[0]):
         for before in drawn_before:
             before.clear()

@@ -87,13 +87,30 @@ def drawn_betas(seeds: Sequence[BackdoorLearningCurve]) -> Float[np.ndarray, " b
     return refitted[0]
 
 
+def axes_given(ax: Any, count: int) -> list[Axes]:
+    """Return the axes that were given to draw on, alone or in a list or an array of any shape; refuse another number.
+
+    Raises
+    ------
+    ValueError
+        If there are not so many, or if they are no axes: a figure, say.
+    """
+    given = np.ravel(np.asarray(ax, dtype=object)).tolist()
+    if len(given) == count and all(isinstance(one, Axes) for one in given):
+        return given
+    kinds = " and ".join(sorted({type(one).__name__ for one in given})) or "nothing"
+    one_of_many = len(given) > count and all(isinstance(one, Axes) for one in given)
+    mend = "; pass one of them" if count == 1 and one_of_many else ""
+    raise ValueError(f"ax: {count} axes were expected, {len(given)} of {kinds} came{mend}")
+
+
 def axes_to_draw_on(ax: Axes | None, drawn_before: Axes | None, keys_below: int = 0) -> Axes:
     """Return the axes that were given, or those drawn on before while they are open, emptied, or new ones.
 
     A new figure is as high as usual, and higher where a long legend is to stand below.
     """
     if ax is not None:
-        return ax
+        return axes_given(ax, 1)[0]
     if drawn_before is None or not is_open(drawn_before):
         width, height = plt.rcParams["figure.figsize"]
         return plt.subplots(figsize=(width, height + 0.1 * max(keys_below - 12, 0)), layout="constrained")[1]

@@ -104,7 +104,7 @@ def sigmoid(A: Rows, B: Rows, gamma: float, coef0: float) -> Float[np.ndarray, "
 
 def linear_gradient(c: Float[np.ndarray, " s"], S: Rows, X: Rows) -> Float[np.ndarray, "n d"]:
     """Return the gradient of sum_i c_i k(s_i, x) in x at each row of X, for the linear kernel: sum_i c_i s_i."""
-    return np.tile(np.asarray(S.T @ c), (X.shape[0], 1))
+    return np.broadcast_to(np.asarray(S.T @ c), (X.shape[0], S.shape[1]))
 
 
 def rbf_gradient(c: Float[np.ndarray, " s"], S: Rows, X: Rows, gamma: float) -> Float[np.ndarray, "n d"]:

@@ -8,6 +8,9 @@ from pathlib import Path
 GIB = 2.0**30
 MATRICES = 2
 """Matrices of the kernel's size that an SVM path holds at once: the kernel, and a copy while it begins."""
+COPIES = 3
+"""Arrays of the size of the rows that a path over features holds at once: the rows, with the intercept's column, and
+weighted or in single precision."""
 
 
 def require_room(n: int) -> None:
@@ -26,12 +29,19 @@ def require_room(n: int) -> None:
         )
 
 
-def require_bytes(needed: float, what: str) -> None:
-    """Refuse a result that would not fit; a MemoryError says what it is, and both numbers."""
+def require_room_for_features(n: int, d: int) -> None:
+    """Refuse rows whose features, as an array, would not fit as often as a path holds them; a MemoryError says so."""
+    require_bytes(
+        COPIES * 8.0 * n * d,
+        f"features: {n} training rows with {d} features, as arrays,",
+        'draw fewer rows, use fewer features (min_df=, say), or pass method="refit"',
+    )
+
+
+def require_bytes(needed: float, what: str, mend: str = "ask for fewer rows at once") -> None:
+    """Refuse a result that would not fit; a MemoryError says what it is, both numbers, and what helps."""
     if needed > (available := available_memory()):
-        raise MemoryError(
-            f"{what} need {needed / GIB:.3g} GiB, {available / GIB:.3g} GiB are available; ask for fewer rows at once"
-        )
+        raise MemoryError(f"{what} need {needed / GIB:.3g} GiB, {available / GIB:.3g} GiB are available; {mend}")
 
 
 def available_memory() -> float:

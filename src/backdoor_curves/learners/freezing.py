@@ -23,24 +23,26 @@ Freeze = Literal["joined", "clean"]
 
 def freeze_steps(
     steps: list[Any], clean: Samples, poison: Samples, is_poison: Bool[np.ndarray, " n"], freeze: Freeze
-) -> tuple[tuple[Any, ...], Samples, Samples]:
+) -> tuple[tuple[Any, ...], Samples, Samples, str]:
     """Fit the transformers one after the other, as Pipeline.fit does, with the user's labels.
 
-    Return them and the rows behind them.
+    Return them, the rows behind them, and which images were flattened on the way, see `flattening`.
     """
     if not steps:
-        return (), clean, poison
-    fitted = []
+        return (), clean, poison, ""
+    fitted, flattened = [], ""
     rows = join(clean, poison, is_poison) if freeze == "joined" else clean
     X = rows.X
     for step in steps:
         transformer = clone(step, safe=False)  # a step need not be a BaseEstimator
+        if demands_flat_rows(transformer):
+            flattened = flattened or flattening(X, transformer)
         X = _fit_transform(transformer, shaped_for(transformer, X), rows.y)
         fitted.append(transformer)
     if freeze == "clean":
-        return tuple(fitted), Samples(X, clean.y), Samples(through(tuple(fitted), poison.X), poison.y)
+        return tuple(fitted), Samples(X, clean.y), Samples(through(tuple(fitted), poison.X), poison.y), flattened
     both = Samples(X, rows.y)
-    return tuple(fitted), both.take(np.flatnonzero(~is_poison)), both.take(np.flatnonzero(is_poison))
+    return tuple(fitted), both.take(np.flatnonzero(~is_poison)), both.take(np.flatnonzero(is_poison)), flattened
 
 
 def through(steps: tuple[Any, ...], X: Rows) -> Rows:
@@ -87,6 +89,21 @@ def demands_flat_rows(step: Any) -> bool:
     tags = get_tags(step)
     is_scikit_learns = type(step).fit.__module__.startswith("sklearn.")
     return is_scikit_learns and not (tags.no_validation or tags.input_tags.three_d_array)
+
+
+def flattening(X: Rows, step: Any) -> str:
+    """Return which images are flattened before a step that takes rows of two dimensions; nothing of other rows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.svm import SVC
+    >>> from backdoor_curves.learners.freezing import flattening
+    >>> flattening(np.zeros((3, 8, 8, 1)), SVC())
+    '8 x 8 x 1 before SVC'
+    """
+    is_flat = not isinstance(X, np.ndarray) or X.ndim <= 2
+    return "" if is_flat else f"{' x '.join(map(str, X.shape[1:]))} before {type(step).__name__}"
 
 
 def _flat(X: Rows) -> Rows:

@@ -32,6 +32,8 @@ class Learner:
         `lambda` (1/C, or 2 alpha for ridge) and, for kernels that have it, `gamma`.
     freeze : "joined" or "clean"
         What the frozen parts were fitted on.
+    flattened : str
+        The shape of images that were flattened, and before which step; empty where none were.
     clean, poison : Samples
         Training rows after the frozen map, labels as class indices.
     is_poison : bool array
@@ -45,6 +47,7 @@ class Learner:
     encoding: ScoreEncoding
     hyperparameters: dict[str, float]
     freeze: Freeze
+    flattened: str
     clean: Samples
     poison: Samples
     is_poison: Bool[np.ndarray, " n_plus_m"]

@@ -17,7 +17,7 @@ from sklearn.base import clone
 from backdoor_curves.data.poisoned import PoisonedData
 from backdoor_curves.data.samples import Samples
 from backdoor_curves.learners.estimators import facts_of, steps_and_last
-from backdoor_curves.learners.freezing import Freeze, checked, freeze_parameters, freeze_steps, through
+from backdoor_curves.learners.freezing import Freeze, checked, flattening, freeze_parameters, freeze_steps, through
 from backdoor_curves.learners.learner import Learner
 from backdoor_curves.learners.parameters import is_precomputed
 from backdoor_curves.rows import Rows, changed_rows, row_shape, take_rows
@@ -44,8 +44,9 @@ def read_learner(estimator: Any, data: PoisonedData, freeze: Freeze = "joined") 
             'freeze: "joined" was expected with steps before a precomputed kernel, "clean" came: fitted on the clean '
             "rows they would not know the kernel with the poison rows"
         )
-    fitted, clean, poison = freeze_steps(steps, data.clean_train, data.poison_train, is_poison, freeze)
+    fitted, clean, poison, flattened = freeze_steps(steps, data.clean_train, data.poison_train, is_poison, freeze)
     _warn_of_erased_triggers(fitted, data)
+    flattened = flattened or flattening(clean.X, last)
     clean = Samples(checked(clean.X, last, "clean_train"), np.searchsorted(classes, clean.y))
     poison = Samples(checked(poison.X, last, "poison_train"), np.searchsorted(classes, poison.y))
     if is_precomputed(last):
@@ -60,6 +61,7 @@ def read_learner(estimator: Any, data: PoisonedData, freeze: Freeze = "joined") 
         encoding=facts.encoding(frozen, len(classes)),
         hyperparameters=facts.hyperparameters(frozen),
         freeze=freeze,
+        flattened=flattened,
         clean=clean,
         poison=poison,
         is_poison=is_poison,

@@ -13,7 +13,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -160,10 +160,16 @@ class BetaPath(ABC):
     column or many. What is known at nodes (`interpolant`, `nodal_scores`, `nodal_gram`) is asked of `columns`.
     """
 
-    method: ClassVar[str]
-    """How the path was followed: "ridge", "svm", "logistic", "squared hinge" or "refit"."""
-    exact: ClassVar[bool]
-    """Whether the path answers at every beta in [0, 1], and not only at the betas it was refitted at."""
+    @property
+    @abstractmethod
+    def method(self) -> str:
+        """How the path was followed: "ridge", "svm", "logistic", "squared hinge" or "refit"."""
+
+    @property
+    @abstractmethod
+    def exact(self) -> bool:
+        """Whether the path answers at every beta in [0, 1], and not only at the betas it was refitted at."""
+
     interpolant: Interpolant
 
     @property
@@ -197,7 +203,7 @@ class BetaPath(ABC):
     def score_gradients(self, X: Rows, beta: float) -> Float[np.ndarray, "columns n d"]:
         """Return the gradient of each score column in its row, at each row of X, in scores per unit of a feature.
 
-        Of scores that are linear in the rows these are the coefficients, the same at each row.
+        Of scores that are linear in the rows these are the coefficients, the same at each row: a view, to be read.
 
         Raises
         ------
@@ -205,7 +211,7 @@ class BetaPath(ABC):
             If a kernel has no gradient that is known, or if the path is one of refits of no linear model.
         """
         (W,) = self.parameters(np.array([beta])).coef
-        return np.tile(W.T[:, np.newaxis], (1, n_rows(X), 1))
+        return np.broadcast_to(W.T[:, np.newaxis], (W.shape[1], n_rows(X), len(W)))
 
     @abstractmethod
     def certificate(self, betas: Float[np.ndarray, " b"], rows: Sequence[Rows]) -> Certificate | None:

@@ -76,7 +76,8 @@ class RefitPath(BetaPath):
                 "a gradient in the input is known for learners with an exact path and for linear ones; this one has no "
                 "coefficients"
             )
-        return np.tile(coef.reshape(-1, 1, X.shape[1]), (1, n_rows(X), 1))
+        W = coef.reshape(-1, 1, X.shape[1])
+        return np.broadcast_to(W, (len(W), n_rows(X), X.shape[1]))
 
     def tangent(self, X: Rows, betas: Float[np.ndarray, " b"]) -> NoReturn:  # noqa: ARG002
         """Refuse: between refits nothing is known."""

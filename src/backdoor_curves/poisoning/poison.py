@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import warnings
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from backdoor_curves.data.poisoned import PoisonedData, Poisoning
 from backdoor_curves.data.rng import check_rng
 from backdoor_curves.data.samples import Samples, as_samples
 from backdoor_curves.poisoning.label_policies import label_policy
-from backdoor_curves.rows import Rows, changed_rows, n_rows, require_alike, same_kind
+from backdoor_curves.rows import Rows, changed_rows, is_series, n_rows, require_alike, same_kind
 from backdoor_curves.triggers.base import Trigger
 
 
@@ -89,6 +90,7 @@ def poison(
         raise ValueError(f'injection: "replace" or "append" was expected, {injection!r} came')
     mapping = label_policy(labels, np.unique(train.y))
     eligible = np.flatnonzero([label in mapping for label in train.y.tolist()])
+    rate = float(str(rate)) if isinstance(rate, np.floating) else rate  # 0.29 in single precision is 0.28999999
     chosen = _choose(rate, rows, eligible, len(train), rng)
 
     counted = np.flatnonzero([label in mapping for label in test.y.tolist()])
@@ -180,15 +182,25 @@ def _left(train: Samples, chosen: Int[np.ndarray, " m"]) -> Samples:
 
 def _attack(samples: Samples, trigger: Trigger, mapping: dict[Any, Any]) -> Samples:
     """Return the rows with the trigger and the attacker's labels."""
-    stamped = trigger(samples.X, samples.y.copy())
+    stamped = trigger(_to_write_into(samples.X), samples.y.copy())
     if not getattr(stamped, "shape", hasattr(stamped, "__len__")):  # a number has the shape ()
         raise TypeError(f"trigger: rows were expected back, {type(stamped).__name__} came")
     if n_rows(stamped) != len(samples):
         raise TypeError(f"trigger: {len(samples)} rows were expected back, {n_rows(stamped)} came")
     if isinstance(stamped, list) and isinstance(samples.X, np.ndarray):
         stamped = np.asarray(stamped)
+    if isinstance(stamped, list) and is_series(samples.X):
+        stamped = type(samples.X)(stamped)
     if not same_kind(stamped, samples.X):
         raise TypeError(f"trigger: {type(samples.X).__name__} was expected back, {type(stamped).__name__} came")
     attacked = Samples(stamped, np.array([mapping[label] for label in samples.y.tolist()]))
     require_alike(samples.X, attacked.X, "trigger")
     return attacked
+
+
+def _to_write_into(X: Rows) -> Rows:
+    """Return rows taken from others with nothing in common: a list of words is one object in both."""
+    if is_series(X) and hasattr(X, "iloc") and X.dtype == object:
+        return type(X)([copy.deepcopy(row) for row in X], index=X.index, name=X.name)
+    holds_objects = isinstance(X, list) or (isinstance(X, np.ndarray) and X.dtype == object)
+    return copy.deepcopy(X) if holds_objects else X

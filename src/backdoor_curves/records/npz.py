@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import uuid
 import zipfile
 import zlib
@@ -16,6 +17,8 @@ from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 import scipy.sparse as sp
+
+from backdoor_curves.records.full_disk import naming
 
 T = TypeVar("T")
 MANY = 2**16
@@ -29,32 +32,39 @@ def whole(path: Path) -> Iterator[Path]:
     The name ends as the path does. If something goes wrong nothing is left, and an OSError names the path, not the
     draft.
     """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise FileExistsError(f"{path}: a file was expected, a device or a pipe came, which a file would replace")
     draft = path.with_name(f".{uuid.uuid4().hex}.{path.name}")
-    try:
-        yield draft
-        draft.replace(path)
-    except BaseException as error:
-        with suppress(OSError):
-            draft.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno:
-            raise OSError(error.errno, error.strerror, str(path)) from None
-        raise
+    with naming(path):
+        try:
+            yield draft
+            draft.replace(path)
+        except BaseException:
+            with suppress(OSError):
+                draft.unlink(missing_ok=True)
+            raise
 
 
 def write_folder(folder: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Write arrays as .npy files that processes map into memory; a folder that can be seen is whole."""
     draft = folder.with_name(f".{folder.name}.{os.getpid()}")
-    draft.mkdir(parents=True)
-    for name, array in arrays.items():
-        np.save(draft / f"{name}.npy", array, allow_pickle=False)
-    draft.rename(folder)
+    with naming(folder):
+        draft.mkdir(parents=True)
+        try:
+            for name, array in arrays.items():
+                np.save(draft / f"{name}.npy", array, allow_pickle=False)
+            draft.rename(folder)
+        except BaseException:
+            shutil.rmtree(draft, ignore_errors=True)
+            raise
 
 
 def write_record(to: Path | BinaryIO, kind: str, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
     """Write a record to an open file, or to a path, under another name first: a file that can be seen is whole."""
     named = {"header": np.array(json.dumps({"format": kind, **header})), **arrays}
     if not isinstance(to, Path):
-        _write_arrays(to, named)
+        with naming(str(getattr(to, "name", "the open file"))):
+            _write_arrays(to, named)
         return
     with whole(to) as draft, open(draft, "xb") as file:
         _write_arrays(file, named)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from backdoor_curves.display.saving import save_figure
+from backdoor_curves.records.npz import whole
 from backdoor_curves.report.figures.run_figures import figures
 from backdoor_curves.report.tables.csv_file import as_csv
 from backdoor_curves.report.tables.text import as_text, legend, safe_text
@@ -13,9 +14,10 @@ from backdoor_curves.study.store.run import Run
 
 def write_summary(run: Run, folder: Path) -> None:
     """Write what a whole run comes to beside its store: results.csv, table.txt and figures."""
-    (folder / "results.csv").write_text(as_csv(run.table()), encoding="utf-8")
     parts = filter(None, (as_text(run.cells), legend(run.cells), safe_text(run.cells)))
-    (folder / "table.txt").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    for name, text in (("results.csv", as_csv(run.table())), ("table.txt", "\n\n".join(parts) + "\n")):
+        with whole(folder / name) as draft:
+            draft.write_text(text, encoding="utf-8")
     if run.study.figures:
         (folder / "figures").mkdir(exist_ok=True)
         for name, figure in figures(run):

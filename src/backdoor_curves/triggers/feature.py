@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,6 +52,8 @@ class FeatureTrigger:
     def __post_init__(self) -> None:
         if len(self.columns) != len(self.values) or len(self.columns) == 0:
             raise ValueError(f"one value a column was expected: {len(self.columns)} columns, {len(self.values)} values")
+        if unusual := [c for c in self.columns if not isinstance(c, Hashable)]:
+            raise ValueError(f"FeatureTrigger: columns by place or by name were expected, {unusual[0]!r} came")
         if len(set(self.columns)) < len(self.columns):
             raise ValueError(f"FeatureTrigger: each column once was expected, {self.columns} came")
 
@@ -60,9 +62,15 @@ class FeatureTrigger:
         if is_frame(X):
             return self._in_frame(X)
         if getattr(X, "ndim", None) != 2 or not (isinstance(X, np.ndarray) or sp.issparse(X)):
+            shape = f" of shape {X.shape}" if hasattr(X, "shape") else ""
+            mend = (
+                "PatchTrigger is the one for images"
+                if isinstance(X, np.ndarray) and X.ndim > 2
+                else "for texts and lists of words write a function of rows and labels, of a table make an array"
+            )
             raise ValueError(
                 "FeatureTrigger: an array of shape (n, d), a CSR matrix or a DataFrame was expected, "
-                f"{type(X).__name__} of shape {getattr(X, 'shape', None)} came; PatchTrigger is the one for images"
+                f"{type(X).__name__}{shape} came; {mend}"
             )
         places = self._places(range(X.shape[1]))
         if X.dtype.kind in "biuf" and (text := [value for value in self.values if isinstance(value, str)]):

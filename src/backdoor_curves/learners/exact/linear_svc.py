@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from sklearn.svm import LinearSVC
 
 from backdoor_curves.kernels.by_name import Linear
+from backdoor_curves.learners.exact.in_used_features import in_used_features
 from backdoor_curves.learners.exact.svc import follow_hinge
 from backdoor_curves.learners.exact.weighted import coordinates_of, weighted_rows
 from backdoor_curves.learners.learner import Learner
@@ -68,9 +70,13 @@ def liblinear_intercept(estimator: Any) -> Intercept:
 
 def follow(learner: Learner, tolerance: float, shared: Shared | None) -> BetaPath:  # noqa: ARG001
     """Return the path, exact to rounding: of the hinge as that of any SVM, of its square in the rows' coordinates."""
-    estimator, rows = learner.estimator, weighted_rows(learner)
-    intercept = liblinear_intercept(estimator)
+    estimator = learner.estimator
     if estimator.loss == "hinge":
-        return follow_hinge(rows, kernel(estimator), intercept, shared)
+        return follow_hinge(weighted_rows(learner), kernel(estimator), liblinear_intercept(estimator), shared)
+    return in_used_features(learner, partial(_follow_squared_hinge, shared=shared))
+
+
+def _follow_squared_hinge(learner: Learner, shared: Shared | None) -> BetaPath:
+    rows = weighted_rows(learner)
     space = coordinates_of(rows.X, shared)
-    return squared_hinge_path(rows.X, rows.y, rows.u0, rows.du, intercept, space)
+    return squared_hinge_path(rows.X, rows.y, rows.u0, rows.du, liblinear_intercept(learner.estimator), space)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
+from backdoor_curves.learners.exact.in_used_features import in_used_features
 from backdoor_curves.learners.exact.linear_svc import liblinear_intercept
 from backdoor_curves.learners.exact.weighted import coordinates_of, weighted_rows
 from backdoor_curves.learners.learner import Learner
@@ -68,6 +70,10 @@ def kernel(estimator: Any) -> None:
 
 def follow(learner: Learner, tolerance: float, shared: Shared | None) -> BetaPath:
     """Return the path, to a share of the tolerance on the training rows; liblinear penalises the intercept."""
+    return in_used_features(learner, partial(_follow, tolerance=tolerance, shared=shared))
+
+
+def _follow(learner: Learner, tolerance: float, shared: Shared | None) -> BetaPath:
     rows, estimator = weighted_rows(learner), learner.estimator
     is_free = estimator.fit_intercept and estimator.solver != "liblinear"
     intercept = FREE if is_free else liblinear_intercept(estimator)

@@ -10,6 +10,8 @@ from jaxtyping import Float
 from sklearn.linear_model import RidgeClassifier
 
 from backdoor_curves.data.samples import Samples
+from backdoor_curves.kernels.memory import require_bytes
+from backdoor_curves.learners.exact.in_used_features import in_used_features
 from backdoor_curves.learners.exact.weighted import class_weights
 from backdoor_curves.learners.learner import Learner
 from backdoor_curves.learners.parameters import require_positive
@@ -58,7 +60,12 @@ def kernel(estimator: Any) -> None:
 
 def follow(learner: Learner, tolerance: float, shared: Shared | None) -> BetaPath:  # noqa: ARG001
     """Return the path in closed form, exact to rounding."""
+    return in_used_features(learner, _follow)
+
+
+def _follow(learner: Learner) -> BetaPath:
     estimator = learner.estimator
+    _require_room(len(learner.clean), len(learner.poison), learner.clean.X.shape[1])
 
     def arrays(samples: Samples) -> tuple[Rows, Float[np.ndarray, "n k"], Float[np.ndarray, " n"]]:
         X = samples.X if sp.issparse(samples.X) else np.asarray(samples.X, dtype=float)
@@ -69,4 +76,14 @@ def follow(learner: Learner, tolerance: float, shared: Shared | None) -> BetaPat
         arrays(learner.poison),
         alpha=float(estimator.alpha),
         intercept=FREE if estimator.fit_intercept else NONE,
+    )
+
+
+def _require_room(n: int, m: int, d: int) -> None:
+    """Refuse normal equations that would not fit: a Gram matrix and its factor, and what the poison rows do to w."""
+    poison = 3.0 * d * m if m < d else 5.0 * d**2
+    require_bytes(
+        8.0 * (2.0 * min(n, d) ** 2 + poison),
+        f"ridge: the normal equations of {n} clean and {m} poison rows with {d} features",
+        'draw fewer rows, use fewer features (min_df=, say), or pass method="refit"',
     )

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from backdoor_curves.data.samples import Samples
-from backdoor_curves.kernels.memory import require_room
+from backdoor_curves.kernels.memory import require_room, require_room_for_features
 from backdoor_curves.learners.learner import Learner
 from backdoor_curves.learners.parameters import require_fit_takes
 from backdoor_curves.learners.shared import Shared
@@ -65,8 +65,10 @@ def class_weights(learner: Learner, samples: Samples) -> Float[np.ndarray, " n"]
 
 
 def coordinates_of(X: Rows, shared: Shared | None) -> Space:
-    """Return rows in as few coordinates as they need; refused where their Gram matrix would not fit."""
+    """Return rows in as few coordinates as they need; refused where those, or their Gram matrix, would not fit."""
     n, d = X.shape
     if n < d:
         require_room(n)
+    else:
+        require_room_for_features(n, d)
     return coordinates(X) if shared is None else shared.coordinates(X)

@@ -44,8 +44,8 @@ class Table:
         if (missing := np.flatnonzero(distance.min(axis=1) > 1e-12)).size:
             known = ", ".join(f"{beta:g}" for beta in self.nodes)
             raise ValueError(
-                f"a refitted curve answers at the betas it was fitted at ({known}), beta = {betas[missing[0]]:g} came; "
-                "pass it in betas= when the curve is computed"
+                f"a refitted curve answers at the betas it was fitted at ({known}), beta = "
+                f"{float(betas[missing[0]])!r} came; pass it in betas= when the curve is computed"
             )
         return np.eye(len(self.nodes))[nearest]
 

@@ -87,8 +87,11 @@ class WeightedRows:
         if self.centre is None:
             return np.asarray(self.X @ self.X.T)
         cross = np.outer(self.X @ self.centre, self.root)
-        far = self.centre @ self.centre * np.outer(self.root, self.root)
-        return (self.X @ self.X.T).toarray() - cross - cross.T + far
+        products = (self.X @ self.X.T).toarray()
+        products -= cross
+        products -= cross.T
+        products += self.centre @ self.centre * np.outer(self.root, self.root)
+        return np.asarray(products)
 
     def transposed(self) -> Float[np.ndarray, "d n"]:
         """Return X' as a dense matrix."""

@@ -13,13 +13,16 @@ from jaxtyping import Float
 from backdoor_curves.paths.base import BetaPath, Certificate, Parameters, Response, Tangent, influence_through
 from backdoor_curves.paths.interpolation.interpolants import Rational
 from backdoor_curves.paths.ridge.normal_equations import NormalEquations
-from backdoor_curves.rows import Rows, as_numbers, n_rows, squared_lengths
+from backdoor_curves.rows import Rows, as_numbers, n_rows, squared_lengths, take_rows
 
 REFINEMENTS = 3
 """Corrections of a response: with more features than rows and a small alpha, A^-1 as a difference loses digits, and
 each brings some of them back."""
 ROUNDING = 64 * np.finfo(float).eps
 """Relative rounding that a score is allowed: of the inner product, the interpolation and the centring."""
+
+AT_ONCE = 2**20
+"""Features of rows that are solved for at a time, 8 MiB in each of some ten arrays; 1000 rows of images are less."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +124,12 @@ class RidgePath(BetaPath):
         free = float(self.system.free)
 
         def coupling(X: Rows) -> Float[np.ndarray, "x n"]:
-            X = as_numbers(X)
+            n = n_rows(X)
+            blocks = np.array_split(np.arange(n), (n * X.shape[1] - 1) // AT_ONCE + 1)
+            parts = [of_few(as_numbers(take_rows(X, rows))) for rows in blocks]
+            return parts[0] if len(parts) == 1 else np.vstack(parts)
+
+        def of_few(X: Rows) -> Float[np.ndarray, "x n"]:
             rows = np.asarray(X.toarray() if sp.issparse(X) else X) - self.centre
             betas = np.full(len(rows), beta)
             V, v = self._solve(rows.T, betas, free)
