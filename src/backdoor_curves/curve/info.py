@@ -34,6 +34,9 @@ class CurveInfo:
         Training rows of weight 1 and of weight beta.
     rate : float
         Poisoned rows over rows that could be poisoned.
+    zero_weight_share : float
+        Share of what poison rows do at weight 1 that they do at weight 0 already: 0 for a learner whose fit goes by
+        the weights. For one that counts rows whatever their weight, in leaves or bins, the curve jumps behind beta = 0.
     """
 
     estimator: str
@@ -46,3 +49,4 @@ class CurveInfo:
     n_clean: int
     n_poison: int
     rate: float
+    zero_weight_share: float = 0.0
