@@ -146,13 +146,8 @@ def backdoor_learning_curve(
         return ScoredRows(columns.interpolant, nodal, rows.y, learner.loss, learner.encoding, len(learner.classes))
 
     both = scored(triggered), scored(clean)
-    if not path.exact and _is_a_step(columns.interpolant.nodes, both):
-        warnings.warn(
-            f"estimator: {type(learner.estimator).__name__} scores all test rows alike at every beta > 0: it takes a row "
-            "of any weight for a whole one (a tree whose leaves are pure does), or its fit ignores weights but those of "
-            "0; the curve is a step behind beta = 0",
-            stacklevel=2,
-        )
+    if not path.exact:
+        _warn_of_a_step(learner, columns.interpolant.nodes, both)
     return BackdoorLearningCurve(
         info=_describe(learner, data, path),
         betas=grid,
@@ -166,12 +161,18 @@ def backdoor_learning_curve(
     )
 
 
-def _is_a_step(betas: Float[np.ndarray, " k"], both: tuple[ScoredRows, ScoredRows]) -> bool:
-    """Return whether fits at several betas > 0 give the same scores, and the fit without poison others."""
+def _warn_of_a_step(learner: Learner, betas: Float[np.ndarray, " k"], both: tuple[ScoredRows, ScoredRows]) -> None:
+    """Warn where fits at several betas > 0 give the same scores, and the fit without poison others."""
     if betas[0] > 0.0 or len(betas) < 3:
-        return False
+        return
     alike = all((rows.nodal[1:] == rows.nodal[1]).all() for rows in both)
-    return alike and any((rows.nodal[0] != rows.nodal[1]).any() for rows in both)
+    if alike and any((rows.nodal[0] != rows.nodal[1]).any() for rows in both):
+        warnings.warn(
+            f"estimator: {type(learner.estimator).__name__} scores all test rows alike at every beta > 0: it takes a "
+            "row of any weight for a whole one (a tree whose leaves are pure does), or its fit ignores weights but "
+            "those of 0; the curve is a step behind beta = 0",
+            stacklevel=3,
+        )
 
 
 def backdoor_learning_curves(
