@@ -69,13 +69,7 @@ def fit_estimator(
     sample_weight: Float[np.ndarray, " n"],
     start: Model | None,
 ) -> FittedEstimator:
-    """Fit a clone, or continue from a fit where the estimator was built with warm_start=True.
-
-    Raises
-    ------
-    TypeError
-        If its fit takes keywords, which it hands on, and fails with sample_weight among them.
-    """
+    """Fit a clone, or continue from a fit where the estimator was built with warm_start=True."""
     if start is not None:
         assert isinstance(start, FittedEstimator)
         estimator = copy.deepcopy(start.estimator)
@@ -85,20 +79,30 @@ def fit_estimator(
         estimator.set_params(decision_function_shape="ovo")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        try:
-            estimator.fit(X, y, sample_weight=sample_weight)
-        except (TypeError, ValueError) as error:
-            if names_weights(estimator):
-                raise
-            raise TypeError(
-                f"estimator: {type(estimator).__name__}.fit hands sample_weight on, and that fails: {one_line(error)}; "
-                "beta is the weight of the poison rows"
-            ) from error
+        _fit(estimator, X, y, sample_weight)
     complaints = [issubclass(warning.category, ConvergenceWarning) for warning in caught]
     for warning, complaint in zip(caught, complaints, strict=True):
         if not complaint:
             warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
     return FittedEstimator(estimator, converged=not any(complaints), of_weights=_said_of_weights(caught))
+
+
+def _fit(estimator: Any, X: Rows, y: Shaped[np.ndarray, " n"], sample_weight: Float[np.ndarray, " n"]) -> None:
+    """Fit in place; where that fails for what is asked of it here, its weights or the user's labels, say so."""
+    name = type(estimator).__name__
+    try:
+        estimator.fit(X, y, sample_weight=sample_weight)
+    except (TypeError, ValueError) as error:
+        if not names_weights(estimator):
+            raise TypeError(
+                f"estimator: beta is a sample_weight, which {name}.fit hands on, and that fails: {one_line(error)}"
+            ) from error
+        if "nvalid classes" in str(error):  # xgboost's words for labels that are not 0, 1, ...
+            raise ValueError(
+                f"labels: numbers from 0 on were expected by {name}: {one_line(error)}; make them before the data are "
+                "poisoned, with numpy.unique(y, return_inverse=True)[1]"
+            ) from error
+        raise
 
 
 def _said_of_weights(caught: list[warnings.WarningMessage]) -> str | None:

@@ -57,9 +57,9 @@ def _checked_share(learner: Learner, n_jobs: int | None) -> float:
     share = zero_weight_share(learner, n_jobs)
     if share > LARGEST_SAY:
         warnings.warn(
-            f"estimator: {type(estimator).__name__} goes by rows whatever their weight, for a part of its fit: poison "
-            f"rows do {100 * share:.2g} % of what they do at weight 1 at weight 0 already (it counts rows in leaves or "
-            "bins, say), so the curve jumps behind beta = 0",
+            f"estimator: a part of the fit of {type(estimator).__name__} goes by rows whatever their weight (it counts "
+            "them in leaves or bins, say, or hands no weights on): poison rows do "
+            f"{100 * share:.2g} % of what they do at weight 1 at weight 0 already, and the curve jumps behind beta = 0",
             stacklevel=5,
         )
     return share

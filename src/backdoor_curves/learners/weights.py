@@ -20,7 +20,8 @@ from backdoor_curves.rows import Rows, take_rows
 ROUNDING = 1e-6
 """Difference between the scores of one and the same fit, relative: of single precision, of sums in another order."""
 NOISE = 2.0
-"""How many times what another seed does is chance still: differences of two fits spread by the root of two of one."""
+"""How many times the most that three other seeds do is chance still: of 160 fits of SGD, which counts rows where it
+stops, one is above."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,20 +85,30 @@ def zero_weight_share(learner: Learner, n_jobs: int | None = None) -> float:
         return 0.0
     if own.of_weights is not None:
         raise TypeError(
-            f"estimator: one whose fit goes by sample_weight was expected; that of {name} does not in all its parts, "
-            f'and warns "{own.of_weights}"; if it holds a Pipeline, put the steps in front: make_pipeline(step, {name}'
-            "(classifier))"
+            f"estimator: one whose fit goes by sample_weight was expected; a part of that of {name} does not, and it "
+            f'warns "{own.of_weights}"; if a Pipeline is inside, put its steps in front: '
+            f"make_pipeline(step, {name}(classifier))"
         )
-    asked = ("own", 1.0, 0), ("other", 1.0, 0), ("own", 0.0, 1)
-    full, full_other, again = (one.scores(trials.X) for one in trials.fits(*asked))
+    full, full_other = (one.scores(trials.X) for one in trials.fits(("own", 1.0, 0), ("other", 1.0, 0)))
     if _size(full - scores) <= rounding:
         raise TypeError(
             f"estimator: one whose fit goes by sample_weight was expected; {name} makes the same fit of poison rows at "
             "weight 0 and at weight 1: it ignores their weights"
         )
-    if moved <= NOISE * _size(again - scores):
+    if moved <= NOISE * _chance(trials, scores, rounding):
         return 0.0
     return min(1.0, moved / max(_size(full - full_other), rounding))
+
+
+def _chance(trials: Trials, scores: Float[np.ndarray, "n columns"], rounding: float) -> float:
+    """Return the most that another seed does; of the first three, for now and then two draw much the same."""
+    chance = 0.0
+    for seed in (1, 2, 3):
+        (again,) = trials.fits(("own", 0.0, seed))
+        chance = max(chance, _size(again.scores(trials.X) - scores))
+        if chance <= rounding:  # it draws nothing
+            return chance
+    return chance
 
 
 def _size(difference: Float[np.ndarray, "n columns"]) -> float:
@@ -137,8 +148,9 @@ def _require_predictions_of_scores(
         return
     predicted = np.asarray(fitted.estimator.predict(X)).ravel()
     expected = learner.classes[decode(scores, len(learner.classes), learner.encoding)]
-    # Some learners give labels back as text.
-    otherwise = (predicted.astype(str) != expected.astype(str)) & ~_ties(scores)
+    # Some learners give back bools as numbers, or as text.
+    alike = (predicted == expected) | (predicted.astype(str) == expected.astype(str))
+    otherwise = ~alike & ~_ties(scores)
     if otherwise.any():
         name = type(learner.estimator).__name__
         raise TypeError(
