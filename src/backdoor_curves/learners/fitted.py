@@ -24,7 +24,7 @@ from backdoor_curves.records.one_line import one_line
 from backdoor_curves.rows import Rows, n_rows
 
 OF_WEIGHTS = re.compile(r"sample[ _-]?weight", re.IGNORECASE)
-"""What a warning of weights that are not used has in it, in scikit-learn's words and those of others."""
+"""What a warning or an error of weights that are not used has in it, in scikit-learn's words and those of others."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +93,7 @@ def _fit(estimator: Any, X: Rows, y: Shaped[np.ndarray, " n"], sample_weight: Fl
     try:
         estimator.fit(X, y, sample_weight=sample_weight)
     except (TypeError, ValueError) as error:
-        if not names_weights(estimator):
+        if not names_weights(estimator) and OF_WEIGHTS.search(str(error)):
             raise TypeError(
                 f"estimator: beta is a sample_weight, which {name}.fit hands on, and that fails: {one_line(error)}"
             ) from error

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from jaxtyping import Float
@@ -14,10 +15,10 @@ from backdoor_curves.data.samples import join
 from backdoor_curves.kernels.precomputed import PrecomputedKernel
 from backdoor_curves.learners.estimators import facts_of
 from backdoor_curves.learners.exact import file_of
-from backdoor_curves.learners.fitted import fit_estimator, fit_on_matrix
+from backdoor_curves.learners.fitted import FittedEstimator, fit_estimator, fit_on_matrix
 from backdoor_curves.learners.learner import Learner
 from backdoor_curves.learners.parameters import is_precomputed
-from backdoor_curves.learners.weights import zero_weight_share
+from backdoor_curves.learners.weights import require_predictions_of_scores, zero_weight_share
 from backdoor_curves.paths.base import BetaPath
 from backdoor_curves.paths.refit import Fit, refit_path
 from backdoor_curves.rows import as_floats
@@ -44,22 +45,29 @@ def refit(learner: Learner, betas: Float[np.ndarray, " b"] | None, n_jobs: int |
     warm = getattr(estimator, "warm_start", False) is True
     betas = REFIT_BETAS if betas is None else betas
     labels = learner.classes[joined.y]  # an estimator inside another may ask for them by name
-    share = _checked_share(learner, n_jobs)
+    known = is_precomputed(estimator) or _is_known(estimator)
+    share = 0.0 if known else _checked_share(learner, n_jobs)
     path = refit_path(fit, X, labels, learner.is_poison, betas, kernel=kernel, warm=warm, n_jobs=n_jobs)
+    if not known:
+        require_predictions_of_scores(learner, cast(Sequence[FittedEstimator], path.models), X)
     return replace(path, zero_weight_share=share)
+
+
+def _is_known(estimator: Any) -> bool:
+    """Return whether it is scikit-learn's own, with an objective that is known: it goes by weights and scores."""
+    file = file_of(estimator)
+    return file is not None and type(estimator) is file.ESTIMATOR
 
 
 def _checked_share(learner: Learner, n_jobs: int | None) -> float:
     """Return how much of their say poison rows have at weight 0, and warn where that is much."""
-    estimator, file = learner.estimator, file_of(learner.estimator)
-    if is_precomputed(estimator) or (file is not None and type(estimator) is file.ESTIMATOR):
-        return 0.0  # scikit-learn's own, whose objective is known
     share = zero_weight_share(learner, n_jobs)
     if share > LARGEST_SAY:
+        name = type(learner.estimator).__name__
         warnings.warn(
-            f"estimator: a part of the fit of {type(estimator).__name__} goes by rows whatever their weight (it counts "
-            "them in leaves or bins, say, or hands no weights on): poison rows do "
-            f"{100 * share:.2g} % of what they do at weight 1 at weight 0 already, and the curve jumps behind beta = 0",
+            f"estimator: a part of the fit of {name} goes by rows whatever their weight (it counts them in leaves or "
+            f"bins, say, or hands no weights on): poison rows do {100 * share:.2g} % of what they do at weight 1 at "
+            "weight 0 already, and the curve jumps behind beta = 0",
             stacklevel=5,
         )
     return share

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,9 @@ ROUNDING = 1e-6
 NOISE = 2.0
 """How many times the most that three other seeds do is chance still: of 160 fits of SGD, which counts rows where it
 stops, one is above."""
+
+MOST_PREDICTED = 200
+"""Rows of either kind that are predicted at each beta: a threshold that none of them meets is in nobody's way."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,8 +82,8 @@ def zero_weight_share(learner: Learner, n_jobs: int | None = None) -> float:
         own, other = trials.fits(("own", 0.0, 0), ("other", 0.0, 0))
     except ValueError:
         return 0.0  # whoever takes no weight of 0 has no fit to compare; what else it refuses it says of the curve's
+    require_predictions_of_scores(learner, [own], trials.X)
     scores = own.scores(trials.X)
-    _require_predictions_of_scores(learner, own, scores, trials.X)
     moved, rounding = _size(scores - other.scores(trials.X)), ROUNDING * max(1.0, _size(scores))
     if moved <= rounding:
         return 0.0
@@ -140,24 +144,34 @@ def _seeded(estimator: Any, seed: int) -> Any:
     return clone(estimator).set_params(**seeds) if seeds else estimator
 
 
-def _require_predictions_of_scores(
-    learner: Learner, fitted: FittedEstimator, scores: Float[np.ndarray, "n columns"], X: Rows
-) -> None:
-    """Refuse a classifier that predicts by more than its highest score: accuracies here are of the scores."""
+def require_predictions_of_scores(learner: Learner, models: Sequence[FittedEstimator], X: Rows) -> None:
+    """Refuse a classifier that predicts by more than its highest score: accuracies here are of the scores.
+
+    Asked of some of the training rows X: the poison's scores move with beta, and cross a threshold if there is one.
+    """
     if learner.encoding == "one-vs-one":  # votes of pairs, of NuSVC alone, whose rule is known
         return
-    predicted = np.asarray(fitted.estimator.predict(X)).ravel()
-    expected = learner.classes[decode(scores, len(learner.classes), learner.encoding)]
-    # Some learners give back bools as numbers, or as text.
-    alike = (predicted == expected) | (predicted.astype(str) == expected.astype(str))
-    otherwise = ~alike & ~_ties(scores)
-    if otherwise.any():
-        name = type(learner.estimator).__name__
-        raise TypeError(
-            f"estimator: one that predicts the class of its highest score was expected; {name} predicts another one "
-            f"for {otherwise.sum()} of {len(otherwise)} training rows (by a threshold, say), and loss and accuracy are "
-            "of the scores; pass the classifier inside it"
-        )
+    some = take_rows(X, np.concatenate([_some(learner.is_poison), _some(~learner.is_poison)]))
+    for model in models:
+        scores = model.scores(some)
+        predicted = np.asarray(model.estimator.predict(some)).ravel()
+        expected = learner.classes[decode(scores, len(learner.classes), learner.encoding)]
+        # Some learners give back bools as numbers, or as text.
+        alike = (predicted == expected) | (predicted.astype(str) == expected.astype(str))
+        otherwise = ~alike & ~_ties(scores)
+        if otherwise.any():
+            name = type(learner.estimator).__name__
+            raise TypeError(
+                f"estimator: one that predicts the class of its highest score was expected; {name} predicts another "
+                f"one for {otherwise.sum()} of {len(otherwise)} training rows (by a threshold, say), and loss and "
+                "accuracy are of the scores; pass the classifier inside it"
+            )
+
+
+def _some(rows: Bool[np.ndarray, " n"]) -> Int[np.ndarray, " some"]:
+    """Return some of the rows by number, evenly: to predict them costs little beside a fit."""
+    numbers = np.flatnonzero(rows)
+    return numbers[np.linspace(0, len(numbers) - 1, min(len(numbers), MOST_PREDICTED)).astype(int)]
 
 
 def _ties(scores: Float[np.ndarray, "n columns"]) -> Bool[np.ndarray, " n"]:
