@@ -59,7 +59,7 @@ def victims_rows(data: bc.PoisonedData) -> Samples:
     return join(data.clean_train, data.poison_train, data.is_poison)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Classifier:
     """A row of a table: how it is written there, how it is made, and what it is tried with."""
 
@@ -87,6 +87,7 @@ class Outcome:
         return "refused" if self.curve is None else "exact" if self.curve.exact else "refitted"
 
 
+@cache
 def tried(classifier: Classifier, data: bc.PoisonedData, freeze: str = "joined") -> Outcome:
     """Return the outcome at both ends; an error that is no refusal is raised."""
     with sklearn.config_context(enable_metadata_routing=classifier.routing), warnings.catch_warnings():
@@ -103,10 +104,12 @@ def tried(classifier: Classifier, data: bc.PoisonedData, freeze: str = "joined")
 
 INSIDE = {"estimators": [("a", LogisticRegression()), ("b", GaussianNB())], "estimator": LogisticRegression()}
 """What a classifier that is made of others is made of."""
+FEW = {"n_estimators": 5, "cv": 3}
+"""A few trees, and a few folds, show what many do."""
 CLOSE = {"tol": 1e-8, "max_iter": 100_000}
 """Exact paths are laid beside solvers that go on to the end."""
 WORDS = {
-    "AdaBoostClassifier": {"n_estimators": 10, "estimator": None},
+    "AdaBoostClassifier": {"estimator": None},
     "BaggingClassifier": {"estimator": None},
     "LinearSVC": CLOSE,
     "LogisticRegression": CLOSE,
@@ -120,7 +123,7 @@ WRITTEN = {"VotingClassifier": '`VotingClassifier(voting="soft")`'}
 def made(kind: type) -> object:
     """Return a classifier of scikit-learn's: as by default, with a seed, and with others inside where it needs some."""
     signature = inspect.signature(kind.__init__).parameters
-    given = {name: value for name, value in (INSIDE | {"random_state": 0}).items() if name in signature}
+    given = {name: value for name, value in (INSIDE | FEW | {"random_state": 0}).items() if name in signature}
     given |= WORDS.get(kind.__name__, {})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # some are on their way out
@@ -142,7 +145,12 @@ def weighted(estimator):
 
 def scored():
     """A threshold is tuned by a score, which is asked for weights too."""
-    return make_scorer(lambda y, p: np.mean(p[y == y.max()] == y.max())).set_score_request(sample_weight=False)
+
+    def found(y, predicted):
+        last = np.unique(y)[-1]
+        return np.mean(predicted[y == last] == last)
+
+    return make_scorer(found).set_score_request(sample_weight=False)
 
 
 def logistic():
@@ -206,7 +214,7 @@ def a_network():
     return skorch.NeuralNetClassifier(Linear, max_epochs=1, train_split=None, verbose=0)
 
 
-QUIET = {"n_jobs": 1, "random_state": 0, "n_estimators": 20}
+QUIET = {"n_jobs": 1, "random_state": 0, "n_estimators": 5}
 SILENT = {"verbose": 0, "allow_writing_files": False}
 IMBALANCED = (
     "BalancedBaggingClassifier",
@@ -230,7 +238,7 @@ OTHER_LIBRARIES = [
     Classifier(**XGBOOST | {"written": "`xgboost.XGBClassifier`, labels of text"}),
     Classifier(**of_library("xgboost.XGBRFClassifier", **QUIET), labels=NUMBERS),
     Classifier(**of_library("lightgbm.LGBMClassifier", verbose=-1, **QUIET)),
-    Classifier(**of_library("catboost.CatBoostClassifier", iterations=20, thread_count=1, **SILENT)),
+    Classifier(**of_library("catboost.CatBoostClassifier", iterations=5, thread_count=1, **SILENT)),
     Classifier("`skorch.NeuralNetClassifier`", a_network, library="skorch"),
     *(Classifier(**of_library(f"imblearn.ensemble.{kind}")) for kind in IMBALANCED),
     Classifier("`imblearn.pipeline.make_pipeline(sampler, C())`", resampled, library="imblearn"),

@@ -61,8 +61,9 @@ def assert_ends_are_its_own_fits(classifier, data):
             # With weights of 1 some draw other rows than without; a Pipeline hands none on.
             ones = {} if hasattr(estimator, "steps") else {"sample_weight": np.ones(len(rows))}
             fit = fitted(estimator, rows, **ones)
-        # lbfgs, liblinear and libsvm at 1e-8, libsvm with its kernel in single precision; a refit is the same fit.
-        tolerance = 1e-4 if curve.exact else 1e-9
+        # lbfgs, liblinear and libsvm at 1e-8, libsvm with its kernel in single precision; a refit is the same fit, and
+        # what it gives are probabilities in single precision at worst.
+        tolerance = 1e-4 if curve.exact else 1e-5
         for split, (X, y) in (("clean", data.clean_test), ("triggered", data.triggered_test)):
             ours = curve.scores(split, beta)[0].reshape(len(X), -1)
             ours = logs_of_probabilities(ours) if curve.info.loss == "logistic" else ours
