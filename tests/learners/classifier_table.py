@@ -111,6 +111,7 @@ CLOSE = {"tol": 1e-8, "max_iter": 100_000}
 WORDS = {
     "AdaBoostClassifier": {"estimator": None},
     "BaggingClassifier": {"estimator": None},
+    "HistGradientBoostingClassifier": {"max_iter": 5},
     "LinearSVC": CLOSE,
     "LogisticRegression": CLOSE,
     "SVC": CLOSE,
@@ -124,6 +125,8 @@ def made(kind: type) -> object:
     """Return a classifier of scikit-learn's: as by default, with a seed, and with others inside where it needs some."""
     signature = inspect.signature(kind.__init__).parameters
     given = {name: value for name, value in (INSIDE | FEW | {"random_state": 0}).items() if name in signature}
+    if "base_estimator" in signature and signature["base_estimator"].default is inspect.Parameter.empty:
+        given["base_estimator"] = LogisticRegression()  # what later versions call estimator
     given |= WORDS.get(kind.__name__, {})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # some are on their way out

@@ -69,7 +69,7 @@ def _require_usable(last: Any) -> None:
         )
     if hasattr(last, "__sklearn_tags__") and not get_tags(last).target_tags.single_output:
         raise TypeError(f"estimator: a classifier of one label a row was expected, {name} is one of several")
-    if not takes_weights(last):
+    if not _takes_weights(last):
         raise TypeError(
             f"estimator: a classifier whose fit takes sample_weight was expected, {name}.fit has none; "
             "beta is the weight of the poison rows"
@@ -96,15 +96,10 @@ def _require_usable(last: Any) -> None:
         raise ValueError("warm_start: an ensemble would keep the trees of the beta before; pass warm_start=False")
 
 
-def takes_weights(last: Any) -> bool:
+def _takes_weights(last: Any) -> bool:
     """Return whether its fit takes sample_weight, by name or among other keywords, which it hands on."""
     parameters = inspect.signature(last.fit).parameters.values()
-    return names_weights(last) or any(one.kind is one.VAR_KEYWORD for one in parameters)
-
-
-def names_weights(last: Any) -> bool:
-    """Return whether sample_weight is a parameter of its fit."""
-    return bool(has_fit_parameter(last, "sample_weight"))
+    return has_fit_parameter(last, "sample_weight") or any(one.kind is one.VAR_KEYWORD for one in parameters)
 
 
 def _resampler_in(last: Any) -> str | None:

@@ -15,7 +15,6 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 from backdoor_curves.kernels.precomputed import PrecomputedKernel, numbered
-from backdoor_curves.learners.estimators import names_weights
 from backdoor_curves.learners.exact import file_of
 from backdoor_curves.learners.refitted_estimators import by_probabilities
 from backdoor_curves.losses.score_encodings import ScoreEncoding
@@ -93,7 +92,7 @@ def _fit(estimator: Any, X: Rows, y: Shaped[np.ndarray, " n"], sample_weight: Fl
     try:
         estimator.fit(X, y, sample_weight=sample_weight)
     except (TypeError, ValueError) as error:
-        if not names_weights(estimator) and OF_WEIGHTS.search(str(error)):
+        if OF_WEIGHTS.search(str(error)) and (sample_weight > 0).all():  # one may refuse weights of 0 by right
             raise TypeError(
                 f"estimator: beta is a sample_weight, which {name}.fit hands on, and that fails: {one_line(error)}"
             ) from error
