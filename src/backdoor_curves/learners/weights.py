@@ -80,7 +80,7 @@ def zero_weight_share(learner: Learner, n_jobs: int | None = None) -> float:
     trials = _trials(learner, n_jobs)
     try:
         own, other = trials.fits(("own", 0.0, 0), ("other", 0.0, 0))
-    except ValueError:
+    except (TypeError, ValueError):
         return 0.0  # whoever takes no weight of 0 has no fit to compare; what else it refuses it says of the curve's
     require_predictions_of_scores(learner, [own], trials.X)
     scores = own.scores(trials.X)
