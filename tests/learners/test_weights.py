@@ -339,6 +339,7 @@ def test_a_stack_has_the_scores_of_its_last_part(final):
     by_probabilities = hasattr(own, "predict_proba")
     expected = np.diff(np.log(own.predict_proba(X)))[:, 0] if by_probabilities else own.decision_function(X)
     np.testing.assert_allclose(curve.scores("triggered", 1.0)[0], expected, rtol=1e-9)
+    assert curve.info.loss == ("logistic" if by_probabilities else "hinge")
 
 
 class Bare:
