@@ -74,12 +74,12 @@ html_css_files = ["pages.css"]
 html_show_sourcelink = False
 html_copy_source = False
 # Pages that have no pages below them need no list of those.
-html_sidebars = {"index": [], "tour": [], "what-the-numbers-say": [], "gallery/*": []}
+html_sidebars = {"index": [], "tour": [], "scikit-learn": [], "what-the-numbers-say": [], "gallery/*": []}
 html_theme_options = {
     "navbar_align": "left",
     "navbar_end": ["theme-switcher"],
     "navbar_persistent": ["search-button"],
-    "header_links_before_dropdown": 7,
+    "header_links_before_dropdown": 8,
     "show_prev_next": True,
     "show_toc_level": 2,
     "footer_start": ["copyright"],

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from numbers import Integral
 from typing import Any, Literal
 
 import numpy as np
+from jaxtyping import Float
 
 from backdoor_curves.curve.betas import check_betas
 from backdoor_curves.curve.info import CurveInfo
@@ -73,7 +75,8 @@ def backdoor_learning_curve(
     Raises
     ------
     TypeError
-        If the estimator is no classifier or takes no `sample_weight`.
+        If the estimator is no classifier, or its fit takes no `sample_weight`, or ignores it, wholly or in a part that
+        says so.
     ValueError
         If C or alpha is not positive, a feature is NaN or infinite, betas are empty, unsorted or outside [0, 1],
         "exact" is asked of a learner that has no exact path, or the kernel of an SVM is not positive semidefinite on
@@ -93,6 +96,9 @@ def backdoor_learning_curve(
     -----
     sklearn.exceptions.ConvergenceWarning
         If refits stopped before they converged; `curve.missed` names their betas.
+    UserWarning
+        If poison rows have a say at weight 0 already (`curve.info.zero_weight_share`), or count in full at any weight:
+        the curve then jumps behind beta = 0.
 
     Examples
     --------
@@ -139,17 +145,34 @@ def backdoor_learning_curve(
         nodal = columns.nodal_scores(rows.X)
         return ScoredRows(columns.interpolant, nodal, rows.y, learner.loss, learner.encoding, len(learner.classes))
 
+    both = scored(triggered), scored(clean)
+    if not path.exact:
+        _warn_of_a_step(learner, columns.interpolant.nodes, both)
     return BackdoorLearningCurve(
         info=_describe(learner, data, path),
         betas=grid,
         classes=learner.classes,
         interpolant=columns.interpolant,
-        triggered=scored(triggered),
-        clean=scored(clean),
+        triggered=both[0],
+        clean=both[1],
         triggered_true=None if data.triggered_true is None else learner.index(data.triggered_true),
         missed=missed_betas(path, certificate, tolerance, on_miss),
         source=Live(path, learner, data, {"triggered": triggered.X, "clean": clean.X}, certificate),
     )
+
+
+def _warn_of_a_step(learner: Learner, betas: Float[np.ndarray, " k"], both: tuple[ScoredRows, ScoredRows]) -> None:
+    """Warn where fits at several betas > 0 give the same scores, and the fit without poison others."""
+    if betas[0] > 0.0 or len(betas) < 3:
+        return
+    alike = all((rows.nodal[1:] == rows.nodal[1]).all() for rows in both)
+    if alike and any((rows.nodal[0] != rows.nodal[1]).any() for rows in both):
+        warnings.warn(
+            f"estimator: {type(learner.estimator).__name__} scores all test rows alike at every beta > 0: it takes a "
+            "row of any weight for a whole one (a tree whose leaves are pure does), or its fit ignores weights but "
+            "those of 0; the curve is a step behind beta = 0",
+            stacklevel=3,
+        )
 
 
 def backdoor_learning_curves(
@@ -223,4 +246,5 @@ def _describe(learner: Learner, data: PoisonedData, path: BetaPath) -> CurveInfo
         n_poison=len(learner.poison),
         rate=float(data.rate),
         flattened=learner.flattened,
+        zero_weight_share=path.zero_weight_share,
     )

@@ -37,6 +37,9 @@ class CurveInfo:
     flattened : str
         The shape of images that were flattened, and before which step or classifier, which take rows of two dimensions;
         empty where none were.
+    zero_weight_share : float
+        Share of what poison rows do at weight 1 that they do at weight 0 already: 0 for a learner whose fit goes by
+        the weights. For one that counts rows whatever their weight, in leaves or bins, the curve jumps behind beta = 0.
     """
 
     estimator: str
@@ -50,3 +53,4 @@ class CurveInfo:
     n_poison: int
     rate: float
     flattened: str = ""
+    zero_weight_share: float = 0.0

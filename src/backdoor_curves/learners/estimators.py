@@ -1,12 +1,13 @@
-"""scikit-learn's classifiers: which can be used, and who knows what is true of them."""
+"""Classifiers of scikit-learn and those that are like them: which can be used, and who knows what is true of them."""
 
 from __future__ import annotations
 
 import inspect
 from typing import Any
 
-from sklearn.base import BaseEstimator, is_classifier
+from sklearn.base import is_classifier
 from sklearn.pipeline import Pipeline
+from sklearn.utils import get_tags
 from sklearn.utils.validation import has_fit_parameter
 
 from backdoor_curves.learners import refitted_estimators
@@ -22,17 +23,20 @@ def facts_of(estimator: Any) -> Facts:
 
 def steps_and_last(estimator: Any) -> tuple[list[Any], Any]:
     """Return the transformers and the classifier of a Pipeline, or no transformers and the estimator."""
-    if isinstance(estimator, type) or not isinstance(estimator, BaseEstimator):
-        raise TypeError(f"estimator: an unfitted scikit-learn classifier was expected, {estimator!r} came")
-    if not is_classifier(estimator):
-        raise TypeError(
-            f"estimator: a classifier was expected, {type(estimator).__name__} is none; for ridge take RidgeClassifier"
-        )
     steps: list[Any] = []
     last = estimator
     while isinstance(last, Pipeline):
         steps += [step for _, step in last.steps[:-1] if step not in (None, "passthrough")]
         last = last.steps[-1][1]
+    if isinstance(last, type) or not (hasattr(last, "fit") and hasattr(last, "get_params")):
+        raise TypeError(
+            f"estimator: an unfitted scikit-learn classifier was expected, {last!r} came; it needs fit, predict and, "
+            "to be cloned, get_params"
+        )
+    if not _is_classifier(last):
+        raise TypeError(
+            f"estimator: a classifier was expected, {type(last).__name__} is none; for ridge take RidgeClassifier"
+        )
     if resamplers := [type(step).__name__ for step in steps if hasattr(step, "fit_resample")]:
         raise TypeError(
             f"estimator: steps that transform rows were expected, {resamplers[0]} draws other ones: a row that it "
@@ -40,6 +44,19 @@ def steps_and_last(estimator: Any) -> tuple[list[Any], Any]:
         )
     _require_usable(last)
     return steps, last
+
+
+def _is_classifier(last: Any) -> bool:
+    """Return whether its tags say so, or, of one that has none, whether it gives scores beside predictions."""
+    if hasattr(last, "__sklearn_tags__"):
+        return bool(is_classifier(last))
+    kind = getattr(last, "_estimator_type", "classifier")
+    return kind == "classifier" and hasattr(last, "predict") and has_scores(type(last))
+
+
+def has_scores(classifier: Any) -> bool:
+    """Return whether a classifier, or its class, has scores."""
+    return hasattr(classifier, "decision_function") or hasattr(classifier, "predict_proba")
 
 
 def _require_usable(last: Any) -> None:
@@ -50,10 +67,18 @@ def _require_usable(last: Any) -> None:
             f"estimator: {name} would choose its hyperparameters anew at every beta; fit it first, and pass its "
             "best_estimator_"
         )
+    if hasattr(last, "__sklearn_tags__") and not get_tags(last).target_tags.single_output:
+        raise TypeError(f"estimator: a classifier of one label a row was expected, {name} is one of several")
     if not _takes_weights(last):
         raise TypeError(
             f"estimator: a classifier whose fit takes sample_weight was expected, {name}.fit has none; "
             "beta is the weight of the poison rows"
+        )
+    if drawing := _resampler_in(last):
+        raise TypeError(
+            f"estimator: one that is fitted on all rows was expected, {drawing} draws a class's rows by their number, "
+            "and a row that is drawn or left out has no beta; resample the clean rows before they are poisoned, or "
+            "pass class_weight to one that does not draw"
         )
     if name in ("LogisticRegressionCV", "RidgeClassifierCV"):
         raise ValueError(
@@ -61,9 +86,11 @@ def _require_usable(last: Any) -> None:
             f"{name.removesuffix('CV')} with it"
         )
     facts_of(last).require_usable(last)
-    if not (hasattr(last, "decision_function") or hasattr(last, "predict_proba")):
+    if not has_scores(type(last)) or getattr(last, "voting", None) == "hard":
+        advice = '; a vote has them with voting="soft"' if hasattr(last, "voting") else ""
         raise TypeError(
-            f"estimator: a classifier with scores was expected, {name} has neither decision_function nor predict_proba"
+            f"estimator: a classifier with scores was expected, {name} has neither decision_function nor "
+            f"predict_proba{advice}"
         )
     if getattr(last, "warm_start", False) is True and type(last).__module__.startswith("sklearn.ensemble"):
         raise ValueError("warm_start: an ensemble would keep the trees of the beta before; pass warm_start=False")
@@ -73,3 +100,13 @@ def _takes_weights(last: Any) -> bool:
     """Return whether its fit takes sample_weight, by name or among other keywords, which it hands on."""
     parameters = inspect.signature(last.fit).parameters.values()
     return has_fit_parameter(last, "sample_weight") or any(one.kind is one.VAR_KEYWORD for one in parameters)
+
+
+def _resampler_in(last: Any) -> str | None:
+    """Return the name of what resamples rows in its fit, itself or a part: by imbalanced-learn's words for it."""
+    parts = {"": last} | last.get_params(deep=True)
+    for part in parts.values():
+        words = part.get_params(deep=False) if hasattr(part, "get_params") and not isinstance(part, type) else {}
+        if hasattr(part, "fit_resample") or "sampling_strategy" in words:
+            return type(part).__name__
+    return None

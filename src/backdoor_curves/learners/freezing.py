@@ -15,7 +15,7 @@ from sklearn.utils.class_weight import compute_class_weight
 
 from backdoor_curves.data.samples import Samples, join
 from backdoor_curves.kernels.precomputed import require_values
-from backdoor_curves.learners.parameters import is_number, is_precomputed
+from backdoor_curves.learners.parameters import is_number, is_precomputed, takes_gaps
 from backdoor_curves.rows import Rows, is_frame
 
 Freeze = Literal["joined", "clean"]
@@ -122,7 +122,7 @@ def checked(X: Rows, estimator: Any, name: str) -> Rows:
     values = X.data if sp.issparse(X) else _numbers_of(X) if is_frame(X) else X
     if isinstance(values, np.ndarray) and is_precomputed(estimator):
         require_values(values, name)
-    if isinstance(values, np.ndarray) and values.dtype.kind == "f" and not get_tags(estimator).input_tags.allow_nan:
+    if isinstance(values, np.ndarray) and values.dtype.kind == "f" and not takes_gaps(estimator):
         # A sum is finite unless a term is not, or it overflows; only then are the entries looked at.
         with np.errstate(over="ignore", invalid="ignore"):
             suspicious = not np.isfinite(values.sum())

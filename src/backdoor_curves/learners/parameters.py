@@ -23,7 +23,14 @@ def is_number(value: Any) -> bool:
 
 def is_precomputed(estimator: Any) -> bool:
     """Return whether a learner sees, in place of features, the kernel of a row with the training rows."""
-    return getattr(estimator, "kernel", None) == "precomputed" and bool(get_tags(estimator).input_tags.pairwise)
+    if getattr(estimator, "kernel", None) != "precomputed" or not hasattr(estimator, "__sklearn_tags__"):
+        return False
+    return bool(get_tags(estimator).input_tags.pairwise)
+
+
+def takes_gaps(estimator: Any) -> bool:
+    """Return whether an estimator takes NaN by its tags; one that has none is left to say so itself."""
+    return not hasattr(estimator, "__sklearn_tags__") or bool(get_tags(estimator).input_tags.allow_nan)
 
 
 def require_positive(estimator: Any, name: str, largest: float = np.inf) -> None:

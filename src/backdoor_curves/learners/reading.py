@@ -16,7 +16,8 @@ from sklearn.base import clone
 
 from backdoor_curves.data.poisoned import PoisonedData
 from backdoor_curves.data.samples import Samples
-from backdoor_curves.learners.estimators import facts_of, steps_and_last
+from backdoor_curves.learners.estimators import facts_of, has_scores, steps_and_last
+from backdoor_curves.learners.fitted import fit_estimator
 from backdoor_curves.learners.freezing import Freeze, checked, flattening, freeze_parameters, freeze_steps, through
 from backdoor_curves.learners.learner import Learner
 from backdoor_curves.learners.parameters import is_precomputed
@@ -52,13 +53,13 @@ def read_learner(estimator: Any, data: PoisonedData, freeze: Freeze = "joined") 
     if is_precomputed(last):
         _require_columns(clean.X, len(is_poison))
     frozen = freeze_parameters(clone(last), classes, clean, poison, is_poison, freeze)
-    facts = facts_of(frozen)
+    facts, scoring = facts_of(frozen), _with_scores(frozen, clean.X, classes[clean.y])
     return Learner(
         estimator=frozen,
         steps=fitted,
         classes=classes,
-        loss=facts.loss(frozen),
-        encoding=facts.encoding(frozen, len(classes)),
+        loss=facts.loss(scoring),
+        encoding=facts.encoding(scoring, len(classes)),
         hyperparameters=facts.hyperparameters(frozen),
         freeze=freeze,
         flattened=flattened,
@@ -66,6 +67,19 @@ def read_learner(estimator: Any, data: PoisonedData, freeze: Freeze = "joined") 
         poison=poison,
         is_poison=is_poison,
     )
+
+
+def _with_scores(estimator: Any, X: Rows, y: np.ndarray) -> Any:
+    """Return an estimator that has its scores: itself, or a fit, where it takes them from what is fitted inside."""
+    if has_scores(estimator):
+        return estimator
+    fitted = fit_estimator(estimator, "binary", X, y, np.ones(len(y)), None).estimator
+    if not has_scores(fitted):
+        raise TypeError(
+            f"estimator: a classifier with scores was expected, {type(estimator).__name__} has neither "
+            "decision_function nor predict_proba with what it holds"
+        )
+    return fitted
 
 
 def _warn_of_erased_triggers(steps: tuple[Any, ...], data: PoisonedData) -> None:

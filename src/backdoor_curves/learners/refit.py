@@ -1,35 +1,35 @@
-"""How any classifier is refitted: a clone for each beta, its scores, and what of its parameters can be read."""
+"""How any classifier is refitted: a clone for each beta, once it is known that its fit goes by the weights."""
 
 from __future__ import annotations
 
-import copy
 import warnings
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, cast
 
 import numpy as np
-import scipy.sparse as sp
-from jaxtyping import Float, Int, Shaped
-from sklearn.base import clone
-from sklearn.exceptions import ConvergenceWarning
+from jaxtyping import Float
 
 from backdoor_curves.data.samples import join
-from backdoor_curves.kernels.precomputed import PrecomputedKernel, numbered
+from backdoor_curves.kernels.precomputed import PrecomputedKernel
 from backdoor_curves.learners.estimators import facts_of
 from backdoor_curves.learners.exact import file_of
+from backdoor_curves.learners.fitted import FittedEstimator, fit_estimator, fit_on_matrix
 from backdoor_curves.learners.learner import Learner
 from backdoor_curves.learners.parameters import is_precomputed
-from backdoor_curves.learners.refitted_estimators import by_probabilities
-from backdoor_curves.losses.score_encodings import ScoreEncoding
+from backdoor_curves.learners.weights import require_predictions_of_scores, zero_weight_share
 from backdoor_curves.paths.base import BetaPath
-from backdoor_curves.paths.refit import Fit, Model, refit_path
-from backdoor_curves.rows import Rows, as_floats, n_rows
+from backdoor_curves.paths.refit import Fit, refit_path
+from backdoor_curves.rows import as_floats
 
 REFIT_BETAS = (
     np.array([0, 1, 2, 5, 10, 20, 30, 50, 80, 120, 160, 200, 250, 300, 400, 500, 600, 700, 800, 900, 1000]) / 1000
 )
 """Where a learner is refitted if nothing else is asked: dense near 0, where curves fall."""
+
+LARGEST_SAY = 0.05
+"""Share of what rows do at weight 1 that they may do at weight 0, unsaid: a jump as high as a curve's line is wide."""
 
 
 def refit(learner: Learner, betas: Float[np.ndarray, " b"] | None, n_jobs: int | None) -> BetaPath:
@@ -45,102 +45,29 @@ def refit(learner: Learner, betas: Float[np.ndarray, " b"] | None, n_jobs: int |
     warm = getattr(estimator, "warm_start", False) is True
     betas = REFIT_BETAS if betas is None else betas
     labels = learner.classes[joined.y]  # an estimator inside another may ask for them by name
-    return refit_path(fit, X, labels, learner.is_poison, betas, kernel=kernel, warm=warm, n_jobs=n_jobs)
+    known = is_precomputed(estimator) or _is_known(estimator)
+    share = 0.0 if known else _checked_share(learner, n_jobs)
+    path = refit_path(fit, X, labels, learner.is_poison, betas, kernel=kernel, warm=warm, n_jobs=n_jobs)
+    if not known:
+        require_predictions_of_scores(learner, cast(Sequence[FittedEstimator], path.models), X)
+    return replace(path, zero_weight_share=share)
 
 
-@dataclass(frozen=True, eq=False)
-class FittedEstimator:
-    """A fitted scikit-learn classifier as a `Model`."""
-
-    estimator: Any
-    converged: bool
-
-    def scores(self, X: Rows) -> Float[np.ndarray, "n columns"]:
-        """Return its decision function, or the logarithms of its probabilities (their difference for two classes)."""
-        if file_of(self.estimator) is not None or not by_probabilities(self.estimator):
-            scores = np.asarray(self.estimator.decision_function(X), dtype=float)
-            return scores.reshape(n_rows(X), -1)
-        probabilities = np.clip(self.estimator.predict_proba(X), np.finfo(float).eps, 1.0)
-        logs = np.log(probabilities)
-        return logs[:, 1:] - logs[:, :1] if logs.shape[1] == 2 else logs
-
-    def coef(self) -> Float[np.ndarray, " p"] | None:
-        """Return the coefficients of a linear model, those of all classes in a row."""
-        linear = hasattr(self.estimator, "coef_")  # an SVC has them with a linear kernel only
-        return _dense(self.estimator.coef_).ravel() if linear else None
-
-    def duals(self, n: int) -> Float[np.ndarray, " n"]:
-        """Return the signed dual coefficients of an SVC for two classes, zero but for support vectors."""
-        duals = np.zeros(n)
-        duals[self.estimator.support_] = _dense(self.estimator.dual_coef_)[0]
-        return duals
+def _is_known(estimator: Any) -> bool:
+    """Return whether it is scikit-learn's own, with an objective that is known: it goes by weights and scores."""
+    file = file_of(estimator)
+    return file is not None and type(estimator) is file.ESTIMATOR
 
 
-def _dense(A: Any) -> Float[np.ndarray, "a b"]:
-    return np.atleast_2d(A.toarray() if sp.issparse(A) else A)
-
-
-def fit_estimator(
-    estimator: Any,
-    encoding: ScoreEncoding,
-    X: Rows,
-    y: Shaped[np.ndarray, " n"],
-    sample_weight: Float[np.ndarray, " n"],
-    start: Model | None,
-) -> FittedEstimator:
-    """Fit a clone, or continue from a fit where the estimator was built with warm_start=True."""
-    if start is not None:
-        assert isinstance(start, FittedEstimator)
-        estimator = copy.deepcopy(start.estimator)
-    else:
-        estimator = clone(estimator)
-    if encoding == "one-vs-one":
-        estimator.set_params(decision_function_shape="ovo")
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        estimator.fit(X, y, sample_weight=sample_weight)
-    complaints = [issubclass(warning.category, ConvergenceWarning) for warning in caught]
-    for warning, complaint in zip(caught, complaints, strict=True):
-        if not complaint:
-            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
-    return FittedEstimator(estimator, converged=not any(complaints))
-
-
-@dataclass(frozen=True, eq=False)
-class FittedOnMatrix:
-    """A classifier that was fitted on the kernel matrix of some training rows, as a `Model`."""
-
-    fitted: Model
-    columns: Int[np.ndarray, " f"]
-    """The training rows that it was fitted on."""
-
-    @property
-    def converged(self) -> bool:
-        """Whether its solver met its own stopping rule."""
-        return self.fitted.converged
-
-    def scores(self, X: Rows) -> Float[np.ndarray, "n columns"]:
-        """Return its scores of rows given by their kernel with all training rows."""
-        return self.fitted.scores(np.asarray(X)[:, self.columns])
-
-    def coef(self) -> None:
-        """Return None: its w is in the kernel's space."""
-
-    def duals(self, n: int) -> Float[np.ndarray, " n"]:
-        """Return the signed dual coefficients of the rows that it was fitted on."""
-        return self.fitted.duals(n)
-
-
-def fit_on_matrix(
-    fit: Fit,
-    kernel: PrecomputedKernel,
-    X: Float[np.ndarray, "n 1"],
-    y: Shaped[np.ndarray, " n"],
-    sample_weight: Float[np.ndarray, " n"],
-    start: Model | None,
-) -> FittedOnMatrix:
-    """Fit a clone on training rows that are known by number: on their part of the kernel matrix."""
-    assert start is None  # SVMs have no warm_start
-    columns = numbered(X)
-    K = kernel.values[np.ix_(columns, columns)]
-    return FittedOnMatrix(fit(K, y, sample_weight, None), columns)
+def _checked_share(learner: Learner, n_jobs: int | None) -> float:
+    """Return how much of their say poison rows have at weight 0, and warn where that is much."""
+    share = zero_weight_share(learner, n_jobs)
+    if share > LARGEST_SAY:
+        name = type(learner.estimator).__name__
+        warnings.warn(
+            f"estimator: a part of the fit of {name} goes by rows whatever their weight (it counts them in leaves or "
+            f"bins, say, or hands no weights on): poison rows do {100 * share:.2g} % of what they do at weight 1 at "
+            "weight 0 already, and the curve jumps behind beta = 0",
+            stacklevel=5,
+        )
+    return share

@@ -171,6 +171,8 @@ class BetaPath(ABC):
         """Whether the path answers at every beta in [0, 1], and not only at the betas it was refitted at."""
 
     interpolant: Interpolant
+    zero_weight_share: float = 0.0
+    """Share of what poison rows do at weight 1 that they do at weight 0 already; of refits it may be more than 0."""
 
     @property
     def columns(self) -> tuple[BetaPath, ...]:

@@ -13,7 +13,7 @@ from typing import ClassVar, NoReturn, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
-from joblib import Parallel, delayed
+from sklearn.utils.parallel import Parallel, delayed  # they take scikit-learn's configuration along
 
 from backdoor_curves.kernels.functions import Kernel
 from backdoor_curves.paths.base import BetaPath
@@ -57,6 +57,7 @@ class RefitPath(BetaPath):
     """The rows of `X` behind each model."""
     X: Rows
     kernel: Kernel | None
+    zero_weight_share: float = 0.0
 
     def nodal_scores(self, X: Rows) -> Float[np.ndarray, "k n columns"]:
         """Return the models' scores of the rows X."""
