@@ -59,7 +59,8 @@ class Features:
 
     def of(self, X: Rows) -> Float[np.ndarray, "x p"]:
         """Return other rows in these coordinates."""
-        return np.asarray(X[:, self.kept].toarray() if sp.issparse(X) else np.asarray(X, dtype=float)[:, self.kept])
+        part = as_numbers(X)[:, self.kept]
+        return np.asarray(part.toarray() if sp.issparse(part) else part)
 
 
 @dataclass(frozen=True, eq=False)
