@@ -67,7 +67,7 @@ class FeatureTrigger:
         places = self._places(range(X.shape[1]))
         if X.dtype.kind in "biuf" and (text := [value for value in self.values if isinstance(value, str)]):
             raise ValueError(f"FeatureTrigger: numbers were expected for rows of {X.dtype}, {text[0]!r} came")
-        dtype = np.result_type(X, *self.values)  # .5 in a column of integers would become 0
+        dtype = np.result_type(X.dtype, *self.values)  # .5 in a column of integers would become 0
         if sp.issparse(X):
             return self._in_sparse(X, places, dtype)
         stamped = X.astype(dtype)
@@ -88,7 +88,7 @@ class FeatureTrigger:
         n, d = X.shape
         others = np.ones(d)
         others[places] = 0.0
-        kept = sp.csr_array(X, dtype=dtype) @ sp.diags_array(others.astype(dtype))
+        kept = sp.csr_array(X, dtype=dtype) @ sp.diags_array(others.astype(dtype), dtype=dtype)
         set_to = sp.csr_array(
             (
                 np.tile(np.array(self.values, dtype=dtype), n),
