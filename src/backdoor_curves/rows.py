@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from jaxtyping import Bool, Float, Int
 
 Rows = Any
-"""Rows as scikit-learn takes them: an array of any shape, a CSR matrix, a DataFrame or a list (of texts, say)."""
+"""Rows as scikit-learn takes them: an array of any shape, a CSR matrix, a DataFrame, a list or a Series (of texts, say)."""
 
 
 def n_rows(X: Rows) -> int:
@@ -29,11 +29,24 @@ def is_frame(X: Rows) -> bool:
     return hasattr(X, "columns") and hasattr(X, "shape")
 
 
+def is_of_polars(X: Rows) -> bool:
+    """Return whether X is a DataFrame or a Series of polars."""
+    return type(X).__module__.startswith("polars.")
+
+
+def as_csr(X: Rows) -> Rows:
+    """Return a sparse matrix as CSR, with indices of 32 bits where these are enough: libsvm takes no others."""
+    X = sp.csr_matrix(X) if sp.isspmatrix(X) else sp.csr_array(X)
+    if X.indices.dtype == np.int32 or max(*X.shape, X.nnz) > np.iinfo(np.int32).max:
+        return X
+    return type(X)((X.data, X.indices.astype(np.int32), X.indptr.astype(np.int32)), shape=X.shape)
+
+
 def take_rows(X: Rows, rows: Int[np.ndarray, " k"]) -> Rows:
     """Return the given rows of an array, sparse matrix, DataFrame or list, in the order asked, as the same kind."""
     if hasattr(X, "iloc"):
         return X.iloc[rows]
-    if is_frame(X):  # of polars
+    if is_of_polars(X):
         return X[rows.tolist()]
     return X[rows] if hasattr(X, "shape") else [X[i] for i in rows]
 
@@ -55,6 +68,28 @@ def as_numbers(X: Rows) -> Rows:
     overflow.
     """
     return X.astype(float, copy=False) if sp.issparse(X) else np.asarray(X, dtype=float)
+
+
+def no_number(X: Rows) -> str:
+    """Return which column of an array or a DataFrame has the first entry that is no number, and that entry.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from backdoor_curves.rows import no_number
+    >>> no_number(np.array([[1.5, 2], [3, "cook"]], dtype=object))
+    "'cook' in column 1"
+    """
+    names = list(X.columns) if is_frame(X) else range(X.shape[1])
+    for k, name in enumerate(names):
+        column = _column(X, k) if is_frame(X) else X[:, k]
+        for value in column.tolist() if column.dtype.kind not in "mM" else column:
+            try:
+                float(value)
+            except (TypeError, ValueError):
+                if not is_missing(value) or isinstance(value, str):
+                    return f"{value!r} in column {name!r}"
+    return f"{type(X).__name__} of other things"
 
 
 def squared_lengths(X: Rows) -> Float[np.ndarray, " n"]:
@@ -91,10 +126,10 @@ def stack_rows(first: Rows, second: Rows) -> Rows:
         import pandas as pd
 
         return pd.concat([first, second])
-    if is_frame(first):
+    if is_of_polars(first):
         import polars as pl
 
-        return pl.concat([first, second], how="vertical_relaxed")
+        return pl.concat([first, second], how="vertical_relaxed") if is_frame(first) else pl.concat([first, second])
     return np.concatenate([first, second]) if hasattr(first, "shape") else [*first, *second]
 
 
@@ -125,8 +160,8 @@ def changed_rows(before: Rows, after: Rows) -> Bool[np.ndarray, " n"]:
         columns = [_column(before, k) for k in range(before.shape[1])]
         changes = (changed_entries(c, _column(after, k)) for k, c in enumerate(columns))
         return np.asarray(np.any(list(changes), axis=0))
-    if not hasattr(before, "shape"):
-        return np.array([a != b for a, b in zip(before, after, strict=True)], dtype=bool)
+    if not isinstance(before, np.ndarray):  # a list or a Series, of texts say
+        before, after = (np.array([*rows, None], dtype=object)[:-1] for rows in (before, after))
     return np.asarray(changed_entries(before, after).reshape(len(before), -1).any(axis=1))
 
 
@@ -166,7 +201,8 @@ def as_labels(y: Any, name: str = "") -> np.ndarray:
     Raises
     ------
     ValueError
-        If some are missing (the message has their number and the first row), or numbers and text are mixed.
+        If some are missing (the message has their number and the first row), numbers and text are mixed, or numbers
+        are fractions.
 
     Examples
     --------
@@ -187,13 +223,23 @@ def as_labels(y: Any, name: str = "") -> np.ndarray:
             f"{who}a label for each row was expected, {count} missing, {first}; label these rows or leave them out"
         )
     if labels.dtype != object:
-        return labels
+        return _classes(labels, who)
     kinds = sorted({_kind(label) for label in labels.tolist()})
     if kinds not in (["numbers"], ["text"]):
         raise ValueError(
             f"labels of one kind, numbers or text, were expected, {' and '.join(kinds)} came; convert them"
         )
-    return np.array(labels.tolist())  # text from a DataFrame becomes a plain string array, which files can hold
+    return _classes(np.array(labels.tolist()), who)  # text from a DataFrame becomes a plain string array, as in files
+
+
+def _classes(labels: np.ndarray, who: str) -> np.ndarray:
+    """Return labels; fractions are refused, as scikit-learn's classifiers refuse the target of a regression."""
+    if labels.dtype.kind == "f" and (fractions := labels[~(np.isfinite(labels) & (labels == np.rint(labels)))]).size:
+        raise ValueError(
+            f"{who}classes were expected, {len(fractions)} of {len(labels)} labels are fractions, the first is "
+            f"{fractions[0]:g}; cut them into classes, or write them as text"
+        )
+    return labels
 
 
 def _missing(labels: np.ndarray) -> Bool[np.ndarray, " n"]:

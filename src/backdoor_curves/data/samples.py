@@ -10,7 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Bool, Int
 
-from backdoor_curves.rows import Rows, as_labels, n_rows, stack_rows, take_rows
+from backdoor_curves.rows import Rows, as_csr, as_labels, n_rows, stack_rows, take_rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,7 +19,7 @@ class Samples:
 
     Parameters
     ----------
-    X : array of shape (n, ...), CSR matrix, DataFrame or list of length n
+    X : array of shape (n, ...), CSR matrix, DataFrame, list or Series of length n
         The rows. Images have shape (n, height, width, channels) and values in [0, 1].
     y : array-like of shape (n,)
         One label a row, none missing, all numbers or all text.
@@ -49,7 +49,7 @@ class Samples:
                 f"rows (an array, a CSR matrix, a DataFrame or a list) were expected, {type(X).__name__} came"
             )
         if sp.issparse(X):
-            object.__setattr__(self, "X", sp.csr_matrix(X) if sp.isspmatrix(X) else sp.csr_array(X))
+            object.__setattr__(self, "X", as_csr(X))
         elif isinstance(X, Sequence) and n_rows(X) and not isinstance(X[0], str):
             try:
                 object.__setattr__(self, "X", np.asarray(X))

@@ -67,7 +67,7 @@ class FeatureTrigger:
         places = self._places(range(X.shape[1]))
         if X.dtype.kind in "biuf" and (text := [value for value in self.values if isinstance(value, str)]):
             raise ValueError(f"FeatureTrigger: numbers were expected for rows of {X.dtype}, {text[0]!r} came")
-        dtype = np.result_type(X.dtype, *self.values)  # .5 in a column of integers would become 0
+        dtype = _type_for(X.dtype, self.values)
         if sp.issparse(X):
             return self._in_sparse(X, places, dtype)
         stamped = X.astype(dtype)
@@ -110,6 +110,18 @@ class FeatureTrigger:
         for place, value in zip(places, self.values, strict=True):
             stamped.isetitem(place, _as_before(X.iloc[:, place], value))
         return stamped
+
+
+def _type_for(dtype: np.dtype[Any], values: tuple[Any, ...]) -> np.dtype[Any]:
+    """Return the type of entries, or a wider one that holds the values: .5 is no integer, and 300 not one of 8 bits."""
+    wide = np.result_type(dtype, *(np.asarray(value).dtype for value in values))
+    if wide.kind not in "biuf":
+        return wide
+    narrow, given = np.result_type(dtype, *values), np.asarray(values)
+    with np.errstate(over="ignore"):
+        kept = given.astype(narrow)
+    holds = np.isfinite(kept) == np.isfinite(given) if narrow.kind == "f" else kept == given
+    return narrow if holds.all() else wide
 
 
 def _is_place(column: Any, d: int) -> bool:
