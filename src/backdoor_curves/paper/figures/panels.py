@@ -61,13 +61,18 @@ def with_smallest_trigger(cells: Sequence[StoredCell]) -> list[StoredCell]:
     return [cell for cell in cells if cell.scenario.trigger.size == smallest]
 
 
+def panel_title(kind: str, hyperparameters: Mapping[str, float]) -> str:
+    """Return the title of a panel of curves: the learner at its hyperparameters."""
+    return f"{LEARNERS[kind]}, {setting_name(hyperparameters)}"
+
+
 def curve_columns(run: Run, pair: Pair) -> list[list[tuple[str, list[BackdoorLearningCurve]]]]:
     """Return the panels of a curves figure by column, a learner and gamma each: a title and the curves of all rates."""
     columns = []
-    for kind, short in LEARNERS.items():
+    for kind in LEARNERS:
         by_gamma: dict[Setting, list[tuple[str, list[BackdoorLearningCurve]]]] = {}
         for setting, cells in from_strong_to_weak(chosen(run, pair, kind)).items():
-            panel = f"{short}, {setting_name(setting.values)}", [run.curve(cell) for cell in cells]
+            panel = panel_title(kind, setting.values), [run.curve(cell) for cell in cells]
             by_gamma.setdefault(setting.without("lambda"), []).append(panel)
         columns += list(by_gamma.values())
     if not columns:
@@ -124,21 +129,33 @@ def draw_slopes(
             SlopeDisplay(panel).plot(ax, axis="theta")
             ax.set_title(name, fontsize="small")
             if published and name in published:
-                theta, asr = published[name]
-                ax.scatter(theta, asr, marker="x", s=16, color="0.6", linewidths=0.8, zorder=1)
+                theta, _ = published[name]
                 ax.set_xlim(min(ax.get_xlim()[0], theta.min() / 1.5), ax.get_xlim()[1])
                 ax.xaxis.set_major_locator(LogLocator(numticks=5))  # the display's own may be for a shorter axis
                 ax.xaxis.set_major_formatter(LogFormatterSciNotation())
             if j:
                 ax.set_ylabel("")
     figure.suptitle(title)
-    if published:
-        figure.supxlabel(
-            "grey crosses: the published axis, which is not the derivative (see the comparison)",
-            fontsize="small",
-            color=NEUTRAL,
-        )
+    draw_behind(figure, published or {}, "the published axis, which is not the derivative (see the comparison)")
     return figure
+
+
+def draw_behind(figure: Figure, points: Mapping[str, Any], what: str) -> None:
+    """Draw points, x and y by the first line of a panel's title, behind what the panel shows; say below what they are.
+
+    The limits of a panel stay if they hold its points, and grow to hold them if not.
+    """
+    drawn = False
+    for ax in figure.axes:
+        x, y = points.get(ax.get_title().partition("\n")[0], ((), ()))
+        if len(x):
+            limits = ax.get_xlim(), ax.get_ylim()
+            ax.scatter(x, y, marker="x", s=16, color="0.6", linewidths=0.8, zorder=1)
+            (left, right), (bottom, top) = limits
+            ax.set(xlim=(min(left, min(x)), max(right, max(x))), ylim=(min(bottom, min(y)), max(top, max(y))))
+            drawn = True
+    if drawn:
+        figure.supxlabel(f"grey crosses: {what}", fontsize="small", color=NEUTRAL)
 
 
 def _one_legend_below(figure: Figure, axes: Sequence[Axes]) -> None:
