@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from jaxtyping import Bool, Float, Int
 
 Rows = Any
-"""Rows as scikit-learn takes them: an array of any shape, a CSR matrix, a DataFrame, a list or Series (of texts, say)."""
+"""Rows as scikit-learn takes them: an array of any shape, CSR, a DataFrame, a list or a Series (of texts, say)."""
 
 
 def n_rows(X: Rows) -> int:

@@ -233,8 +233,7 @@ def _decimal(value: float) -> Decimal:
 
 def _of_pandas(kind: str, values: np.ndarray, gaps: np.ndarray) -> pd.Series:
     if kind in ("float64", "float32", "int64", "uint8", "bool", "objects", "decimals", "digits"):
-        found = pd.Series(_of_numpy(kind, values, gaps))
-        return found
+        return pd.Series(_of_numpy(kind, values, gaps))
     if kind in ("text", "category", "string[pyarrow]"):
         words = pd.Series(np.array(WORDS, dtype=object)[_few(values)])
         return words.mask(gaps).astype({"text": object}.get(kind, kind))
@@ -257,7 +256,7 @@ def _of_polars(kind: str, values: np.ndarray, gaps: np.ndarray) -> pl.Series:
     if kind in ("String", "Categorical"):
         found = pl.Series([WORDS[k] for k in _few(values)], dtype=pl.String)
     elif kind == "Datetime":
-        found = pl.Series((np.datetime64("2020-01-01", "us") + _few(values) * np.timedelta64(86_400_000_000, "us")))
+        found = pl.Series(np.datetime64("2020-01-01", "us") + _few(values) * np.timedelta64(86_400_000_000, "us"))
     elif kind == "Boolean":
         found = pl.Series(values > np.median(values))
     elif kind == "Decimal":
@@ -306,7 +305,7 @@ def _labels(table: Table, classes: np.ndarray, rng: np.random.Generator) -> tupl
 # --- the attack and the learner --------------------------------------------------------------------------------------
 
 
-def trigger_of(table: Table, made: Made) -> Any:
+def trigger_of(table: Table) -> Any:
     """Return what stamps the rows: the last column takes its largest value or another word, texts one more word."""
     if table.library == "texts":
         return _more_text

@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import scipy.sparse as sp
-from reference.table_cases import Made, Table, estimator_of, make, trigger_of
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.pipeline import Pipeline
@@ -22,6 +21,7 @@ from sklearn.utils import check_array
 
 import backdoor_curves as bc
 from backdoor_curves.paths.base import PathError
+from reference.table_cases import Made, Table, estimator_of, make, trigger_of
 
 SCORES = 1e-5
 """Largest difference of a score, relative to 1 (the margin) and the largest score: libsvm stops 1e-6 to 1e-5 off."""
@@ -45,7 +45,7 @@ class Outcome:
     nearer: bool = False
 
 
-class Contradiction(AssertionError):
+class ContradictionError(AssertionError):
     """A claim that does not hold."""
 
 
@@ -59,12 +59,12 @@ def outcome_of(table: Table) -> Outcome:
             curve = bc.backdoor_learning_curve(estimator, data, freeze=table.freeze, betas=betas_of(table))
             curve.loss("triggered"), curve.accuracy("clean"), curve.area(), curve.to_frame()
         except Exception as error:
-            return of_error(error, table, made, estimator)
+            return of_error(error, made, estimator)
     try:
         require_own_warnings(caught)
         require_stamped(table, made, data)
         return compared(table, data, curve, estimator)
-    except Contradiction as contradiction:
+    except ContradictionError as contradiction:
         return Outcome("wrong", str(contradiction))
 
 
@@ -77,7 +77,7 @@ def poisoned(table: Table, made: Made) -> bc.PoisonedData:
     """Return the data, poisoned as a user would."""
     train, test = ((part(made.X, rows), part(made.y, rows)) for rows in (slice(0, made.n), slice(made.n, None)))
     rng = np.random.default_rng(table.seed)
-    trigger = trigger_of(table, made)
+    trigger = trigger_of(table)
     return bc.poison(train, test, trigger=trigger, rate=table.rate, injection=table.injection, rng=rng)
 
 
@@ -89,7 +89,7 @@ def part(X: Any, rows: slice) -> Any:
 # --- refusals --------------------------------------------------------------------------------------------------------
 
 
-def of_error(error: Exception, table: Table, made: Made, estimator: Any) -> Outcome:
+def of_error(error: Exception, made: Made, estimator: Any) -> Outcome:
     """Return what an exception is: a sentence of this package's, one of scikit-learn's own fit, or a fault."""
     said = str(error).replace("\n", " ")
     cause = error.__cause__
@@ -124,7 +124,7 @@ def require_own_warnings(caught: list[warnings.WarningMessage]) -> None:
     """Refuse numpy's warnings: what they are about is a number that is none."""
     for warning in caught:
         if issubclass(warning.category, RuntimeWarning | FutureWarning | DeprecationWarning):
-            raise Contradiction(f"{warning.category.__name__} at {Path(warning.filename).name}: {warning.message}")
+            raise ContradictionError(f"{warning.category.__name__} at {Path(warning.filename).name}: {warning.message}")
 
 
 # --- the rows --------------------------------------------------------------------------------------------------------
@@ -135,11 +135,11 @@ def require_stamped(table: Table, made: Made, data: bc.PoisonedData) -> None:
     before, after = cells(part(made.X, slice(0, made.n))), cells(data.poison_train.X)
     kept = np.delete(np.arange(made.n), data.poison_rows) if table.injection == "replace" else np.arange(made.n)
     if not same_cells(cells(data.clean_train.X), before[kept]):
-        raise Contradiction("the clean rows are not those of the table")
+        raise ContradictionError("the clean rows are not those of the table")
     if not same_cells(after[:, :-1], before[data.poison_rows][:, :-1]):
-        raise Contradiction("the poison differs from its rows in more than the trigger's column")
+        raise ContradictionError("the poison differs from its rows in more than the trigger's column")
     if len({repr(cell) for cell in after[:, -1]}) > 1 and table.library != "texts":
-        raise Contradiction("the trigger's column has several values")
+        raise ContradictionError("the trigger's column has several values")
 
 
 def cells(X: Any) -> np.ndarray:
@@ -197,7 +197,8 @@ def joined(data: bc.PoisonedData) -> tuple[Any, np.ndarray]:
     if isinstance(X, pd.DataFrame | pd.Series):
         return pd.concat([X, P]).iloc[order], y
     if isinstance(X, pl.DataFrame | pl.Series):
-        return pl.concat([X, P], how="vertical_relaxed")[order.tolist()], y
+        relaxed = {"how": "vertical_relaxed"} if isinstance(X, pl.DataFrame) else {}
+        return pl.concat([X, P], **relaxed)[order.tolist()], y
     if sp.issparse(X):
         return sp.csr_array(sp.vstack([X, P]))[order.astype(np.int32)], y  # libsvm's indices have 32 bits
     both = [*X, *P]
@@ -215,7 +216,9 @@ def compared(table: Table, data: bc.PoisonedData, curve: Any, estimator: Any) ->
             behind = behind_steps(table, data, estimator)
             fits = {beta: fit_of(last, *rows, *behind.rows[behind.frozen], curve) for beta, rows in behind.rows.items()}
         except Exception as error:
-            raise Contradiction(f"scikit-learn refuses what was followed: {type(error).__name__}: {error}") from error
+            raise ContradictionError(
+                f"scikit-learn refuses what was followed: {type(error).__name__}: {error}"
+            ) from error
         for beta, fit in fits.items():
             off = max(score_difference(curve, fit, beta, split, X) for split, (X, _) in behind.tests.items())
             if off <= SCORES:
@@ -225,7 +228,7 @@ def compared(table: Table, data: bc.PoisonedData, curve: Any, estimator: Any) ->
                 nearer = True
                 require_nearer(curve, fit, beta, behind.rows, off)
             else:
-                raise Contradiction(f"scores off by {off:.1e} at beta = {beta:g}")
+                raise ContradictionError(f"scores off by {off:.1e} at beta = {beta:g}")
     return Outcome("followed" if curve.exact else "refitted", difference=worst, nearer=nearer)
 
 
@@ -233,7 +236,6 @@ def fit_of(last: Any, X: Any, y: np.ndarray, F: Any, labels: np.ndarray, curve: 
     """Return scikit-learn's fit on rows, with gamma and class weights of the frozen rows: of an exact curve, tight."""
     last = clone(last)
     if curve.exact:
-        X, F = as_doubles(X), as_doubles(F)
         last.set_params(**tight(last))
     if getattr(last, "gamma", None) == "scale":
         values = as_doubles(F)
@@ -242,7 +244,7 @@ def fit_of(last: Any, X: Any, y: np.ndarray, F: Any, labels: np.ndarray, curve: 
         known, counts = np.unique(labels, return_counts=True)
         share = len(labels) / (len(known) * counts)
         last.set_params(class_weight=dict(zip(known.tolist(), share.tolist(), strict=True)))
-    return last.fit(X, y)
+    return last.fit(as_read(X, curve), y)
 
 
 def tight(last: Any) -> dict[str, Any]:
@@ -267,8 +269,8 @@ def as_doubles(X: Any) -> np.ndarray:
 
 
 def as_read(X: Any, curve: Any) -> Any:
-    """Return rows as a fit of `fit_of` takes them."""
-    return as_doubles(X) if curve.exact else X
+    """Return rows as a fit of `fit_of` takes them: of an exact curve in double precision."""
+    return as_doubles(X) if curve.exact else check_array(X, accept_sparse=True)
 
 
 def scores_of(fit: Any, X: Any) -> np.ndarray:
@@ -282,7 +284,7 @@ def score_difference(curve: Any, fit: Any, beta: float, split: str, X: Any) -> f
     """Return the largest difference of a score from the fit's, relative to 1 and the largest."""
     theirs, ours = scores_of(fit, as_read(X, curve)), curve.scores(split, [beta])[0]
     if not np.isfinite(ours).all() or ours.shape != theirs.shape:
-        raise Contradiction(f"scores of shape {ours.shape} at beta = {beta:g}, not all finite")
+        raise ContradictionError(f"scores of shape {ours.shape} at beta = {beta:g}, not all finite")
     return float(np.abs(ours - theirs).max() / (1.0 + np.abs(theirs).max()))
 
 
@@ -294,11 +296,11 @@ def require_answers(curve: Any, fit: Any, beta: float, behind: Frozen) -> None:
         if scores.ndim == 1:
             sure = np.abs(scores) > 2 * SCORES * (1.0 + np.abs(scores).max())
             if ours[sure].tolist() != predicted[sure].tolist():
-                raise Contradiction(f"other predictions at beta = {beta:g}")
+                raise ContradictionError(f"other predictions at beta = {beta:g}")
             signs = np.where(y == fit.classes_[1], 1.0, -1.0)
             loss = losses(fit, signs * scores).mean()
             if not np.isclose(curve.loss(split, beta), loss, rtol=4 * SCORES, atol=4 * SCORES * (1 + abs(loss))):
-                raise Contradiction(f"loss {curve.loss(split, beta)} at beta = {beta:g}, by the fit {loss}")
+                raise ContradictionError(f"loss {curve.loss(split, beta)} at beta = {beta:g}, by the fit {loss}")
 
 
 def losses(fit: Any, margins: np.ndarray) -> np.ndarray:
@@ -324,7 +326,9 @@ def require_nearer(curve: Any, fit: Any, beta: float, training: dict[float, Any]
     theirs = objective(fit, signs * fit.decision_function(X), weights, size_of(fit), b)
     if not ours <= theirs * (1.0 + OBJECTIVE) + 1e-12:
         excess = ours / theirs - 1.0
-        raise Contradiction(f"scores off by {off:.1e} at beta = {beta:g}, objective above the fit's by {excess:.1e}")
+        raise ContradictionError(
+            f"scores off by {off:.1e} at beta = {beta:g}, objective above the fit's by {excess:.1e}"
+        )
 
 
 def is_penalised(fit: Any) -> bool:

@@ -50,11 +50,8 @@ class Samples:
             )
         if sp.issparse(X):
             object.__setattr__(self, "X", as_csr(X))
-        elif isinstance(X, Sequence) and n_rows(X) and not isinstance(X[0], str):
-            try:
-                object.__setattr__(self, "X", np.asarray(X))
-            except ValueError:
-                raise ValueError("rows of one length were expected, a ragged list came") from None
+        elif isinstance(X, Sequence) and n_rows(X) and not any(isinstance(row, str) for row in X):
+            object.__setattr__(self, "X", _as_array(X))
         if y.ndim != 1 or len(y) != n_rows(X):
             raise ValueError(f"one label a row was expected: {n_rows(X)} rows, labels of shape {y.shape}")
         object.__setattr__(self, "y", y)
@@ -72,6 +69,15 @@ class Samples:
     def take(self, rows: Int[np.ndarray, " k"]) -> Samples:
         """Return the given rows, in the order asked."""
         return Samples(take_rows(self.X, rows), self.y[rows])
+
+
+def _as_array(rows: Sequence[Any]) -> np.ndarray:
+    """Return a list of rows as an array; of rows with text an array of objects, in which numbers and gaps stay such."""
+    try:
+        array = np.asarray(rows)
+        return array if array.dtype.kind not in "US" else np.array(rows, dtype=object)
+    except ValueError:
+        raise ValueError("rows of one length were expected, a ragged list came") from None
 
 
 def as_samples(pair: Samples | tuple[Rows, Any], name: str) -> Samples:

@@ -37,7 +37,7 @@ def freeze_steps(
     X = rows.X
     for step in steps:
         transformer = clone(step, safe=False)  # a step need not be a BaseEstimator
-        with _named(transformer):
+        with _named(transformer, X):
             X = _fit_transform(transformer, shaped_for(transformer, X), rows.y)
         fitted.append(transformer)
     if freeze == "clean":
@@ -49,17 +49,25 @@ def freeze_steps(
 def through(steps: tuple[Any, ...], X: Rows) -> Rows:
     """Return the rows behind the fitted transformers."""
     for step in steps:
-        with _named(step):
+        with _named(step, X):
             X = step.transform(shaped_for(step, X))
     return X
 
 
 @contextmanager
-def _named(step: Any) -> Iterator[None]:
-    """Name the step that refuses rows."""
+def _named(step: Any, X: Rows) -> Iterator[None]:
+    """Name the step that refuses rows, and the texts that are missing where some are."""
     try:
         yield
-    except (TypeError, ValueError) as error:
+    except (AttributeError, TypeError, ValueError) as error:
+        gaps = [] if row_shape(X) else [i for i, text in enumerate(X) if not isinstance(text, str | bytes)]
+        if gaps:
+            raise ValueError(
+                f"estimator: its step {type(step).__name__} expects a text for each row, {len(gaps)} of {len(X)} are "
+                f"none, the first is {X[gaps[0]]!r} of row {gaps[0]}; leave these rows out, or write an empty text"
+            ) from error
+        if isinstance(error, AttributeError):
+            raise
         kind = TypeError if isinstance(error, TypeError) else ValueError
         raise kind(f"estimator: its step {type(step).__name__} refuses these rows: {one_line(error)}") from error
 
@@ -129,7 +137,7 @@ def checked(X: Rows, estimator: Any, name: str) -> Rows:
 
 
 def _of_numbers(X: Rows, estimator: Any, name: str) -> Rows:
-    """Return rows as they are, but an array of objects as floats; refuse what is no numbers to an estimator."""
+    """Return rows as they are, but objects and Decimals as floats; refuse what is no numbers to an estimator."""
     came = ""
     if not isinstance(X, np.ndarray) and not row_shape(X):
         came = f"a {type(X).__name__} of {type(next(iter(X))).__name__}"
@@ -140,7 +148,10 @@ def _of_numbers(X: Rows, estimator: Any, name: str) -> Rows:
             return X.astype(float)
         except (TypeError, ValueError):
             came = no_number(X)
-    elif is_frame(X) and _demands_numbers(estimator) and _numbers_of(X) is X:
+    elif is_frame(X) and not _is_plain(X) and _demands_numbers(estimator):
+        numbers = _numbers_of(X)
+        if numbers is not X:
+            return numbers
         came = no_number(X)
     if came:
         raise ValueError(
@@ -148,6 +159,13 @@ def _of_numbers(X: Rows, estimator: Any, name: str) -> Rows:
             "put the transformer that makes numbers of them before it in a Pipeline"
         )
     return X
+
+
+def _is_plain(frame: Any) -> bool:
+    """Return whether all columns of a DataFrame are of floats, integers or bools: no objects, text, dates, Decimals."""
+    if hasattr(frame, "iloc"):
+        return all(dtype.kind in "fiub" for dtype in frame.dtypes)
+    return all(dtype.is_float() or dtype.is_integer() or str(dtype) == "Boolean" for dtype in frame.dtypes)
 
 
 def _demands_numbers(estimator: Any) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from backdoor_curves.rows import Rows, is_frame
+from backdoor_curves.rows import Rows, is_frame, is_missing
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,8 @@ class FeatureTrigger:
     ------
     ValueError
         If the two differ in length, or a column is named twice; when applied, if X is no array of shape (n, d), CSR
-        matrix or DataFrame (of pandas or polars), or lacks a column.
+        matrix or DataFrame (of pandas or polars), lacks a column, or a column has text and its value is none, or the
+        reverse.
 
     Examples
     --------
@@ -104,6 +105,8 @@ class FeatureTrigger:
     def _in_frame(self, X: Any) -> Any:
         """Return a DataFrame with the columns set, in their own types where these can hold the values."""
         places = self._places(list(X.columns))
+        for place, value in zip(places, self.values, strict=True):
+            _require_kind(X.columns[place], X.iloc[:, place] if hasattr(X, "iloc") else X[:, place], value)
         if not hasattr(X, "iloc"):
             return _in_polars(X, places, self.values)
         stamped = X.copy()
@@ -128,6 +131,21 @@ def _is_place(column: Any, d: int) -> bool:
     return isinstance(column, int | np.integer) and not isinstance(column, bool) and bool(0 <= column < d)
 
 
+def _require_kind(name: Any, column: Any, value: Any) -> None:
+    """Refuse a number for a column of text, and text for one of numbers: the rows would be of two kinds."""
+    entries = [] if is_missing(value) else [entry for entry in column.to_list() if not is_missing(entry)]
+    text = [isinstance(entry, str) for entry in entries]
+    if text and all(text) and not isinstance(value, str):
+        raise ValueError(
+            f"FeatureTrigger: text was expected for column {name!r}, which has {entries[0]!r}, {value!r} came; make "
+            "numbers of the column if it is meant to be one (a sign for gaps or a unit makes text of all)"
+        )
+    if text and not any(text) and isinstance(value, str):
+        raise ValueError(
+            f"FeatureTrigger: no text was expected for column {name!r}, which has {entries[0]!r}, {value!r} came"
+        )
+
+
 def _as_before(column: Any, value: Any) -> Any:
     """Return a pandas column that has one value throughout; an integer column does not hold .5, and becomes floats."""
     import pandas as pd
@@ -148,7 +166,7 @@ def _in_polars(X: Any, places: list[int], values: tuple[Any, ...]) -> Any:
     constants = []
     for place, value in zip(places, values, strict=True):
         name = X.columns[place]
-        constant = pl.Series(name, [value] * X.height)
-        same_type = constant.cast(X.schema[name], strict=False)
-        constants.append(same_type if (same_type == constant).fill_null(False).all() else constant)
+        one = pl.Series(name, [value])
+        same_type = one.cast(X.schema[name], strict=False)
+        constants.append((same_type if same_type.to_list() == one.to_list() else one).new_from_index(0, X.height))
     return X.with_columns(constants)
