@@ -133,6 +133,8 @@ def checked(X: Rows, estimator: Any, name: str) -> Rows:
             )
     if isinstance(X, np.ndarray) and X.ndim == 1:
         raise ValueError(f"{name}: rows of shape (n, d) were expected, shape {X.shape} came")
+    if row_shape(X) == (0,):
+        raise ValueError(f"{name}: rows of one feature or more were expected, of none came; the steps leave no column")
     return X
 
 

@@ -135,7 +135,7 @@ def figure_6(mnist: Run, published: PublishedNumbers = NOTHING) -> Figure:
 
 def _mnist_curves(mnist: Run, pair: Pair, title: str, published: PublishedNumbers) -> Figure:
     figure = draw_curves(curve_columns(mnist, pair), title)
-    draw_behind(figure, curve_points(published, pair), "the published losses")
+    draw_behind(figure, curve_points(published, pair), "published")
     return figure
 
 
@@ -188,7 +188,7 @@ def figure_12(mnist: Run, published: PublishedNumbers = NOTHING) -> Figure:
     """
     rows = [[_deviation_panel(mnist, pair, of, f"{pair[0]}-{pair[1]}") for of in LEARNERS] for pair in MNIST_PAIRS]
     figure = draw_deviations(rows, "Figure 12: MNIST, p = 0.1; ASR at β = 1")
-    draw_behind(figure, deviation_points(published), "the published numbers, of RBF with duals at the wrong rows")
+    draw_behind(figure, deviation_points(published), "published, of RBF with duals at the wrong rows")
     return figure
 
 

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import LogFormatterSciNotation, LogLocator
 
 from backdoor_curves.curve import BackdoorLearningCurve
@@ -141,7 +143,7 @@ def draw_slopes(
 
 
 def draw_behind(figure: Figure, points: Mapping[str, Any], what: str) -> None:
-    """Draw points, x and y by the first line of a panel's title, behind what the panel shows; say below what they are.
+    """Draw points, x and y by the first line of a panel's title, behind what it shows; say below `what` they are.
 
     The limits of a panel stay if they hold its points, and grow to hold them if not.
     """
@@ -154,14 +156,21 @@ def draw_behind(figure: Figure, points: Mapping[str, Any], what: str) -> None:
             (left, right), (bottom, top) = limits
             ax.set(xlim=(min(left, min(x)), max(right, max(x))), ylim=(min(bottom, min(y)), max(top, max(y))))
             drawn = True
-    if drawn:
+    if drawn and figure.legends:
+        keys = [key for key in figure.legends[0].legend_handles if key is not None]
+        figure.legends[0].remove()
+        _legend_below(figure, [*keys, Line2D([], [], linestyle="", marker="x", color="0.6", label=what)])
+    elif drawn:
         figure.supxlabel(f"grey crosses: {what}", fontsize="small", color=NEUTRAL)
 
 
 def _one_legend_below(figure: Figure, axes: Sequence[Axes]) -> None:
     """Put one legend below all panels in place of one in each."""
-    keys = keys_of(axes[0])
-    labels = [str(key.get_label()) for key in keys]
-    figure.legend(keys, labels, loc="outside lower center", ncols=len(keys), frameon=False, fontsize="small")
+    _legend_below(figure, keys_of(axes[0]))
     for ax in axes:
         ax.legend().remove()
+
+
+def _legend_below(figure: Figure, keys: Sequence[Artist]) -> None:
+    labels = [str(key.get_label()) for key in keys]
+    figure.legend(keys, labels, loc="outside lower center", ncols=len(keys), frameon=False, fontsize="small")
