@@ -174,8 +174,8 @@ def _demands_numbers(estimator: Any) -> bool:
     """Return whether an estimator is of scikit-learn's own that knows no categories, and has no other inside."""
     tags = get_tags(estimator)
     is_scikit_learns = type(estimator).fit.__module__.startswith("sklearn.")
-    is_inside = {"estimator", "estimators"} & estimator.get_params(deep=False).keys()
-    return is_scikit_learns and not (tags.no_validation or tags.input_tags.categorical or is_inside)
+    takes_others = {"estimator", "estimators", "categorical_features"} & estimator.get_params(deep=False).keys()
+    return is_scikit_learns and not (tags.no_validation or takes_others)
 
 
 def _numbers_of(frame: Any) -> Any:
