@@ -324,11 +324,10 @@ def trigger_of(table: Table) -> Any:
 
 
 def _more_text(X: Any, _y: Any) -> Any:
-    if isinstance(X, list):
-        return [one + TRIGGER for one in X]
-    if isinstance(X, pl.Series):
+    if isinstance(X, pl.Series | pd.Series):
         return X + TRIGGER
-    return X + TRIGGER if isinstance(X, pd.Series) or X.dtype == object else np.char.add(X, TRIGGER)
+    more = [one + TRIGGER if isinstance(one, str) else one for one in X]
+    return more if isinstance(X, list) else np.array(more, dtype=object if X.dtype == object else None)
 
 
 def estimator_of(table: Table) -> Any:

@@ -61,9 +61,12 @@ def outcome_of(table: Table) -> Outcome:
         except Exception as error:
             return of_error(error, made, estimator)
     try:
-        require_own_warnings(caught)
         require_stamped(table, made, data)
-        return compared(table, data, curve, estimator)
+        with warnings.catch_warnings(record=True) as theirs:
+            warnings.simplefilter("always")
+            behind = behind_steps(table, data, estimator)
+        require_own_warnings(caught, {str(warning.message) for warning in theirs})
+        return compared(behind, curve, estimator)
     except ContradictionError as contradiction:
         return Outcome("wrong", str(contradiction))
 
@@ -120,10 +123,12 @@ def is_of_scikit_learn(error: BaseException) -> bool:
     return any("sklearn" in Path(frame.filename).parts for frame in traceback.extract_tb(error.__traceback__))
 
 
-def require_own_warnings(caught: list[warnings.WarningMessage]) -> None:
-    """Refuse numpy's warnings: what they are about is a number that is none."""
+def require_own_warnings(caught: list[warnings.WarningMessage], theirs: set[str]) -> None:
+    """Refuse numpy's warnings, but for those of scikit-learn's own steps: they are about a number that is none."""
     for warning in caught:
-        if issubclass(warning.category, RuntimeWarning | FutureWarning | DeprecationWarning):
+        if str(warning.message) not in theirs and issubclass(
+            warning.category, RuntimeWarning | FutureWarning | DeprecationWarning
+        ):
             raise ContradictionError(f"{warning.category.__name__} at {Path(warning.filename).name}: {warning.message}")
 
 
@@ -205,14 +210,13 @@ def joined(data: bc.PoisonedData) -> tuple[Any, np.ndarray]:
     return ([both[i] for i in order] if isinstance(X, list) else np.array(np.concatenate([X, P]))[order]), y
 
 
-def compared(table: Table, data: bc.PoisonedData, curve: Any, estimator: Any) -> Outcome:
+def compared(behind: Frozen, curve: Any, estimator: Any) -> Outcome:
     """Return how far the curve's ends are from scikit-learn's fits."""
     last = estimator[-1] if isinstance(estimator, Pipeline) else estimator
     worst, nearer = 0.0, False
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            behind = behind_steps(table, data, estimator)
             fits = {beta: fit_of(last, *rows, *behind.rows[behind.frozen], curve) for beta, rows in behind.rows.items()}
         except Exception as error:
             raise ContradictionError(

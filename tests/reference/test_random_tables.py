@@ -32,8 +32,8 @@ SCALED = ("standard", "minmax", "columns", "tfidf")
 
 
 def is_small(table):
-    """Few rows, and SVMs of scaled ones alone: others take their time."""
-    return table.n <= 40 and (table.learner in ("logistic", "liblinear", "ridge") or table.steps in SCALED)
+    """Few rows, and scaled ones but for ridge: others take their time."""
+    return table.n <= 20 and (table.learner == "ridge" or table.steps in SCALED)
 
 
 def test_a_random_table_is_followed_to_the_fits_or_refused_in_a_sentence():
@@ -42,7 +42,7 @@ def test_a_random_table_is_followed_to_the_fits_or_refused_in_a_sentence():
 
     # A deadline would assert a time, and a machine under load misses it.
     @settings(
-        max_examples=40,
+        max_examples=30,
         deadline=None,
         derandomize=True,
         database=None,
@@ -56,7 +56,7 @@ def test_a_random_table_is_followed_to_the_fits_or_refused_in_a_sentence():
         assert outcome.kind != "wrong", outcome.said
 
     search()
-    assert kinds["followed"] > 15
+    assert kinds["followed"] > 10
 
 
 @pytest.mark.parametrize("learner", ["logistic", "squared hinge", "RBF SVC"])
