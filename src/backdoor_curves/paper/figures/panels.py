@@ -151,10 +151,13 @@ def draw_behind(figure: Figure, points: Mapping[str, Any], what: str) -> None:
     for ax in figure.axes:
         x, y = points.get(ax.get_title().partition("\n")[0], ((), ()))
         if len(x):
-            limits = ax.get_xlim(), ax.get_ylim()
+            limits = (ax.get_xlim(), x), (ax.get_ylim(), y)
             ax.scatter(x, y, marker="x", s=16, color="0.6", linewidths=0.8, zorder=1)
-            (left, right), (bottom, top) = limits
-            ax.set(xlim=(min(left, min(x)), max(right, max(x))), ylim=(min(bottom, min(y)), max(top, max(y))))
+            ends = [
+                (min(low, min(v)), high if max(v) <= high else max(v) + (max(v) - low) / 25)
+                for (low, high), v in limits
+            ]
+            ax.set(xlim=ends[0], ylim=ends[1])
             drawn = True
     if drawn and figure.legends:
         keys = [key for key in figure.legends[0].legend_handles if key is not None]
