@@ -201,8 +201,7 @@ def as_labels(y: Any, name: str = "") -> np.ndarray:
     Raises
     ------
     ValueError
-        If some are missing (the message has their number and the first row), numbers and text are mixed, or numbers
-        are fractions.
+        If some are missing (the message has their number and the first row), or numbers and text are mixed.
 
     Examples
     --------
@@ -223,23 +222,13 @@ def as_labels(y: Any, name: str = "") -> np.ndarray:
             f"{who}a label for each row was expected, {count} missing, {first}; label these rows or leave them out"
         )
     if labels.dtype != object:
-        return _classes(labels, who)
+        return labels
     kinds = sorted({_kind(label) for label in labels.tolist()})
     if kinds not in (["numbers"], ["text"]):
         raise ValueError(
             f"labels of one kind, numbers or text, were expected, {' and '.join(kinds)} came; convert them"
         )
-    return _classes(np.array(labels.tolist()), who)  # text from a DataFrame becomes a plain string array, as in files
-
-
-def _classes(labels: np.ndarray, who: str) -> np.ndarray:
-    """Return labels; fractions are refused, as scikit-learn's classifiers refuse the target of a regression."""
-    if labels.dtype.kind == "f" and (fractions := labels[~(np.isfinite(labels) & (labels == np.rint(labels)))]).size:
-        raise ValueError(
-            f"{who}classes were expected, {len(fractions)} of {len(labels)} labels are fractions, the first is "
-            f"{fractions[0]:g}; cut them into classes, or write them as text"
-        )
-    return labels
+    return np.array(labels.tolist())  # text from a DataFrame becomes a plain string array, which files can hold
 
 
 def _missing(labels: np.ndarray) -> Bool[np.ndarray, " n"]:

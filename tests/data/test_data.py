@@ -425,13 +425,6 @@ def test_memory_mapped_rows_are_arrays(tmp_path):
     assert len(join(data.clean_train, data.poison_train, data.is_poison)) == 3
 
 
-def test_fractions_are_no_classes():
-    """scikit-learn's classifiers refuse the target of a regression, and a path would be of as many classes as rows."""
-    with pytest.raises(ValueError, match=r"^classes were expected, 2 of 3 labels are fractions, the first is 0\.5"):
-        Samples(np.eye(3), [0.5, 1.0, np.inf])
-    assert Samples(np.eye(3), [0.0, 1.0, 1.0]).y.tolist() == [0.0, 1.0, 1.0]
-
-
 def test_classes_that_differ_in_spaces_alone_are_refused():
     """A file has "ham" and "ham ": two classes where one is meant."""
     with pytest.raises(ValueError, match=r"the classes 'ham' and 'ham ' differ in spaces alone; strip the labels"):

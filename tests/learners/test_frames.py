@@ -90,6 +90,18 @@ def test_a_column_without_numbers_is_named_with_an_entry(column, library):
         bc.backdoor_learning_curve(SVC(), poisoned(rows, 0))
 
 
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_dates_are_no_numbers(library):
+    """pandas may count them in nanoseconds, where scikit-learn refuses them."""
+    table = pd.DataFrame(
+        {"b": Y == "yes", "day": pd.Timestamp("2020-01-01") + pd.to_timedelta(np.arange(80), unit="D")}
+    )
+    rows = KINDS["polars"](table) if library == "polars" else table.convert_dtypes(dtype_backend="pyarrow")
+    data = bc.PoisonedData((rows, Y), (rows[:1], ["no"]), (rows, Y), (rows[:1], ["no"]))
+    with pytest.raises(ValueError, match="numbers were expected by RidgeClassifier, .* in column 'day' came"):
+        bc.backdoor_learning_curve(RidgeClassifier(), data)
+
+
 def test_what_an_estimator_of_its_own_kind_takes_is_left_to_it():
     """Trees that know categories get the frame."""
     table = pd.DataFrame(
@@ -97,6 +109,16 @@ def test_what_an_estimator_of_its_own_kind_takes_is_left_to_it():
     )
     forest = HistGradientBoostingClassifier(categorical_features="from_dtype", max_iter=3)
     assert not bc.backdoor_learning_curve(forest, poisoned(table, "n"), betas=[0, 1]).exact
+
+
+def test_fractions_are_no_classes():
+    """scikit-learn's classifiers refuse the target of a regression, and a path would be of as many classes as rows."""
+    X, y = np.eye(4), np.array([0.5, 1.0, 0.5, 1.0])
+    data = bc.PoisonedData((X, y), (X[:1], [1.0]), (X, y), (X[:1], [1.0]))
+    with pytest.raises(ValueError, match=r"1 of 2 distinct ones are fractions, the first is 0\.5; cut them"):
+        bc.backdoor_learning_curve(RidgeClassifier(), data)
+    whole = bc.PoisonedData((X, 2 * y), (X[:1], [2.0]), (X, 2 * y), (X[:1], [2.0]))
+    assert bc.backdoor_learning_curve(RidgeClassifier(), whole).classes.tolist() == [1.0, 2.0]
 
 
 def test_a_step_that_refuses_rows_is_named():

@@ -102,7 +102,7 @@ def of_error(error: Exception, made: Made, estimator: Any) -> Outcome:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            clone(estimator).fit(part(made.X, slice(0, made.n)), made.plain[: made.n])
+            clone(estimator).fit(part(made.X, slice(0, made.n)), made.plain[: made.n]).predict(made.X)
         except Exception:
             if is_own(error):
                 return Outcome("refused by scikit-learn too", said)

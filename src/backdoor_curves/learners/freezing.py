@@ -151,7 +151,7 @@ def _of_numbers(X: Rows, estimator: Any, name: str) -> Rows:
         except (TypeError, ValueError):
             came = no_number(X)
     elif is_frame(X) and not _is_plain(X) and _demands_numbers(estimator):
-        numbers = _numbers_of(X)
+        numbers = X if _has_dates(X) else _numbers_of(X)
         if numbers is not X:
             return numbers
         came = no_number(X)
@@ -168,6 +168,13 @@ def _is_plain(frame: Any) -> bool:
     if hasattr(frame, "iloc"):
         return all(dtype.kind in "fiub" for dtype in frame.dtypes)
     return all(dtype.is_float() or dtype.is_integer() or str(dtype) == "Boolean" for dtype in frame.dtypes)
+
+
+def _has_dates(frame: Any) -> bool:
+    """Return whether a column is of dates or spans of time, which pandas may count in nanoseconds."""
+    if hasattr(frame, "iloc"):
+        return any(dtype.kind in "mM" for dtype in frame.dtypes)
+    return any(dtype.is_temporal() for dtype in frame.dtypes)
 
 
 def _demands_numbers(estimator: Any) -> bool:
