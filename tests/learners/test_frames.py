@@ -98,7 +98,7 @@ def test_dates_are_no_numbers(library):
     )
     rows = KINDS["polars"](table) if library == "polars" else table.convert_dtypes(dtype_backend="pyarrow")
     data = bc.PoisonedData((rows, Y), (rows[:1], ["no"]), (rows, Y), (rows[:1], ["no"]))
-    with pytest.raises(ValueError, match="numbers were expected by RidgeClassifier, .* in column 'day' came"):
+    with pytest.raises(ValueError, match=r"numbers were expected by RidgeClassifier, .* in column 'day' came"):
         bc.backdoor_learning_curve(RidgeClassifier(), data)
 
 

@@ -32,8 +32,8 @@ def read_learner(estimator: Any, data: PoisonedData, freeze: Freeze = "joined") 
         If `estimator` is no classifier, or if its last step takes no `sample_weight`.
     ValueError
         If labels are fractions, if C or alpha is not a positive number, if class weights do not fit the classes, if a
-        feature is NaN or infinite where the estimator takes none, or if with a precomputed kernel rows are not their kernel with all
-        training rows, or freeze="clean" would fit steps before it on the clean rows alone.
+        feature is NaN or infinite where the estimator takes none, or if with a precomputed kernel rows are not their
+        kernel with all training rows, or freeze="clean" would fit steps before it on the clean rows alone.
     """
     if freeze not in ("joined", "clean"):
         raise ValueError(f'freeze: "joined" or "clean" was expected, {freeze!r} came')
