@@ -339,7 +339,7 @@ def estimator_of(table: Table) -> Any:
         "logistic": LogisticRegression(C=C, **weights),
         "liblinear": LogisticRegression(C=C, solver="liblinear", **weights),
         "ridge": RidgeClassifier(alpha=1.0 / C, **weights),
-        "squared hinge": LinearSVC(C=C, **weights),
+        "squared hinge": LinearSVC(C=C, random_state=0, **weights),
         "hinge": LinearSVC(C=C, loss="hinge", random_state=0, **weights),
         "linear SVC": SVC(C=C, kernel="linear", max_iter=ITERATIONS, **weights),
         "RBF SVC": SVC(C=C, max_iter=ITERATIONS, **weights),
