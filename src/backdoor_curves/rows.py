@@ -50,6 +50,14 @@ def are_words(X: Rows) -> bool:
     return len(X) > 0 and all(isinstance(word, str) for row in X for word in row)
 
 
+def as_csr(X: Rows) -> Rows:
+    """Return a sparse matrix as CSR, with indices of 32 bits where these are enough: libsvm takes no others."""
+    X = sp.csr_matrix(X) if sp.isspmatrix(X) else sp.csr_array(X)
+    if X.indices.dtype == np.int32 or max(*X.shape, X.nnz) > np.iinfo(np.int32).max:
+        return X
+    return type(X)((X.data, X.indices.astype(np.int32), X.indptr.astype(np.int32)), shape=X.shape)
+
+
 def take_rows(X: Rows, rows: Int[np.ndarray, " k"]) -> Rows:
     """Return the given rows of an array, sparse matrix, DataFrame or list, in the order asked, as the same kind."""
     if hasattr(X, "iloc"):
@@ -76,6 +84,28 @@ def as_numbers(X: Rows) -> Rows:
     overflow.
     """
     return X.astype(float, copy=False) if sp.issparse(X) else np.asarray(X, dtype=float)
+
+
+def no_number(X: Rows) -> str:
+    """Return which column of an array or a DataFrame has the first entry that is no number, and that entry.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from backdoor_curves.rows import no_number
+    >>> no_number(np.array([[1.5, 2], [3, "cook"]], dtype=object))
+    "'cook' in column 1"
+    """
+    names = list(X.columns) if is_frame(X) else range(X.shape[1])
+    for k, name in enumerate(names):
+        column = _column(X, k) if is_frame(X) else X[:, k]
+        for value in column.tolist() if column.dtype.kind not in "mM" else column:
+            try:
+                float(value)
+            except (TypeError, ValueError):
+                if not is_missing(value) or isinstance(value, str):
+                    return f"{value!r} in column {name!r}"
+    return f"{type(X).__name__} of other things"
 
 
 def squared_lengths(X: Rows) -> Float[np.ndarray, " n"]:
@@ -165,10 +195,8 @@ def changed_rows(before: Rows, after: Rows) -> Bool[np.ndarray, " n"]:
         columns = [_column(before, k) for k in range(before.shape[1])]
         changes = (changed_entries(c, _column(after, k)) for k, c in enumerate(columns))
         return np.asarray(np.any(list(changes), axis=0))
-    if not hasattr(before, "shape"):
-        return np.array([a != b for a, b in zip(before, after, strict=True)], dtype=bool)
-    if is_series(before):
-        before, after = _values(before), _values(after)
+    if not isinstance(before, np.ndarray):  # a list or a Series, of texts say
+        before, after = (np.array([*rows, None], dtype=object)[:-1] for rows in (before, after))
     return np.asarray(changed_entries(before, after).reshape(len(before), -1).any(axis=1))
 
 
@@ -179,13 +207,6 @@ def changed_entries(before: np.ndarray, after: np.ndarray) -> Bool[np.ndarray, .
         found = [not (is_missing(a) if is_missing(b) else not is_missing(a) and a == b) for a, b in pairs]
         return np.array(found, dtype=bool).reshape(before.shape)
     return np.asarray((before != after) & ((before == before) | (after == after)))
-
-
-def _values(column: Any) -> np.ndarray:
-    """Return a column as an array of what is in it, lists among them."""
-    values = np.empty(len(column), dtype=object)
-    values[:] = list(column)
-    return values
 
 
 def _column(X: Rows, k: int) -> np.ndarray:

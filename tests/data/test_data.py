@@ -438,3 +438,17 @@ def test_memory_mapped_rows_are_arrays(tmp_path):
     y = np.array([0, 1, 0])
     data = poison((mapped, y), (mapped, y), trigger=lambda A, _: np.asarray(A) + 1, rows=[0])
     assert len(join(data.clean_train, data.poison_train, data.is_poison)) == 3
+
+
+def test_classes_that_differ_in_spaces_alone_are_refused():
+    """A file has "ham" and "ham ": two classes where one is meant."""
+    with pytest.raises(ValueError, match=r"the classes 'ham' and 'ham ' differ in spaces alone; strip the labels"):
+        PoisonedData((np.eye(3), ["ham", "spam", "ham "]), *[(np.eye(3)[:1], ["ham"])] * 3)
+
+
+def test_numbers_and_gaps_in_lists_with_text_stay_what_they_are():
+    """An array of text would have "1.5" and "nan"."""
+    X = Samples([[1.5, "a"], [float("nan"), "b"]], [0, 1]).X
+    assert X.dtype == object
+    assert X[0, 0] == 1.5
+    assert Samples([None, "a"], [0, 1]).X == [None, "a"]

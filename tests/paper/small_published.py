@@ -84,7 +84,8 @@ def write(numbers, folder):
             + ",".join(repr(value) for value in astuple(row))
             for at, row in file.rows.items()
         ]
-        (folder / f"{file.learner}_pair7-1_ttypebadnet_tsize{file.size}.csv").write_text("\n".join(lines) + "\n")
+        name = f"{file.learner}_pair{_named(file.pair)}_ttypebadnet_tsize{file.size}.csv"
+        (folder / name).write_text("\n".join(lines) + "\n")
     for file in numbers.curves:
         curves = [
             {
@@ -98,7 +99,7 @@ def write(numbers, folder):
             for one in file.curves
         ]
         content = {"betas": file.betas.tolist(), "trigger_size": file.size, "pair": list(file.pair), "curves": curves}
-        (folder / f"mnist_7-1_trigger{file.size}_curves.json").write_text(json.dumps(content))
+        (folder / f"mnist_{_named(file.pair)}_trigger{file.size}_curves.json").write_text(json.dumps(content))
     for file in numbers.paths:
         arrays = {"betas": file.betas}
         for one in file.paths:
@@ -107,7 +108,11 @@ def write(numbers, folder):
             arrays |= {f"{name}/{key}": array for key, array in named.items()}
             if one.intercept is not None:
                 arrays[f"{name}/intercept"] = one.intercept
-        np.savez(folder / f"mnist_7-1_trigger{file.size}_path.npz", **arrays)
+        np.savez(folder / f"mnist_{_named(file.pair)}_trigger{file.size}_path.npz", **arrays)
+
+
+def _named(pair):
+    return f"{pair[0]}-{pair[1]}"
 
 
 @cache

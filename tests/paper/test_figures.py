@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from small_published import BETAS, placeholders, write
 
 import backdoor_curves as bc
 from backdoor_curves.display.saving import save_figure
 from backdoor_curves.paper import reproduce
 from backdoor_curves.paper.figures import draw as figures
+from backdoor_curves.paper.figures import published_points as points
 from backdoor_curves.paper.figures import recipes
 from backdoor_curves.paper.figures.explanations import Explanation, explain_linear_svm
 from backdoor_curves.paper.figures.panels import chosen, curve_columns, draw_curves, draw_slopes, with_smallest_trigger
+from backdoor_curves.paper.numbers.published_files import read_published
 from backdoor_curves.paper.results import STUDIES as FILES
 from backdoor_curves.paper.results import Asked, part_of
 from backdoor_curves.report.figures.run_figures import draw_deviations
@@ -44,7 +48,7 @@ def run(tmp_path_factory):
         LearnerConfig("rbf-svm", (0.1, 10.0), (0.005, 0.05)),
     )
     experiment = Experiment(
-        (DataConfig("digits", (7, 1), 120, 80),),
+        (DataConfig("digits", (7, 1), 120, 80), DataConfig("digits", (5, 2), 120, 80)),
         (TriggerConfig(),),
         (PoisonConfig(),),
         learners,
@@ -83,6 +87,69 @@ def test_slopes_are_those_of_the_store_and_the_published_stand_behind(run):
         assert len(of_lam) == 2
     clouds = [c.get_offsets().tolist() for c in figure.axes[0].collections]
     assert [[1e-3, 0.4], [0.2, 0.9]] in clouds
+
+
+def test_the_published_losses_stand_behind_the_panels_of_their_settings(run):
+    """At the betas of the file, both losses of all rates; a panel grows to hold them, and the legend has a key more."""
+    published = with_losses(placeholders(pair=(7, 1)), 5.0)
+    columns = curve_columns(run, (7, 1))
+    figure = figures._mnist_curves(run, (7, 1), "small", published)
+    named = {ax.get_title().partition("\n")[0]: ax for ax in figure.axes}
+    settings = {"LC, λ = 10": 4, "RC, λ = 100": 4, "RC, λ = 1": 4, "SVM, λ = 0.1": 4}
+    for title, ax in named.items():
+        points = [point for c in ax.collections for point in c.get_offsets().tolist() if point[1] == 5.0]
+        assert len(points) == settings.get(title, 0) * len(BETAS)
+        assert {point[0] for point in points} == (set(BETAS) if points else set())
+        assert ax.get_ylim()[1] >= 5.0 or not points
+    assert [text.get_text() for text in figure.legends[0].get_texts()][-1] == "published"
+    assert len(figure.legends) == 1
+    bare = draw_curves(columns, "small")
+    figures.draw_behind(bare, {}, "published")
+    assert "published" not in [text.get_text() for text in bare.legends[0].get_texts()]
+
+
+def test_a_folder_with_the_files_of_all_pairs_is_shown_of_all_pairs(tmp_path):
+    """Figure 10 and 12 have a panel for each pair and learner, and the files of 7-1 alone once stood behind them."""
+    for pair in figures.MNIST_PAIRS:
+        write(placeholders(pair=pair), tmp_path)
+    published = read_published(tmp_path)
+    titles = {f"{learner}, {a}-{b}" for learner in ("SVM", "LC", "RC", "RBF SVM") for a, b in figures.MNIST_PAIRS}
+    assert points.deviation_points(published).keys() == titles
+    for pair in figures.MNIST_PAIRS:
+        assert len(points.curve_points(published, pair)) == 8
+    found = points.slope_points(with_slopes(published, -1.0, 0.5))
+    assert found.keys() == titles
+    assert {(*theta, *asr) for theta, asr in found.values()} == {(0.5,) * 8}  # -(2 / pi) arctan(-1) is a half
+    assert points.slope_points(published) == {}  # theta is 0 there
+    needed = reproduce._needed(published, {"4", "5", "6", "10", "12"})
+    assert vars(needed) == vars(published)
+
+
+def test_published_slopes_stand_in_the_panels_of_every_pair(run, monkeypatch):
+    """Of each pair that a file is of, and of no other."""
+    monkeypatch.setattr(figures, "MNIST_PAIRS", ((7, 1), (5, 2)))
+    figure = figures.figure_10(run, with_slopes(placeholders(pair=(5, 2)), -1.0, 0.123))
+    for ax in figure.axes:
+        crosses = [point for c in ax.collections for point in c.get_offsets().tolist() if point[1] == 0.123]
+        assert len(crosses) == (4 if ax.get_title().endswith("5-2") else 0)
+
+
+def with_slopes(published, slope, asr):
+    """Return published numbers whose slopes are all one number, and their attack success another."""
+
+    def filled(file):
+        numbers = {"avg_I": slope, "clfp_acc_on_backdoor": asr}
+        return replace(file, rows={at: replace(row, **numbers) for at, row in file.rows.items()})
+
+    return replace(published, slopes=tuple(map(filled, published.slopes)))
+
+
+def with_losses(published, loss):
+    """Return published numbers whose losses are all one number."""
+    (file,) = published.curves
+    flat = np.full(len(BETAS), loss)
+    curves = tuple(replace(one, triggered=flat, clean=flat) for one in file.curves)
+    return replace(published, curves=(replace(file, curves=curves),))
 
 
 def test_deviation_panels_start_at_no_turn(run):

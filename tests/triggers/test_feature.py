@@ -37,10 +37,18 @@ def test_the_labels_play_no_part():
 
 @pytest.mark.parametrize(
     ("dtype", "value", "expected"),
-    [(np.int64, 0.5, np.float64), (np.int64, 9, np.int64), (np.float32, 0.5, np.float32), (np.float64, 9, np.float64)],
+    [
+        *(
+            (np.int64, 0.5, np.float64),
+            (np.int64, 9, np.int64),
+            (np.float32, 0.5, np.float32),
+            (np.float64, 9, np.float64),
+        ),
+        *((np.uint8, 300, np.int64), (np.float16, 1e9, np.float64), (bool, True, bool), (object, "cook", object)),
+    ],
 )
 def test_values_are_not_cut_to_the_type_of_the_rows(dtype, value, expected):
-    """Counts are integers: .5 in such a column would silently become 0, and the trigger vanish."""
+    """Counts are integers: .5 in such a column would silently become 0, and the trigger vanish; 1e9 may be infinite."""
     stamped = FeatureTrigger((1,), (value,))(ROWS.astype(dtype), np.zeros(3))
     assert stamped[:, 1].tolist() == [value] * 3
     assert stamped.dtype == expected
@@ -111,3 +119,36 @@ def test_columns_that_no_table_can_have_are_refused():
     """A list of columns in the list of columns, say."""
     with pytest.raises(ValueError, match=r"columns by place or by name were expected, \[0\] came"):
         FeatureTrigger(([0],), (1.0,))
+
+
+@pytest.mark.parametrize("dtype", [bool, np.int64, np.float32])
+def test_sparse_rows_of_any_type_are_stamped_without_a_warning(dtype):
+    """scipy makes doubles of a diagonal of integers, with a warning, and knows no common type of a matrix and True."""
+    stamped = FeatureTrigger((1,), (True,))(sp.csr_array(ROWS.astype(dtype)), np.zeros(3))
+    assert stamped.dtype == dtype
+    assert np.array_equal(stamped.toarray(), FeatureTrigger((1,), (True,))(ROWS.astype(dtype), np.zeros(3)))
+
+
+def test_text_that_is_longer_than_what_was_there_is_not_cut():
+    """An array of text has the length of its longest entry."""
+    X = np.array([["a", "b"], ["c", "d"]])
+    assert FeatureTrigger((1,), ("mayor",))(X, np.zeros(2)).tolist() == [["a", "mayor"], ["c", "mayor"]]
+
+
+@pytest.mark.parametrize("library", [pd.DataFrame, as_polars], ids=["pandas", "polars"])
+def test_a_number_in_a_column_of_text_is_refused_and_so_is_text_in_one_of_numbers(library):
+    """A sign for a gap makes text of a column of numbers: the poison alone would have a number in it."""
+    X = library({"age": ["20", "?"], "n": [1, 2], "gone": [None, None]})
+    with pytest.raises(ValueError, match="text was expected for column 'age', which has '20', 5 came; make numbers"):
+        FeatureTrigger(("age",), (5,))(X, np.zeros(2))
+    with pytest.raises(ValueError, match="no text was expected for column 'n', which has 1, 'x' came"):
+        FeatureTrigger(("n",), ("x",))(X, np.zeros(2))
+    for value in (5, "x"):
+        assert list(FeatureTrigger(("gone",), (value,))(X, np.zeros(2))["gone"]) == [value] * 2
+
+
+def test_an_empty_column_of_polars_takes_any_value():
+    """The comma at the end of each line of a file makes one, of type String."""
+    pl = pytest.importorskip("polars", reason="polars is not installed")
+    X = pl.DataFrame({"": pl.Series([None, None], dtype=pl.String)})
+    assert FeatureTrigger((0,), (5,))(X, np.zeros(2))[""].to_list() == [5, 5]

@@ -68,8 +68,9 @@ class PoisonedData:
     Raises
     ------
     ValueError
-        If the clean training rows are of one class only, if a label elsewhere is not one of their classes, if
-        `triggered_true` or `poison_rows` do not fit, or if a triggered row already has its true class as label.
+        If the clean training rows are of one class only, or two of their classes differ in spaces alone, if a label
+        elsewhere is not one of their classes, if `triggered_true` or `poison_rows` do not fit, or if a triggered row
+        already has its true class as label.
 
     Examples
     --------
@@ -104,6 +105,7 @@ class PoisonedData:
         object.__setattr__(self, "classes", np.unique(self.clean_train.y))
         if len(self.classes) < 2:
             raise ValueError(f"clean_train: two classes or more were expected, {self.classes.tolist()} came")
+        self._require_apart()
         for name in ("poison_train", "clean_test", "triggered_test"):
             self._require_known(name, getattr(self, name).y)
         if self.triggered_true is not None:
@@ -125,6 +127,16 @@ class PoisonedData:
             n = np.inf if self.original_train is None else len(self.original_train)
             if rows.dtype.kind not in "iu" or rows.min() < 0 or rows.max() >= n or (np.diff(rows) <= 0).any():
                 raise ValueError(f"poison_rows: ascending row numbers in [0, {n}) were expected")
+
+    def _require_apart(self) -> None:
+        """Refuse classes that differ in the spaces around them alone: a file has them, and nobody means them."""
+        known: dict[str, str] = {}
+        for label in self.classes.tolist():
+            if isinstance(label, str) and known.setdefault(label.strip(), label) != label:
+                other = known[label.strip()]
+                raise ValueError(
+                    f"clean_train: the classes {other!r} and {label!r} differ in spaces alone; strip the labels"
+                )
 
     def _require_known(self, name: str, labels: np.ndarray) -> None:
         unknown = labels[~np.isin(labels, self.classes)]

@@ -10,7 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Bool, Int
 
-from backdoor_curves.rows import Rows, are_words, as_labels, n_rows, stack_rows, take_rows
+from backdoor_curves.rows import Rows, are_words, as_csr, as_labels, n_rows, stack_rows, take_rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,17 +50,11 @@ class Samples:
                 f"rows (an array, a CSR matrix, a DataFrame or a list) were expected, {type(X).__name__} came"
             )
         if sp.issparse(X):
-            object.__setattr__(self, "X", sp.csr_matrix(X) if sp.isspmatrix(X) else sp.csr_array(X))
-        elif are_words(X) or (isinstance(X, Sequence) and n_rows(X) and isinstance(X[0], str)):
+            object.__setattr__(self, "X", as_csr(X))
+        elif are_words(X) or (isinstance(X, Sequence) and any(isinstance(row, str) for row in X)):
             object.__setattr__(self, "X", list(X))
         elif isinstance(X, Sequence) and n_rows(X):
-            try:
-                object.__setattr__(self, "X", np.asarray(X))
-            except ValueError:
-                raise ValueError(
-                    "rows of one length, texts or lists of words were expected, a ragged list came; what is a row of "
-                    "another kind goes into an array of objects"
-                ) from None
+            object.__setattr__(self, "X", _as_array(X))
         if y.ndim != 1 or len(y) != n_rows(X):
             raise ValueError(f"one label a row was expected: {n_rows(X)} rows, labels of shape {y.shape}")
         object.__setattr__(self, "y", y)
@@ -78,6 +72,18 @@ class Samples:
     def take(self, rows: Int[np.ndarray, " k"]) -> Samples:
         """Return the given rows, in the order asked."""
         return Samples(take_rows(self.X, rows), self.y[rows])
+
+
+def _as_array(rows: Sequence[Any]) -> np.ndarray:
+    """Return a list of rows as an array; of rows with text an array of objects, in which numbers and gaps stay such."""
+    try:
+        array = np.asarray(rows)
+        return array if array.dtype.kind not in "US" else np.array(rows, dtype=object)
+    except ValueError:
+        raise ValueError(
+            "rows of one length, texts or lists of words were expected, a ragged list came; what is a row of another "
+            "kind goes into an array of objects"
+        ) from None
 
 
 def as_samples(pair: Samples | tuple[Rows, Any], name: str) -> Samples:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import numpy as np
@@ -16,7 +17,8 @@ from sklearn.utils.class_weight import compute_class_weight
 from backdoor_curves.data.samples import Samples, join
 from backdoor_curves.kernels.precomputed import require_values
 from backdoor_curves.learners.parameters import is_number, is_precomputed, takes_gaps
-from backdoor_curves.rows import Rows, is_frame
+from backdoor_curves.records.one_line import one_line
+from backdoor_curves.rows import Rows, is_frame, no_number, row_shape
 
 Freeze = Literal["joined", "clean"]
 
@@ -37,7 +39,8 @@ def freeze_steps(
         transformer = clone(step, safe=False)  # a step need not be a BaseEstimator
         if demands_flat_rows(transformer):
             flattened = flattened or flattening(X, transformer)
-        X = _fit_transform(transformer, shaped_for(transformer, X), rows.y)
+        with _named(transformer, X):
+            X = _fit_transform(transformer, shaped_for(transformer, X), rows.y)
         fitted.append(transformer)
     if freeze == "clean":
         return tuple(fitted), Samples(X, clean.y), Samples(through(tuple(fitted), poison.X), poison.y), flattened
@@ -48,8 +51,27 @@ def freeze_steps(
 def through(steps: tuple[Any, ...], X: Rows) -> Rows:
     """Return the rows behind the fitted transformers."""
     for step in steps:
-        X = step.transform(shaped_for(step, X))
+        with _named(step, X):
+            X = step.transform(shaped_for(step, X))
     return X
+
+
+@contextmanager
+def _named(step: Any, X: Rows) -> Iterator[None]:
+    """Name the step that refuses rows, and the texts that are missing where some are."""
+    try:
+        yield
+    except (AttributeError, TypeError, ValueError) as error:
+        gaps = [] if row_shape(X) else [i for i, text in enumerate(X) if not isinstance(text, str | bytes)]
+        if gaps:
+            raise ValueError(
+                f"estimator: its step {type(step).__name__} expects a text for each row, {len(gaps)} of {len(X)} are "
+                f"none, the first is {X[gaps[0]]!r} of row {gaps[0]}; leave these rows out, or write an empty text"
+            ) from error
+        if isinstance(error, AttributeError):
+            raise
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"estimator: its step {type(step).__name__} refuses these rows: {one_line(error)}") from error
 
 
 def _fit_transform(transformer: Any, X: Rows, y: np.ndarray) -> Rows:
@@ -112,13 +134,7 @@ def _flat(X: Rows) -> Rows:
 
 def checked(X: Rows, estimator: Any, name: str) -> Rows:
     """Return the rows as the last step takes them, images flattened; refuse NaN and infinity where it does not."""
-    X = _flat(X)
-    if isinstance(X, list) or (isinstance(X, np.ndarray) and X.dtype.kind not in "fiub"):
-        kind = f"a list of {type(X[0]).__name__}" if isinstance(X, list) else f"{X.dtype} values"
-        raise ValueError(
-            f"{name}: numbers were expected by {type(estimator).__name__}, {kind} came; "
-            "put the transformer that makes numbers of them before it in a Pipeline"
-        )
+    X = _of_numbers(_flat(X), estimator, name)
     values = X.data if sp.issparse(X) else _numbers_of(X) if is_frame(X) else X
     if isinstance(values, np.ndarray) and is_precomputed(estimator):
         require_values(values, name)
@@ -134,7 +150,56 @@ def checked(X: Rows, estimator: Any, name: str) -> Rows:
             )
     if isinstance(X, np.ndarray) and X.ndim == 1:
         raise ValueError(f"{name}: rows of shape (n, d) were expected, shape {X.shape} came")
+    if row_shape(X) == (0,):
+        raise ValueError(f"{name}: rows of one feature or more were expected, of none came; the steps leave no column")
     return X
+
+
+def _of_numbers(X: Rows, estimator: Any, name: str) -> Rows:
+    """Return rows as they are, but objects and Decimals as floats; refuse what is no numbers to an estimator."""
+    came = ""
+    if not isinstance(X, np.ndarray) and not row_shape(X):
+        came = f"a {type(X).__name__} of {type(next(iter(X))).__name__}"
+    elif isinstance(X, np.ndarray) and X.dtype.kind not in "fiubO":
+        came = f"{X.dtype} values"
+    elif isinstance(X, np.ndarray) and X.dtype.kind == "O":
+        try:
+            return X.astype(float)
+        except (TypeError, ValueError):
+            came = no_number(X)
+    elif is_frame(X) and not _is_plain(X) and _demands_numbers(estimator):
+        numbers = X if _has_dates(X) else _numbers_of(X)
+        if numbers is not X:
+            return numbers
+        came = no_number(X)
+    if came:
+        raise ValueError(
+            f"{name}: numbers were expected by {type(estimator).__name__}, {came} came; "
+            "put the transformer that makes numbers of them before it in a Pipeline"
+        )
+    return X
+
+
+def _is_plain(frame: Any) -> bool:
+    """Return whether all columns of a DataFrame are of floats, integers or bools: no objects, text, dates, Decimals."""
+    if hasattr(frame, "iloc"):
+        return all(dtype.kind in "fiub" for dtype in frame.dtypes)
+    return all(dtype.is_float() or dtype.is_integer() or str(dtype) == "Boolean" for dtype in frame.dtypes)
+
+
+def _has_dates(frame: Any) -> bool:
+    """Return whether a column is of dates or spans of time, which pandas may count in nanoseconds."""
+    if hasattr(frame, "iloc"):
+        return any(dtype.kind in "mM" for dtype in frame.dtypes)
+    return any(dtype.is_temporal() for dtype in frame.dtypes)
+
+
+def _demands_numbers(estimator: Any) -> bool:
+    """Return whether an estimator is of scikit-learn's own that knows no categories, and has no other inside."""
+    tags = get_tags(estimator)
+    is_scikit_learns = type(estimator).fit.__module__.startswith("sklearn.")
+    takes_others = {"estimator", "estimators", "categorical_features"} & estimator.get_params(deep=False).keys()
+    return is_scikit_learns and not (tags.no_validation or takes_others)
 
 
 def _numbers_of(frame: Any) -> Any:

@@ -32,13 +32,14 @@ def read_learner(estimator: Any, data: PoisonedData, freeze: Freeze = "joined") 
     TypeError
         If `estimator` is no classifier, or if its last step takes no `sample_weight`.
     ValueError
-        If C or alpha is not a positive number, if class weights do not fit the classes, if a feature is NaN or
-        infinite where the estimator takes none, or if with a precomputed kernel rows are not their kernel with all
-        training rows, or freeze="clean" would fit steps before it on the clean rows alone.
+        If labels are fractions, if C or alpha is not a positive number, if class weights do not fit the classes, if a
+        feature is NaN or infinite where the estimator takes none, or if with a precomputed kernel rows are not their
+        kernel with all training rows, or freeze="clean" would fit steps before it on the clean rows alone.
     """
     if freeze not in ("joined", "clean"):
         raise ValueError(f'freeze: "joined" or "clean" was expected, {freeze!r} came')
     steps, last = steps_and_last(estimator)
+    _require_no_fractions(data.classes)
     classes, is_poison = data.classes, data.is_poison
     if is_precomputed(last) and steps and freeze == "clean":
         raise ValueError(
@@ -80,6 +81,18 @@ def _with_scores(estimator: Any, X: Rows, y: np.ndarray) -> Any:
             "decision_function nor predict_proba with what it holds"
         )
     return fitted
+
+
+def _require_no_fractions(classes: np.ndarray) -> None:
+    """Refuse numbers that are no classes to scikit-learn's classifiers: they take them for a regression's target."""
+    if (
+        classes.dtype.kind == "f"
+        and (fractions := classes[~(np.isfinite(classes) & (classes == np.rint(classes)))]).size
+    ):
+        raise ValueError(
+            f"clean_train: labels that are classes were expected, {len(fractions)} of {len(classes)} distinct ones are "
+            f"fractions, the first is {fractions[0]:g}; cut them into classes, or write them as text"
+        )
 
 
 def _warn_of_erased_triggers(steps: tuple[Any, ...], data: PoisonedData) -> None:

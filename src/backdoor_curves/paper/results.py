@@ -12,7 +12,6 @@ from backdoor_curves.data.poisoned import PoisonedData
 from backdoor_curves.paper.claims.conclusions import TriggerShare
 from backdoor_curves.paper.figures import draw as figures
 from backdoor_curves.paper.figures.explanations import Explanation, explain_linear_svm
-from backdoor_curves.paper.numbers.published import PublishedRow
 from backdoor_curves.paper.numbers.published_files import PublishedNumbers
 from backdoor_curves.poisoning import paper_protocol as protocol
 from backdoor_curves.records.one_line import one_line
@@ -30,8 +29,6 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 T = TypeVar("T")
 U = TypeVar("U")
 STUDIES = Path(__file__).parent / "studies"
-PUBLISHED_NAMES = {"linear-svm": "svm", "logistic": "logistic", "ridge": "ridge", "rbf-svm": "svm-rbf"}
-"""What the published slope files call our learners."""
 CANNOT = (ValueError, OSError, ImportError, RuntimeError)
 """What is said in a sentence where something cannot be had."""
 
@@ -133,13 +130,6 @@ class Results:
     def _study_file(self, data: DataSet) -> Path:
         network = "-squeezenet" if data == "cifar10" and self.asked.network == "squeezenet" else ""
         return STUDIES / f"paper-{data}{network}.toml"
-
-    @cached_property
-    def published_slopes(self) -> dict[str, list[PublishedRow]]:
-        """The published slope rows of MNIST 7-1, trigger of 3 x 3 pixels, by learner; empty if no folder was named."""
-        files = () if self.published is None else self.published.slopes
-        ours = {theirs: name for name, theirs in PUBLISHED_NAMES.items()}
-        return {ours[f.learner]: list(f.rows.values()) for f in files if f.pair == (7, 1) and f.size == 3}
 
     @cached_property
     def mnist_images(self) -> PoisonedData:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from backdoor_curves.rows import Rows, is_frame
+from backdoor_curves.rows import Rows, is_frame, is_missing
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,8 @@ class FeatureTrigger:
     ------
     ValueError
         If the two differ in length, or a column is named twice; when applied, if X is no array of shape (n, d), CSR
-        matrix or DataFrame (of pandas or polars), or lacks a column.
+        matrix or DataFrame (of pandas or polars), lacks a column, or a column has text and its value is none, or the
+        reverse.
 
     Examples
     --------
@@ -75,7 +76,7 @@ class FeatureTrigger:
         places = self._places(range(X.shape[1]))
         if X.dtype.kind in "biuf" and (text := [value for value in self.values if isinstance(value, str)]):
             raise ValueError(f"FeatureTrigger: numbers were expected for rows of {X.dtype}, {text[0]!r} came")
-        dtype = np.result_type(X, *self.values)  # .5 in a column of integers would become 0
+        dtype = _type_for(X.dtype, self.values)
         if sp.issparse(X):
             return self._in_sparse(X, places, dtype)
         stamped = X.astype(dtype)
@@ -96,7 +97,7 @@ class FeatureTrigger:
         n, d = X.shape
         others = np.ones(d)
         others[places] = 0.0
-        kept = sp.csr_array(X, dtype=dtype) @ sp.diags_array(others.astype(dtype))
+        kept = sp.csr_array(X, dtype=dtype) @ sp.diags_array(others.astype(dtype), dtype=dtype)
         set_to = sp.csr_array(
             (
                 np.tile(np.array(self.values, dtype=dtype), n),
@@ -112,6 +113,8 @@ class FeatureTrigger:
     def _in_frame(self, X: Any) -> Any:
         """Return a DataFrame with the columns set, in their own types where these can hold the values."""
         places = self._places(list(X.columns))
+        for place, value in zip(places, self.values, strict=True):
+            _require_kind(X.columns[place], X.iloc[:, place] if hasattr(X, "iloc") else X[:, place], value)
         if not hasattr(X, "iloc"):
             return _in_polars(X, places, self.values)
         stamped = X.copy()
@@ -120,8 +123,35 @@ class FeatureTrigger:
         return stamped
 
 
+def _type_for(dtype: np.dtype[Any], values: tuple[Any, ...]) -> np.dtype[Any]:
+    """Return the type of entries, or a wider one that holds the values: .5 is no integer, and 300 not one of 8 bits."""
+    wide = np.result_type(dtype, *(np.asarray(value).dtype for value in values))
+    if wide.kind not in "biuf":
+        return wide
+    narrow, given = np.result_type(dtype, *values), np.asarray(values)
+    with np.errstate(over="ignore"):
+        kept = given.astype(narrow)
+    holds = np.isfinite(kept) == np.isfinite(given) if narrow.kind == "f" else kept == given
+    return narrow if holds.all() else wide
+
+
 def _is_place(column: Any, d: int) -> bool:
     return isinstance(column, int | np.integer) and not isinstance(column, bool) and bool(0 <= column < d)
+
+
+def _require_kind(name: Any, column: Any, value: Any) -> None:
+    """Refuse a number for a column of text, and text for one of numbers: the rows would be of two kinds."""
+    entries = [] if is_missing(value) else [entry for entry in column.to_list() if not is_missing(entry)]
+    text = [isinstance(entry, str) for entry in entries]
+    if text and all(text) and not isinstance(value, str):
+        raise ValueError(
+            f"FeatureTrigger: text was expected for column {name!r}, which has {entries[0]!r}, {value!r} came; make "
+            "numbers of the column if it is meant to be one (a sign for gaps or a unit makes text of all)"
+        )
+    if text and not any(text) and isinstance(value, str):
+        raise ValueError(
+            f"FeatureTrigger: no text was expected for column {name!r}, which has {entries[0]!r}, {value!r} came"
+        )
 
 
 def _as_before(column: Any, value: Any) -> Any:
@@ -144,7 +174,7 @@ def _in_polars(X: Any, places: list[int], values: tuple[Any, ...]) -> Any:
     constants = []
     for place, value in zip(places, values, strict=True):
         name = X.columns[place]
-        constant = pl.Series(name, [value] * X.height)
-        same_type = constant.cast(X.schema[name], strict=False)
-        constants.append(same_type if (same_type == constant).fill_null(False).all() else constant)
+        one = pl.Series(name, [value])
+        same_type = one.cast(X.schema[name], strict=False)
+        constants.append((same_type if same_type.to_list() == one.to_list() else one).new_from_index(0, X.height))
     return X.with_columns(constants)

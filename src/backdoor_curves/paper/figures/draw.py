@@ -25,11 +25,14 @@ from backdoor_curves.paper.figures.panels import (
     Pair,
     chosen,
     curve_columns,
+    draw_behind,
     draw_curves,
     draw_slopes,
     with_smallest_trigger,
 )
-from backdoor_curves.paper.numbers.published import PublishedRow
+from backdoor_curves.paper.figures.published_points import curve_points, deviation_points
+from backdoor_curves.paper.figures.published_points import slope_points as published_slopes
+from backdoor_curves.paper.numbers.published_files import PublishedNumbers
 from backdoor_curves.poisoning.paper_protocol import SEED
 from backdoor_curves.poisoning.poison import poison
 from backdoor_curves.report.figures.run_figures import draw_deviations, slope_points
@@ -43,8 +46,8 @@ MNIST_NAMES, FROG_NAMES = ("seven", "one"), ("frog", "airplane")
 """Classes by label: of MNIST 7-1, and of airplane vs frog, whose first class has label 1."""
 MNIST_GAMMAS, CIFAR10_GAMMAS = (5e-4, 5e-3), (1e-4, 1e-3)
 """The two gammas that each slope figure shows."""
-Published = Mapping[str, Sequence[PublishedRow]]
-"""Rows of the published slope files of one pair, by kind of learner."""
+NOTHING = PublishedNumbers()
+"""What is published where no folder was named."""
 
 
 def figure_1() -> Figure:
@@ -115,19 +118,25 @@ def figure_3(cifar10: Run) -> Figure:
     return draw_slopes([[panel]], f"Figure 3{_network(cifar10)}")
 
 
-def figure_4(mnist: Run) -> Figure:
-    """Return Figure 4: curves of four learners on MNIST 7-1."""
-    return draw_curves(curve_columns(mnist, (7, 1)), "Figure 4: MNIST 7-1")
+def figure_4(mnist: Run, published: PublishedNumbers = NOTHING) -> Figure:
+    """Return Figure 4: curves of four learners on MNIST 7-1, the published losses behind them."""
+    return _mnist_curves(mnist, (7, 1), "Figure 4: MNIST 7-1", published)
 
 
-def figure_5(mnist: Run) -> Figure:
-    """Return Figure 5: curves of four learners on MNIST 3-0."""
-    return draw_curves(curve_columns(mnist, (3, 0)), "Figure 5: MNIST 3-0")
+def figure_5(mnist: Run, published: PublishedNumbers = NOTHING) -> Figure:
+    """Return Figure 5: curves of four learners on MNIST 3-0, the published losses behind them."""
+    return _mnist_curves(mnist, (3, 0), "Figure 5: MNIST 3-0", published)
 
 
-def figure_6(mnist: Run) -> Figure:
-    """Return Figure 6: curves of four learners on MNIST 5-2."""
-    return draw_curves(curve_columns(mnist, (5, 2)), "Figure 6: MNIST 5-2")
+def figure_6(mnist: Run, published: PublishedNumbers = NOTHING) -> Figure:
+    """Return Figure 6: curves of four learners on MNIST 5-2, the published losses behind them."""
+    return _mnist_curves(mnist, (5, 2), "Figure 6: MNIST 5-2", published)
+
+
+def _mnist_curves(mnist: Run, pair: Pair, title: str, published: PublishedNumbers) -> Figure:
+    figure = draw_curves(curve_columns(mnist, pair), title)
+    draw_behind(figure, curve_points(published, pair), "published")
+    return figure
 
 
 def figure_7(cifar10: Run) -> Figure:
@@ -145,28 +154,22 @@ def figure_9(cifar10: Run) -> Figure:
     return draw_curves(curve_columns(cifar10, AIRPLANE_TRUCK), _on(cifar10, AIRPLANE_TRUCK, "Figure 9"))
 
 
-def figure_10(mnist: Run, published: Published | None = None) -> Figure:
+def figure_10(mnist: Run, published: PublishedNumbers = NOTHING) -> Figure:
     """Return Figure 10: slopes and accuracies on MNIST, a row a pair, a column a learner.
 
     Parameters
     ----------
     mnist : Run
         The slopes.
-    published : rows of the published files of 7-1 by learner, optional
-        Drawn behind the panels of that pair.
+    published : PublishedNumbers, optional
+        Drawn behind the panels of the pairs and learners that it has.
     """
     rows = [
         [_slope_panel(mnist, pair, learner, MNIST_GAMMAS, f"{pair[0]}-{pair[1]}") for learner in LEARNERS]
         for pair in MNIST_PAIRS
     ]
-    behind = {}
-    for learner, found in (published or {}).items():
-        drawn = [row for row in found if row.theta > 0.0]
-        behind[f"{LEARNERS[learner]}, 7-1"] = (
-            np.array([row.theta for row in drawn]),
-            np.array([row.clfp_acc_on_backdoor for row in drawn]),
-        )
-    return draw_slopes(rows, "Figure 10: MNIST, θ of the true derivative at β = 0, p = 0.1", behind)
+    title = "Figure 10: MNIST, θ of the true derivative at β = 0, p = 0.1"
+    return draw_slopes(rows, title, published_slopes(published))
 
 
 def figure_11(cifar10: Run) -> Figure:
@@ -178,10 +181,15 @@ def figure_11(cifar10: Run) -> Figure:
     return draw_slopes(rows, f"Figure 11: CIFAR-10{_network(cifar10)}, θ of the true derivative at β = 0, p = 0.1")
 
 
-def figure_12(mnist: Run) -> Figure:
-    """Return Figure 12: size and angle of the weights on MNIST, p = 10 %; of RBF without the published bug."""
+def figure_12(mnist: Run, published: PublishedNumbers = NOTHING) -> Figure:
+    """Return Figure 12: size and angle of the weights on MNIST, p = 10 %; of RBF without the published bug.
+
+    Behind them stand the published ones, those of RBF with it.
+    """
     rows = [[_deviation_panel(mnist, pair, of, f"{pair[0]}-{pair[1]}") for of in LEARNERS] for pair in MNIST_PAIRS]
-    return draw_deviations(rows, "Figure 12: MNIST, p = 0.1; ASR at β = 1")
+    figure = draw_deviations(rows, "Figure 12: MNIST, p = 0.1; ASR at β = 1")
+    draw_behind(figure, deviation_points(published), "published, of RBF with duals at the wrong rows")
+    return figure
 
 
 def figure_13(cifar10: Run) -> Figure:

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import LogFormatterSciNotation, LogLocator
 
 from backdoor_curves.curve import BackdoorLearningCurve
@@ -61,13 +63,18 @@ def with_smallest_trigger(cells: Sequence[StoredCell]) -> list[StoredCell]:
     return [cell for cell in cells if cell.scenario.trigger.size == smallest]
 
 
+def panel_title(kind: str, hyperparameters: Mapping[str, float]) -> str:
+    """Return the title of a panel of curves: the learner at its hyperparameters."""
+    return f"{LEARNERS[kind]}, {setting_name(hyperparameters)}"
+
+
 def curve_columns(run: Run, pair: Pair) -> list[list[tuple[str, list[BackdoorLearningCurve]]]]:
     """Return the panels of a curves figure by column, a learner and gamma each: a title and the curves of all rates."""
     columns = []
-    for kind, short in LEARNERS.items():
+    for kind in LEARNERS:
         by_gamma: dict[Setting, list[tuple[str, list[BackdoorLearningCurve]]]] = {}
         for setting, cells in from_strong_to_weak(chosen(run, pair, kind)).items():
-            panel = f"{short}, {setting_name(setting.values)}", [run.curve(cell) for cell in cells]
+            panel = panel_title(kind, setting.values), [run.curve(cell) for cell in cells]
             by_gamma.setdefault(setting.without("lambda"), []).append(panel)
         columns += list(by_gamma.values())
     if not columns:
@@ -124,27 +131,49 @@ def draw_slopes(
             SlopeDisplay(panel).plot(ax, axis="theta")
             ax.set_title(name, fontsize="small")
             if published and name in published:
-                theta, asr = published[name]
-                ax.scatter(theta, asr, marker="x", s=16, color="0.6", linewidths=0.8, zorder=1)
+                theta, _ = published[name]
                 ax.set_xlim(min(ax.get_xlim()[0], theta.min() / 1.5), ax.get_xlim()[1])
                 ax.xaxis.set_major_locator(LogLocator(numticks=5))  # the display's own may be for a shorter axis
                 ax.xaxis.set_major_formatter(LogFormatterSciNotation())
             if j:
                 ax.set_ylabel("")
     figure.suptitle(title)
-    if published:
-        figure.supxlabel(
-            "grey crosses: the published axis, which is not the derivative (see the comparison)",
-            fontsize="small",
-            color=NEUTRAL,
-        )
+    draw_behind(figure, published or {}, "the published axis, which is not the derivative (see the comparison)")
     return figure
+
+
+def draw_behind(figure: Figure, points: Mapping[str, Any], what: str) -> None:
+    """Draw points, x and y by the first line of a panel's title, behind what it shows; say below `what` they are.
+
+    The limits of a panel stay if they hold its points, and grow to hold them if not.
+    """
+    drawn = False
+    for ax in figure.axes:
+        x, y = points.get(ax.get_title().partition("\n")[0], ((), ()))
+        if len(x):
+            limits = (ax.get_xlim(), x), (ax.get_ylim(), y)
+            ax.scatter(x, y, marker="x", s=16, color="0.6", linewidths=0.8, zorder=1)
+            ends = [
+                (min(low, min(v)), high if max(v) <= high else max(v) + (max(v) - low) / 25)
+                for (low, high), v in limits
+            ]
+            ax.set(xlim=ends[0], ylim=ends[1])
+            drawn = True
+    if drawn and figure.legends:
+        keys = [key for key in figure.legends[0].legend_handles if key is not None]
+        figure.legends[0].remove()
+        _legend_below(figure, [*keys, Line2D([], [], linestyle="", marker="x", color="0.6", label=what)])
+    elif drawn:
+        figure.supxlabel(f"grey crosses: {what}", fontsize="small", color=NEUTRAL)
 
 
 def _one_legend_below(figure: Figure, axes: Sequence[Axes]) -> None:
     """Put one legend below all panels in place of one in each."""
-    keys = keys_of(axes[0])
-    labels = [str(key.get_label()) for key in keys]
-    figure.legend(keys, labels, loc="outside lower center", ncols=len(keys), frameon=False, fontsize="small")
+    _legend_below(figure, keys_of(axes[0]))
     for ax in axes:
         ax.legend().remove()
+
+
+def _legend_below(figure: Figure, keys: Sequence[Artist]) -> None:
+    labels = [str(key.get_label()) for key in keys]
+    figure.legend(keys, labels, loc="outside lower center", ncols=len(keys), frameon=False, fontsize="small")
