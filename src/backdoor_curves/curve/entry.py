@@ -156,7 +156,7 @@ def backdoor_learning_curve(
         triggered=both[0],
         clean=both[1],
         triggered_true=None if data.triggered_true is None else learner.index(data.triggered_true),
-        missed=missed_betas(path, certificate, tolerance, on_miss),
+        missed=missed_betas(learner, path, certificate, tolerance, on_miss),
         source=Live(path, learner, data, {"triggered": triggered.X, "clean": clean.X}, certificate),
     )
 

@@ -189,7 +189,7 @@ def influence(
     learner = read_learner(estimator, data, freeze)
     tests = rows_meant(rows, learner, data.triggered_test, data.clean_test)
     path = follow(learner, "exact", tolerance=tolerance, shared=shared)
-    missed_betas(path, path.certificate(np.array([beta]), [tests.X]), tolerance)
+    missed_betas(learner, path, path.certificate(np.array([beta]), [tests.X]), tolerance)
     return replace(influence_on(path, learner, tests, beta), of=kind_of(rows))
 
 

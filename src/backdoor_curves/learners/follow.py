@@ -6,6 +6,7 @@ from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
+import scipy.sparse as sp
 from jaxtyping import Float
 
 from backdoor_curves.learners.exact import file_of, refusal
@@ -13,11 +14,16 @@ from backdoor_curves.learners.learner import Learner
 from backdoor_curves.learners.refit import refit
 from backdoor_curves.learners.shared import Shared
 from backdoor_curves.paths.base import BetaPath, Certificate, PathError
+from backdoor_curves.rows import as_numbers, is_frame, row_shape
 
 Method = Literal["auto", "exact", "refit"]
 
 MOST_CHECKED = 21
 """Betas asked for that are all checked; as many as refits have."""
+LARGE = 100.0
+"""Entries beyond which a column is named as large: the squares of smaller ones cost four digits at most."""
+MOST_NAMED = 3
+"""Columns named at once: after three the others are alike."""
 
 
 class ToleranceError(PathError):
@@ -43,7 +49,7 @@ def betas_to_check(nodes: Float[np.ndarray, " k"], asked: Float[np.ndarray, " b"
 
 
 def missed_betas(
-    path: BetaPath, certificate: Certificate | None, tolerance: float, on_miss: str = "raise"
+    learner: Learner, path: BetaPath, certificate: Certificate | None, tolerance: float, on_miss: str = "raise"
 ) -> Float[np.ndarray, " f"]:
     """Return the betas where a certificate exceeds the tolerance, or raise; of refits the unconverged ones."""
     if certificate is None:
@@ -53,9 +59,29 @@ def missed_betas(
         raise ToleranceError(
             f"scores within {tolerance:g} of the optimum's were expected; at {missed.size} betas, the first "
             f"{missed[0]:g}, the bound is up to {certificate.score_bound.max():.1e}; raise lambda or tolerance, "
-            'scale the features, or pass on_miss="flag"'
+            f'scale the features{large_columns(learner)}, or pass on_miss="flag"'
         )
     return missed
+
+
+def large_columns(learner: Learner) -> str:
+    """Return which columns of the training rows are the largest and what helps, in brackets; nothing if none is large.
+
+    Beside them double precision loses what the others say.
+    """
+    X = learner.clean.X
+    if len(row_shape(X)) != 1:
+        return ""
+    names = X.columns.tolist() if is_frame(X) else range(X.shape[1])
+    numbers = as_numbers(X)
+    sizes = np.asarray(
+        abs(numbers).max(axis=0).todense() if sp.issparse(numbers) else np.abs(numbers).max(axis=0)
+    ).ravel()
+    largest = [k for k in np.argsort(-sizes)[:MOST_NAMED] if sizes[k] > LARGE]
+    if not largest:
+        return ""
+    listed = ", ".join(f"{names[k]!r} to {sizes[k]:.1e}" for k in largest)
+    return f" (columns go up to large numbers, {listed}: a StandardScaler before the classifier helps)"
 
 
 def follow(
@@ -103,7 +129,7 @@ def follow(
         try:
             return file.follow(learner, tolerance, shared)
         except PathError as failure:
-            raise PathError(f'{failure}; or pass method="refit"') from failure
+            raise PathError(f'{failure}{large_columns(learner)}; or pass method="refit"') from failure
     if method == "exact":
         raise ValueError(f'method: {type(learner.estimator).__name__} has no exact path {why_not}; pass method="refit"')
     return refit(learner, betas, n_jobs)

@@ -100,8 +100,7 @@ def follow(problem: Problem, attempt: Attempt) -> Followed:
     waiting = np.flatnonzero(state.status == IDLE)
     state.status[waiting] = np.where(exact.y[waiting] * state.e[waiting] < 0.0, BOUND, ZERO)
     segments = [*homotopy.follow(np.zeros(len(problem.y)), exact.du), homotopy.segment(1.0)]
-    rounding = float(np.finfo(float).eps * exact.scale * exact.bounds(1.0).sum())
-    is_complete = rounding <= CLEAR and float(homotopy.margin.least_pivot) >= NEARLY_DEPENDENT
+    is_complete = exact.rounding <= CLEAR and float(homotopy.margin.least_pivot) >= NEARLY_DEPENDENT
     if attempt.shift:
         ends, is_complete = [segment.start for segment in segments[1:]] + [1.0], False
         pairs = zip(segments, ends, strict=True)

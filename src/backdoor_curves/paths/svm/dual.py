@@ -123,6 +123,11 @@ class Problem:
         """What the rounding of the kernel matrix may do to its eigenvalues: then it may not be positive definite."""
         return 4.0 * float(np.sqrt(len(self.y)) * np.finfo(float).eps) * self.scale
 
+    @property
+    def rounding(self) -> float:
+        """What double precision may lose of a score, were all rows at their bounds."""
+        return float(np.finfo(float).eps * self.scale * self.bounds(1.0).sum())
+
     def extended(self, ridge: Number) -> Problem:
         """Return the same problem in extended precision, where the machine has it, with a ridge on the kernel matrix.
 

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from backdoor_curves.kernels.functions import Kernel
 from backdoor_curves.paths.intercept import FREE, Intercept
 from backdoor_curves.paths.svm.attempts import ATTEMPTS, follow
-from backdoor_curves.paths.svm.dual import Effort, Problem, StalledError
+from backdoor_curves.paths.svm.dual import Problem, StalledError
 from backdoor_curves.paths.svm.extended_precision import ExtendedPrecision
 from backdoor_curves.paths.svm.path import OPTIMAL, Nodes, NotOptimalError, SVMPath
 from backdoor_curves.paths.svm.refine import kkt_violation, refined, require_optimal, score_error_bound
@@ -24,9 +24,10 @@ from backdoor_curves.rows import Rows, distinct_rows, take_rows
 SCORE_TOLERANCE = 1e-6
 """Bound on the error of the training rows' scores with which no other way is tried: what curves ask for by default."""
 
-EFFORT = 6e7
-"""Kernel entries that a path may take in extended precision, those of all rows for each round: a second. Raw columns
-that were followed took half of that at most, and those that were refused half a minute."""
+EFFORT, LITTLE_EFFORT = 2e9, 2e7
+"""Kernel entries that a path may take in extended precision, those of all rows for each round: twice what any random
+problem takes; and a second's, where rounding alone may move a score by more than SCORE_TOLERANCE. Raw columns were
+then refused after half a minute, and what was followed took half of that at most."""
 
 
 def svm_path(
@@ -83,7 +84,8 @@ def svm_path(
         representatives, group = distinct_rows(X, y)
         X, y = take_rows(X, representatives), y[representatives]
         u0, du = (np.bincount(group, weights=u) for u in (u0, du))
-    problem = Problem(kernel(X, X), y, u0, du, intercept, Effort(EFFORT))
+    problem = Problem(kernel(X, X), y, u0, du, intercept)
+    problem.effort.left = EFFORT if problem.rounding <= SCORE_TOLERANCE else LITTLE_EFFORT
     extended = ExtendedPrecision(problem)
     path = _proven(problem, extended, lambda nodes, shift: SVMPath(X, kernel, group, unit, problem, nodes, shift))
     problem.effort.left = np.inf  # what is asked of a path are single solutions
