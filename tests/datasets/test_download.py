@@ -302,7 +302,7 @@ def test_a_disk_that_fails_leaves_nothing(small, cache, monkeypatch, step):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, step, fail)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OSError, match="the disk is full"):
         fetch("mnist")
     assert everything_in(cache) == []
 
