@@ -1,6 +1,7 @@
 """Accuracies: of the clean task, of the attack, and of what survives it.
 
-All are shares of rows in [0, 1]. Predictions may carry leading axes, one for each beta say.
+All are shares of rows in [0, 1], or of their weight where rows have one. Predictions may carry leading axes, one for
+each beta say.
 """
 
 from __future__ import annotations
@@ -10,12 +11,12 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 
-from backdoor_curves.rows import as_labels
+from backdoor_curves.rows import as_labels, as_weights
 
 Labels = np.ndarray
 
 
-def clean_accuracy(y_true: Labels, y_pred: Labels) -> Float[np.ndarray, ...] | float:
+def clean_accuracy(y_true: Labels, y_pred: Labels, weight: Any = None) -> Float[np.ndarray, ...] | float:
     """Return the share of clean rows predicted as their true class.
 
     Parameters
@@ -24,17 +25,21 @@ def clean_accuracy(y_true: Labels, y_pred: Labels) -> Float[np.ndarray, ...] | f
         True labels.
     y_pred : array of shape (..., n)
         Predicted labels.
+    weight : array of shape (n,), optional
+        What each row counts for, > 0; 1 by default.
 
     Examples
     --------
     >>> from backdoor_curves.metrics import clean_accuracy
     >>> clean_accuracy([0, 1, 1, 1], [0, 1, 1, 0])
     0.75
+    >>> clean_accuracy([0, 1, 1, 1], [0, 1, 1, 0], weight=[1, 1, 1, 7])
+    0.3
     """
-    return _mean(_hits(y_true, y_pred, "y_true"))
+    return _share(_hits(y_true, y_pred, "y_true"), weight)
 
 
-def attack_success_rate(y_attacker: Labels, y_pred: Labels, y_true: Labels | None = None) -> Any:
+def attack_success_rate(y_attacker: Labels, y_pred: Labels, y_true: Labels | None = None, weight: Any = None) -> Any:
     """Return the share of triggered rows predicted as the attacker wants.
 
     Parameters
@@ -46,6 +51,8 @@ def attack_success_rate(y_attacker: Labels, y_pred: Labels, y_true: Labels | Non
     y_true : array of shape (n,), optional
         True labels. Where given, rows that already are of the attacker's class are left out, as they must be: a
         model without a backdoor gets them "right".
+    weight : array of shape (n,), optional
+        What each row counts for, > 0; 1 by default.
 
     Examples
     --------
@@ -55,14 +62,14 @@ def attack_success_rate(y_attacker: Labels, y_pred: Labels, y_true: Labels | Non
     """
     hits = _hits(y_attacker, y_pred, "y_attacker")
     if y_true is None:
-        return _mean(hits)
+        return _share(hits, weight)
     counted = ~_hits(y_true, y_attacker, "y_true")
     if not counted.any():
         raise ValueError("y_true: a row whose true class is not the attacker's was expected, none came")
-    return _mean(hits[..., counted])
+    return _share(hits[..., counted], as_weights(weight, len(counted))[counted])
 
 
-def robust_accuracy(y_true: Labels, y_pred: Labels) -> Any:
+def robust_accuracy(y_true: Labels, y_pred: Labels, weight: Any = None) -> Any:
     """Return the share of triggered rows predicted as their true class.
 
     Parameters
@@ -71,6 +78,8 @@ def robust_accuracy(y_true: Labels, y_pred: Labels) -> Any:
         True labels of the triggered rows.
     y_pred : array of shape (..., n)
         Predicted labels.
+    weight : array of shape (n,), optional
+        What each row counts for, > 0; 1 by default.
 
     Examples
     --------
@@ -78,7 +87,7 @@ def robust_accuracy(y_true: Labels, y_pred: Labels) -> Any:
     >>> robust_accuracy([0, 0], [1, 0])
     0.5
     """
-    return _mean(_hits(y_true, y_pred, "y_true"))
+    return _share(_hits(y_true, y_pred, "y_true"), weight)
 
 
 def theta(slope: Any) -> Any:
@@ -125,6 +134,7 @@ def _plain(labels: Labels) -> Labels:
     return np.array(labels.tolist()) if labels.dtype == object else labels
 
 
-def _mean(hits: Bool[np.ndarray, "*batch n"]) -> Any:
-    share = hits.mean(-1)
+def _share(hits: Bool[np.ndarray, "*batch n"], weight: Any) -> Any:
+    """Return the share of hits, or of their weight."""
+    share = np.average(hits, axis=-1, weights=as_weights(weight, hits.shape[-1]))
     return float(share) if share.ndim == 0 else share

@@ -1,4 +1,4 @@
-"""Rows as scikit-learn takes them (arrays of any shape, CSR, DataFrames and their columns, lists), and their labels."""
+"""Rows as scikit-learn takes them (arrays, CSR, DataFrames and their columns, lists), their labels and weights."""
 
 from __future__ import annotations
 
@@ -270,6 +270,53 @@ def as_labels(y: Any, name: str = "") -> np.ndarray:
             f"labels of one kind, numbers or text, were expected, {' and '.join(kinds)} came; convert them"
         )
     return np.array(labels.tolist())  # text from a DataFrame becomes a plain string array, which files can hold
+
+
+def as_weights(weight: Any, n: int) -> Float[np.ndarray, " n"]:
+    """Return the weights of n rows as an array: finite numbers > 0, all 1 where None was given.
+
+    A row of weight 0 is refused. Some learners and steps of a Pipeline would use it all the same (for a variance, a
+    vocabulary, the counts of classes) and others would not: only who leaves it out says what is meant.
+
+    Raises
+    ------
+    ValueError
+        If there is not one number a row, or if some are missing, infinite, negative or 0 (the message has their number
+        and the first row).
+
+    Examples
+    --------
+    >>> from backdoor_curves.rows import as_weights
+    >>> as_weights([2, 0.5], 2), as_weights(None, 2)
+    (array([2. , 0.5]), array([1., 1.]))
+    >>> as_weights([2, 0], 2)
+    Traceback (most recent call last):
+    ...
+    ValueError: weight: finite numbers > 0 were expected, 1 of 2 is none, of row 1: 0; leave out rows that weigh nothing
+    """
+    if weight is None:
+        return np.ones(n)
+    given = np.asarray(weight)
+    if given.shape != (n,):
+        raise ValueError(f"weight: one number a row was expected, of {n} rows, shape {given.shape} came")
+    if given.dtype == object and all(map(_is_real, given.tolist())):
+        given = np.array([np.nan if is_missing(one) else float(one) for one in given.tolist()])
+    if given.dtype.kind not in "iuf":
+        came = "text" if given.dtype.kind in "US" else f"{given.dtype} values"
+        raise ValueError(f"weight: one number a row was expected, {came} came; convert them")
+    weights = given.astype(float)
+    bad = np.flatnonzero(~((weights > 0.0) & (weights < np.inf)))
+    if bad.size:
+        count = f"{bad.size} of {n} is none, of" if bad.size == 1 else f"{bad.size} of {n} are none, the first of"
+        weighs_nothing = not weights[bad].any()
+        mend = "leave out rows that weigh nothing" if weighs_nothing else "mend these weights, or leave these rows out"
+        raise ValueError(f"weight: finite numbers > 0 were expected, {count} row {bad[0]}: {weights[bad[0]]:g}; {mend}")
+    return weights
+
+
+def _is_real(weight: Any) -> bool:
+    """Return whether a weight out of a table of objects is a number, or missing: files and frames hold Decimals."""
+    return is_missing(weight) or (isinstance(weight, Number) and not isinstance(weight, bool | complex))
 
 
 def _missing(labels: np.ndarray) -> Bool[np.ndarray, " n"]:

@@ -39,7 +39,7 @@ def test_integrals_are_those_of_adaptive_quadrature(squared):
 def test_rows_on_lines_integrate_every_loss(loss):
     """In closed form where there is one; Gauss's rule is exact for the square, and good to 1e-4 for the logistic."""
     y = np.array([1, 1, 1])
-    rows = ScoredRows(PiecewiseLinear(NODES), MARGINS[..., np.newaxis], y, loss, "binary", 2)
+    rows = ScoredRows(PiecewiseLinear(NODES), MARGINS[..., np.newaxis], y, np.ones(3), loss, "binary", 2)
     expected = sum(
         quad(lambda b: rows.mean_loss(np.array([b]))[0], start, stop, limit=200, epsabs=1e-12)[0]
         for start, stop in ((0, 0.1), (0.1, 0.4 - 1e-15), (0.4, 0.7), (0.7, 1.0))
@@ -52,7 +52,7 @@ def test_rows_with_several_columns_integrate_those_that_concern_them():
     y, nodes = np.array([0, 1, 2, 0, 1]), np.array([0.0, 0.2, 0.5, 1.0])
     for encoding in ("one-vs-one", "one-vs-rest"):
         scores = np.random.default_rng(0).normal(size=(4, 5, 3)) + 3 * nodes[:, None, None] * encode(y, 3, encoding)
-        rows = ScoredRows(PiecewiseLinear(nodes), scores, y, "hinge", encoding, 3)
+        rows = ScoredRows(PiecewiseLinear(nodes), scores, y, np.ones(5), "hinge", encoding, 3)
         grid = np.linspace(0, 1, 200_001)
         assert rows.area() == pytest.approx(np.trapezoid(rows.mean_loss(grid), grid), abs=1e-9)
         assert rows.mean_loss(np.array([rows.half_loss_beta()]))[0] == pytest.approx(rows.mean_loss(np.zeros(1))[0] / 2)
@@ -79,7 +79,13 @@ def test_half_is_not_found_inside_a_jump_but_at_it():
 def test_the_slope_at_1_is_from_the_left():
     """A margin that reaches 1 at beta = 1 was below it; from the right nothing would be left."""
     rows = ScoredRows(
-        PiecewiseLinear(np.array([0.0, 1.0])), np.array([[[0.0]], [[1.0]]]), np.ones(1, int), "hinge", "binary", 2
+        PiecewiseLinear(np.array([0.0, 1.0])),
+        np.array([[[0.0]], [[1.0]]]),
+        np.ones(1, int),
+        np.ones(1),
+        "hinge",
+        "binary",
+        2,
     )
     assert rows.mean_loss_derivative(np.array([0.0, 0.5, 1.0])).tolist() == [-1.0, -1.0, -1.0]
 
@@ -90,5 +96,5 @@ def test_the_slope_at_a_corner_is_from_the_right():
     out, back = np.array([[[0.5]], [[1.5]]]), np.array([[[1.5]], [[0.5]]])
     for nodal, expected in ((out, 0.0), (back, 1.0)):
         for off in (-1e-13, 0.0, 1e-13):
-            rows = ScoredRows(interpolant, nodal + off, np.ones(1, int), "hinge", "binary", 2)
+            rows = ScoredRows(interpolant, nodal + off, np.ones(1, int), np.ones(1), "hinge", "binary", 2)
             assert rows.mean_loss_derivative(np.array([0.5])).tolist() == pytest.approx([expected], abs=1e-12)

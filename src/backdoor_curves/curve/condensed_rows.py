@@ -31,12 +31,15 @@ class CondensedRows:
         The changes of predictions.
     y : int array of shape (n,)
         The class indices that count as right.
+    weight : array of shape (n,)
+        What each row counts for, > 0, in the mean loss and in shares.
     """
 
     lines: PiecewiseLinear
     losses: Float[np.ndarray, " c"]
     flips: Flips
     y: Int[np.ndarray, " n"]
+    weight: Float[np.ndarray, " n"]
 
     def scores(self, betas: Float[np.ndarray, " b"]) -> NoReturn:
         """Refuse."""

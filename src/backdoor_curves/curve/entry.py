@@ -143,7 +143,8 @@ def backdoor_learning_curve(
 
     def scored(rows: Samples) -> ScoredRows:
         nodal = columns.nodal_scores(rows.X)
-        return ScoredRows(columns.interpolant, nodal, rows.y, learner.loss, learner.encoding, len(learner.classes))
+        how = learner.loss, learner.encoding, len(learner.classes)
+        return ScoredRows(columns.interpolant, nodal, rows.y, rows.weight, *how)
 
     both = scored(triggered), scored(clean)
     if not path.exact:
@@ -247,4 +248,6 @@ def _describe(learner: Learner, data: PoisonedData, path: BetaPath) -> CurveInfo
         rate=float(data.rate),
         flattened=learner.flattened,
         zero_weight_share=path.zero_weight_share,
+        weighted_train=data.clean_train.is_weighted or data.poison_train.is_weighted,
+        weighted_test=data.clean_test.is_weighted or data.triggered_test.is_weighted,
     )

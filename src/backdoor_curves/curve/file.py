@@ -101,18 +101,21 @@ def _rows(
     split: Split, info: CurveInfo, interpolant: Interpolant, stored: dict[str, np.ndarray]
 ) -> ScoredRows | CondensedRows:
     y = stored[f"{split}_y"]
+    weight = stored.get(f"{split}_weight", np.ones(len(y)))
     if f"{split}_losses" in stored:
         lines = record_of(PiecewiseLinear, f"{split}_lines", stored)
-        flips = record_of(Flips, f"{split}_flips", stored)
-        return CondensedRows(lines, stored[f"{split}_losses"], flips, y)
-    return ScoredRows(interpolant, stored[f"{split}_nodal"], y, info.loss, info.encoding, len(stored["classes"]))
+        flips = record_of(Flips, f"{split}_flips", stored | {f"{split}_flips.weight": weight})
+        return CondensedRows(lines, stored[f"{split}_losses"], flips, y, weight)
+    how = info.loss, info.encoding, len(stored["classes"])
+    return ScoredRows(interpolant, stored[f"{split}_nodal"], y, weight, *how)
 
 
 def _rows_as_arrays(split: Split, rows: ScoredRows | CondensedRows) -> dict[str, np.ndarray]:
-    """Return the arrays of a file that hold test rows."""
-    parts = {"y": rows.y}
+    """Return the arrays of a file that hold test rows; weights that are all 1 are left out, as older files have it."""
+    parts = {"y": rows.y} | ({"weight": rows.weight} if (rows.weight != 1.0).any() else {})
     if isinstance(rows, CondensedRows):
         parts |= as_arrays("lines", rows.lines) | as_arrays("flips", rows.flips) | {"losses": rows.losses}
+        del parts["flips.weight"]  # the rows' own
     else:
         parts["nodal"] = rows.nodal
     return {f"{split}_{name}": array for name, array in parts.items()}

@@ -30,6 +30,8 @@ class Flips:
         Which row's.
     gained : bool array of shape (f,)
         Whether it becomes right.
+    weight : array of shape (n,), optional
+        What each row counts for in a share; all the same by default.
 
     Examples
     --------
@@ -44,6 +46,7 @@ class Flips:
     betas: Float[np.ndarray, " f"]
     rows: Int[np.ndarray, " f"]
     gained: Bool[np.ndarray, " f"]
+    weight: Float[np.ndarray, " n"] | None = None
 
     def right(self, betas: Float[np.ndarray, " b"]) -> Bool[np.ndarray, "b n"]:
         """Return which rows are predicted right at each beta."""
@@ -63,11 +66,12 @@ class Flips:
 
     def steps(self) -> tuple[Float[np.ndarray, " s"], Float[np.ndarray, " s"]]:
         """Return the betas at which the share of right predictions changes, the first 0, and the share from there."""
-        n = len(self.start)
+        weight = np.ones(len(self.start)) if self.weight is None else self.weight
         betas, place = np.unique(self.betas, return_inverse=True)
-        changes = np.bincount(place, weights=np.where(self.gained, 1.0, -1.0), minlength=len(betas))
-        counts = self.start.sum() + np.concatenate([[0.0], np.cumsum(changes)])
-        return np.append(0.0, betas), counts / n
+        moved = np.where(self.gained, weight[self.rows], -weight[self.rows])
+        changes = np.bincount(place, weights=moved, minlength=len(betas))
+        counts = self.start @ weight + np.concatenate([[0.0], np.cumsum(changes)])
+        return np.append(0.0, betas), np.clip(counts / weight.sum(), 0.0, 1.0)
 
     def _first_of(self, chosen: Bool[np.ndarray, " f"]) -> Float[np.ndarray, " n"]:
         found = np.full(len(self.start), np.nan)

@@ -48,8 +48,9 @@ class Influence:
     Parameters
     ----------
     values : array of shape (n_test, n_train)
-        d loss_j / d weight_i, in the units of the loss: negative where training row i teaches test row j. Columns are
-        in the order of the victim's training set, as `data.is_poison` is.
+        d loss_j / d weight_i, in the units of the loss: negative where training row i teaches test row j. The unit of
+        weight_i is the row's own weight (times that of its class): minus a value is, to first order, what the loss
+        gains where the row is left out. Columns are in the order of the victim's training set, as `data.is_poison` is.
     is_poison : bool array of shape (n_train,)
         Which training rows are poison.
     beta : float
@@ -60,6 +61,8 @@ class Influence:
         are then right along beta, and one-sided for other weights. 0 where all are derivatives on both sides.
     of : {"triggered", "clean", "own"}
         Which test rows these are.
+    weight : array of shape (n_test,), optional
+        What each test row counts for in a mean; all the same by default.
 
     Examples
     --------
@@ -81,6 +84,7 @@ class Influence:
     beta: float
     ties: int
     of: Literal["triggered", "clean", "own"] = "own"
+    weight: Float[np.ndarray, " n_test"] | None = None
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.values, dtype=dtype, copy=copy)
@@ -88,7 +92,7 @@ class Influence:
     @property
     def slope(self) -> float:
         """The derivative of the mean loss of these test rows in beta: the sum over the poison rows."""
-        return float(self.values[:, self.is_poison].sum(axis=1).mean())
+        return float(np.average(self.values[:, self.is_poison].sum(axis=1), weights=self.weight))
 
     def top_influential(self, k: int = 7) -> Int[np.ndarray, "n_test k"]:
         """Return the k training rows of largest influence, in magnitude, on each test row, the largest first."""
@@ -105,7 +109,7 @@ class Influence:
         k : int, optional
             Of the precision among the top k; the number of poison rows by default.
         """
-        return poison_ranking(-self.values.mean(axis=0), self.is_poison, k)
+        return poison_ranking(-np.average(self.values, axis=0, weights=self.weight), self.is_poison, k)
 
 
 @dataclass(frozen=True, eq=False)
@@ -225,7 +229,7 @@ def influence_on(path: BetaPath, learner: Learner, tests: Samples, beta: float) 
     # A hinge beyond its margin feels nothing, and rows that do not pull have no influence.
     for block in np.array_split(feeling, len(feeling) // BLOCK + 1) if feeling.size else ():
         values[np.ix_(block, columns)] = response.influence(take_rows(tests.X, block), g[block])
-    return Influence(values, learner.is_poison, beta, response.ties)
+    return Influence(values, learner.is_poison, beta, response.ties, weight=tests.weight)
 
 
 def self_influence(path: BetaPath, learner: Learner, beta: float) -> Float[np.ndarray, " n_train"]:

@@ -31,15 +31,17 @@ class CurveInfo:
     freeze : str
         What the frozen parts were fitted on.
     n_clean, n_poison : int
-        Training rows of weight 1 and of weight beta.
+        Training rows of weight 1 and of weight beta: numbers of rows, whatever they weigh.
     rate : float
-        Poisoned rows over rows that could be poisoned.
+        Poisoned rows over rows that could be poisoned, whatever they weigh.
     flattened : str
         The shape of images that were flattened, and before which step or classifier, which take rows of two dimensions;
         empty where none were.
     zero_weight_share : float
         Share of what poison rows do at weight 1 that they do at weight 0 already: 0 for a learner whose fit goes by
         the weights. For one that counts rows whatever their weight, in leaves or bins, the curve jumps behind beta = 0.
+    weighted_train, weighted_test : bool
+        Whether training rows have weights of their own, and whether means and shares of test rows are weighted.
     """
 
     estimator: str
@@ -54,3 +56,5 @@ class CurveInfo:
     rate: float
     flattened: str = ""
     zero_weight_share: float = 0.0
+    weighted_train: bool = False
+    weighted_test: bool = False

@@ -95,8 +95,9 @@ class BackdoorLearningCurve(ScoredCurve):
             "half of the loss gone at beta": float(self.half_loss_beta),
             "betas": "all, exact" if self.exact else f"{len(self.betas)} refits",
         }
+        mean = "weighted mean" if self.info.weighted_test else "mean"
         caption = (
-            f"{escape(self.info.estimator)}, p = {self.info.rate:g}: mean {escape(self.info.loss)} loss over beta, "
+            f"{escape(self.info.estimator)}, p = {self.info.rate:g}: {mean} {escape(self.info.loss)} loss over beta, "
             "triggered rows solid, clean rows dashed"
         )
         if self.info.flattened:

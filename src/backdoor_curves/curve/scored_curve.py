@@ -68,7 +68,8 @@ class ScoredCurve:
     def loss(self, split: Split = "triggered", betas: Any = None) -> Any:
         """Return the mean loss of the test rows, >= 0: an array of shape (b,), or a float for one beta.
 
-        Parameters and errors as `scores`.
+        Weighted where the test rows have weights, as accuracies, areas and slopes are then. Parameters and errors as
+        `scores`.
         """
         return as_asked(betas, self._rows(split).mean_loss(self._grid(betas)))
 
@@ -84,13 +85,14 @@ class ScoredCurve:
         """
         rate = attack_success_rate if split == "triggered" else clean_accuracy
         rows = self._rows(split)
-        return as_asked(betas, rate(rows.y, rows.predicted(self._grid(betas))))
+        return as_asked(betas, rate(rows.y, rows.predicted(self._grid(betas)), weight=rows.weight))
 
     def robust_accuracy(self, betas: Any = None) -> Any:
         """Return the share of triggered rows predicted as their true class, in [0, 1]; needs `triggered_true`."""
         if self.triggered_true is None:
             raise ValueError("robust_accuracy needs the true classes of the triggered rows; pass triggered_true=")
-        return as_asked(betas, robust_accuracy(self.triggered_true, self.triggered.predicted(self._grid(betas))))
+        rows = self.triggered
+        return as_asked(betas, robust_accuracy(self.triggered_true, rows.predicted(self._grid(betas)), rows.weight))
 
     def area(self, split: Split = "triggered") -> float:
         """Return the integral of the loss over beta in [0, 1]: small where the backdoor is learned early.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -37,6 +37,8 @@ class ScoredRows:
         The scores at the nodes.
     y : int array of shape (n,)
         The class indices that count as right: the true ones, or the attacker's.
+    weight : array of shape (n,)
+        What each row counts for, > 0: all means are weighted.
     loss, encoding : Loss, ScoreEncoding
         The learner's.
     n_classes : int
@@ -45,6 +47,7 @@ class ScoredRows:
     interpolant: Interpolant
     nodal: Float[np.ndarray, "k n columns"]
     y: Int[np.ndarray, " n"]
+    weight: Float[np.ndarray, " n"]
     loss: Loss
     encoding: ScoreEncoding
     n_classes: int
@@ -59,8 +62,8 @@ class ScoredRows:
         total, weights = np.zeros(len(betas)), self.interpolant.weights(betas)
         for rows in self._blocks(len(betas)):
             scores = combined(weights, self.nodal[:, rows])
-            total += row_losses(self.loss, self.encoding, scores, self._targets(rows)).sum(axis=1)
-        return total / len(self.y)
+            total += row_losses(self.loss, self.encoding, scores, self._targets(rows)) @ self.weight[rows]
+        return total / self.weight.sum()
 
     def mean_loss_derivative(self, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, " b"]:
         """Return the derivative of the mean loss from the right, at beta = 1 from the left, as the nodes give it."""
@@ -68,12 +71,15 @@ class ScoredRows:
         weights, slopes = self.interpolant.weights(betas), self.interpolant.derivative(betas)
         for rows in self._blocks(len(betas)):
             scores, rates = (combined(p, self.nodal[:, rows]) for p in (weights, slopes))
-            total += self._loss_rates(scores, rates, betas, rows).sum(axis=1)
-        return total / len(self.y)
+            total += self._loss_rates(scores, rates, betas, rows) @ self.weight[rows]
+        return total / self.weight.sum()
 
     def mean_loss_rate(self, tangent: Tangent, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, " b"]:
         """Return the same derivative for a tangent of these rows that is known better than from the nodes."""
-        return self._loss_rates(tangent.scores, tangent.rates, betas, slice(None)).mean(axis=1)
+        return self._mean(self._loss_rates(tangent.scores, tangent.rates, betas, slice(None)))
+
+    def _mean(self, values: Float[np.ndarray, "b n"]) -> Float[np.ndarray, " b"]:
+        return values @ self.weight / self.weight.sum()
 
     def _loss_rates(
         self,
@@ -106,8 +112,8 @@ class ScoredRows:
         )
         how = self.loss, self.encoding, scores
         targets = self._targets(slice(None))
-        slope = abs(float(row_rates(*how, rates, targets).mean()))
-        bend = abs(float((row_bends(*how, rates, targets) + row_rates(*how, bends, targets)).mean()))
+        slope = abs(float(self._mean(row_rates(*how, rates, targets))[0]))
+        bend = abs(float(self._mean(row_bends(*how, rates, targets) + row_rates(*how, bends, targets))[0]))
         return min(first, 2.0 * LINEAR * slope / bend) if bend > 0.0 else first
 
     def predicted(self, betas: Float[np.ndarray, " b"]) -> Int[np.ndarray, "b n"]:
@@ -123,15 +129,19 @@ class ScoredRows:
         """Return the integral of the mean loss over [0, 1]: in closed form for hinges on lines."""
         if self._is_on_lines and self.loss in ("hinge", "squared hinge"):
             nodes, squared = self.interpolant.nodes, self.loss == "squared hinge"
-            blocks = self._blocks(len(nodes))
-            return float(sum(hinge_integrals(nodes, self._margins(r), squared).sum() for r in blocks) / len(self.y))
+            parts = [
+                hinge_integrals(nodes, self._margins(rows), squared) @ self._weights(rows)
+                for rows in self._blocks(len(nodes))
+            ]
+            return float(sum(parts) / self.weight.sum())
         betas, weights = self.interpolant.quadrature()
         return float(weights @ self.mean_loss(betas))
 
     def half_loss_beta(self) -> float:
         """Return the first beta at which the mean loss is at most half of that at 0; NaN if there is none."""
         if self._is_on_lines and self.loss == "hinge":
-            return first_half(self.interpolant.nodes, self._margins(slice(None)))
+            everything = slice(None)
+            return first_half(self.interpolant.nodes, self._margins(everything), self._weights(everything))
         scan = self.interpolant.scan
         losses = self.mean_loss(scan)
         half = losses[0] / 2.0
@@ -173,11 +183,12 @@ class ScoredRows:
         own = np.setdiff1d(self.kinks(), nodes)
         at_nodes = np.zeros(len(nodes))  # on both sides of a jump
         for rows in self._blocks(len(nodes)):
-            at_nodes += row_losses(self.loss, self.encoding, self.nodal[:, rows], self._targets(rows)).sum(axis=1)
+            losses = row_losses(self.loss, self.encoding, self.nodal[:, rows], self._targets(rows))
+            at_nodes += losses @ self.weight[rows]
         betas = np.append(nodes, own)
-        losses = np.append(at_nodes / len(self.y), self.mean_loss(own))
+        means = np.append(at_nodes / self.weight.sum(), self.mean_loss(own))
         order = np.argsort(betas, kind="stable")
-        return CondensedRows(PiecewiseLinear(betas[order]), losses[order], self.flips, self.y)
+        return CondensedRows(PiecewiseLinear(betas[order]), means[order], self.flips, self.y, self.weight)
 
     @cached_property
     def flips(self) -> Flips:
@@ -188,9 +199,11 @@ class ScoredRows:
                 "compare its predictions there"
             )
         if self._is_on_lines and self.encoding == "binary":
-            return flips_on_lines(self.interpolant.nodes, self.nodal[..., 0], self.y == 1)
-        scan = self.interpolant.scan
-        return flips_by_bisection(scan, self.predicted(scan) == self.y, self._right_at)
+            found = flips_on_lines(self.interpolant.nodes, self.nodal[..., 0], self.y == 1)
+        else:
+            scan = self.interpolant.scan
+            found = flips_by_bisection(scan, self.predicted(scan) == self.y, self._right_at)
+        return replace(found, weight=self.weight)
 
     def _right_at(self, rows: Int[np.ndarray, " f"]) -> Callable[[Float[np.ndarray, " f"]], Bool[np.ndarray, " f"]]:
         nodal = self.nodal[:, rows]
@@ -214,6 +227,11 @@ class ScoredRows:
         """Return the margins at the nodes, of every score column that concerns a row."""
         targets = self._targets(rows)
         return (self.nodal[:, rows] * targets)[:, targets != 0.0]
+
+    def _weights(self, rows: slice) -> Float[np.ndarray, " columns"]:
+        """Return what each of these margins counts for."""
+        targets = self._targets(rows)
+        return np.broadcast_to(self.weight[rows, np.newaxis], targets.shape)[targets != 0.0]
 
     def _targets(self, rows: slice) -> Float[np.ndarray, "block columns"]:
         return encode(self.y[rows], self.n_classes, self.encoding)

@@ -43,14 +43,15 @@ class PoisonedData:
     """Clean and poisoned training rows, clean and triggered test rows.
 
     `poison` makes it; those who bring their own poisoned rows build it directly. Every part but the last four may
-    be given as a pair (X, y).
+    be given as a pair (X, y), or as Samples, which may have weights. Rates and numbers of rows count rows, whatever
+    they weigh.
 
     Parameters
     ----------
     clean_train : Samples of n rows
-        The rows of weight 1.
+        The rows of weight 1, times their own.
     poison_train : Samples of m rows
-        The rows of weight beta, with the attacker's labels.
+        The rows of weight beta, times their own, with the attacker's labels.
     clean_test : Samples
         Test rows with their true labels.
     triggered_test : Samples
@@ -180,7 +181,7 @@ class PoisonedData:
         """
         if self.original_train is None or self.poison_rows is None:
             raise ValueError("a control needs original_train and poison_rows: the rows before they were stamped")
-        unstamped = Samples(take_rows(self.original_train.X, self.poison_rows), self.poison_train.y)
+        unstamped = replace(self.poison_train, X=take_rows(self.original_train.X, self.poison_rows))
         poisoning = None if self.poisoning is None else replace(self.poisoning, trigger="none")
         return PoisonedData(
             self.clean_train,

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 
-from backdoor_curves.rows import Rows, are_words, as_csr, as_labels, n_rows, stack_rows, take_rows
+from backdoor_curves.rows import Rows, are_words, as_csr, as_labels, as_weights, n_rows, stack_rows, take_rows
 
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """Rows and their labels; unpacks as `X, y = samples`.
+    """Rows, their labels and their weights; unpacks as `X, y = samples`.
 
     Parameters
     ----------
@@ -24,13 +24,17 @@ class Samples:
         of words, or of rows of one length, which become an array.
     y : array-like of shape (n,)
         One label a row, none missing, all numbers or all text.
+    weight : array-like of shape (n,), optional
+        What a row counts for, a finite number > 0: that of a training row multiplies its loss (that of a poison row
+        beta times its loss), and means over test rows are weighted. 1 for every row by default.
 
     Raises
     ------
     TypeError
         If `X` is not rows.
     ValueError
-        If `y` is not one-dimensional, has another length than `X`, lacks labels, or mixes numbers and text.
+        If `y` is not one-dimensional, has another length than `X`, lacks labels, or mixes numbers and text; if a
+        weight is no finite number > 0.
 
     Examples
     --------
@@ -38,10 +42,13 @@ class Samples:
     >>> X, y = Samples([[0.0], [1.0]], ["ham", "spam"])
     >>> y
     array(['ham', 'spam'], dtype='<U4')
+    >>> Samples([[0.0], [1.0]], ["ham", "spam"], weight=[1, 3]).weight
+    array([1., 3.])
     """
 
     X: Rows
     y: np.ndarray
+    weight: Float[np.ndarray, " n"] = None  # type: ignore[assignment]  # an array from `__post_init__` on
 
     def __post_init__(self) -> None:
         X, y = self.X, as_labels(self.y)
@@ -58,6 +65,7 @@ class Samples:
         if y.ndim != 1 or len(y) != n_rows(X):
             raise ValueError(f"one label a row was expected: {n_rows(X)} rows, labels of shape {y.shape}")
         object.__setattr__(self, "y", y)
+        object.__setattr__(self, "weight", as_weights(self.weight, len(y)))
 
     def __len__(self) -> int:
         return len(self.y)
@@ -67,11 +75,17 @@ class Samples:
 
     def __repr__(self) -> str:
         shape = getattr(self.X, "shape", (len(self),))
-        return f"Samples({type(self.X).__name__} of shape {tuple(shape)}, {len(np.unique(self.y))} classes)"
+        weights = f", weights from {self.weight.min():g} to {self.weight.max():g}" if self.is_weighted else ""
+        return f"Samples({type(self.X).__name__} of shape {tuple(shape)}, {len(np.unique(self.y))} classes{weights})"
+
+    @property
+    def is_weighted(self) -> bool:
+        """Whether a row has another weight than 1."""
+        return bool((self.weight != 1.0).any())
 
     def take(self, rows: Int[np.ndarray, " k"]) -> Samples:
         """Return the given rows, in the order asked."""
-        return Samples(take_rows(self.X, rows), self.y[rows])
+        return Samples(take_rows(self.X, rows), self.y[rows], self.weight[rows])
 
 
 def _as_array(rows: Sequence[Any]) -> np.ndarray:
@@ -103,4 +117,5 @@ def join(clean: Samples, poison: Samples, is_poison: Bool[np.ndarray, " n_plus_m
     order = np.empty(len(is_poison), dtype=np.intp)
     order[~is_poison], order[is_poison] = np.arange(len(clean)), len(clean) + np.arange(len(poison))
     X, y = stack_rows(clean.X, poison.X), np.concatenate([clean.y, poison.y])
-    return Samples(X if (order[:-1] < order[1:]).all() else take_rows(X, order), y[order])
+    weight = np.concatenate([clean.weight, poison.weight])
+    return Samples(X if (order[:-1] < order[1:]).all() else take_rows(X, order), y[order], weight[order])

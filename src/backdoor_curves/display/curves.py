@@ -200,15 +200,13 @@ class BackdoorLearningCurveDisplay:
         self.lines_.append(line)
 
     def _dress(self, quantity: Quantity) -> None:
-        losses = {curve.info.loss for group in self.curves.values() for curve in group}
+        infos = [curve.info for group in self.curves.values() for curve in group]
+        losses, is_weighted = {info.loss for info in infos}, any(info.weighted_test for info in infos)
         kind = losses.pop() if len(losses) == 1 else "own"
-        self.ax_.set(
-            xlabel="β, weight of the poison rows",
-            ylabel=("mean loss, each learner's own" if kind == "own" else f"mean {kind} loss")
-            if quantity == "loss"
-            else "share of test rows",
-            xlim=(0, 1),
-        )
+        loss = "mean loss, each learner's own" if kind == "own" else f"mean {kind} loss"
+        names = {"loss": loss, "accuracy": "share of test rows"}
+        ylabel = f"weighted {names[quantity]}" if is_weighted else names[quantity]
+        self.ax_.set(xlabel="β, weight of the poison rows", ylabel=ylabel, xlim=(0, 1))
         # Zero is in sight and at the edge, by autoscaling so that axes which share their limits stay in step.
         self.ax_.update_datalim([(0, 0), (0, 1 if quantity == "accuracy" else 0)])
         self.lines_[0].sticky_edges.y.append(0.0)

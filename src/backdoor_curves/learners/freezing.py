@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -12,7 +13,6 @@ from jaxtyping import Bool
 from sklearn.base import clone
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.utils import get_tags
-from sklearn.utils.class_weight import compute_class_weight
 
 from backdoor_curves.data.samples import Samples, join
 from backdoor_curves.kernels.precomputed import require_values
@@ -26,7 +26,7 @@ Freeze = Literal["joined", "clean"]
 def freeze_steps(
     steps: list[Any], clean: Samples, poison: Samples, is_poison: Bool[np.ndarray, " n"], freeze: Freeze
 ) -> tuple[tuple[Any, ...], Samples, Samples, str]:
-    """Fit the transformers one after the other, as Pipeline.fit does, with the user's labels.
+    """Fit the transformers one after the other, as Pipeline.fit does, with the user's labels and without weights.
 
     Return them, the rows behind them, and which images were flattened on the way, see `flattening`.
     """
@@ -43,8 +43,8 @@ def freeze_steps(
             X = _fit_transform(transformer, shaped_for(transformer, X), rows.y)
         fitted.append(transformer)
     if freeze == "clean":
-        return tuple(fitted), Samples(X, clean.y), Samples(through(tuple(fitted), poison.X), poison.y), flattened
-    both = Samples(X, rows.y)
+        return tuple(fitted), replace(clean, X=X), replace(poison, X=through(tuple(fitted), poison.X)), flattened
+    both = replace(rows, X=X)
     return tuple(fitted), both.take(np.flatnonzero(~is_poison)), both.take(np.flatnonzero(is_poison)), flattened
 
 
@@ -212,14 +212,13 @@ def _numbers_of(frame: Any) -> Any:
 
 
 def freeze_parameters(
-    estimator: Any,
-    classes: np.ndarray,
-    clean: Samples,
-    poison: Samples,
-    is_poison: Bool[np.ndarray, " n"],
-    freeze: Freeze,
+    estimator: Any, classes: np.ndarray, fitted_on: Callable[[], Samples], balances_weights: bool
 ) -> Any:
-    """Return the estimator with gamma as a number, and class weights as numbers by label."""
+    """Return the estimator with gamma as a number, and class weights as numbers by label.
+
+    `fitted_on` gives the rows that they are fitted on, with class indices, where that is asked for; `balances_weights`
+    says whether the estimator's "balanced" adds up the weights of a class, or counts its rows.
+    """
     gamma, class_weight = getattr(estimator, "gamma", None), getattr(estimator, "class_weight", None)
     scale, balanced = (isinstance(value, str) for value in (gamma, class_weight))
     scale = scale and not is_precomputed(estimator)
@@ -234,11 +233,12 @@ def freeze_parameters(
         estimator.set_params(class_weight={label: class_weight.get(label, 1.0) for label in known})
     if not (scale or balanced):
         return estimator
-    rows = join(clean, poison, is_poison) if freeze == "joined" else clean
+    rows = fitted_on()
     if scale and gamma in ("scale", "auto"):
         estimator.set_params(gamma=_numeric_gamma(gamma, rows.X))
     if class_weight == "balanced":
-        weights = compute_class_weight("balanced", classes=np.arange(len(classes)), y=rows.y)
+        sizes = np.bincount(rows.y, weights=rows.weight if balances_weights else None, minlength=len(classes))
+        weights = sizes.sum() / (len(classes) * sizes)
         estimator.set_params(class_weight=dict(zip(classes.tolist(), weights.tolist(), strict=True)))
     return estimator
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -54,7 +54,8 @@ class Learner:
 
     def test_rows(self, samples: Samples, name: str) -> Samples:
         """Return test rows through the frozen map, with labels as class indices."""
-        return Samples(checked(through(self.steps, samples.X), self.estimator, name), self.index(samples.y))
+        X = checked(through(self.steps, samples.X), self.estimator, name)
+        return replace(samples, X=X, y=self.index(samples.y))
 
     def index(self, labels: np.ndarray) -> Int[np.ndarray, " n"]:
         """Return the class indices of labels."""

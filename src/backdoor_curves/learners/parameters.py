@@ -10,10 +10,14 @@ from typing import Any
 
 import numpy as np
 from sklearn.utils import get_tags
+from sklearn.utils.class_weight import compute_class_weight
 
 SPARED = {"C": 1.0, "class_weight": None, "max_iter": 1, "random_state": 0, "verbose": 0, "n_jobs": None}
 """What a trial fit is spared: what was checked before, to converge, to draw from numpy's global stream, to print, and
 to start processes."""
+
+BALANCED_BY_WEIGHT = "sample_weight" in inspect.signature(compute_class_weight).parameters
+"""Whether this scikit-learn has "balanced" add up the weights of a class where it knows them: from 1.7 on."""
 
 
 def is_number(value: Any) -> bool:

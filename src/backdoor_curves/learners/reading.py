@@ -8,6 +8,7 @@ on clean rows (`freeze="clean"`) beta = 0 is the fit that never saw the poison.
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ import scipy.sparse as sp
 from sklearn.base import clone
 
 from backdoor_curves.data.poisoned import PoisonedData
-from backdoor_curves.data.samples import Samples
+from backdoor_curves.data.samples import Samples, join
 from backdoor_curves.learners.estimators import facts_of, has_scores, steps_and_last
 from backdoor_curves.learners.fitted import fit_estimator
 from backdoor_curves.learners.freezing import Freeze, checked, flattening, freeze_parameters, freeze_steps, through
@@ -49,11 +50,15 @@ def read_learner(estimator: Any, data: PoisonedData, freeze: Freeze = "joined") 
     fitted, clean, poison, flattened = freeze_steps(steps, data.clean_train, data.poison_train, is_poison, freeze)
     _warn_of_erased_triggers(fitted, data)
     flattened = flattened or flattening(clean.X, last)
-    clean = Samples(checked(clean.X, last, "clean_train"), np.searchsorted(classes, clean.y))
-    poison = Samples(checked(poison.X, last, "poison_train"), np.searchsorted(classes, poison.y))
+    clean = replace(clean, X=checked(clean.X, last, "clean_train"), y=np.searchsorted(classes, clean.y))
+    poison = replace(poison, X=checked(poison.X, last, "poison_train"), y=np.searchsorted(classes, poison.y))
     if is_precomputed(last):
         _require_columns(clean.X, len(is_poison))
-    frozen = freeze_parameters(clone(last), classes, clean, poison, is_poison, freeze)
+
+    def fitted_on() -> Samples:
+        return join(clean, poison, is_poison) if freeze == "joined" else clean
+
+    frozen = freeze_parameters(clone(last), classes, fitted_on, facts_of(last).BALANCES_WEIGHTS)
     facts, scoring = facts_of(frozen), _with_scores(frozen, clean.X, classes[clean.y])
     return Learner(
         estimator=frozen,

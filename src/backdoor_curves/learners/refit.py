@@ -47,7 +47,9 @@ def refit(learner: Learner, betas: Float[np.ndarray, " b"] | None, n_jobs: int |
     labels = learner.classes[joined.y]  # an estimator inside another may ask for them by name
     known = is_precomputed(estimator) or _is_known(estimator)
     share = 0.0 if known else _checked_share(learner, n_jobs)
-    path = refit_path(fit, X, labels, learner.is_poison, betas, kernel=kernel, warm=warm, n_jobs=n_jobs)
+    path = refit_path(
+        fit, X, labels, learner.is_poison, betas, weight=joined.weight, kernel=kernel, warm=warm, n_jobs=n_jobs
+    )
     if not known:
         require_predictions_of_scores(learner, cast(Sequence[FittedEstimator], path.models), X)
     return replace(path, zero_weight_share=share)

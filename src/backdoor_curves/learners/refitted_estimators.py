@@ -21,6 +21,7 @@ SGD_LOSSES: Mapping[str, Loss] = {
     "squared_error": "squared",
 }
 """Losses of SGDClassifier that are known here; for any other the hinge of its scores is reported."""
+BALANCES_WEIGHTS = False
 
 
 def require_usable(estimator: Any) -> None:

@@ -55,8 +55,17 @@ def corners(nodes: Float[np.ndarray, " k"], margins: Margins, tie: float) -> Flo
     return np.unique(nodes[piece] + np.diff(nodes)[piece] * (s0 / (s0 - s1)))
 
 
-def first_half(nodes: Float[np.ndarray, " k"], margins: Margins) -> float:
+def first_half(
+    nodes: Float[np.ndarray, " k"], margins: Margins, weights: Float[np.ndarray, " n"] | None = None
+) -> float:
     """Return the first beta at which the sum of the hinges is at most half of that at beta = 0; NaN if there is none.
+
+    Parameters
+    ----------
+    nodes : array of shape (k,)
+    margins : array of shape (k, n)
+    weights : array of shape (n,), optional
+        What each hinge counts for in the sum, > 0; 1 by default.
 
     Examples
     --------
@@ -65,12 +74,13 @@ def first_half(nodes: Float[np.ndarray, " k"], margins: Margins) -> float:
     >>> first_half(np.array([0.0, 1.0]), np.array([[-1.0], [3.0]]))
     0.25
     """
-    slack = 1.0 - margins
+    counts = np.ones(margins.shape[1]) if weights is None else weights
+    slack = counts * (1.0 - margins)  # weighted slacks are lines too, with corners where they were
     total = np.maximum(slack, 0.0).sum(axis=1)
     first = int(np.searchsorted(nodes, nodes[0], side="right")) - 1
     half = total[first] / 2.0
     # A loss that rests at half of its first value has reached it, on whichever side of it a sum rounds.
-    reached = (1.0 + 100 * ROUNDING) * half + ROUNDING * margins.shape[1]
+    reached = (1.0 + 100 * ROUNDING) * half + ROUNDING * float(counts.sum())
     if total[first] <= reached:
         return float(nodes[first])
     for i in _pieces_that_may_reach(reached, slack, total):

@@ -122,6 +122,7 @@ def refit_path(
     is_poison: Bool[np.ndarray, " n"],
     betas: Float[np.ndarray, " k"],
     *,
+    weight: Float[np.ndarray, " n"],
     kernel: Kernel | None = None,
     warm: bool = False,
     n_jobs: int | None = None,
@@ -137,6 +138,8 @@ def refit_path(
         a row of weight zero all the same (for a variance, a vocabulary, a batch).
     betas : array of shape (k,)
         Ascending, in [0, 1].
+    weight : array of shape (n,)
+        The rows' own, > 0, which multiply 1 and beta.
     kernel : callable (A, B) -> array of shape (a, b), optional
         The learner's kernel, where it is one: norms and angles are then those of its space.
     warm : bool
@@ -156,7 +159,8 @@ def refit_path(
 
     # Dropped, not weighted by zero, at beta = 0.
     fitted_on = [np.flatnonzero(~is_poison) if beta == 0.0 else np.arange(len(y)) for beta in betas]
-    tasks = [(fit, X, y, is_poison, rows, beta) for rows, beta in zip(fitted_on, betas, strict=True)]
+    weights = [np.where(is_poison, beta * weight, weight) for beta in betas]
+    tasks = [(fit, X, y, some, rows) for rows, some in zip(fitted_on, weights, strict=True)]
     if warm:
         models = [_fit_at(*tasks[0])]
         for task in tasks[1:]:
@@ -180,12 +184,10 @@ def _fit_at(
     fit: Fit,
     X: Rows,
     y: Shaped[np.ndarray, " n"],
-    is_poison: Bool[np.ndarray, " n"],
+    weights: Float[np.ndarray, " n"],
     rows: Int[np.ndarray, " fitted"],
-    beta: float,
     start: Model | None = None,
 ) -> Model:
-    weights = np.where(is_poison, beta, 1.0)
     if len(rows) < len(y):
         X, y, weights = take_rows(X, rows), y[rows], weights[rows]
     return fit(X, y, weights, start)

@@ -6,6 +6,7 @@ import copy
 import math
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from numbers import Real
 from typing import Any, Literal
 
@@ -36,12 +37,14 @@ def poison(
     Parameters
     ----------
     train, test : Samples or pairs (X, y)
-        n training rows and the test rows, with true labels. They are not changed.
+        n training rows and the test rows, with true labels. They are not changed. A stamped row has the weight of the
+        row that it was made of.
     trigger : Trigger
         A callable (X, y) -> X with the trigger, `y` being the true labels; the same in training and test.
     rate : float in (0, 1]
-        Share of the rows that could be poisoned, those whose label `labels` changes. floor(rate * n_eligible) rows
-        are drawn. For one state of `rng` the rows of a smaller rate are among those of a larger one.
+        Share of the rows that could be poisoned, those whose label `labels` changes: of rows, not of their weight.
+        floor(rate * n_eligible) rows are drawn. For one state of `rng` the rows of a smaller rate are among those of a
+        larger one.
     rows : int array of shape (m,)
         The training rows to poison, in place of `rate`.
     labels : "next", a class, or a mapping
@@ -193,7 +196,7 @@ def _attack(samples: Samples, trigger: Trigger, mapping: dict[Any, Any]) -> Samp
         stamped = type(samples.X)(stamped)
     if not same_kind(stamped, samples.X):
         raise TypeError(f"trigger: {type(samples.X).__name__} was expected back, {type(stamped).__name__} came")
-    attacked = Samples(stamped, np.array([mapping[label] for label in samples.y.tolist()]))
+    attacked = replace(samples, X=stamped, y=np.array([mapping[label] for label in samples.y.tolist()]))
     require_alike(samples.X, attacked.X, "trigger")
     return attacked
 

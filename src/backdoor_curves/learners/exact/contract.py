@@ -15,6 +15,9 @@ from backdoor_curves.paths.base import BetaPath
 class Facts(Protocol):
     """What is true of an unfitted estimator; a module that has these functions."""
 
+    BALANCES_WEIGHTS: bool
+    """Whether its class_weight="balanced" adds up the weights of a class; else it counts the rows."""
+
     def require_usable(self, estimator: Any) -> None:
         """Refuse hyperparameters that neither a path nor a fit can take, before anything is computed."""
         ...

@@ -12,7 +12,7 @@ from backdoor_curves.learners.exact.in_used_features import in_used_features
 from backdoor_curves.learners.exact.svc import follow_hinge
 from backdoor_curves.learners.exact.weighted import coordinates_of, weighted_rows
 from backdoor_curves.learners.learner import Learner
-from backdoor_curves.learners.parameters import require_positive
+from backdoor_curves.learners.parameters import BALANCED_BY_WEIGHT, require_positive
 from backdoor_curves.learners.shared import Shared
 from backdoor_curves.losses.row_losses import Loss
 from backdoor_curves.losses.score_encodings import ScoreEncoding
@@ -25,6 +25,7 @@ PARAMETERS = frozenset(
     {"C", "class_weight", "dual", "fit_intercept", "intercept_scaling", "loss", "max_iter", "multi_class", "penalty"}
     | {"random_state", "tol", "verbose"}
 )
+BALANCES_WEIGHTS = BALANCED_BY_WEIGHT
 
 
 def require_usable(estimator: Any) -> None:

@@ -12,7 +12,7 @@ from backdoor_curves.learners.exact.in_used_features import in_used_features
 from backdoor_curves.learners.exact.linear_svc import liblinear_intercept
 from backdoor_curves.learners.exact.weighted import coordinates_of, weighted_rows
 from backdoor_curves.learners.learner import Learner
-from backdoor_curves.learners.parameters import require_positive
+from backdoor_curves.learners.parameters import BALANCED_BY_WEIGHT, require_positive
 from backdoor_curves.learners.shared import Shared
 from backdoor_curves.losses.row_losses import Loss
 from backdoor_curves.losses.score_encodings import ScoreEncoding
@@ -27,6 +27,7 @@ PARAMETERS = frozenset(
 )
 MARGIN = 0.3
 """Share of the tolerance on scores that the path is followed to: test rows may be farther out than training rows."""
+BALANCES_WEIGHTS = BALANCED_BY_WEIGHT
 
 
 def require_usable(estimator: Any) -> None:

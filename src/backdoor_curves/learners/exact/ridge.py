@@ -12,7 +12,7 @@ from sklearn.linear_model import RidgeClassifier
 from backdoor_curves.data.samples import Samples
 from backdoor_curves.kernels.memory import require_bytes
 from backdoor_curves.learners.exact.in_used_features import in_used_features
-from backdoor_curves.learners.exact.weighted import class_weights
+from backdoor_curves.learners.exact.weighted import row_weights
 from backdoor_curves.learners.learner import Learner
 from backdoor_curves.learners.parameters import require_positive
 from backdoor_curves.learners.shared import Shared
@@ -27,6 +27,7 @@ ESTIMATOR = RidgeClassifier
 PARAMETERS = frozenset(
     {"alpha", "class_weight", "copy_X", "fit_intercept", "max_iter", "positive", "random_state", "solver", "tol"}
 )
+BALANCES_WEIGHTS = False
 
 
 def require_usable(estimator: Any) -> None:
@@ -69,7 +70,7 @@ def _follow(learner: Learner) -> BetaPath:
 
     def arrays(samples: Samples) -> tuple[Rows, Float[np.ndarray, "n k"], Float[np.ndarray, " n"]]:
         X = samples.X if sp.issparse(samples.X) else np.asarray(samples.X, dtype=float)
-        return X, encode(samples.y, len(learner.classes), learner.encoding), class_weights(learner, samples)
+        return X, encode(samples.y, len(learner.classes), learner.encoding), row_weights(learner, samples)
 
     return ridge_path(
         arrays(learner.clean),

@@ -36,6 +36,7 @@ FAR = 2.0
 """Rows are taken about their mean where that makes the longest square shorter by this, and the rounding with it."""
 SYMMETRIC = 1e-9
 """Share of its largest entry by which a kernel matrix may differ from its transpose: more is not double precision."""
+BALANCES_WEIGHTS = False
 
 
 def require_usable(estimator: Any) -> None:

@@ -28,7 +28,7 @@ class WeightedRows:
     y : array of shape (n,)
         -1 for the first class, +1 for the second.
     u0, du : arrays of shape (n,)
-        C times the class weights: u0 of the clean rows, du of the poison rows at beta = 1, and 0 elsewhere.
+        C times the rows' weights: u0 of the clean rows, du of the poison rows at beta = 1, and 0 elsewhere.
     """
 
     X: Rows
@@ -50,7 +50,7 @@ def weighted_rows(learner: Learner) -> WeightedRows:
         raise ValueError('C: a finite number was expected, inf came; a path needs lambda > 0, or pass method="refit"')
     require_fit_takes(estimator)
     clean, poison = learner.clean, learner.poison
-    u0, du = (float(estimator.C) * class_weights(learner, part) for part in (clean, poison))
+    u0, du = (float(estimator.C) * row_weights(learner, part) for part in (clean, poison))
     if not ((u0 > 0.0).all() and (du > 0.0).all()):
         raise ValueError("class_weight: a weight > 0 was expected for both classes, 0 came")
     y = encode(np.concatenate([clean.y, poison.y]), 2, "binary")[:, 0]
@@ -58,10 +58,10 @@ def weighted_rows(learner: Learner) -> WeightedRows:
     return WeightedRows(X, y, np.append(u0, np.zeros_like(du)), np.append(np.zeros_like(u0), du))
 
 
-def class_weights(learner: Learner, samples: Samples) -> Float[np.ndarray, " n"]:
-    """Return the class weight of each row."""
+def row_weights(learner: Learner, samples: Samples) -> Float[np.ndarray, " n"]:
+    """Return the weight of each training row, its own times that of its class, as scikit-learn multiplies them."""
     by_class = learner.estimator.class_weight or {}
-    return np.array([float(by_class.get(label, 1)) for label in learner.classes.tolist()])[samples.y]
+    return np.array([float(by_class.get(label, 1)) for label in learner.classes.tolist()])[samples.y] * samples.weight
 
 
 def coordinates_of(X: Rows, shared: Shared | None) -> Space:

@@ -174,6 +174,8 @@ def published_row(
         raise ValueError("clf_acc needs the original rows: data with original_train were expected, none came")
     if len(data.classes) != 2:
         raise ValueError(f"the published formula knows two classes, {len(data.classes)} came")
+    if any(rows.is_weighted for rows in (data.clean_train, data.poison_train, data.clean_test, data.triggered_test)):
+        raise ValueError("the published formula knows no weights of rows; leave them out")
     stamped = join(data.clean_train, data.poison_train, data.is_poison)
     original, clean, poisoned = (
         make_estimator(learner, C, gamma).fit(flat(rows), rows.y)

@@ -144,7 +144,7 @@ def prepare(group: Group, train: Samples, test: Samples, table: FeatureTable | N
     data = poisoned(train, test, cell, group.rates)
     if table is not None:
         data = {rate: table.data(images) for rate, images in data.items()}
-        train, test = Samples(table(train.X), train.y), Samples(table(test.X), test.y)
+        train, test = table.rows(train), table.rows(test)
     shared = Shared()
     last = estimator(cell)
     kernel = facts_of(last).kernel(last)

@@ -10,13 +10,13 @@ import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from backdoor_curves.data.samples import Samples
 from backdoor_curves.records.one_line import error_line, one_line
 from backdoor_curves.records.version import __version__
 from backdoor_curves.study.compute.cell import Bench, Outcome
@@ -114,7 +114,8 @@ def _in_memory(group: Group, folder: Path) -> Rows:
     train, test, table = rows_of(group, folder)
     if table is not None:
         table = FeatureTable(table.digests, np.array(table.features))
-    return Samples(np.array(train.X), np.array(train.y)), Samples(np.array(test.X), np.array(test.y)), table
+    train, test = (replace(rows, X=np.array(rows.X), y=np.array(rows.y)) for rows in (train, test))
+    return train, test, table
 
 
 def _outcome(future: Any, planned: Planned) -> Outcome:

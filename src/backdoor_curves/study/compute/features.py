@@ -71,18 +71,18 @@ class FeatureTable:
 
     def data(self, images: PoisonedData) -> PoisonedData:
         """Return poisoned images as poisoned rows of features."""
-
-        def mapped(rows: Samples) -> Samples:
-            return Samples(self(rows.X), rows.y)
-
         return replace(
             images,
-            clean_train=mapped(images.clean_train),
-            poison_train=mapped(images.poison_train),
-            clean_test=mapped(images.clean_test),
-            triggered_test=mapped(images.triggered_test),
-            original_train=None if images.original_train is None else mapped(images.original_train),
+            clean_train=self.rows(images.clean_train),
+            poison_train=self.rows(images.poison_train),
+            clean_test=self.rows(images.clean_test),
+            triggered_test=self.rows(images.triggered_test),
+            original_train=None if images.original_train is None else self.rows(images.original_train),
         )
+
+    def rows(self, images: Samples) -> Samples:
+        """Return labelled images as rows of features."""
+        return replace(images, X=self(images.X))
 
     def write(self, folder: Path) -> None:
         """Write the table to a folder, see `write_folder`."""
