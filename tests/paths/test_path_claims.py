@@ -1,7 +1,8 @@
 """What is claimed of every path, one row a path: whoever adds a path adds a row.
 
 A row is an estimator with an exact path, and a fit at fixed weights by another algorithm. The path is reached by way of
-the estimator, so that the seam between them is under the claims too.
+the estimator, so that the seam between them is under the claims too. Every claim is made of rows that weigh the same,
+and of rows with weights of their own, which beta and the steps of a difference multiply.
 """
 
 from collections.abc import Callable
@@ -44,6 +45,7 @@ class Row:
     kernel: Callable[..., np.ndarray] | None = None
     n_classes: int = 2
     is_precomputed: bool = False
+    is_weighted: bool = False
 
 
 PATHS = {
@@ -59,37 +61,40 @@ PATHS = {
     "LinearSVC, hinge": Row(LinearSVC(C=C, loss="hinge"), fits.hinge(C, inner, free=False), inner),
     "LinearSVC, squared hinge": Row(LinearSVC(C=C), fits.squared_hinge(C)),
 }
+PATHS |= {f"{name}, weighted": replace(row, is_weighted=True) for name, row in PATHS.items()}
 every_path = pytest.mark.parametrize("name", PATHS)
-Training = tuple[np.ndarray, np.ndarray]
 
 
-def problem(n_classes: int) -> tuple[Training, Training, Training]:
+def problem(row: Row) -> tuple[bc.Samples, bc.Samples, bc.Samples]:
     """Clean rows of classes that overlap, poison rows apart with other labels, and test rows."""
-    rng = np.random.default_rng(3)
+    rng, n_classes = np.random.default_rng(3), row.n_classes
     y = np.arange(45) % n_classes
     X = rng.normal(size=(45, 6)) + 0.9 * np.eye(n_classes, 6)[y]
     poison = X[:8] + 2.0 * np.eye(6)[5], (y[:8] + 1) % n_classes
-    return (X, y), poison, (X[:6] + 0.3 * rng.normal(size=(6, 6)), y[:6])
+    parts = (X, y), poison, (X[:6] + 0.3 * rng.normal(size=(6, 6)), y[:6])
+    weights = [rng.uniform(0.2, 3.0, len(y)) if row.is_weighted else None for _, y in parts]
+    return tuple(bc.Samples(*part, weight) for part, weight in zip(parts, weights, strict=True))
 
 
-def curve_of(row: Row, clean: Training, poison: Training, test: Training) -> bc.BackdoorLearningCurve:
+def curve_of(row: Row, clean: bc.Samples, poison: bc.Samples, test: bc.Samples) -> bc.BackdoorLearningCurve:
     """The curve on rows of features; a learner of matrices gets the kernel of each with the training rows."""
-    training = np.vstack([clean[0], poison[0]])
+    training = np.vstack([clean.X, poison.X])
 
-    def seen(rows: Training) -> Training:
-        return (row.kernel(rows[0], training), rows[1]) if row.is_precomputed else rows
+    def seen(rows: bc.Samples) -> bc.Samples:
+        return replace(rows, X=row.kernel(rows.X, training)) if row.is_precomputed else rows
 
     data = bc.PoisonedData(seen(clean), seen(poison), seen(test), seen(test))
     return bc.backdoor_learning_curve(row.estimator, data, tolerance=1e-9)
 
 
 @cache
-def followed(name: str) -> tuple[Row, Training, Training, np.ndarray, bc.BackdoorLearningCurve]:
+def followed(name: str) -> tuple[Row, bc.Samples, bc.Samples, np.ndarray, bc.BackdoorLearningCurve]:
     """A row, its training rows in the path's order with their labels, the test rows, and the curve."""
     row = PATHS[name]
-    clean, poison, test = problem(row.n_classes)
-    both = np.vstack([clean[0], poison[0]]), np.append(clean[1], poison[1])
-    return row, both, test, np.arange(len(both[1])) >= len(clean[1]), curve_of(row, clean, poison, test)
+    clean, poison, test = problem(row)
+    parts = zip(*((rows.X, rows.y, rows.weight) for rows in (clean, poison)), strict=True)
+    both = bc.Samples(*map(np.concatenate, parts))
+    return row, both, test, np.arange(len(both)) >= len(clean), curve_of(row, clean, poison, test)
 
 
 def seen_by(name: str, X: np.ndarray) -> np.ndarray:
@@ -99,11 +104,11 @@ def seen_by(name: str, X: np.ndarray) -> np.ndarray:
 
 
 def fitted(name: str, weights: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """The scores, a column each, of the independent fit at some weights of the training rows."""
-    row, (X, y), *_ = followed(name)
-    Y = encode(y, row.n_classes, "binary" if row.n_classes == 2 else "one-vs-rest")
+    """The scores, a column each, of the independent fit at some weights, times their own, of the training rows."""
+    row, training, *_ = followed(name)
+    Y = encode(training.y, row.n_classes, "binary" if row.n_classes == 2 else "one-vs-rest")
     kept = weights > 0.0
-    return row.fit(X[kept], Y[kept], weights[kept], rows)
+    return row.fit(training.X[kept], Y[kept], (weights * training.weight)[kept], rows)
 
 
 def scores_at(name: str, beta: float, rows: np.ndarray) -> np.ndarray:
@@ -130,30 +135,32 @@ def test_a_path_is_the_fit_at_every_weight(name):
 
 @every_path
 def test_an_integer_weight_is_that_many_copies_of_the_row(name):
-    """Three copies of two clean rows, two of a poison row: the fit of the rows with those weights."""
+    """Three copies of two clean rows, two of a poison row: the path, and the fit, of the rows with those weights."""
     row, _, test, is_poison, _ = followed(name)
-    clean, poison, _ = problem(row.n_classes)
+    parts = problem(row)[:2]
     copies = np.ones(len(is_poison), dtype=int)
-    copies[[1, 4]], copies[len(clean[1]) + 2] = 3, 2
-    clean, poison = (
-        (np.repeat(X, times, axis=0), np.repeat(y, times))
-        for (X, y), times in ((clean, copies[~is_poison]), (poison, copies[is_poison]))
-    )
-    curve, training = curve_of(row, clean, poison, test), np.vstack([clean[0], poison[0]])
-    rows = row.kernel(test[0], training) if row.is_precomputed else test[0]
-    for beta, found in zip(BETAS, path_scores(curve, rows, BETAS), strict=True):
-        expected = fitted(name, copies * np.where(is_poison, beta, 1.0), test[0])
-        np.testing.assert_allclose(found, expected, atol=FITTED)
+    copies[[1, 4]], copies[len(parts[0]) + 2] = 3, 2
+    times = copies[~is_poison], copies[is_poison]
+    repeated = [rows.take(np.repeat(np.arange(len(rows)), k)) for rows, k in zip(parts, times, strict=True)]
+    weighted = [replace(rows, weight=k * rows.weight) for rows, k in zip(parts, times, strict=True)]
+    of_copies, of_weights = curve_of(row, *repeated, test), curve_of(row, *weighted, test)
+    expected = [fitted(name, copies * np.where(is_poison, beta, 1.0), test.X) for beta in BETAS]
+    for curve in (of_copies, of_weights):
+        np.testing.assert_allclose(path_scores(curve, curve.data.clean_test.X, BETAS), expected, atol=FITTED)
+    for beta in BETAS:
+        ours, theirs = (curve.influence(beta).values for curve in (of_weights, of_copies))
+        together = np.add.reduceat(theirs, np.append(0, np.cumsum(copies)[:-1]), axis=1)
+        np.testing.assert_allclose(ours, together, atol=1e-6 * np.abs(ours).max())
 
 
 @every_path
 def test_the_order_of_the_rows_is_irrelevant(name):
     """But for rounding, and for what libsvm starts from."""
     row, _, test, _, curve = followed(name)
-    clean, poison, _ = problem(row.n_classes)
+    parts = problem(row)[:2]
     rng = np.random.default_rng(0)
-    orders = [rng.permutation(len(y)) for _, y in (clean, poison)]
-    other = curve_of(row, *((X[order], y[order]) for (X, y), order in zip((clean, poison), orders, strict=True)), test)
+    orders = [rng.permutation(len(rows)) for rows in parts]
+    other = curve_of(row, *(rows.take(order) for rows, order in zip(parts, orders, strict=True)), test)
     for beta in BETAS:
         np.testing.assert_allclose(other.scores("clean", beta), curve.scores("clean", beta), atol=FITTED)
         ours, theirs = (each.influence(beta).values for each in (curve, other))

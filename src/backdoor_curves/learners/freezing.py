@@ -13,6 +13,7 @@ from jaxtyping import Bool
 from sklearn.base import clone
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.utils import get_tags
+from sklearn.utils.metadata_routing import get_routing_for_object
 
 from backdoor_curves.data.samples import Samples, join
 from backdoor_curves.kernels.precomputed import require_values
@@ -26,7 +27,9 @@ Freeze = Literal["joined", "clean"]
 def freeze_steps(
     steps: list[Any], clean: Samples, poison: Samples, is_poison: Bool[np.ndarray, " n"], freeze: Freeze
 ) -> tuple[tuple[Any, ...], Samples, Samples, str]:
-    """Fit the transformers one after the other, as Pipeline.fit does, with the user's labels and without weights.
+    """Fit the transformers one after the other, as Pipeline.fit does, with the user's labels.
+
+    Weights of rows go to those alone that request them.
 
     Return them, the rows behind them, and which images were flattened on the way, see `flattening`.
     """
@@ -40,7 +43,7 @@ def freeze_steps(
         if demands_flat_rows(transformer):
             flattened = flattened or flattening(X, transformer)
         with _named(transformer, X):
-            X = _fit_transform(transformer, shaped_for(transformer, X), rows.y)
+            X = _fit_transform(transformer, shaped_for(transformer, X), rows)
         fitted.append(transformer)
     if freeze == "clean":
         return tuple(fitted), replace(clean, X=X), replace(poison, X=through(tuple(fitted), poison.X)), flattened
@@ -74,11 +77,14 @@ def _named(step: Any, X: Rows) -> Iterator[None]:
         raise kind(f"estimator: its step {type(step).__name__} refuses these rows: {one_line(error)}") from error
 
 
-def _fit_transform(transformer: Any, X: Rows, y: np.ndarray) -> Rows:
+def _fit_transform(transformer: Any, X: Rows, labelled: Samples) -> Rows:
     """Return the rows that a step was fitted on behind it: some treat those in another way than others."""
+    y, is_weighted = labelled.y, labelled.is_weighted
+    asks = is_weighted and get_routing_for_object(transformer).consumes("fit", ["sample_weight"])
+    weight = {"sample_weight": labelled.weight} if asks else {}
     if hasattr(transformer, "fit_transform"):
-        return transformer.fit_transform(X, y)
-    return transformer.fit(X, y).transform(X)
+        return transformer.fit_transform(X, y, **weight)
+    return transformer.fit(X, y, **weight).transform(X)
 
 
 def shaped_for(step: Any, X: Rows) -> Rows:

@@ -58,7 +58,7 @@ def read_learner(estimator: Any, data: PoisonedData, freeze: Freeze = "joined") 
     def fitted_on() -> Samples:
         return join(clean, poison, is_poison) if freeze == "joined" else clean
 
-    frozen = freeze_parameters(clone(last), classes, fitted_on, facts_of(last).BALANCES_WEIGHTS)
+    frozen = freeze_parameters(clone(last), classes, fitted_on, facts_of(last).balances_weights(last))
     facts, scoring = facts_of(frozen), _with_scores(frozen, clean.X, classes[clean.y])
     return Learner(
         estimator=frozen,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,7 +22,6 @@ SGD_LOSSES: Mapping[str, Loss] = {
     "squared_error": "squared",
 }
 """Losses of SGDClassifier that are known here; for any other the hinge of its scores is reported."""
-BALANCES_WEIGHTS = False
 
 
 def require_usable(estimator: Any) -> None:
@@ -70,3 +70,9 @@ def hyperparameters(estimator: Any) -> dict[str, float]:
 def kernel(estimator: Any) -> Kernel | None:
     """Return the kernel of NuSVC; of others none is known."""
     return svc.kernel(estimator) if isinstance(estimator, NuSVC) else None
+
+
+def balances_weights(estimator: Any) -> bool:
+    """Return whether "balanced" adds up the weights of a class: forests do in later versions of scikit-learn."""
+    of_a_forest = getattr(estimator, "_validate_y_class_weight", None)
+    return of_a_forest is not None and "sample_weight" in inspect.signature(of_a_forest).parameters

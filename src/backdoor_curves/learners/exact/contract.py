@@ -15,9 +15,6 @@ from backdoor_curves.paths.base import BetaPath
 class Facts(Protocol):
     """What is true of an unfitted estimator; a module that has these functions."""
 
-    BALANCES_WEIGHTS: bool
-    """Whether its class_weight="balanced" adds up the weights of a class; else it counts the rows."""
-
     def require_usable(self, estimator: Any) -> None:
         """Refuse hyperparameters that neither a path nor a fit can take, before anything is computed."""
         ...
@@ -36,6 +33,10 @@ class Facts(Protocol):
 
     def kernel(self, estimator: Any) -> Kernel | None:
         """Return its kernel between rows of features; None where it has none, or is given the matrix alone."""
+        ...
+
+    def balances_weights(self, estimator: Any) -> bool:
+        """Return whether its class_weight="balanced" adds up the weights of a class's rows, and does not count them."""
         ...
 
 

@@ -25,7 +25,6 @@ PARAMETERS = frozenset(
     {"C", "class_weight", "dual", "fit_intercept", "intercept_scaling", "loss", "max_iter", "multi_class", "penalty"}
     | {"random_state", "tol", "verbose"}
 )
-BALANCES_WEIGHTS = BALANCED_BY_WEIGHT
 
 
 def require_usable(estimator: Any) -> None:
@@ -67,6 +66,11 @@ def kernel(estimator: Any) -> Linear:  # noqa: ARG001
 def liblinear_intercept(estimator: Any) -> Intercept:
     """Return liblinear's intercept: the weight of a constant column, penalised as the others are."""
     return penalised(float(estimator.intercept_scaling)) if estimator.fit_intercept else NONE
+
+
+def balances_weights(estimator: Any) -> bool:  # noqa: ARG001
+    """Return whether "balanced" adds up the weights of a class: liblinear's does in later versions of scikit-learn."""
+    return BALANCED_BY_WEIGHT
 
 
 def follow(learner: Learner, tolerance: float, shared: Shared | None) -> BetaPath:  # noqa: ARG001

@@ -27,7 +27,6 @@ PARAMETERS = frozenset(
 )
 MARGIN = 0.3
 """Share of the tolerance on scores that the path is followed to: test rows may be farther out than training rows."""
-BALANCES_WEIGHTS = BALANCED_BY_WEIGHT
 
 
 def require_usable(estimator: Any) -> None:
@@ -67,6 +66,11 @@ def hyperparameters(estimator: Any) -> dict[str, float]:
 
 def kernel(estimator: Any) -> None:
     """Return None: it is followed in the space of its features."""
+
+
+def balances_weights(estimator: Any) -> bool:  # noqa: ARG001
+    """Return whether "balanced" adds up the weights of a class: it does in later versions of scikit-learn."""
+    return BALANCED_BY_WEIGHT
 
 
 def follow(learner: Learner, tolerance: float, shared: Shared | None) -> BetaPath:

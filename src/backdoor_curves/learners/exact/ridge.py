@@ -27,7 +27,6 @@ ESTIMATOR = RidgeClassifier
 PARAMETERS = frozenset(
     {"alpha", "class_weight", "copy_X", "fit_intercept", "max_iter", "positive", "random_state", "solver", "tol"}
 )
-BALANCES_WEIGHTS = False
 
 
 def require_usable(estimator: Any) -> None:
@@ -57,6 +56,11 @@ def hyperparameters(estimator: Any) -> dict[str, float]:
 
 def kernel(estimator: Any) -> None:
     """Return None: it is followed in the space of its features."""
+
+
+def balances_weights(estimator: Any) -> bool:  # noqa: ARG001
+    """Return that "balanced" counts the rows of a class."""
+    return False
 
 
 def follow(learner: Learner, tolerance: float, shared: Shared | None) -> BetaPath:  # noqa: ARG001

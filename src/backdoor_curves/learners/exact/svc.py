@@ -36,7 +36,6 @@ FAR = 2.0
 """Rows are taken about their mean where that makes the longest square shorter by this, and the rounding with it."""
 SYMMETRIC = 1e-9
 """Share of its largest entry by which a kernel matrix may differ from its transpose: more is not double precision."""
-BALANCES_WEIGHTS = False
 
 
 def require_usable(estimator: Any) -> None:
@@ -84,6 +83,11 @@ def kernel(estimator: Any) -> Kernel | None:
         case given if callable(given):
             return GivenKernel(given)
     return None
+
+
+def balances_weights(estimator: Any) -> bool:  # noqa: ARG001
+    """Return that "balanced" counts the rows of a class."""
+    return False
 
 
 def follow(learner: Learner, tolerance: float, shared: Shared | None) -> BetaPath:  # noqa: ARG001
