@@ -1,4 +1,4 @@
-"""Weights of training rows, from Samples to the fit: those of scikit-learn's own sample_weight, whatever the learner."""
+"""Weights of training rows, from Samples to the fit: those of scikit-learn's own sample_weight."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def test_a_precomputed_kernel_has_the_rows_weights(method):
     np.testing.assert_allclose(curve.loss("triggered"), expected.loss("triggered"), atol=ENDS)
 
 
-def test_an_svm_that_serves_a_smaller_C_looks_at_the_weights():
+def test_an_svm_that_serves_another_lambda_looks_at_the_weights():
     """Shared paths are known by their rows: those with other weights are others."""
     data, shared = poisoned(), bc.Shared()
     plain = bc.PoisonedData(*(tuple(getattr(data, part)) for part in PARTS))
@@ -262,7 +262,7 @@ WRONG = {
 def test_what_is_no_weight_is_refused(kind):
     """With their number and the first of them. A row of weight 0 would count for some learners, and not for others."""
     weight, said = WRONG[kind]
-    with pytest.raises(ValueError, match="^weight: ") as caught:
+    with pytest.raises(ValueError, match=r"^weight: ") as caught:
         bc.Samples([[0.0], [1.0], [2.0]], [0, 1, 0], weight)
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
