@@ -261,6 +261,15 @@ def test_data_without_originals_or_of_three_classes_are_errors(data):
         published.published_row("ridge", three, C=1.0)
 
 
+def test_weights_of_rows_are_no_part_of_the_published_formula(data):
+    """They would be dropped without a word."""
+    for part in ("clean_train", "poison_train", "clean_test", "triggered_test"):
+        rows = getattr(data, part)
+        weighted = replace(data, **{part: replace(rows, weight=np.full(len(rows), 2.0))})
+        with pytest.raises(ValueError, match="knows no weights of rows"):
+            published.published_row("ridge", weighted, C=1.0)
+
+
 BETAS = np.array([0.0, 0.2, 1.0])
 
 

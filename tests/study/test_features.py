@@ -110,6 +110,15 @@ def test_an_image_that_is_not_in_the_table_is_an_error():
         table(np.concatenate([images[:2], images[2:3] + 1e-9]))
 
 
+def test_rows_of_features_keep_labels_and_weights():
+    """Only X is another."""
+    images = bc.Samples(np.random.default_rng(0).random((5, 4, 4, 3)), np.arange(5), np.arange(1.0, 6.0))
+    rows = FeatureTable.of(images.X, lambda X: X.mean(axis=(1, 2))).rows(images)
+    assert rows.X.shape == (5, 3)
+    np.testing.assert_array_equal(rows.y, images.y)
+    np.testing.assert_array_equal(rows.weight, images.weight)
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [
