@@ -117,6 +117,31 @@ def test_a_stored_and_a_condensed_curve_are_weighted_too(name):
         check_same(answers(other), expected)
         np.testing.assert_array_equal(other.clean.weight, weights)
         assert other.info == curve.info
+        if curve.exact:  # beyond 0 from the nodes: of smooth paths to 1e-6
+            for split in ("triggered", "clean"):
+                assert other.slope(0.47, split) == pytest.approx(curve.slope(0.47, split), rel=1e-5)
+
+
+@pytest.mark.parametrize("estimator", [SVC(gamma=0.3, C=10.0), RidgeClassifier(), LinearSVC()], ids=str)
+def test_half_of_the_weighted_loss_is_where_copies_have_it(estimator):
+    """With one target, that learners reach: at another beta than without weights."""
+    rng = np.random.default_rng(0)
+    y = np.arange(120) % 2
+    X = rng.normal(size=(120, 4)) + np.eye(2, 4)[y]
+    train, test = (X[:60], y[:60]), (X[60:], y[60:])
+    data = bc.poison(train, test, trigger=bc.FeatureTrigger((3,), (4.0,)), labels=1, rate=0.4, rng=rng)
+    copies = rng.integers(1, 6, len(data.triggered_test))
+    rows = np.repeat(np.arange(len(copies)), copies)
+    parts = [
+        {"triggered_test": replace(data.triggered_test, weight=copies)},
+        {"triggered_test": data.triggered_test.take(rows), "triggered_true": data.triggered_true[rows]},
+        {},
+    ]
+    curves = [bc.backdoor_learning_curve(estimator, replace_parts(data, **part)) for part in parts]
+    weighted, repeated, plain = (curve.half_loss_beta for curve in curves)
+    assert weighted == pytest.approx(repeated, rel=1e-9)
+    assert curves[0].condensed().half_loss_beta == pytest.approx(repeated, rel=1e-9)
+    assert abs(weighted - plain) > 1e-6  # a thousand times what two roads differ by
 
 
 def test_a_file_without_weights_says_nothing_of_them():
