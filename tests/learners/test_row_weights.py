@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 import sklearn
 from sklearn.base import clone
-from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression, RidgeClassifier, SGDClassifier
 from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.naive_bayes import GaussianNB
@@ -37,7 +37,6 @@ LEARNERS = {
     "pipeline": make_pipeline(StandardScaler(), LogisticRegression(tol=1e-10, max_iter=10_000)),
     "bayes": GaussianNB(),
     "forest": RandomForestClassifier(5, random_state=0),
-    "boosting": HistGradientBoostingClassifier(max_iter=5),
     "SGD": SGDClassifier(random_state=0),
     "NuSVC": NuSVC(nu=0.1, gamma=0.3, tol=1e-10),
 }

@@ -38,6 +38,8 @@ class Trials:
     learner: Learner
     X: Rows
     y: Shaped[np.ndarray, " n"]
+    weight: Float[np.ndarray, " n"]
+    """The rows' own, in their places."""
     others: Int[np.ndarray, " n"]
     """The rows, by number, with clean rows in the places of the poison."""
     n_jobs: int | None
@@ -52,7 +54,7 @@ class Trials:
         return list(Parallel(n_jobs=self.n_jobs)(delayed(_unheard_fit)(*task) for task in tasks))
 
     def _weights(self, beta: float) -> Float[np.ndarray, " n"]:
-        return np.where(self.learner.is_poison, beta, 1.0)
+        return np.where(self.learner.is_poison, beta * self.weight, self.weight)
 
 
 def zero_weight_share(learner: Learner, n_jobs: int | None = None) -> float:
@@ -123,7 +125,7 @@ def _trials(learner: Learner, n_jobs: int | None) -> Trials:
     joined, is_poison = join(learner.clean, learner.poison, learner.is_poison), learner.is_poison
     others = np.arange(len(is_poison))
     others[is_poison] = np.resize(np.flatnonzero(~is_poison)[::-1], int(is_poison.sum()))
-    return Trials(learner, joined.X, learner.classes[joined.y], others, n_jobs)
+    return Trials(learner, joined.X, learner.classes[joined.y], joined.weight, others, n_jobs)
 
 
 def _unheard_fit(estimator: Any, encoding: ScoreEncoding, X: Rows, y: Any, weights: Any) -> FittedEstimator:
