@@ -79,8 +79,8 @@ def _named(step: Any, X: Rows) -> Iterator[None]:
 
 def _fit_transform(transformer: Any, X: Rows, labelled: Samples) -> Rows:
     """Return the rows that a step was fitted on behind it: some treat those in another way than others."""
-    y, is_weighted = labelled.y, labelled.is_weighted
-    asks = is_weighted and get_routing_for_object(transformer).consumes("fit", ["sample_weight"])
+    y = labelled.y
+    asks = labelled.is_weighted and get_routing_for_object(transformer).consumes("fit", ["sample_weight"])
     weight = {"sample_weight": labelled.weight} if asks else {}
     if hasattr(transformer, "fit_transform"):
         return transformer.fit_transform(X, y, **weight)
