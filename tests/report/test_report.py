@@ -422,7 +422,7 @@ def test_a_page_that_cannot_be_written_is_told_by_its_own_name(tmp_path, monkeyp
         raise OSError(28, "No space left on device", str(path))
 
     monkeypatch.setattr("pathlib.Path.write_text", full)
-    with pytest.raises(OSError, match="No space") as caught:
+    with pytest.raises(OSError, match="the disk is full") as caught:
         write_report(run, tmp_path / "page.html")
     assert caught.value.filename == str(tmp_path / "page.html")
 

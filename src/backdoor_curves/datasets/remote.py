@@ -165,7 +165,8 @@ def download_checked(name: str, mirrors: tuple[str, ...], folder: Path, check: C
                 handle.write(content)
                 handle.flush()
                 os.fsync(handle.fileno())  # else a power cut may leave the new name on an empty file
-        os.replace(part, target)
+        with naming(target):
+            os.replace(part, target)
     finally:
         part.unlink(missing_ok=True)
     return target

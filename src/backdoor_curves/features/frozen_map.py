@@ -131,7 +131,9 @@ class FrozenMap:
             features = self._features(x)
             if tuple(features.shape) != G.shape:
                 raise ValueError(f"G: shape {tuple(features.shape)}, as of the features, was expected, {G.shape} came")
-            weights = torch.as_tensor(G, dtype=features.dtype, device=features.device)
+            weights = torch.tensor(
+                G, dtype=features.dtype, device=features.device
+            )  # a copy: G may be a view to be read only
             (gradient,) = torch.autograd.grad(features, x, weights)
         pixels: np.ndarray = gradient.cpu().double().numpy()
         return pixels
