@@ -9,7 +9,7 @@ import backdoor_curves as bc
 
 
 def test_an_svm_whose_path_is_a_plateau_is_refitted_without_a_warning():
-    """Rows that its margin takes in at any weight: no dual is at its bound, and the solution is that of a hard margin."""
+    """Its margin takes the poison in at any weight: no dual is at its bound, and the margin is hard."""
     X, y = np.array([[-2.0], [-1.0], [1.0], [2.0]]), np.array([0, 0, 1, 1])
     poison = bc.Samples(np.array([[-0.5]]), [1])
     data = bc.PoisonedData((X, y), poison, (X, y), poison)
