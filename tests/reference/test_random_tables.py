@@ -28,6 +28,38 @@ TABLE = Table(
     freeze="joined",
     seed=1,
 )
+ONCE_WRONG = {
+    "the names of large columns of polars": replace(
+        TABLE,
+        library="polars",
+        columns=(Column("Float64", offset=1.0, habit="repeats the one before"), Column("Boolean", offset=-30.0)),
+        n=20,
+        labels="objects",
+        rate=0.5,
+        injection="replace",
+        steps="none",
+        learner="linear SVC",
+        C=1e4,
+        class_weight=None,
+        freeze="clean",
+        seed=4294967295,
+    ),
+    "ties of rows whose speeds overflow": replace(
+        TABLE,
+        library="csc",
+        columns=(Column("float64", habit="constant"), *(Column("float64", scale=scale) for scale in (0, 9, 1, 3))),
+        n=80,
+        labels="boolean",
+        rate=0.5,
+        injection="replace",
+        steps="imputed",
+        learner="hinge",
+        class_weight=None,
+        freeze="clean",
+        seed=600,
+    ),
+}
+"""Tables of a search of 10,000, by what met an error of another library."""
 SCALED = ("standard", "minmax", "columns", "tfidf")
 
 
@@ -59,12 +91,18 @@ def test_a_random_table_is_followed_to_the_fits_or_refused_in_a_sentence():
     assert kinds["followed"] > 10
 
 
+@pytest.mark.parametrize("name", ONCE_WRONG)
+def test_tables_that_were_once_wrong_are_followed_or_refused_in_a_sentence(name):
+    outcome = claims.outcome_of(ONCE_WRONG[name])
+    assert outcome.kind != "wrong", outcome.said
+
+
 @pytest.mark.parametrize("learner", ["logistic", "squared hinge", "RBF SVC"])
 def test_a_path_without_its_class_weights_is_noticed(learner, monkeypatch):
     """The check itself: such a curve is that of another learner."""
     table = replace(TABLE, learner=learner)
     assert claims.outcome_of(table).kind == "followed"
-    monkeypatch.setattr(weighted, "class_weights", lambda _, samples: 0.0 * samples.y + 1.0)
+    monkeypatch.setattr(weighted, "row_weights", lambda _, samples: samples.weight)
     outcome = claims.outcome_of(table)
     assert outcome.kind == "wrong"
     assert outcome.said.startswith("scores off by")

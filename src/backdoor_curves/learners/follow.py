@@ -72,7 +72,7 @@ def large_columns(learner: Learner) -> str:
     X = learner.clean.X
     if len(row_shape(X)) != 1:
         return ""
-    names = X.columns.tolist() if is_frame(X) else range(X.shape[1])
+    names = list(X.columns) if is_frame(X) else range(X.shape[1])
     numbers = as_numbers(X)
     sizes = np.asarray(
         abs(numbers).max(axis=0).todense() if sp.issparse(numbers) else np.abs(numbers).max(axis=0)

@@ -17,16 +17,12 @@ from backdoor_curves.paths.intercept import Intercept
 from backdoor_curves.paths.interpolation.chebyshev import Panels, neighbours
 from backdoor_curves.paths.linalg import conjugate_gradients as conjugate
 from backdoor_curves.paths.linalg.coordinates import Space, coupling_through
-from backdoor_curves.paths.linalg.metric import ROUNDING
+from backdoor_curves.paths.linalg.metric import ROUNDING, worth_proving
 from backdoor_curves.paths.linalg.units import Units
 from backdoor_curves.paths.logistic.optimality import Optimality, Sharper
 from backdoor_curves.paths.logistic.problem import Problem
 from backdoor_curves.rows import Rows, as_numbers, squared_lengths
 
-SEEN = 10.0
-"""A bound that exceeds by more what is seen of the error is proven anew: a tight one is worth a factor."""
-LITTLE = 1e-10
-"""A bound so small is not: curves ask for 1e-6."""
 SMALLEST = 1e-100
 """Against division by zero."""
 EPS = np.finfo(float).eps
@@ -137,7 +133,7 @@ class LogisticPath(BetaPath):
         if self.intercept.is_free:
             unseen += EPS * near.total / np.maximum(near.curvature, SMALLEST)
         bound, best, length = off + unseen, near.W.copy(), near.length.copy()
-        for k in np.flatnonzero(unseen > np.maximum(SEEN * off, LITTLE)):
+        for k in worth_proving(unseen, off, self.problem.Z.shape):
             proof, sharper = self._sharper(W[:, [k]], near.W[:, k], float(betas[k]), rows)
             if sharper < bound[k]:
                 bound[k], length[k], best[:, k] = sharper, proof.length, proof.w

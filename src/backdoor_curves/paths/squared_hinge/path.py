@@ -22,7 +22,7 @@ from backdoor_curves.paths.intercept import Intercept
 from backdoor_curves.paths.interpolation.chebyshev import Panels, neighbours
 from backdoor_curves.paths.linalg import conjugate_gradients as conjugate
 from backdoor_curves.paths.linalg.coordinates import Space, coupling_through
-from backdoor_curves.paths.linalg.metric import ROUNDING
+from backdoor_curves.paths.linalg.metric import ROUNDING, worth_proving
 from backdoor_curves.paths.squared_hinge.optimality import in_the_metric, nearer
 from backdoor_curves.paths.squared_hinge.problem import InverseHessian, Problem, gradient, inverse_hessian
 from backdoor_curves.paths.squared_hinge.series import DEGREE
@@ -31,10 +31,6 @@ from backdoor_curves.rows import Rows, as_numbers, squared_lengths
 TIED = 1e-9
 """A margin this close to 1 is on it, as the polynomials have it: the side that it moves to decides whether the row is
 active."""
-SEEN = 10.0
-"""A bound that exceeds by more what is seen of the error is proven anew: a tight one is worth a factor."""
-LITTLE = 1e-10
-"""A bound so small is not: curves ask for 1e-6."""
 LOST = 64 * np.finfo(float).eps
 """Relative rounding that a score is allowed: of its inner product and of the change of coordinates."""
 CANCELLATION = np.finfo(float).eps
@@ -163,7 +159,7 @@ class SquaredHingePath(BetaPath):
         unseen = self._longest(rows) * (distance + LOST * np.linalg.norm(W, axis=1) + CANCELLATION * terms)
         bound, away = seen + unseen, np.linalg.norm(rest, axis=1) + distance
         gap = np.array([self._gap(*each) for each in zip(W, better, away, betas, strict=True)])
-        for k in np.flatnonzero(unseen > np.maximum(SEEN * seen, LITTLE)):
+        for k in worth_proving(unseen, seen, self.problem.Z.shape):
             in_metric, sharper = self._sharper(W[k], better[k], float(betas[k]), rows)
             gap[k], bound[k] = min(gap[k], in_metric), min(bound[k], sharper)
         return Certificate(betas, gap, bound)

@@ -36,9 +36,9 @@ class Problem:
         return float(w @ w) / 2.0 + float(self.u(beta) @ np.maximum(0.0, 1.0 - self.y * (self.Z @ w)) ** 2)
 
 
-LONG = 1e8
-"""Trace of 2 Z' diag(u) Z up to which fewer rows than columns make the smaller factor: beside it, what the rows leave
-free has to be told from its rounding."""
+LONG = 1e12
+"""Trace of 2 Z' diag(u) Z up to which fewer rows than columns make the smaller factor: beside more than that, rounding
+leaves less than four digits of the 1 that the rows leave free."""
 
 InverseHessian = Callable[[Float[np.ndarray, "r ..."]], Float[np.ndarray, "r ..."]]
 

@@ -235,7 +235,8 @@ class ActiveSetSteps:
             (ties,) = tied.nonzero()
             speeds = np.concatenate([self.scale * np.where(da < 0.0, -da, da - du), np.abs(de)])[ties]
             rounding = DRIFT + RESIDUAL * self.scale * float(self.a.sum())
-            ties = ties[(-1.0 / rates[ties] - tau) * speeds <= rounding * self.precision]
+            near = (-1.0 / rates[ties] - tau) * speeds <= rounding * self.precision
+            ties = ties[near | (ties == first)]  # the first is, where speeds overflow too
             first = int(ties[0] if len(ties) == 1 else self.ties.rng.choice(ties))
         if first >= len(M):
             place = first - len(M)
