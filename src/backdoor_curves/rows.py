@@ -99,7 +99,9 @@ def no_number(X: Rows) -> str:
     names = list(X.columns) if is_frame(X) else range(X.shape[1])
     for k, name in enumerate(names):
         column = _column(X, k) if is_frame(X) else X[:, k]
-        for value in column.tolist() if column.dtype.kind not in "mM" else column:
+        if column.dtype.kind in "mM":  # of which some versions of numpy make a number of nanoseconds
+            return f"{next(iter(column))!r} in column {name!r}"
+        for value in column.tolist():
             try:
                 float(value)
             except (TypeError, ValueError):

@@ -17,7 +17,7 @@ from backdoor_curves.curve.record import BackdoorLearningCurve
 from backdoor_curves.curve.scored_rows import ScoredRows
 from backdoor_curves.data.poisoned import PoisonedData
 from backdoor_curves.data.samples import Samples
-from backdoor_curves.learners.exact import file_of
+from backdoor_curves.learners.exact import is_known
 from backdoor_curves.learners.follow import Method, betas_to_check, check_tolerance, follow, missed_betas
 from backdoor_curves.learners.freezing import Freeze
 from backdoor_curves.learners.learner import Learner
@@ -148,7 +148,7 @@ def backdoor_learning_curve(
         return ScoredRows(columns.interpolant, nodal, rows.y, rows.weight, *how)
 
     both = scored(triggered), scored(clean)
-    if not path.exact and file_of(learner.estimator) is None:  # those that have one go by their weights
+    if not path.exact and not is_known(learner.estimator):
         _warn_of_a_step(learner, columns.interpolant.nodes, both)
     return BackdoorLearningCurve(
         info=_describe(learner, data, path),

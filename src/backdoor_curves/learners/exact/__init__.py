@@ -19,6 +19,11 @@ def file_of(estimator: Any) -> ExactEstimator | None:
     return next((file for file in FILES if isinstance(estimator, file.ESTIMATOR)), None)
 
 
+def is_known(estimator: Any) -> bool:
+    """Return whether it is one that a file is about, whose fit goes by the weights, and no subclass."""
+    return any(type(estimator) is file.ESTIMATOR for file in FILES)
+
+
 def refusal(estimator: Any, n_classes: int) -> str | None:
     """Return why an estimator has no exact path, as the end of a sentence; None where it has one.
 
