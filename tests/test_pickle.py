@@ -64,6 +64,7 @@ def test_records_and_triggers_come_back():
         bc.PatchTrigger.random(2, 2, 1, np.random.default_rng(0)),
         bc.PatchTrigger({"a": np.ones((1, 1, 1))}),
         bc.FeatureTrigger((0,), (1.0,)),
+        bc.BlendTrigger.random((2, 2, 1), np.random.default_rng(0)),
         bc.Shared(),
         curve.info,
         curve.flips(),

@@ -31,12 +31,14 @@ if TYPE_CHECKING:
     from backdoor_curves.poisoning.poison import poison as poison
     from backdoor_curves.study.store.run import Run as Run
     from backdoor_curves.study.store.run import load_run as load_run
+    from backdoor_curves.triggers import BlendTrigger as BlendTrigger
     from backdoor_curves.triggers import FeatureTrigger as FeatureTrigger
     from backdoor_curves.triggers import PatchTrigger as PatchTrigger
 
 _HOME = {
     "BackdoorLearningCurve": "curve",
     "BackdoorLearningCurveDisplay": "display",
+    "BlendTrigger": "triggers",
     "DeviationDisplay": "display",
     "FeatureTrigger": "triggers",
     "FrozenFeatures": "features",

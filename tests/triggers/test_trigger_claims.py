@@ -8,7 +8,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 
-from backdoor_curves import FeatureTrigger, PatchTrigger, poison
+from backdoor_curves import BlendTrigger, FeatureTrigger, PatchTrigger, poison
 from backdoor_curves.rows import Rows, n_rows, row_shape, same_kind, take_rows
 from backdoor_curves.triggers import Trigger
 
@@ -90,6 +90,19 @@ def patches() -> dict[str, Case]:
     return cases
 
 
+def whole_images() -> dict[str, Case]:
+    """Triggers that change pixels all over an image: in both precisions, in bytes, with and without channels."""
+    rng, grey, colours = np.random.default_rng(6), images(np.float32, ()), images(channels=(3,))
+    pixels = (255 * colours).astype(np.uint8)
+    every = {X.shape: np.ones(X.shape, dtype=bool) for X in (grey, colours)}
+    noise = BlendTrigger.random((5, 7, 3), rng)
+    return {
+        "blend grey": Case(BlendTrigger.random((5, 7, 1), rng), grey, LABELS, every[grey.shape], once=False),
+        "blend colours": Case(noise, colours, LABELS, every[colours.shape], once=False),
+        "blend bytes": Case(replace(noise, value_range=(0, 255)), pixels, LABELS, every[colours.shape], once=False),
+    }
+
+
 def columns() -> dict[str, Case]:
     """Columns of a table, in both precisions and of whole numbers."""
     cases = {}
@@ -143,7 +156,7 @@ def callables() -> dict[str, Case]:
     }
 
 
-CASES: dict[str, Case] = {**patches(), **columns(), **callables()}
+CASES: dict[str, Case] = {**patches(), **whole_images(), **columns(), **callables()}
 
 
 # --- the claims ------------------------------------------------------------------------------------------------------

@@ -16,8 +16,8 @@ from backdoor_curves.rows import Rows, as_csr, contents, is_frame
 def row_generators(X: Rows, seed: int) -> Iterator[np.random.Generator]:
     """Yield a generator for each row, keyed by (seed, content): equal rows of one type, and only they, draw alike.
 
-    A row draws the same alone and among others, in any order, at each call, in each process. The same numbers in another
-    precision are other rows.
+    A row draws the same alone and among others, in any order, at each call, in each process. The same numbers in
+    another precision are other rows.
 
     Parameters
     ----------
