@@ -33,7 +33,10 @@ if TYPE_CHECKING:
     from backdoor_curves.study.store.run import load_run as load_run
     from backdoor_curves.triggers import BlendTrigger as BlendTrigger
     from backdoor_curves.triggers import FeatureTrigger as FeatureTrigger
+    from backdoor_curves.triggers import LatticeTrigger as LatticeTrigger
     from backdoor_curves.triggers import PatchTrigger as PatchTrigger
+    from backdoor_curves.triggers import QuantizeTrigger as QuantizeTrigger
+    from backdoor_curves.triggers import SignalTrigger as SignalTrigger
 
 _HOME = {
     "BackdoorLearningCurve": "curve",
@@ -45,12 +48,15 @@ _HOME = {
     "GradientDisplay": "display",
     "Influence": "curve.influence",
     "InfluentialRowsDisplay": "display",
+    "LatticeTrigger": "triggers",
     "PatchTrigger": "triggers",
     "PathError": "paths.base",
     "PoisonedData": "data",
+    "QuantizeTrigger": "triggers",
     "Run": "study.store.run",
     "Samples": "data",
     "Shared": "learners.shared",
+    "SignalTrigger": "triggers",
     "SlopeDisplay": "display",
     "ToleranceError": "learners.follow",
     "backdoor_learning_curve": "curve",

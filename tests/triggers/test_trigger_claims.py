@@ -16,7 +16,15 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 
-from backdoor_curves import BlendTrigger, FeatureTrigger, PatchTrigger, poison
+from backdoor_curves import (
+    BlendTrigger,
+    FeatureTrigger,
+    LatticeTrigger,
+    PatchTrigger,
+    QuantizeTrigger,
+    SignalTrigger,
+    poison,
+)
 from backdoor_curves.rows import Rows, n_rows, row_shape, same_kind, take_rows
 from backdoor_curves.triggers import Trigger
 
@@ -94,13 +102,34 @@ def whole_images() -> dict[str, Case]:
     """Triggers that change pixels all over an image: in both precisions, in bytes, with and without channels."""
     rng, grey, colours = np.random.default_rng(6), images(np.float32, ()), images(channels=(3,))
     pixels = (255 * colours).astype(np.uint8)
-    every = {X.shape: np.ones(X.shape, dtype=bool) for X in (grey, colours)}
     noise = BlendTrigger.random((5, 7, 3), rng)
-    return {
-        "blend grey": Case(BlendTrigger.random((5, 7, 1), rng), grey, LABELS, every[grey.shape], once=False),
-        "blend colours": Case(noise, colours, LABELS, every[colours.shape], once=False),
-        "blend bytes": Case(replace(noise, value_range=(0, 255)), pixels, LABELS, every[colours.shape], once=False),
+    added = {
+        "blend grey": (BlendTrigger.random((5, 7, 1), rng), grey),
+        "blend colours": (noise, colours),
+        "blend bytes": (replace(noise, value_range=(0, 255)), pixels),
+        "sinusoid": (SignalTrigger(), colours),
+        "ramp": (SignalTrigger(form="ramp", direction="vertical"), grey),
+        "triangle bytes": (SignalTrigger(form="triangle", value_range=(0, 255)), pixels),
     }
+    levels = {
+        "levels grey": (QuantizeTrigger(), grey),
+        "levels bytes": (QuantizeTrigger(value_range=(0, 255)), pixels),
+        "dithered grey": (QuantizeTrigger(4, dithering=True), grey),
+        "dithered colours": (QuantizeTrigger(4, dithering=True), colours),
+    }
+    cases = {
+        name: Case(trigger, X, LABELS, np.ones(X.shape, dtype=bool), once)
+        for some, once in ((added, False), (levels, True))
+        for name, (trigger, X) in some.items()
+    }
+    for name, trigger, X in (
+        ("lattice grey", LatticeTrigger(), grey),
+        ("lattice centred", LatticeTrigger(75 / 255, value_range=(-1, 1)), 2 * colours - 1),
+    ):
+        even = np.zeros(X.shape, dtype=bool)
+        even[:, ::2, ::2] = True
+        cases[name] = Case(trigger, X, LABELS, even, once=False)
+    return cases
 
 
 def columns() -> dict[str, Case]:

@@ -3,6 +3,17 @@
 from backdoor_curves.triggers.base import Trigger
 from backdoor_curves.triggers.blend import BlendTrigger
 from backdoor_curves.triggers.feature import FeatureTrigger
+from backdoor_curves.triggers.lattice import LatticeTrigger
 from backdoor_curves.triggers.patch import PatchTrigger
+from backdoor_curves.triggers.quantize import QuantizeTrigger
+from backdoor_curves.triggers.signal import SignalTrigger
 
-__all__ = ["BlendTrigger", "FeatureTrigger", "PatchTrigger", "Trigger"]
+__all__ = [
+    "BlendTrigger",
+    "FeatureTrigger",
+    "LatticeTrigger",
+    "PatchTrigger",
+    "QuantizeTrigger",
+    "SignalTrigger",
+    "Trigger",
+]

@@ -41,8 +41,8 @@ def change_pixels(
     --------
     >>> import numpy as np
     >>> from backdoor_curves.triggers.pixels import change_pixels
-    >>> change_pixels(np.array([[[0, 100, 255]]], dtype=np.uint8), lambda pixels: pixels + 0.5, (0, 255), "Brighter")
-    array([[[128, 228, 255]]], dtype=uint8)
+    >>> change_pixels(np.array([[[0, 100, 255]]], dtype=np.uint8), lambda pixels: pixels + 0.2, (0, 255), "Brighter")
+    array([[[ 51, 151, 255]]], dtype=uint8)
     """
     require_images(X, value_range, who)
     low, high = value_range
