@@ -68,6 +68,8 @@ def test_records_and_triggers_come_back():
         bc.SignalTrigger(),
         bc.LatticeTrigger(),
         bc.QuantizeTrigger(),
+        bc.FrequencyTrigger(),
+        bc.WarpTrigger.random(np.random.default_rng(0)).noisy(1),
         bc.Shared(),
         curve.info,
         curve.flips(),

@@ -33,10 +33,12 @@ if TYPE_CHECKING:
     from backdoor_curves.study.store.run import load_run as load_run
     from backdoor_curves.triggers import BlendTrigger as BlendTrigger
     from backdoor_curves.triggers import FeatureTrigger as FeatureTrigger
+    from backdoor_curves.triggers import FrequencyTrigger as FrequencyTrigger
     from backdoor_curves.triggers import LatticeTrigger as LatticeTrigger
     from backdoor_curves.triggers import PatchTrigger as PatchTrigger
     from backdoor_curves.triggers import QuantizeTrigger as QuantizeTrigger
     from backdoor_curves.triggers import SignalTrigger as SignalTrigger
+    from backdoor_curves.triggers import WarpTrigger as WarpTrigger
 
 _HOME = {
     "BackdoorLearningCurve": "curve",
@@ -44,6 +46,7 @@ _HOME = {
     "BlendTrigger": "triggers",
     "DeviationDisplay": "display",
     "FeatureTrigger": "triggers",
+    "FrequencyTrigger": "triggers",
     "FrozenFeatures": "features",
     "GradientDisplay": "display",
     "Influence": "curve.influence",
@@ -59,6 +62,7 @@ _HOME = {
     "SignalTrigger": "triggers",
     "SlopeDisplay": "display",
     "ToleranceError": "learners.follow",
+    "WarpTrigger": "triggers",
     "backdoor_learning_curve": "curve",
     "backdoor_learning_curves": "curve",
     "influence": "curve.influence",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from backdoor_curves.triggers.pixels import BLOCK, as_pattern, as_share, change_pixels
+from backdoor_curves.triggers.pixels import BLOCK, as_pattern, as_positive, change_pixels
 
 UNIT = (0.0, 1.0)
 
@@ -91,5 +91,12 @@ def test_what_is_no_pattern_is_refused(pattern, message):
 def test_a_share_is_in_0_to_1_and_not_0(share):
     """A share of 0 is no trigger."""
     with pytest.raises(ValueError, match=r"T: opacity, a number in \(0, 1\], was expected"):
-        as_share(share, "T", "opacity")
-    assert as_share(np.float32(0.5), "T", "opacity") == 0.5
+        as_positive(share, "T", "opacity", largest=1)
+    assert as_positive(np.float32(0.5), "T", "opacity", largest=1) == 0.5
+
+
+@pytest.mark.parametrize("number", [0, -0.1, np.nan, np.inf, "a", None, True])
+def test_a_strength_is_finite_and_positive(number):
+    with pytest.raises(ValueError, match=r"T: strength, a number > 0, was expected"):
+        as_positive(number, "T", "strength")
+    assert as_positive(7, "T", "strength") == 7.0

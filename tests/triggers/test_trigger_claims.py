@@ -19,10 +19,12 @@ import scipy.sparse as sp
 from backdoor_curves import (
     BlendTrigger,
     FeatureTrigger,
+    FrequencyTrigger,
     LatticeTrigger,
     PatchTrigger,
     QuantizeTrigger,
     SignalTrigger,
+    WarpTrigger,
     poison,
 )
 from backdoor_curves.rows import Rows, n_rows, row_shape, same_kind, take_rows
@@ -103,12 +105,20 @@ def whole_images() -> dict[str, Case]:
     rng, grey, colours = np.random.default_rng(6), images(np.float32, ()), images(channels=(3,))
     pixels = (255 * colours).astype(np.uint8)
     noise = BlendTrigger.random((5, 7, 3), rng)
+    blocks = np.random.default_rng(7).random((len(LABELS), 4, 8, 3))
+    chroma = FrequencyTrigger(positions=((1, 2), (3, 3)), window=4)
     added = {
+        "frequencies grey": (chroma, blocks[..., 0].astype(np.float32)),
+        "frequencies bytes": (replace(chroma, value_range=(0, 255)), (255 * blocks).astype(np.uint8)),
         "blend grey": (BlendTrigger.random((5, 7, 1), rng), grey),
         "blend colours": (noise, colours),
         "blend bytes": (replace(noise, value_range=(0, 255)), pixels),
         "sinusoid": (SignalTrigger(), colours),
         "ramp": (SignalTrigger(form="ramp", direction="vertical"), grey),
+        "warp grey": (WarpTrigger.random(rng), grey),
+        "warp bytes": (WarpTrigger.random(rng, strength=2.0, value_range=(0, 255)), pixels),
+        "warp with noise grey": (WarpTrigger.random(rng).noisy(0), grey),
+        "warp with noise colours": (WarpTrigger.random(rng).noisy(0), colours),
         "triangle bytes": (SignalTrigger(form="triangle", value_range=(0, 255)), pixels),
     }
     levels = {

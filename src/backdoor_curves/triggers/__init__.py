@@ -3,17 +3,21 @@
 from backdoor_curves.triggers.base import Trigger
 from backdoor_curves.triggers.blend import BlendTrigger
 from backdoor_curves.triggers.feature import FeatureTrigger
+from backdoor_curves.triggers.frequency import FrequencyTrigger
 from backdoor_curves.triggers.lattice import LatticeTrigger
 from backdoor_curves.triggers.patch import PatchTrigger
 from backdoor_curves.triggers.quantize import QuantizeTrigger
 from backdoor_curves.triggers.signal import SignalTrigger
+from backdoor_curves.triggers.warp import WarpTrigger
 
 __all__ = [
     "BlendTrigger",
     "FeatureTrigger",
+    "FrequencyTrigger",
     "LatticeTrigger",
     "PatchTrigger",
     "QuantizeTrigger",
     "SignalTrigger",
     "Trigger",
+    "WarpTrigger",
 ]

@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from backdoor_curves.data.images import PIXELS, ValueRange, checked_range
 from backdoor_curves.data.rng import check_rng
-from backdoor_curves.triggers.pixels import Images, as_pattern, as_share, change_pixels
+from backdoor_curves.triggers.pixels import Images, as_pattern, as_positive, change_pixels
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +55,7 @@ class BlendTrigger:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "pattern", as_pattern(self.pattern, "BlendTrigger"))
-        object.__setattr__(self, "opacity", as_share(self.opacity, "BlendTrigger", "opacity"))
+        object.__setattr__(self, "opacity", as_positive(self.opacity, "BlendTrigger", "opacity", largest=1))
         object.__setattr__(self, "value_range", checked_range(self.value_range, "BlendTrigger"))
 
     @classmethod

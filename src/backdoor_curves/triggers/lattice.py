@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from backdoor_curves.data.images import PIXELS, ValueRange, checked_range
-from backdoor_curves.triggers.pixels import Images, as_share, change_pixels
+from backdoor_curves.triggers.pixels import Images, as_positive, change_pixels
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class LatticeTrigger:
     value_range: ValueRange = PIXELS
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "strength", as_share(self.strength, "LatticeTrigger", "strength"))
+        object.__setattr__(self, "strength", as_positive(self.strength, "LatticeTrigger", "strength", largest=1))
         object.__setattr__(self, "value_range", checked_range(self.value_range, "LatticeTrigger"))
 
     def at_strength(self, strength: float) -> LatticeTrigger:

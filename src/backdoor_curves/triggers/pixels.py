@@ -107,17 +107,19 @@ def as_pattern(pattern: Any, who: str) -> Float[np.ndarray, "height width channe
     return values
 
 
-def as_share(value: Any, who: str, name: str) -> float:
-    """Return a share in (0, 1] as a float; `name` is what it is called.
+def as_positive(value: Any, who: str, name: str, largest: float = np.inf) -> float:
+    """Return a finite number > 0, and at most `largest`, as a float; `name` is what it is called.
 
     Examples
     --------
-    >>> from backdoor_curves.triggers.pixels import as_share
-    >>> as_share(0, "BlendTrigger", "opacity")
+    >>> from backdoor_curves.triggers.pixels import as_positive
+    >>> as_positive(0, "BlendTrigger", "opacity", largest=1)
     Traceback (most recent call last):
     ...
     ValueError: BlendTrigger: opacity, a number in (0, 1], was expected, 0 came
     """
-    if isinstance(value, bool) or not isinstance(value, Real) or not 0.0 < value <= 1.0:
-        raise ValueError(f"{who}: {name}, a number in (0, 1], was expected, {value!r} came")
+    number = isinstance(value, Real) and not isinstance(value, bool)
+    if not number or not 0.0 < value <= largest or value == np.inf:
+        expected = f"a number in (0, {largest:g}]" if largest < np.inf else "a number > 0"
+        raise ValueError(f"{who}: {name}, {expected}, was expected, {value!r} came")
     return float(value)

@@ -79,7 +79,7 @@ class QuantizeTrigger:
         for i in range(height):
             for j in range(1, width + 1):
                 wanted = level[i, j].copy()
-                level[i, j] = np.clip(np.rint(wanted), 0, steps)
+                level[i, j] = np.rint(wanted)  # neighbours leave at most half a step, so none is beyond black or white
                 error = wanted - level[i, j]
                 for down, right, share in NEIGHBOURS:
                     level[i + down, j + right] += share * error

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from numbers import Real
 from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Float
 
 from backdoor_curves.data.images import PIXELS, ValueRange, checked_range
-from backdoor_curves.triggers.pixels import as_share, change_pixels
+from backdoor_curves.triggers.pixels import as_positive, change_pixels
 
 Form = Literal["sinusoid", "ramp", "triangle"]
 Direction = Literal["horizontal", "vertical"]
@@ -68,10 +67,8 @@ class SignalTrigger:
     value_range: ValueRange = PIXELS
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "strength", as_share(self.strength, "SignalTrigger", "strength"))
-        frequency = self.frequency
-        if isinstance(frequency, bool) or not isinstance(frequency, Real) or not 0 < frequency < np.inf:
-            raise ValueError(f"SignalTrigger: frequency, a number > 0, was expected, {frequency!r} came")
+        object.__setattr__(self, "strength", as_positive(self.strength, "SignalTrigger", "strength", largest=1))
+        object.__setattr__(self, "frequency", as_positive(self.frequency, "SignalTrigger", "frequency"))
         for name, known in (("form", get_args(Form)), ("direction", get_args(Direction))):
             if getattr(self, name) not in known:
                 raise ValueError(
