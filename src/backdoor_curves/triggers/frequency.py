@@ -31,7 +31,8 @@ class FrequencyTrigger:
     Parameters
     ----------
     magnitude : float
-        D, > 0, in units of the range from black to white: 30/255 moves pixels of a block of 32 x 32 by at most .015.
+        D, > 0, in units of the range from black to white: 30/255 moves grey pixels of a block of 32 x 32 by at most
+        .015, and colours by at most .03.
     positions : tuple of (row, column)
         The coefficients p, (0, 0) for the mean; within the window.
     window : int

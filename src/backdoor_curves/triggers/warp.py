@@ -26,7 +26,7 @@ class WarpTrigger:
         G = clip(I + s psi / h, -1, 1)
 
     by rows with the height h, by columns with the width in its place, so that a pixel moves as far either way: s |psi|
-    / 2 pixels, a quarter of a pixel on the mean for s = .5. Nothing is sampled from outside of the image.
+    / 2 pixels, about a quarter of a pixel on the mean for s = .5. Nothing is sampled from outside of the image.
 
     Nguyen, Tran, *WaNet: Imperceptible Warping-based Backdoor Attack*, ICLR 2021, arXiv 2102.10369; s = .5 and k = 4
     are the authors'. A linear learner on small images hardly sees it: take a larger s there.
@@ -50,10 +50,13 @@ class WarpTrigger:
 
     Examples
     --------
-    A field of ones at s = 2 takes every pixel from nearly one further down and to the right:
-
     >>> import numpy as np
     >>> from backdoor_curves import WarpTrigger
+    >>> WarpTrigger.random(np.random.default_rng(0))
+    WarpTrigger(field of 4 x 4, strength=0.5)
+
+    A field of ones at s = 2 takes every pixel from three quarters further down and to the right:
+
     >>> image = np.arange(16.0).reshape(1, 4, 4) / 15
     >>> (15 * WarpTrigger(np.ones((2, 4, 4)), strength=2)(image, np.array([0])))[0].round(2)
     array([[ 3.75,  4.75,  5.75,  6.  ],
