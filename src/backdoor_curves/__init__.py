@@ -31,26 +31,38 @@ if TYPE_CHECKING:
     from backdoor_curves.poisoning.poison import poison as poison
     from backdoor_curves.study.store.run import Run as Run
     from backdoor_curves.study.store.run import load_run as load_run
+    from backdoor_curves.triggers import BlendTrigger as BlendTrigger
     from backdoor_curves.triggers import FeatureTrigger as FeatureTrigger
+    from backdoor_curves.triggers import FrequencyTrigger as FrequencyTrigger
+    from backdoor_curves.triggers import LatticeTrigger as LatticeTrigger
     from backdoor_curves.triggers import PatchTrigger as PatchTrigger
+    from backdoor_curves.triggers import QuantizeTrigger as QuantizeTrigger
+    from backdoor_curves.triggers import SignalTrigger as SignalTrigger
+    from backdoor_curves.triggers import WarpTrigger as WarpTrigger
 
 _HOME = {
     "BackdoorLearningCurve": "curve",
     "BackdoorLearningCurveDisplay": "display",
+    "BlendTrigger": "triggers",
     "DeviationDisplay": "display",
     "FeatureTrigger": "triggers",
+    "FrequencyTrigger": "triggers",
     "FrozenFeatures": "features",
     "GradientDisplay": "display",
     "Influence": "curve.influence",
     "InfluentialRowsDisplay": "display",
+    "LatticeTrigger": "triggers",
     "PatchTrigger": "triggers",
     "PathError": "paths.base",
     "PoisonedData": "data",
+    "QuantizeTrigger": "triggers",
     "Run": "study.store.run",
     "Samples": "data",
     "Shared": "learners.shared",
+    "SignalTrigger": "triggers",
     "SlopeDisplay": "display",
     "ToleranceError": "learners.follow",
+    "WarpTrigger": "triggers",
     "backdoor_learning_curve": "curve",
     "backdoor_learning_curves": "curve",
     "influence": "curve.influence",

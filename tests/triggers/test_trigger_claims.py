@@ -8,7 +8,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,17 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 
-from backdoor_curves import FeatureTrigger, PatchTrigger, poison
+from backdoor_curves import (
+    BlendTrigger,
+    FeatureTrigger,
+    FrequencyTrigger,
+    LatticeTrigger,
+    PatchTrigger,
+    QuantizeTrigger,
+    SignalTrigger,
+    WarpTrigger,
+    poison,
+)
 from backdoor_curves.rows import Rows, n_rows, row_shape, same_kind, take_rows
 from backdoor_curves.triggers import Trigger
 
@@ -90,6 +100,48 @@ def patches() -> dict[str, Case]:
     return cases
 
 
+def whole_images() -> dict[str, Case]:
+    """Triggers that change pixels all over an image: in both precisions, in bytes, with and without channels."""
+    rng, grey, colours = np.random.default_rng(6), images(np.float32, ()), images(channels=(3,))
+    pixels = (255 * colours).astype(np.uint8)
+    noise = BlendTrigger.random((5, 7, 3), rng)
+    blocks = np.random.default_rng(7).random((len(LABELS), 4, 8, 3))
+    chroma = FrequencyTrigger(positions=((1, 2), (3, 3)), window=4)
+    added = {
+        "frequencies grey": (chroma, blocks[..., 0].astype(np.float32)),
+        "frequencies bytes": (replace(chroma, value_range=(0, 255)), (255 * blocks).astype(np.uint8)),
+        "blend grey": (BlendTrigger.random((5, 7, 1), rng), grey),
+        "blend colours": (noise, colours),
+        "blend bytes": (replace(noise, value_range=(0, 255)), pixels),
+        "sinusoid": (SignalTrigger(), colours),
+        "ramp": (SignalTrigger(form="ramp", direction="vertical"), grey),
+        "warp grey": (WarpTrigger.random(rng), grey),
+        "warp bytes": (WarpTrigger.random(rng, strength=2.0, value_range=(0, 255)), pixels),
+        "warp with noise grey": (WarpTrigger.random(rng).noisy(0), grey),
+        "warp with noise colours": (WarpTrigger.random(rng).noisy(0), colours),
+        "triangle bytes": (SignalTrigger(form="triangle", value_range=(0, 255)), pixels),
+    }
+    levels = {
+        "levels grey": (QuantizeTrigger(), grey),
+        "levels bytes": (QuantizeTrigger(value_range=(0, 255)), pixels),
+        "dithered grey": (QuantizeTrigger(4, dithering=True), grey),
+        "dithered colours": (QuantizeTrigger(4, dithering=True), colours),
+    }
+    cases = {
+        name: Case(trigger, X, LABELS, np.ones(X.shape, dtype=bool), once)
+        for some, once in ((added, False), (levels, True))
+        for name, (trigger, X) in some.items()
+    }
+    for name, trigger, X in (
+        ("lattice grey", LatticeTrigger(), grey),
+        ("lattice centred", LatticeTrigger(75 / 255, value_range=(-1, 1)), 2 * colours - 1),
+    ):
+        even = np.zeros(X.shape, dtype=bool)
+        even[:, ::2, ::2] = True
+        cases[name] = Case(trigger, X, LABELS, even, once=False)
+    return cases
+
+
 def columns() -> dict[str, Case]:
     """Columns of a table, in both precisions and of whole numbers."""
     cases = {}
@@ -143,7 +195,7 @@ def callables() -> dict[str, Case]:
     }
 
 
-CASES: dict[str, Case] = {**patches(), **columns(), **callables()}
+CASES: dict[str, Case] = {**patches(), **whole_images(), **columns(), **callables()}
 
 
 # --- the claims ------------------------------------------------------------------------------------------------------
