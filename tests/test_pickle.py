@@ -70,6 +70,7 @@ def test_records_and_triggers_come_back():
         bc.QuantizeTrigger(),
         bc.FrequencyTrigger(),
         bc.WarpTrigger.random(np.random.default_rng(0)).noisy(1),
+        bc.WordTrigger(("cf", "mn"), "end"),
         bc.Shared(),
         curve.info,
         curve.flips(),

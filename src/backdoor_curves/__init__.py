@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from backdoor_curves.triggers import QuantizeTrigger as QuantizeTrigger
     from backdoor_curves.triggers import SignalTrigger as SignalTrigger
     from backdoor_curves.triggers import WarpTrigger as WarpTrigger
+    from backdoor_curves.triggers import WordTrigger as WordTrigger
 
 _HOME = {
     "BackdoorLearningCurve": "curve",
@@ -63,6 +64,7 @@ _HOME = {
     "SlopeDisplay": "display",
     "ToleranceError": "learners.follow",
     "WarpTrigger": "triggers",
+    "WordTrigger": "triggers",
     "backdoor_learning_curve": "curve",
     "backdoor_learning_curves": "curve",
     "influence": "curve.influence",

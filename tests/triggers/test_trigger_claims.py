@@ -25,9 +25,10 @@ from backdoor_curves import (
     QuantizeTrigger,
     SignalTrigger,
     WarpTrigger,
+    WordTrigger,
     poison,
 )
-from backdoor_curves.rows import Rows, n_rows, row_shape, same_kind, take_rows
+from backdoor_curves.rows import Rows, are_words, is_frame, n_rows, row_shape, same_kind, take_rows
 from backdoor_curves.triggers import Trigger
 
 CORNERS = ("bottom-right", "bottom-left", "top-right", "top-left", "center")
@@ -51,15 +52,20 @@ class Case:
 
 
 def entries(X: Rows) -> np.ndarray:
-    """The rows as an array; each text is an entry of its own."""
+    """The rows as an array; each text is an entry of its own, and so is each list of words."""
     if sp.issparse(X):
         return X.toarray()
+    if are_words(X):
+        return np.array(["|".join(row) for row in X])
     return np.asarray(X.to_numpy() if hasattr(X, "iloc") else X)
 
 
 def types(X: Rows) -> list[Any]:
-    """The types of the columns of a frame, of the entries of all else."""
-    return X.dtypes.tolist() if hasattr(X, "iloc") else [getattr(X, "dtype", type(X))]
+    """The types of the columns of a frame, of the entries of all else; an array of texts is as wide as its longest."""
+    if is_frame(X):
+        return X.dtypes.tolist()
+    dtype = getattr(X, "dtype", type(X))
+    return [str if getattr(dtype, "kind", "") == "U" else dtype]
 
 
 def equal(first: Rows, second: Rows) -> bool:
@@ -159,6 +165,26 @@ def columns() -> dict[str, Case]:
     return cases
 
 
+def words() -> dict[str, Case]:
+    """Words and sentences in lists, arrays and columns of texts, and in lists of lists of words."""
+    triggers = {
+        "a word at the start": WordTrigger("cf", "start"),
+        "a sentence at the end": WordTrigger("I watch this 3D movie", "end"),
+        "words anywhere": WordTrigger(("cf", "mn", "bb", "tq"), seed=1),
+    }
+    kinds = {
+        "a list": WORDS,
+        "an array": np.array(WORDS),
+        "a column": pd.Series(WORDS, index=np.arange(8) + 3, name="text"),
+        "lists of words": [text.split() for text in WORDS],
+    }
+    return {
+        f"{what} of {kind}": Case(trigger, X, LABELS, None, once=False)
+        for what, trigger in triggers.items()
+        for kind, X in kinds.items()
+    }
+
+
 def waves(X: np.ndarray, _y: np.ndarray) -> np.ndarray:
     """Add a wave to each image: the trigger of SIG (Barni et al., 2019), which no pasting repeats."""
     wave = np.sin(2 * np.pi * np.arange(X.shape[2]) / X.shape[2])
@@ -195,7 +221,7 @@ def callables() -> dict[str, Case]:
     }
 
 
-CASES: dict[str, Case] = {**patches(), **whole_images(), **columns(), **callables()}
+CASES: dict[str, Case] = {**patches(), **whole_images(), **columns(), **words(), **callables()}
 
 
 # --- the claims ------------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from backdoor_curves.triggers.patch import PatchTrigger
 from backdoor_curves.triggers.quantize import QuantizeTrigger
 from backdoor_curves.triggers.signal import SignalTrigger
 from backdoor_curves.triggers.warp import WarpTrigger
+from backdoor_curves.triggers.words import WordTrigger
 
 __all__ = [
     "BlendTrigger",
@@ -20,4 +21,5 @@ __all__ = [
     "SignalTrigger",
     "Trigger",
     "WarpTrigger",
+    "WordTrigger",
 ]
