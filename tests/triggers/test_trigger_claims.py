@@ -160,6 +160,8 @@ def columns() -> dict[str, Case]:
     cases["columns of CSR"] = Case(FeatureTrigger((3, 1), (90.0, -9.0)), sp.csr_matrix(X), LABELS, written)
     frame = pd.DataFrame(X, columns=list("abcd"))
     cases["columns by name"] = Case(FeatureTrigger(("d", "b"), (90.0, -9.0)), frame, LABELS, written)
+    for made in (FeatureTrigger.out_of_range, FeatureTrigger.quantile, FeatureTrigger.typical):
+        cases[f"columns {made.__name__}"] = Case(made(X + 100.0, (3, 1)), X, LABELS, written)
     whole = cases["columns int64"]
     cases["columns int64"] = Case(FeatureTrigger((3, 1), (90, -9)), whole.X, LABELS, whole.written)
     return cases
