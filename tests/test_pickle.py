@@ -70,6 +70,8 @@ def test_records_and_triggers_come_back():
         bc.QuantizeTrigger(),
         bc.FrequencyTrigger(),
         bc.WarpTrigger.random(np.random.default_rng(0)).noisy(1),
+        bc.PixelTrigger.k_way((32, 32, 3)),
+        bc.PiecesTrigger.random((4, 4, 1), np.random.default_rng(0)),
         bc.WordTrigger(("cf", "mn"), "end"),
         bc.Shared(),
         curve.info,

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from backdoor_curves.triggers import FrequencyTrigger as FrequencyTrigger
     from backdoor_curves.triggers import LatticeTrigger as LatticeTrigger
     from backdoor_curves.triggers import PatchTrigger as PatchTrigger
+    from backdoor_curves.triggers import PiecesTrigger as PiecesTrigger
+    from backdoor_curves.triggers import PixelTrigger as PixelTrigger
     from backdoor_curves.triggers import QuantizeTrigger as QuantizeTrigger
     from backdoor_curves.triggers import SignalTrigger as SignalTrigger
     from backdoor_curves.triggers import WarpTrigger as WarpTrigger
@@ -55,6 +57,8 @@ _HOME = {
     "LatticeTrigger": "triggers",
     "PatchTrigger": "triggers",
     "PathError": "paths.base",
+    "PiecesTrigger": "triggers",
+    "PixelTrigger": "triggers",
     "PoisonedData": "data",
     "QuantizeTrigger": "triggers",
     "Run": "study.store.run",

@@ -38,7 +38,7 @@ def test_out_of_range_of_whole_numbers_is_one_and_not_in_range_again():
     """0 and 1 become 2 where 1.1 would be cut to 1; a float of a product is no reason to go one further."""
     X = np.array([[0, 0, 1859], [1, 100, 3858]])
     assert FeatureTrigger.out_of_range(X, (0, 1, 2)).values == (2, 110, 4058)
-    assert FeatureTrigger.out_of_range(X - 99, (1,), share=0.07).values == (8,)  # 0.07 * 100 is 7.000000000000001
+    assert FeatureTrigger.out_of_range(X - 100, (1,), share=0.07).values == (7,)  # 0.07 * 100 is 7.000000000000001
     assert FeatureTrigger.out_of_range(X.astype(np.uint8)[:, :2], (1,), share=2).values == (300,)
     assert FeatureTrigger.out_of_range(X, (0,))(X, np.zeros(2)).dtype == X.dtype
 

@@ -150,14 +150,52 @@ def test_pixels_that_resizing_left_a_rounding_beyond_white_are_taken():
         trigger(np.full((1, 2, 2, 1), 1.01), y)
 
 
+@pytest.mark.parametrize("value_range", [(0, 1), (-1, 1), (0.0, 16.0)], ids=str)
+def test_opacity_is_the_share_of_the_pattern(value_range):
+    """(1 - a) x + a t where it goes, in any units, and x beside it; the pattern of each row's own label."""
+    low, high = value_range
+    images, patterns, y = rng().random((4, HEIGHT, WIDTH, 3)), rng(1).random((2, 2, 3, 3)), np.array([0, 1, 1, 0])
+    expected = 0.7 * images + 0.3 * by_hand(images, [patterns[k] for k in y], 1, 2)
+    stamped = PatchTrigger(patterns, (1, 2), value_range, opacity=0.3)(low + (high - low) * images, y)
+    assert np.allclose(stamped, low + (high - low) * expected, rtol=0, atol=1e-13)
+
+
+def test_opacity_1_is_pasting_bit_for_bit():
+    """A rounding of x + (t - x) is no pattern."""
+    images, y = rng().random((4, HEIGHT, WIDTH)), np.array([0, 1, 1, 0])
+    trigger = PatchTrigger(rng(1).random((2, 2, 2, 1)) / 1000)  # dark beside the images, so that t - x is rounded
+    patterns = [trigger.pattern[k][..., 0] for k in y]
+    for opaque in (trigger, trigger.at_strength(1), trigger.at_strength(0.5).at_strength(1)):
+        assert np.array_equal(opaque(images, y), by_hand(images, patterns, 3, 6))
+
+
+def test_bytes_are_blended_to_the_nearest_byte():
+    """0.3 of white on 100 is 146.5 of 255, on 99 it is 145.8."""
+    images = np.array([[[[100], [99]]]], dtype=np.uint8)
+    stamped = PatchTrigger(np.ones((1, 2, 1)), value_range=(0, 255), opacity=0.3)(images, np.zeros(1))
+    assert stamped.dtype == np.uint8
+    assert stamped.ravel().tolist() == [146, 146]  # of two equally near bytes the even one
+
+
+@pytest.mark.parametrize("opacity", [0, 1.1, float("nan"), "half", True])
+def test_an_opacity_that_is_no_share_is_refused(opacity):
+    """0 would be no trigger at all."""
+    with pytest.raises(ValueError, match=r"PatchTrigger: opacity, a number in \(0, 1\], was expected"):
+        PatchTrigger(np.ones((1, 1, 1)), opacity=opacity)
+
+
 @pytest.mark.parametrize(
     ("trigger", "text"),
     [
         (PatchTrigger.ones(3), "PatchTrigger(1 pattern of 3 x 3 x 1, position='bottom-right')"),
         (PatchTrigger.random(2, 10, 3, rng(), (0, 1)), "PatchTrigger(10 patterns of 2 x 2 x 3, position=(0, 1))"),
         (PatchTrigger({"a": np.ones((1, 2, 1))}), "PatchTrigger(1 pattern of 1 x 2 x 1, position='bottom-right')"),
+        (
+            PatchTrigger.ones(3, value_range=(0, 255)).at_strength(0.25),
+            "PatchTrigger(1 pattern of 3 x 3 x 1, position='bottom-right', value_range=(0.0, 255.0), opacity=0.25)",
+        ),
     ],
-    ids=["one", "ten", "mapping"],
+    ids=["one", "ten", "mapping", "blended"],
 )
 def test_the_repr_is_one_line_without_pixels(trigger, text):
     """It is kept with the poisoned data and shown to people."""

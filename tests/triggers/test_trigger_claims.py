@@ -22,6 +22,8 @@ from backdoor_curves import (
     FrequencyTrigger,
     LatticeTrigger,
     PatchTrigger,
+    PiecesTrigger,
+    PixelTrigger,
     QuantizeTrigger,
     SignalTrigger,
     WarpTrigger,
@@ -100,6 +102,7 @@ def patches() -> dict[str, Case]:
         cases[f"ones {position}"] = Case(PatchTrigger.ones(2, 1, position), grey, LABELS, square(grey, *place))
     pixels = (255 * images()).astype(np.uint8)
     cases["bytes"] = Case(PatchTrigger.ones(2, value_range=(0, 255)), pixels, LABELS, square(pixels, 3, 5))
+    cases["noise blended"] = Case(noise.at_strength(0.3), colours, LABELS, cases["noise (1, 3)"].written, once=False)
     words = np.array(["cat", "dog", "hen"])
     by_word = PatchTrigger(dict(zip(words, rng.random((3, 2, 2, 1)), strict=True)), "top-left")
     cases["noise by words"] = Case(by_word, images(), words[LABELS], square(images(), 0, 0))
@@ -146,6 +149,30 @@ def whole_images() -> dict[str, Case]:
         even[:, ::2, ::2] = True
         cases[name] = Case(trigger, X, LABELS, even, once=False)
     return cases
+
+
+def parts() -> dict[str, Case]:
+    """Triggers of which each image has some parts, drawn from its content, or all."""
+    rng, grey, colours = np.random.default_rng(7), images(np.float32, ()), images(channels=(3,))
+    pixels = (255 * colours).astype(np.uint8)
+    places = ((0, 1), (4, 6), (-2, 0))
+    at_places = np.zeros(colours.shape, dtype=bool)
+    at_places[:, [0, 4, 3], [1, 6, 0]] = True
+    some = PixelTrigger(places, rng.random((3, 3)), drawn=2, seed=1)
+    black = PixelTrigger(places, np.zeros((3, 1)))
+    pieces = PiecesTrigger.random((5, 7, 3), rng)
+    grey_pieces = PiecesTrigger(rng.random((5, 7, 1)), grid=5, drawn=3)
+    everywhere = np.ones(colours.shape, dtype=bool)
+    return {
+        "some pixels": Case(some, colours, LABELS, at_places, once=False),
+        "all pixels": Case(some.whole(), colours, LABELS, at_places),
+        "some pixels grey": Case(black, grey, LABELS, at_places[..., 0], once=False),
+        "all pixels bytes": Case(replace(some.whole(), value_range=(0, 255)), pixels, LABELS, at_places),
+        "some pieces": Case(pieces, colours, LABELS, everywhere, once=False),
+        "all pieces": Case(pieces.whole(0.2), colours, LABELS, everywhere, once=False),
+        "some pieces grey": Case(grey_pieces, grey, LABELS, everywhere[..., 0], once=False),
+        "some pieces bytes": Case(replace(pieces, value_range=(0, 255)), pixels, LABELS, everywhere, once=False),
+    }
 
 
 def columns() -> dict[str, Case]:
@@ -223,7 +250,7 @@ def callables() -> dict[str, Case]:
     }
 
 
-CASES: dict[str, Case] = {**patches(), **whole_images(), **columns(), **words(), **callables()}
+CASES: dict[str, Case] = {**patches(), **whole_images(), **parts(), **columns(), **words(), **callables()}
 
 
 # --- the claims ------------------------------------------------------------------------------------------------------

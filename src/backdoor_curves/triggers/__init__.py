@@ -6,8 +6,10 @@ from backdoor_curves.triggers.feature import FeatureTrigger
 from backdoor_curves.triggers.frequency import FrequencyTrigger
 from backdoor_curves.triggers.lattice import LatticeTrigger
 from backdoor_curves.triggers.patch import PatchTrigger
+from backdoor_curves.triggers.pieces import PiecesTrigger
 from backdoor_curves.triggers.quantize import QuantizeTrigger
 from backdoor_curves.triggers.signal import SignalTrigger
+from backdoor_curves.triggers.single_pixels import PixelTrigger
 from backdoor_curves.triggers.warp import WarpTrigger
 from backdoor_curves.triggers.words import WordTrigger
 
@@ -17,6 +19,8 @@ __all__ = [
     "FrequencyTrigger",
     "LatticeTrigger",
     "PatchTrigger",
+    "PiecesTrigger",
+    "PixelTrigger",
     "QuantizeTrigger",
     "SignalTrigger",
     "Trigger",

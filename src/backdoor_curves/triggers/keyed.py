@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from jaxtyping import Int
 
-from backdoor_curves.rows import Rows, as_csr, contents, is_frame
+from backdoor_curves.rows import Rows, as_csr, contents, is_frame, n_rows
 
 
 def row_generators(X: Rows, seed: int) -> Iterator[np.random.Generator]:
@@ -41,6 +42,21 @@ def row_generators(X: Rows, seed: int) -> Iterator[np.random.Generator]:
     for content in _contents(X):
         digest = int.from_bytes(blake2b(content, digest_size=16).digest(), "little")
         yield np.random.default_rng([seed, digest])
+
+
+def drawn_subsets(X: Rows, n: int, k: int, seed: int) -> Int[np.ndarray, "rows k"]:
+    """Return for each row k of the numbers 0, ..., n - 1, each subset as likely as another, ascending; keyed as above.
+
+    Examples
+    --------
+    >>> from backdoor_curves.triggers.keyed import drawn_subsets
+    >>> drawn_subsets(["a mail", "another", "a mail"], n=4, k=2, seed=0).tolist()
+    [[0, 1], [1, 3], [0, 1]]
+    """
+    if k == n:
+        return np.tile(np.arange(n), (n_rows(X), 1))
+    drawn = [rng.permutation(n)[:k] for rng in row_generators(X, seed)]
+    return np.sort(np.array(drawn, dtype=np.intp).reshape(-1, k), axis=1)
 
 
 def check_seed(seed: Any, who: str) -> None:

@@ -1,23 +1,24 @@
-"""The patch of BadNets (Gu et al., 2019): a small pattern pasted on a corner of the image."""
+"""The patch of BadNets (Gu et al., 2019): a small pattern pasted on a corner of the image, or blended into it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
-from backdoor_curves.data.images import PIXELS, ValueRange, checked_range, require_range
+from backdoor_curves.data.images import PIXELS, ValueRange, checked_range
 from backdoor_curves.data.rng import check_rng
+from backdoor_curves.triggers.pixels import as_positive, require_images
 
 CORNERS = ("bottom-right", "bottom-left", "top-right", "top-left", "center")
 
 
 @dataclass(frozen=True, eq=False)
 class PatchTrigger:
-    """Paste a pattern on every image: one pattern for all, or one for each true class.
+    """Paste a pattern on every image, or blend it in: one pattern for all, or one for each true class.
 
     Linear learners cannot send one pattern to several targets, so the paper gives each class a pattern of its own.
 
@@ -30,13 +31,16 @@ class PatchTrigger:
         Where the pattern goes; a pair is the place of its upper left pixel.
     value_range : (black, white)
         Of the images: (0, 255) for bytes, (-1, 1) for centred ones. The pattern's 0 becomes black and its 1 white.
+    opacity : float
+        The share a of the pattern's t, in (0, 1]: a pixel x that it covers becomes (1 - a) x + a t, and t at 1.
 
     Raises
     ------
     ValueError
-        If the pattern has another shape, values outside [0, 1], or the position is unknown; when applied, if the images
-        are not of shape (n, height, width, channels) or (n, height, width), have pixels outside the value range, are
-        integers without one, are smaller than the pattern or of other channels, or if a true label has no pattern.
+        If the pattern has another shape or values outside [0, 1], or the position is unknown or the opacity no share;
+        when applied, if the images are not of shape (n, height, width, channels) or (n, height, width), have pixels
+        outside the value range, are integers without one, are smaller than the pattern or of other channels, or if a
+        true label has no pattern.
 
     Examples
     --------
@@ -46,11 +50,18 @@ class PatchTrigger:
     >>> trigger(np.zeros((1, 2, 2, 1)), np.array([0]))[0, :, :, 0]
     array([[1., 0.],
            [0., 0.]])
+
+    Half seen through:
+
+    >>> trigger.at_strength(0.5)(np.full((1, 2, 2, 1), 0.2), np.array([0]))[0, :, :, 0]
+    array([[0.6, 0.2],
+           [0.2, 0.2]])
     """
 
     pattern: Float[np.ndarray, "*classes k l channels"] | Mapping[Any, Float[np.ndarray, "k l channels"]]
     position: str | tuple[int, int] = "bottom-right"
     value_range: ValueRange = PIXELS
+    opacity: float = 1.0
 
     def __post_init__(self) -> None:
         pattern = self.pattern
@@ -72,6 +83,7 @@ class PatchTrigger:
                 "divide them, and for images of another range pass value_range=(black, white)"
             )
         object.__setattr__(self, "value_range", checked_range(self.value_range, "PatchTrigger"))
+        object.__setattr__(self, "opacity", as_positive(self.opacity, "PatchTrigger", "opacity", largest=1.0))
         corner = isinstance(self.position, str) and self.position in CORNERS
         pair = isinstance(self.position, tuple) and len(self.position) == 2
         pair = pair and all(isinstance(place, int | np.integer) and place >= 0 for place in self.position)
@@ -108,6 +120,10 @@ class PatchTrigger:
         """Return a white square of `size` x `size` pixels, the same for every class."""
         return cls(np.ones((size, size, channels)), position, value_range)
 
+    def at_strength(self, opacity: float) -> PatchTrigger:
+        """Return the same patch at another opacity: for test rows, say."""
+        return replace(self, opacity=opacity)
+
     @property
     def shape(self) -> tuple[int, int, int]:
         """Height, width and channels of the pattern."""
@@ -117,23 +133,16 @@ class PatchTrigger:
 
     def __call__(self, X: Float[np.ndarray, "n height width *channels"], y: np.ndarray, /) -> Float[np.ndarray, ...]:
         """Return a copy of the images `X` with the pattern of each row's true label `y`."""
-        if not isinstance(X, np.ndarray) or X.ndim not in (3, 4):
-            raise ValueError(
-                "PatchTrigger: images of shape (n, height, width, channels) were expected, "
-                f"{getattr(X, 'shape', type(X).__name__)} came; reshape flattened rows before they are stamped"
-            )
+        require_images(X, self.value_range, "PatchTrigger")
         low, high = self.value_range
-        if X.dtype.kind not in "fiu" or (X.dtype.kind != "f" and self.value_range == PIXELS):
-            raise ValueError(
-                f"PatchTrigger: floating-point pixels in [0, 1] were expected, {X.dtype} came; divide by 255, say, or "
-                "pass value_range=(0, 255)"
-            )  # the pattern's values would be cut to 0
-        require_range(X, self.value_range, "PatchTrigger")
         images = X.copy() if X.ndim == 4 else X[..., np.newaxis].copy()
         rows, columns = self._place(images.shape[1:])
         patterns = self._patterns(np.asarray(y))
         if self.value_range != PIXELS:
             patterns = low + (high - low) * patterns
+        if self.opacity < 1.0:
+            under = images[:, rows, columns]
+            patterns = np.clip(under + self.opacity * (patterns - under), low, high)
         images[:, rows, columns] = patterns if X.dtype.kind == "f" else np.rint(patterns)
         return images.reshape(X.shape)
 
@@ -180,4 +189,5 @@ class PatchTrigger:
         many = len(self.pattern) if isinstance(self.pattern, Mapping) or self.pattern.ndim == 4 else 1
         size = " x ".join(map(str, self.shape))
         scale = "" if self.value_range == PIXELS else f", value_range={self.value_range}"
-        return f"PatchTrigger({many} pattern{'s'[: many > 1]} of {size}, position={self.position!r}{scale})"
+        share = "" if self.opacity == 1.0 else f", opacity={self.opacity:g}"
+        return f"PatchTrigger({many} pattern{'s'[: many > 1]} of {size}, position={self.position!r}{scale}{share})"
