@@ -155,6 +155,7 @@ def test_what_is_no_trigger_is_refused(arguments, message):
             'a text in each row was expected, None came in row 1, and 1 of 2 are none; leave .* make them ""',
         ),
         (pd.Series(["a", float("nan")]), "a text in each row was expected, nan came in row 1"),
+        (pl.Series(["a", "b"], dtype=pl.Categorical), "a Series of Categorical.* came, .*; cast it to pl.String"),
         ([b"a", b"b"], "texts were expected, b'a' came in row 0; decode them"),
         (3, "texts or lists of words were expected, int came; FeatureTrigger"),
     ],

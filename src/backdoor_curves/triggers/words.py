@@ -167,4 +167,8 @@ def _as_before(X: Rows, texts: list[str]) -> Rows:
         return stamped if isinstance(X.dtype, pd.CategoricalDtype) else stamped.astype(X.dtype)
     import polars as pl
 
+    if X.dtype != pl.String:
+        raise ValueError(
+            f"WordTrigger: texts were expected, a Series of {X.dtype} came, which has no new ones; cast it to pl.String"
+        )
     return pl.Series(X.name, texts, dtype=pl.String)
