@@ -121,7 +121,7 @@ def test_what_does_not_suit_words_says_so():
         Samples([[1, 2], [3]], ["a", "b"])
     with pytest.raises(ValueError, match="trigger: lists of words were expected, rows that are none came"):
         poisoned(WORDS, lambda X, y: [" ".join(words) for words in X])  # noqa: ARG005
-    with pytest.raises(ValueError, match="list came; for texts and lists of words write a function"):
+    with pytest.raises(ValueError, match="list came; WordTrigger is the one for texts and lists of words"):
         poisoned(WORDS, bc.FeatureTrigger((0,), ("a",)))
     with pytest.raises(ValueError, match=r"PatchTrigger: images .* were expected, list came"):
         poisoned(WORDS, bc.PatchTrigger.ones(2))
