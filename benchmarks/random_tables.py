@@ -5,7 +5,7 @@
 hypothesis draws the tables from the seed; they and the claims are in `tests/reference/table_cases.py` and
 `table_claims.py`. Each table is poisoned, and its curve compared at beta = 0 and 1 with scikit-learn's own fits on the
 same rows. A table that contradicts is printed as it is written in Python; the log ends with what became of all,
-sentence by sentence. One thread; 25 minutes.
+sentence by sentence. One thread; 15 minutes.
 """
 
 from __future__ import annotations
