@@ -6,6 +6,7 @@ import pytest
 from backdoor_curves.paths.intercept import FREE, NONE, penalised
 from backdoor_curves.paths.linalg import units
 from backdoor_curves.paths.logistic import logistic_path, optimality
+from backdoor_curves.paths.ridge import ridge_path
 from backdoor_curves.paths.squared_hinge import squared_hinge_path
 from paths.test_squared_hinge import by_newton
 from reference.logistic_newton import optimum, with_column
@@ -106,6 +107,34 @@ def test_the_squared_hinge_is_followed_and_proven(name, C):
     assert (error <= certificate.score_bound + 1e-12).all()
     assert certificate.score_bound.max() <= 1e-6
     assert certificate.objective_gap.max() <= 1e-6
+
+
+def ridge_scores(X, y, u, alpha, test):
+    """Refined in extended precision from a QR decomposition in units of the columns."""
+    X, y, u = (part.astype(np.longdouble) for part in (X, y, u))
+    mean, level = u @ X / u.sum(), u @ y / u.sum()
+    rows, right = X - mean, y - level
+    unit = np.sqrt(np.asarray(u @ rows**2, dtype=float) + alpha)
+    stacked = np.vstack([np.asarray(rows / unit * np.sqrt(u)[:, np.newaxis], float), np.diag(np.sqrt(alpha) / unit)])
+    R, w = np.linalg.qr(stacked, mode="r"), np.zeros(X.shape[1], dtype=np.longdouble)
+    for _ in range(30):
+        left = np.asarray((rows.T @ (u * (right - rows @ w)) - alpha * w) / unit, dtype=float)
+        w = w + np.linalg.solve(R, np.linalg.solve(R.T, left)) / unit
+    return (test - mean) @ w + level
+
+
+@pytest.mark.parametrize("alpha", [1e-3, 1.0, 1e3])
+@pytest.mark.parametrize("name", ["people", "houses", "scales"])
+def test_ridge_is_followed_and_proven(name, alpha):
+    """The rounding of a score is the sum of its terms' sizes, and not a product of lengths in mixed units."""
+    X, y, u0, du, test = problem(name, 1.0)
+    clean, poison = ((X[u > 0.0], y[u > 0.0, np.newaxis], u[u > 0.0]) for u in (u0, du))
+    path = ridge_path(clean, poison, alpha)
+    truth = np.array([ridge_scores(X, y, u0 + beta * du, alpha, test) for beta in BETAS])
+    error = np.abs(path.scores(test, BETAS) - truth).max(axis=1).astype(float)
+    bound = path.certificate(BETAS, [test]).score_bound
+    assert (error <= bound).all()
+    assert bound.max() <= 1e-6
 
 
 def believe_any_distance(monkeypatch):

@@ -12,6 +12,7 @@ from jaxtyping import Float
 
 from backdoor_curves.paths.base import BetaPath, Certificate, Parameters, Response, Tangent, influence_through
 from backdoor_curves.paths.interpolation.interpolants import Rational
+from backdoor_curves.paths.linalg.metric import LITTLE, SEEN
 from backdoor_curves.paths.ridge.normal_equations import NormalEquations
 from backdoor_curves.rows import Rows, as_numbers, n_rows, squared_lengths, take_rows
 
@@ -182,10 +183,19 @@ class RidgePath(BetaPath):
         dW, db = self._solve(gradient / 2.0, repeated)
         gap = (gradient * dW).sum(0) / 2.0 + self.system.weight(repeated) * (b - best) ** 2
         off = [np.abs(as_numbers(X) @ dW + (db + b - best - self.centre @ dW)).max(axis=0) for X in rows]
-        rounding = ROUNDING * ((length + np.linalg.norm(self.centre)) * np.linalg.norm(W, axis=0) + np.abs(b))
-        bound = 2.0 * np.max(off, axis=0) + rounding
+        seen = 2.0 * np.max(off, axis=0)
+        terms = (length + np.linalg.norm(self.centre)) * np.linalg.norm(W, axis=0)
+        # The product of lengths says nothing where columns have units of their own: there the terms are added up.
+        large = np.flatnonzero(ROUNDING * terms > np.maximum(SEEN * seen, LITTLE))
+        terms[large] = self._terms(rows, np.abs(W[:, large]))
+        bound = seen + ROUNDING * (terms + np.abs(b))
         relative = np.maximum(gap, 0.0).reshape(-1, k).sum(1) / objective.reshape(-1, k).sum(1)
         return relative, bound.reshape(-1, k).max(1)
+
+    def _terms(self, rows: Sequence[Rows], sizes: Float[np.ndarray, "d j"]) -> Float[np.ndarray, " j"]:
+        """Return the largest sum of the terms of a score, of rows and of the centre, for parameters of such sizes."""
+        sums = [np.asarray(abs(as_numbers(X)) @ sizes).max(axis=0) for X in rows]
+        return np.max(sums, axis=0) + np.abs(self.centre) @ sizes
 
     def _solve(
         self, C: Float[np.ndarray, "d k"], betas: Float[np.ndarray, " k"], c: Float[np.ndarray, " k"] | float = 0.0
