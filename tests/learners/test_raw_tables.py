@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse as sp
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -10,6 +11,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
 import backdoor_curves as bc
+from backdoor_curves.learners.follow import large_columns
+from backdoor_curves.learners.reading import read_learner
 from backdoor_curves.paths.base import PathError
 from backdoor_curves.paths.intercept import FREE
 from reference.logistic_newton import optimum
@@ -101,3 +104,19 @@ def test_columns_beside_which_the_others_drown_are_named(as_frame):
         bc.backdoor_learning_curve(SVC(kernel="linear", C=1e3), data)
     curve = bc.backdoor_learning_curve(make_pipeline(StandardScaler(), SVC(kernel="linear", C=10.0)), data)
     assert curve.method == "svm"
+
+
+def test_a_scaler_is_advised_where_it_can_be_put():
+    """A kernel's matrix has no units of columns, and the zeros of sparse rows have no mean to be taken from them."""
+    rng = np.random.default_rng(3)
+    X, y = rng.random((40, 3)) * [1.0, 1.0, 1e9], np.arange(40) % 2
+    data = bc.poison((X, y), (X, y), trigger=lambda X, _: X + 1.0, rate=0.1, rng=rng)
+    assert "a StandardScaler" in large_columns(read_learner(SVC(kernel="linear"), data))
+    sparse = bc.poison(
+        (sp.csr_array(X), y), (sp.csr_array(X), y), trigger=bc.FeatureTrigger((0,), (2.0,)), rate=0.1, rng=rng
+    )
+    assert "a MaxAbsScaler" in large_columns(read_learner(SVC(kernel="linear"), sparse))
+    rows = [data.clean_train, data.poison_train, data.clean_test, data.triggered_test]
+    training = np.vstack([part.X for part in rows[:2]])
+    kernels = bc.PoisonedData(*((part.X @ training.T, part.y) for part in rows))
+    assert not large_columns(read_learner(SVC(kernel="precomputed"), kernels))

@@ -11,6 +11,7 @@ from jaxtyping import Float
 
 from backdoor_curves.learners.exact import file_of, refusal
 from backdoor_curves.learners.learner import Learner
+from backdoor_curves.learners.parameters import is_precomputed
 from backdoor_curves.learners.refit import refit
 from backdoor_curves.learners.shared import Shared
 from backdoor_curves.paths.base import BetaPath, Certificate, PathError
@@ -70,7 +71,7 @@ def large_columns(learner: Learner) -> str:
     Beside them double precision loses what the others say.
     """
     X = learner.clean.X
-    if len(row_shape(X)) != 1:
+    if len(row_shape(X)) != 1 or is_precomputed(learner.estimator):
         return ""
     names = list(X.columns) if is_frame(X) else range(X.shape[1])
     numbers = as_numbers(X)
@@ -81,7 +82,8 @@ def large_columns(learner: Learner) -> str:
     if not largest:
         return ""
     listed = ", ".join(f"{names[k]!r} to {sizes[k]:.1e}" for k in largest)
-    return f" (columns go up to large numbers, {listed}: a StandardScaler before the classifier helps)"
+    scaler = "MaxAbsScaler" if sp.issparse(numbers) else "StandardScaler"
+    return f" (columns go up to large numbers, {listed}: a {scaler} before the classifier helps)"
 
 
 def follow(
