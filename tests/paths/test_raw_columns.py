@@ -137,6 +137,25 @@ def test_ridge_is_followed_and_proven(name, alpha):
     assert bound.max() <= 1e-6
 
 
+@pytest.mark.parametrize("apart", [1e-4, 1e-5, 1e-6, 1e-7])
+@pytest.mark.parametrize("alpha", [1e-13, 1e-9, 1e-7])
+def test_the_bound_of_ridge_holds_where_columns_are_nearly_equal(apart, alpha):
+    """There the rounding of the gradient makes more of the error than the gradient that is seen."""
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((180, 4)), np.where(np.arange(180) % 2, 1.0, -1.0)
+    X[:, 0] += y
+    X[:, 2] = X[:, 1] + apart * X[:, 2]
+    X, test, y = X[:90], X[90:], y[:90]
+    poison = np.arange(90) < 18
+    X[poison, 3], test[:, 3], y[poison] = 5.0, 5.0, 1.0
+    ones = np.ones(90)
+    clean, stamped = ((X[rows], y[rows, np.newaxis], ones[rows]) for rows in (~poison, poison))
+    path = ridge_path(clean, stamped, alpha)
+    truth = np.array([ridge_scores(X, y, np.where(poison, beta, 1.0), alpha, test) for beta in BETAS])
+    error = np.abs(path.scores(test, BETAS) - truth).max(axis=1).astype(float)
+    assert (error <= path.certificate(BETAS, [test]).score_bound).all()
+
+
 def believe_any_distance(monkeypatch):
     monkeypatch.setattr(optimality.Optimality, "_refined", lambda _, W, betas: (W, np.ones(len(betas))))
     monkeypatch.setattr(optimality, "SHARPENINGS", 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -12,7 +13,8 @@ from jaxtyping import Float
 
 from backdoor_curves.paths.base import BetaPath, Certificate, Parameters, Response, Tangent, influence_through
 from backdoor_curves.paths.interpolation.interpolants import Rational
-from backdoor_curves.paths.linalg.metric import LITTLE, SEEN
+from backdoor_curves.paths.linalg.metric import CHEAP, LITTLE, SEEN, Metric
+from backdoor_curves.paths.linalg.metric import ROUNDING as METRIC_ROUNDING
 from backdoor_curves.paths.ridge.normal_equations import NormalEquations
 from backdoor_curves.rows import Rows, as_numbers, n_rows, squared_lengths, take_rows
 
@@ -188,9 +190,42 @@ class RidgePath(BetaPath):
         # The product of lengths says nothing where columns have units of their own: there the terms are added up.
         large = np.flatnonzero(ROUNDING * terms > np.maximum(SEEN * seen, LITTLE))
         terms[large] = self._terms(rows, np.abs(W[:, large]))
-        bound = seen + ROUNDING * (terms + np.abs(b))
+        bound = seen + ROUNDING * (terms + np.abs(b)) + self._hidden(rows, W, b, repeated)
         relative = np.maximum(gap, 0.0).reshape(-1, k).sum(1) / objective.reshape(-1, k).sum(1)
         return relative, bound.reshape(-1, k).max(1)
+
+    def _hidden(
+        self, rows: Sequence[Rows], W: Float[np.ndarray, "d bk"], b: Float[np.ndarray, " bk"], betas: np.ndarray
+    ) -> Float[np.ndarray, " bk"]:
+        """Return bounds on what scores are off by the rounding of the gradient, in the metric of A0, A being no less.
+
+        Nearly equal features turn it into more than the gradient that is seen. Of rows for which the metric is not
+        cheap nothing is said: the doubling in `certificate` is all that there is for it.
+        """
+        if self._metric is None:
+            return np.zeros(len(b))
+        sizes = self.system.alpha * np.abs(W)
+        for part, weight in ((self.system.clean, 1.0), (self.system.poison, betas)):
+            X = np.abs(part.transposed())
+            terms = (
+                X.T @ np.abs(W) + np.outer(part.root, np.abs(b)) + np.tile(np.abs(part.Y), len(b) // part.Y.shape[1])
+            )
+            sizes += weight * (X @ terms)
+        longest = [self._metric.lengths(_dense(X) - self.centre).max() for X in rows]
+        poison = self._metric.lengths(self.system.poison.transposed().T).max() if self.system.free else 0.0
+        return METRIC_ROUNDING * (max(longest) + poison) * (self._metric.unit_lengths @ sizes)
+
+    @cached_property
+    def _metric(self) -> Metric | None:
+        """The metric of A0 for the coefficients, where that is cheap; with more columns than rows none is needed.
+
+        There A0 is never made, and no squares are lost in it.
+        """
+        clean = self.system.clean
+        n, d = clean.X.shape
+        if clean.gram is None or n * d**2 > CHEAP:
+            return None
+        return Metric(np.ascontiguousarray(clean.transposed().T), np.full(d, self.system.alpha))
 
     def _terms(self, rows: Sequence[Rows], sizes: Float[np.ndarray, "d j"]) -> Float[np.ndarray, " j"]:
         """Return the largest sum of the terms of a score, of rows and of the centre, for parameters of such sizes."""
@@ -206,3 +241,8 @@ class RidgePath(BetaPath):
         return self.system.solve(C) - self.directions @ scaled, (
             c / self.system.clean.weight - self.intercept_directions @ scaled
         )
+
+
+def _dense(X: Rows) -> Float[np.ndarray, "x d"]:
+    X = as_numbers(X)
+    return np.asarray(X.toarray() if sp.issparse(X) else X)
