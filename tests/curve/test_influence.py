@@ -120,7 +120,7 @@ def test_a_wrong_formula_would_not_pass(wrong, monkeypatch):
 
     def response(self, beta):
         system = type(self.system)(self.system.clean, self.system.poison, 2 * self.system.alpha, self.system.free)
-        other = right(type(self)(**{**self.__dict__, "system": system}), beta)
+        other = right(replace(self, system=system), beta)
         return replace(right(self, beta), influence=other.influence)
 
     if wrong == "lambda doubled":
