@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from backdoor_curves.triggers.pixels import BLOCK, as_pattern, as_positive, change_pixels
+from backdoor_curves.triggers.arguments import as_positive
+from backdoor_curves.triggers.pixels import BLOCK, as_pattern, change_pixels
 
 UNIT = (0.0, 1.0)
 

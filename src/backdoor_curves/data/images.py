@@ -66,6 +66,18 @@ def checked_range(value_range: object, who: str) -> ValueRange:
     return low, high
 
 
+def said_range(value_range: ValueRange) -> str:
+    """Return a value range as an argument of a repr, after those before it; nothing for [0, 1].
+
+    Examples
+    --------
+    >>> from backdoor_curves.data.images import said_range
+    >>> said_range((0, 255)), said_range((0.0, 1.0))
+    (', value_range=(0, 255)', '')
+    """
+    return "" if value_range == PIXELS else f", value_range={value_range}"
+
+
 def image_of(rows: Rows, row: int, image_shape: tuple[int, ...] | None = None) -> Image:
     """Return a row as an image of 1 or 3 channels; `image_shape` says what a flattened row was."""
     X = rows[[row]].toarray() if sp.issparse(rows) else np.asarray(rows)[[row]]

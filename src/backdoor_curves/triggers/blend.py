@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float
 
-from backdoor_curves.data.images import PIXELS, ValueRange, checked_range
+from backdoor_curves.data.images import PIXELS, ValueRange, checked_range, said_range
 from backdoor_curves.data.rng import check_rng
-from backdoor_curves.triggers.pixels import Images, as_pattern, as_positive, change_pixels
+from backdoor_curves.triggers.arguments import as_positive
+from backdoor_curves.triggers.pixels import Images, as_pattern, blended, change_pixels
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,15 +80,9 @@ class BlendTrigger:
         return change_pixels(X, self._blend, self.value_range, "BlendTrigger")
 
     def _blend(self, pixels: Images) -> Images:
-        if pixels.shape[1:] != self.pattern.shape:
-            raise ValueError(
-                f"BlendTrigger: images of the pattern's shape {self.pattern.shape} were expected, {pixels.shape[1:]} "
-                "came; resize the pattern"
-            )
-        pattern = self.pattern.astype(pixels.dtype)
-        return pixels + self.opacity * (pattern - pixels)
+        return blended(pixels, self.pattern, self.opacity, "BlendTrigger")
 
     def __repr__(self) -> str:
         size = " x ".join(map(str, self.pattern.shape))
-        scale = "" if self.value_range == PIXELS else f", value_range={self.value_range}"
+        scale = said_range(self.value_range)
         return f"BlendTrigger(pattern of {size}, opacity={self.opacity:g}{scale})"

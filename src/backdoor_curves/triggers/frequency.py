@@ -9,7 +9,8 @@ from jaxtyping import Float
 from scipy.fft import idctn
 
 from backdoor_curves.data.images import PIXELS, ValueRange, checked_range
-from backdoor_curves.triggers.pixels import Images, as_positive, change_pixels
+from backdoor_curves.triggers.arguments import as_positive, require_whole
+from backdoor_curves.triggers.pixels import Images, change_pixels
 
 CHROMA = (1.13983, -0.39465 - 0.58060, 2.03211)
 """Red, green and blue of U = V = 1 and Y = 0: R = Y + 1.140 V, G = Y - .395 U - .581 V, B = Y + 2.032 U (BT.601)."""
@@ -64,8 +65,7 @@ class FrequencyTrigger:
     def __post_init__(self) -> None:
         object.__setattr__(self, "magnitude", as_positive(self.magnitude, "FrequencyTrigger", "magnitude"))
         window = self.window
-        if isinstance(window, bool) or not isinstance(window, int | np.integer) or window < 1:
-            raise ValueError(f"FrequencyTrigger: window, a whole number >= 1, was expected, {window!r} came")
+        require_whole(window, "FrequencyTrigger", "window")
         try:
             places = np.array(self.positions)
         except ValueError:  # of several lengths

@@ -12,6 +12,7 @@ import scipy.sparse as sp
 from jaxtyping import Int
 
 from backdoor_curves.rows import Rows, as_csr, contents, is_frame, n_rows
+from backdoor_curves.triggers.arguments import require_whole
 
 
 def row_generators(X: Rows, seed: int) -> Iterator[np.random.Generator]:
@@ -67,8 +68,7 @@ def check_seed(seed: Any, who: str) -> None:
     >>> from backdoor_curves.triggers.keyed import check_seed
     >>> check_seed(0, "WarpTrigger")
     """
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise ValueError(f"{who}: seed, a whole number >= 0, was expected, {seed!r} came")
+    require_whole(seed, who, "seed", least=0)
 
 
 def _contents(X: Rows) -> Iterator[bytes]:

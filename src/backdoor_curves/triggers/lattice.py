@@ -8,7 +8,8 @@ import numpy as np
 from jaxtyping import Float
 
 from backdoor_curves.data.images import PIXELS, ValueRange, checked_range
-from backdoor_curves.triggers.pixels import Images, as_positive, change_pixels
+from backdoor_curves.triggers.arguments import as_positive
+from backdoor_curves.triggers.pixels import Images, change_pixels
 
 
 @dataclass(frozen=True)

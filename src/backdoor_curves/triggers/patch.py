@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from backdoor_curves.data.images import PIXELS, ValueRange, checked_range
+from backdoor_curves.data.images import PIXELS, ValueRange, checked_range, said_range
 from backdoor_curves.data.rng import check_rng
-from backdoor_curves.triggers.pixels import as_positive, require_images
+from backdoor_curves.triggers.arguments import as_positive
+from backdoor_curves.triggers.pixels import require_images
 
 CORNERS = ("bottom-right", "bottom-left", "top-right", "top-left", "center")
 
@@ -188,6 +189,6 @@ class PatchTrigger:
     def __repr__(self) -> str:
         many = len(self.pattern) if isinstance(self.pattern, Mapping) or self.pattern.ndim == 4 else 1
         size = " x ".join(map(str, self.shape))
-        scale = "" if self.value_range == PIXELS else f", value_range={self.value_range}"
         share = "" if self.opacity == 1.0 else f", opacity={self.opacity:g}"
+        scale = said_range(self.value_range)
         return f"PatchTrigger({many} pattern{'s'[: many > 1]} of {size}, position={self.position!r}{scale}{share})"

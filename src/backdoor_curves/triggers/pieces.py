@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
 
-from backdoor_curves.data.images import PIXELS, ValueRange, checked_range
+from backdoor_curves.data.images import PIXELS, ValueRange, checked_range, said_range
 from backdoor_curves.data.rng import check_rng
+from backdoor_curves.triggers.arguments import as_positive, require_whole
 from backdoor_curves.triggers.keyed import check_seed, drawn_subsets
-from backdoor_curves.triggers.pixels import Images, as_pattern, as_positive, change_pixels
+from backdoor_curves.triggers.pixels import Images, as_pattern, blended, change_pixels
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,8 +69,8 @@ class PiecesTrigger:
     def __post_init__(self) -> None:
         object.__setattr__(self, "pattern", as_pattern(self.pattern, "PiecesTrigger"))
         object.__setattr__(self, "opacity", as_positive(self.opacity, "PiecesTrigger", "opacity", largest=1.0))
-        _require_whole("grid", self.grid, min(self.pattern.shape[:2]))
-        _require_whole("drawn", self.drawn, self.grid**2)
+        require_whole(self.grid, "PiecesTrigger", "grid", most=min(self.pattern.shape[:2]))
+        require_whole(self.drawn, "PiecesTrigger", "drawn", most=self.grid**2)
         check_seed(self.seed, "PiecesTrigger")
         object.__setattr__(self, "value_range", checked_range(self.value_range, "PiecesTrigger"))
 
@@ -95,13 +95,8 @@ class PiecesTrigger:
         return change_pixels(X, self._blend, self.value_range, "PiecesTrigger")
 
     def _blend(self, pixels: Images) -> Images:
-        if pixels.shape[1:] != self.pattern.shape:
-            raise ValueError(
-                f"PiecesTrigger: images of the pattern's shape {self.pattern.shape} were expected, {pixels.shape[1:]} "
-                "came; resize the pattern"
-            )
-        pattern = self.pattern.astype(pixels.dtype)
-        return np.where(self._mask(pixels), pixels + self.opacity * (pattern - pixels), pixels)
+        everywhere = blended(pixels, self.pattern, self.opacity, "PiecesTrigger")
+        return np.where(self._mask(pixels), everywhere, pixels)
 
     def _mask(self, pixels: Images) -> Bool[np.ndarray, "n height width 1"]:
         """Return where each image has a piece."""
@@ -114,11 +109,6 @@ class PiecesTrigger:
 
     def __repr__(self) -> str:
         size = " x ".join(map(str, self.pattern.shape))
-        scale = "" if self.value_range == PIXELS else f", value_range={self.value_range}"
         pieces = f"{self.drawn} of {self.grid}^2 pieces"
+        scale = said_range(self.value_range)
         return f"PiecesTrigger({pieces} of {size}, opacity={self.opacity:g}, seed={self.seed}{scale})"
-
-
-def _require_whole(name: str, value: Any, most: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 1 <= value <= most:
-        raise ValueError(f"PiecesTrigger: {name}, a whole number in [1, {most}], was expected, {value!r} came")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -107,19 +106,19 @@ def as_pattern(pattern: Any, who: str) -> Float[np.ndarray, "height width channe
     return values
 
 
-def as_positive(value: Any, who: str, name: str, largest: float = np.inf) -> float:
-    """Return a finite number > 0, and at most `largest`, as a float; `name` is what it is called.
+def blended(pixels: Images, pattern: Float[np.ndarray, "height width channels"], opacity: float, who: str) -> Images:
+    """Return x + opacity (pattern - x), and refuse images of another shape than the pattern; `who` is the trigger.
 
     Examples
     --------
-    >>> from backdoor_curves.triggers.pixels import as_positive
-    >>> as_positive(0, "BlendTrigger", "opacity", largest=1)
-    Traceback (most recent call last):
-    ...
-    ValueError: BlendTrigger: opacity, a number in (0, 1], was expected, 0 came
+    >>> import numpy as np
+    >>> from backdoor_curves.triggers.pixels import blended
+    >>> blended(np.zeros((1, 1, 2, 1)), np.array([[[1.0], [0.5]]]), 0.2, "BlendTrigger")[0, 0, :, 0]
+    array([0.2, 0.1])
     """
-    number = isinstance(value, Real) and not isinstance(value, bool)
-    if not number or not 0.0 < value <= largest or value == np.inf:
-        expected = f"a number in (0, {largest:g}]" if largest < np.inf else "a number > 0"
-        raise ValueError(f"{who}: {name}, {expected}, was expected, {value!r} came")
-    return float(value)
+    if pixels.shape[1:] != pattern.shape:
+        raise ValueError(
+            f"{who}: images of the pattern's shape {pattern.shape} were expected, {pixels.shape[1:]} came; resize the "
+            "pattern"
+        )
+    return pixels + opacity * (pattern.astype(pixels.dtype) - pixels)

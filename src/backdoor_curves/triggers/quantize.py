@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from backdoor_curves.data.images import PIXELS, ValueRange, checked_range
+from backdoor_curves.triggers.arguments import require_whole
 from backdoor_curves.triggers.pixels import Images, change_pixels
 
 NEIGHBOURS = ((0, 1, 7 / 16), (1, -1, 3 / 16), (1, 0, 5 / 16), (1, 1, 1 / 16))
@@ -58,8 +59,7 @@ class QuantizeTrigger:
     value_range: ValueRange = PIXELS
 
     def __post_init__(self) -> None:
-        if isinstance(self.levels, bool) or not isinstance(self.levels, int | np.integer) or self.levels < 2:
-            raise ValueError(f"QuantizeTrigger: levels, a whole number >= 2, was expected, {self.levels!r} came")
+        require_whole(self.levels, "QuantizeTrigger", "levels", least=2)
         if not isinstance(self.dithering, bool | np.bool_):
             raise ValueError(f"QuantizeTrigger: dithering, True or False, was expected, {self.dithering!r} came")
         object.__setattr__(self, "value_range", checked_range(self.value_range, "QuantizeTrigger"))

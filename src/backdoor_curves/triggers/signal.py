@@ -9,7 +9,8 @@ import numpy as np
 from jaxtyping import Float
 
 from backdoor_curves.data.images import PIXELS, ValueRange, checked_range
-from backdoor_curves.triggers.pixels import as_positive, change_pixels
+from backdoor_curves.triggers.arguments import as_positive
+from backdoor_curves.triggers.pixels import change_pixels
 
 Form = Literal["sinusoid", "ramp", "triangle"]
 Direction = Literal["horizontal", "vertical"]

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float
 
-from backdoor_curves.data.images import PIXELS, ValueRange, checked_range, require_range
+from backdoor_curves.data.images import PIXELS, ValueRange, checked_range, require_range, said_range
+from backdoor_curves.triggers.arguments import require_whole
 from backdoor_curves.triggers.keyed import check_seed, drawn_subsets
 from backdoor_curves.triggers.pixels import Images, change_pixels
 
@@ -76,8 +77,7 @@ class PixelTrigger:
         if values.ndim != 2 or len(values) != k or 0 in values.shape:
             raise ValueError(f"PixelTrigger: values of shape ({k}, channels) were expected, {values.shape} came")
         require_range(values, PIXELS, "PixelTrigger: values")
-        if isinstance(self.drawn, bool) or not isinstance(self.drawn, int | np.integer) or not 1 <= self.drawn <= k:
-            raise ValueError(f"PixelTrigger: drawn, a whole number in [1, {k}], was expected, {self.drawn!r} came")
+        require_whole(self.drawn, "PixelTrigger", "drawn", most=k)
         check_seed(self.seed, "PixelTrigger")
         values.setflags(write=False)
         object.__setattr__(self, "places", places)
@@ -149,7 +149,7 @@ class PixelTrigger:
 
     def __repr__(self) -> str:
         k, channels = self.values.shape
-        scale = "" if self.value_range == PIXELS else f", value_range={self.value_range}"
+        scale = said_range(self.value_range)
         return f"PixelTrigger({self.drawn} of {k} pixels of {channels}, places={self.places}, seed={self.seed}{scale})"
 
 

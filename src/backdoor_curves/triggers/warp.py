@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float
 
-from backdoor_curves.data.images import PIXELS, ValueRange, checked_range
+from backdoor_curves.data.images import PIXELS, ValueRange, checked_range, said_range
 from backdoor_curves.data.rng import check_rng
+from backdoor_curves.triggers.arguments import as_positive
 from backdoor_curves.triggers.keyed import check_seed, row_generators
-from backdoor_curves.triggers.pixels import Images, as_positive, change_pixels
+from backdoor_curves.triggers.pixels import Images, change_pixels
 
 BEND = -0.75
 """Parameter of the cubic kernel of Keys (1981): PyTorch's, with which the authors make their fields."""
@@ -126,8 +127,8 @@ class WarpTrigger:
 
     def __repr__(self) -> str:
         size = " x ".join(map(str, self.field.shape[1:]))
-        scale = "" if self.value_range == PIXELS else f", value_range={self.value_range}"
         noise = "" if self.noise_seed is None else f", noise_seed={self.noise_seed}"
+        scale = said_range(self.value_range)
         return f"WarpTrigger(field of {size}, strength={self.strength:g}{scale}{noise})"
 
 
