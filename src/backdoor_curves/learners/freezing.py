@@ -19,7 +19,7 @@ from backdoor_curves.data.samples import Samples, join
 from backdoor_curves.kernels.precomputed import require_values
 from backdoor_curves.learners.parameters import is_number, is_precomputed, takes_gaps
 from backdoor_curves.records.one_line import one_line
-from backdoor_curves.rows import Rows, is_frame, no_number, row_shape
+from backdoor_curves.rows import Rows, as_numbers, is_frame, no_number, row_shape
 
 Freeze = Literal["joined", "clean"]
 
@@ -115,8 +115,12 @@ def demands_flat_rows(step: Any) -> bool:
     if not hasattr(step, "__sklearn_tags__"):
         return False
     tags = get_tags(step)
-    is_scikit_learns = type(step).fit.__module__.startswith("sklearn.")
-    return is_scikit_learns and not (tags.no_validation or tags.input_tags.three_d_array)
+    return _fits_as_scikit_learn(step) and not (tags.no_validation or tags.input_tags.three_d_array)
+
+
+def _fits_as_scikit_learn(estimator: Any) -> bool:
+    """Return whether its fit is one of scikit-learn's own."""
+    return bool(type(estimator).fit.__module__.startswith("sklearn."))
 
 
 def flattening(X: Rows, step: Any) -> str:
@@ -203,9 +207,8 @@ def _has_dates(frame: Any) -> bool:
 def _demands_numbers(estimator: Any) -> bool:
     """Return whether an estimator is of scikit-learn's own that knows no categories, and has no other inside."""
     tags = get_tags(estimator)
-    is_scikit_learns = type(estimator).fit.__module__.startswith("sklearn.")
     takes_others = {"estimator", "estimators", "categorical_features"} & estimator.get_params(deep=False).keys()
-    return is_scikit_learns and not (tags.no_validation or takes_others)
+    return _fits_as_scikit_learn(estimator) and not (tags.no_validation or takes_others)
 
 
 def _numbers_of(frame: Any) -> Any:
@@ -254,6 +257,6 @@ def _numeric_gamma(gamma: str, X: Rows) -> float:
     d = X.shape[1]
     if gamma == "auto":
         return 1.0 / d
-    X = X.astype(float) if sp.issparse(X) else np.asarray(X, dtype=float)
+    X = as_numbers(X)
     variance = X.multiply(X).mean() - X.mean() ** 2 if sp.issparse(X) else X.var()
     return float(1.0 / (d * variance)) if variance != 0 else 1.0

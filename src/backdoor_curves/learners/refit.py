@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 from jaxtyping import Float
@@ -14,7 +14,7 @@ from jaxtyping import Float
 from backdoor_curves.data.samples import join
 from backdoor_curves.kernels.precomputed import PrecomputedKernel
 from backdoor_curves.learners.estimators import facts_of
-from backdoor_curves.learners.exact import file_of
+from backdoor_curves.learners.exact import is_known
 from backdoor_curves.learners.fitted import FittedEstimator, fit_estimator, fit_on_matrix
 from backdoor_curves.learners.learner import Learner
 from backdoor_curves.learners.parameters import is_precomputed
@@ -45,7 +45,7 @@ def refit(learner: Learner, betas: Float[np.ndarray, " b"] | None, n_jobs: int |
     warm = getattr(estimator, "warm_start", False) is True
     betas = REFIT_BETAS if betas is None else betas
     labels = learner.classes[joined.y]  # an estimator inside another may ask for them by name
-    known = is_precomputed(estimator) or _is_known(estimator)
+    known = is_precomputed(estimator) or is_known(estimator)
     share = 0.0 if known else _checked_share(learner, n_jobs)
     path = refit_path(
         fit, X, labels, learner.is_poison, betas, weight=joined.weight, kernel=kernel, warm=warm, n_jobs=n_jobs
@@ -53,12 +53,6 @@ def refit(learner: Learner, betas: Float[np.ndarray, " b"] | None, n_jobs: int |
     if not known:
         require_predictions_of_scores(learner, cast(Sequence[FittedEstimator], path.models), X)
     return replace(path, zero_weight_share=share)
-
-
-def _is_known(estimator: Any) -> bool:
-    """Return whether it is scikit-learn's own, with an objective that is known: it goes by weights and scores."""
-    file = file_of(estimator)
-    return file is not None and type(estimator) is file.ESTIMATOR
 
 
 def _checked_share(learner: Learner, n_jobs: int | None) -> float:

@@ -20,7 +20,7 @@ def file_of(estimator: Any) -> ExactEstimator | None:
 
 
 def is_known(estimator: Any) -> bool:
-    """Return whether it is one that a file is about, whose fit goes by the weights, and no subclass."""
+    """Return whether it is one that a file is about, and no subclass: its fit goes by weights, and by its scores."""
     return any(type(estimator) is file.ESTIMATOR for file in FILES)
 
 
@@ -37,7 +37,7 @@ def refusal(estimator: Any, n_classes: int) -> str | None:
     file = file_of(estimator)
     if file is None:
         return "here: " + ", ".join(known.ESTIMATOR.__name__ for known in FILES) + " have one"
-    if type(estimator) is not file.ESTIMATOR:
+    if not is_known(estimator):
         return f"as a subclass of {file.ESTIMATOR.__name__}: its fit may do something else"
     if name := unknown_parameter(estimator, file.PARAMETERS):
         return f"with {name}={getattr(estimator, name)!r}: that is a parameter not known here"

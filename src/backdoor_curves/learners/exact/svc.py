@@ -21,6 +21,7 @@ from backdoor_curves.losses.row_losses import Loss
 from backdoor_curves.losses.score_encodings import ScoreEncoding
 from backdoor_curves.paths.base import BetaPath
 from backdoor_curves.paths.intercept import FREE, Intercept
+from backdoor_curves.paths.linalg.coordinates import LONG
 from backdoor_curves.paths.svm.follow import svm_path
 from backdoor_curves.rows import Rows, as_floats, squared_lengths
 
@@ -29,9 +30,6 @@ PARAMETERS = frozenset(
     {"C", "break_ties", "cache_size", "class_weight", "coef0", "decision_function_shape", "degree", "gamma", "kernel"}
     | {"max_iter", "probability", "random_state", "shrinking", "tol", "verbose"}
 )
-LONG = 1e4
-"""Square of a row's length up to which a kernel matrix will do as it is: its rounding is then below 1e-9 of the scores
-for duals that add up to a thousand."""
 FAR = 2.0
 """Rows are taken about their mean where that makes the longest square shorter by this, and the rounding with it."""
 SYMMETRIC = 1e-9

@@ -133,17 +133,15 @@ Space: TypeAlias = Features | Orthonormal | GramFactor
 def coupling_through(
     inverse: Callable[[Float[np.ndarray, "r k"]], Float[np.ndarray, "r k"]],
     Z: Float[np.ndarray, "n r"],
-    place: Callable[[Rows], Float[np.ndarray, "x p"]],
-    column: tuple[float, ...],
+    place: Callable[[Rows], Float[np.ndarray, "x r"]],
 ) -> Callable[[Rows], Float[np.ndarray, "x n"]]:
     """Return what makes z' H^-1 z_i of rows x, given the product with H^-1.
 
-    z is x in its place, the coordinates of the problem, with the intercept's column if there is one.
+    z is x in its place, the coordinates of the problem.
     """
 
     def coupling(X: Rows) -> Float[np.ndarray, "x n"]:
-        rows = place(X)
-        return inverse(np.column_stack([rows, np.tile(column, (len(rows), 1))]).T).T @ Z.T
+        return inverse(place(X).T).T @ Z.T
 
     return coupling
 

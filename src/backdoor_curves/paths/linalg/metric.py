@@ -10,6 +10,7 @@ the norm of R^-1, which is no less.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -18,13 +19,16 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
+from backdoor_curves.rows import Rows, as_numbers
+
 JITTER = 1e-14
 """Share of its diagonal added to a matrix that double precision takes for singular: 45 roundings."""
-SEEN, LITTLE = 10.0, 1e-8
-"""A bound that exceeds by more what is seen of the error is proven anew in this metric; unless it is so little, a
-hundredth of what curves ask for, and"""
+SEEN = 10.0
+"""A bound that exceeds by more what is seen of the error is proven anew in this metric: tightness is worth a factor."""
+LITTLE = 1e-8
+"""A bound so small is not, being a hundredth of what curves ask for; a hundredth of it where the metric is cheap."""
 CHEAP = 1e7
-"""the metric costs more multiplications than these, a hundredth of a second; else a hundredth of that is little."""
+"""Multiplications for a matrix of the metric up to which it is: a hundredth of a second."""
 ROUNDING = 4 * np.finfo(float).eps
 """Of an inner product, as a share of the sum of its terms' sizes."""
 
@@ -36,6 +40,20 @@ def worth_proving(
     n, p = shape
     little = LITTLE if n * p**2 > CHEAP else LITTLE / 100.0
     return np.flatnonzero(unseen > np.maximum(SEEN * seen, little))
+
+
+def size_of_terms(rows: Sequence[Rows], sizes: Float[np.ndarray, "d k"]) -> Float[np.ndarray, " k"]:
+    """Return the largest sum_j |x_j| s_j over some sets of rows, for each column of sizes s: what a score adds up.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from backdoor_curves.paths.linalg.metric import size_of_terms
+    >>> size_of_terms([np.array([[-1.0, 2.0], [1.0, 1.0]])], np.array([[1.0], [3.0]]))
+    array([7.])
+    """
+    largest = [np.asarray(abs(as_numbers(X)) @ sizes).max(axis=0, initial=0.0) for X in rows]
+    return np.max([*largest, np.zeros(sizes.shape[1])], axis=0)
 
 
 @dataclass(frozen=True, eq=False)

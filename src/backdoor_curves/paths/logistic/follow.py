@@ -45,7 +45,7 @@ def logistic_path(
         FREE by default.
     tolerance : float
         What a score of a training row may be off, about; a certificate tells what it is.
-    space : Features or GramFactor, optional
+    space : Space, optional
         The coordinates of X, where they are at hand (see `paths.linalg.coordinates`).
 
     Returns

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float
 
 from backdoor_curves.paths.intercept import Intercept
+from backdoor_curves.paths.linalg.coordinates import Space
 from backdoor_curves.paths.linalg.metric import ROUNDING, Metric
 from backdoor_curves.paths.logistic.problem import Factor, Problem
 
@@ -68,15 +69,14 @@ class Optimality:
     ----------
     problem : Problem
     intercept : Intercept
-    blur, moved : float
-        What an inner product of two rows may be off in the problem's coordinates, and how far a row may be from what
-        they say, in the norm of R^-1.
+    space : Space
+        The problem's coordinates: what an inner product of two rows may be off in them, and how far a row may be from
+        what they say, in the norm of R^-1.
     """
 
     problem: Problem
     intercept: Intercept
-    blur: float
-    moved: float
+    space: Space
 
     @cached_property
     def longest(self) -> float:
@@ -100,10 +100,10 @@ class Optimality:
         F = self.problem.Z @ W1
         total = self.problem.duals(F, betas).sum(axis=0)
         _, curvature = self.problem.slope_of_shift(F, betas)
-        rounding = ROUNDING * self.longest * np.linalg.norm(W1, axis=0) + self.blur * total
-        rounding = rounding + self.moved * np.sqrt(self.problem.R @ W1**2)
+        rounding = ROUNDING * self.longest * np.linalg.norm(W1, axis=0) + self.space.error * total
+        rounding = rounding + self.space.moved * np.sqrt(self.problem.R @ W1**2)
         # What moves the scores by d moves the gradient by Z'D d, in the norm of the inverse Hessian |D^1/2 d| at most.
-        length = length + np.sqrt(curvature) * rounding + (EPS * self.farthest + self.moved) * total
+        length = length + np.sqrt(curvature) * rounding + (EPS * self.farthest + self.space.moved) * total
         return Nearer(W1, length, rounding, total, curvature)
 
     def _refined(
@@ -224,7 +224,7 @@ class _Local:
 
     @cached_property
     def curvatures(self) -> Float[np.ndarray, " n"]:
-        return self.problem.gradient(self.w[:, np.newaxis], self.f[:, np.newaxis], np.array([self.beta]))[1][:, 0]
+        return self.problem.curvatures(self.f[:, np.newaxis], np.array([self.beta]))[:, 0]
 
     @cached_property
     def total(self) -> float:
@@ -289,14 +289,14 @@ class _Local:
     @cached_property
     def of_scores(self) -> float:
         """A bound on what is unknown of the gradient as the scores are: what moves them by d moves it by Z'D d."""
-        unknown = ROUNDING * (np.abs(self.problem.Z) @ np.abs(self.w)) + self.given.blur * self.duals.sum()
-        unknown += self.given.moved * np.sqrt(self.problem.R @ self.w**2)
+        unknown = ROUNDING * (np.abs(self.problem.Z) @ np.abs(self.w)) + self.given.space.error * self.duals.sum()
+        unknown += self.given.space.moved * np.sqrt(self.problem.R @ self.w**2)
         return float(np.sqrt(self.curvatures @ unknown**2))
 
     @cached_property
     def of_rows(self) -> float:
         """A bound on what is unknown of the gradient as the rows are: the metric is no longer than the norm of R^-1."""
-        return self.given.moved * float(self.duals.sum())
+        return self.given.space.moved * float(self.duals.sum())
 
     @cached_property
     def of_shift(self) -> float:

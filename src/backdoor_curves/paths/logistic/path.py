@@ -17,7 +17,7 @@ from backdoor_curves.paths.intercept import Intercept
 from backdoor_curves.paths.interpolation.chebyshev import Panels, neighbours
 from backdoor_curves.paths.linalg import conjugate_gradients as conjugate
 from backdoor_curves.paths.linalg.coordinates import Space, coupling_through
-from backdoor_curves.paths.linalg.metric import ROUNDING, worth_proving
+from backdoor_curves.paths.linalg.metric import ROUNDING, size_of_terms, worth_proving
 from backdoor_curves.paths.linalg.units import Units
 from backdoor_curves.paths.logistic.optimality import Optimality, Sharper
 from backdoor_curves.paths.logistic.problem import Problem
@@ -38,7 +38,7 @@ class LogisticPath(BetaPath):
     ----------
     interpolant : Panels
     problem : Problem
-    space : Features or GramFactor
+    space : Space
         The coordinates of the problem,
     units : Units
         and in what units they are.
@@ -95,7 +95,7 @@ class LogisticPath(BetaPath):
         problem, betas = self.problem, np.array([beta])
         W, rates = optimum_and_rate(problem, self._at(betas), betas)
         F = problem.Z @ W
-        D = problem.gradient(W, F, betas)[1]
+        D = problem.curvatures(F, betas)
         factor = cho_factor((problem.Z.T * D[:, 0]) @ problem.Z + np.diag(problem.R), lower=True, check_finite=False)
 
         def inverse(B: Float[np.ndarray, "p k"]) -> Float[np.ndarray, "p k"]:
@@ -106,7 +106,7 @@ class LogisticPath(BetaPath):
             return Tangent(self._scores(W, X), self._scores(rates, X))
 
         pulls = -(problem.u0 + problem.du) * problem.y * expit(-problem.y * F[:, 0])
-        coupling = coupling_through(inverse, problem.Z, self._rows, self.intercept.column)
+        coupling = coupling_through(inverse, problem.Z, self._rows)
         influence = influence_through(coupling, pulls[:, np.newaxis])
         return Response(beta, tangent, np.arange(len(problem.y)), influence)
 
@@ -145,13 +145,11 @@ class LogisticPath(BetaPath):
         self, W: Float[np.ndarray, "p 1"], near: Float[np.ndarray, " p"], beta: float, rows: Sequence[Rows]
     ) -> tuple[Sharper, float]:
         """Return what the metric of the Hessian proves at one beta, and with it the bound of the scores."""
-        column = self.intercept.column
-        places = [np.column_stack([P, np.tile(column, (len(P), 1))]) for P in map(self._rows, rows)]
-        proof = self._optimality.in_the_metric(near, beta, np.vstack([self.problem.Z[:0], *places]))
-        coef = np.abs(self._split(W)[0])
+        places = [self.problem.Z[:0], *map(self._rows, rows)]
+        proof = self._optimality.in_the_metric(near, beta, np.vstack(places))
         off = [self._off(W - proof.w[:, np.newaxis], X)[0] for X in rows]
-        lost = [ROUNDING * float((abs(as_numbers(X)) @ coef).max(initial=0.0)) for X in rows]
-        return proof, max([*off, 0.0]) + float(proof.scores.max(initial=0.0)) + max([*lost, 0.0])
+        lost = ROUNDING * float(size_of_terms(rows, np.abs(self._split(W)[0]))[0])
+        return proof, max([*off, 0.0]) + float(proof.scores.max(initial=0.0)) + lost
 
     def _off(self, W: Float[np.ndarray, "p b"], X: Rows) -> Float[np.ndarray, " b"]:
         """Return the largest score of rows for parameters that are a difference."""
@@ -159,7 +157,7 @@ class LogisticPath(BetaPath):
 
     @cached_property
     def _optimality(self) -> Optimality:
-        return Optimality(self.problem, self.intercept, self.space.error, self.space.moved)
+        return Optimality(self.problem, self.intercept, self.space)
 
     def _score_per_length(self, rows: Sequence[Rows]) -> float:
         """Return how much a score can differ where w differs by 1: |x|, with a free intercept |x - x_i|."""
@@ -178,8 +176,8 @@ class LogisticPath(BetaPath):
         return self.space.coef(coef), intercept - self.units.centre @ coef
 
     def _rows(self, X: Rows) -> Float[np.ndarray, "x p"]:
-        """Return rows in the coordinates of the problem, without the intercept's column."""
-        return self.units.of(self.space.of(X))
+        """Return rows in the coordinates of the problem."""
+        return self.intercept.with_column(self.units.of(self.space.of(X)))
 
     def _scores(self, W: Float[np.ndarray, "p k"], X: Rows) -> Float[np.ndarray, "n k"]:
         coef, intercept = self._split(W)

@@ -93,6 +93,11 @@ class Problem:
         s = expit(-y * F)
         return self.R[:, np.newaxis] * W - self.Z.T @ (u * s * y), u * s * (1.0 - s)
 
+    def curvatures(self, F: Float[np.ndarray, "n b"], betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, "n b"]:
+        """Return the curvature of the rows alone."""
+        s = expit(-self.y[:, np.newaxis] * F)
+        return self.u(betas) * s * (1.0 - s)
+
     def slope_of_shift(
         self, F: Float[np.ndarray, "n b"], betas: Float[np.ndarray, " b"]
     ) -> tuple[Float[np.ndarray, " b"], Float[np.ndarray, " b"]]:

@@ -13,7 +13,7 @@ from jaxtyping import Float
 
 from backdoor_curves.paths.base import BetaPath, Certificate, Parameters, Response, Tangent, influence_through
 from backdoor_curves.paths.interpolation.interpolants import Rational
-from backdoor_curves.paths.linalg.metric import CHEAP, LITTLE, SEEN, Metric
+from backdoor_curves.paths.linalg.metric import CHEAP, LITTLE, SEEN, Metric, size_of_terms
 from backdoor_curves.paths.linalg.metric import ROUNDING as METRIC_ROUNDING
 from backdoor_curves.paths.ridge.normal_equations import NormalEquations
 from backdoor_curves.rows import Rows, as_numbers, n_rows, squared_lengths, take_rows
@@ -189,7 +189,8 @@ class RidgePath(BetaPath):
         terms = (length + np.linalg.norm(self.centre)) * np.linalg.norm(W, axis=0)
         # The product of lengths says nothing where columns have units of their own: there the terms are added up.
         large = np.flatnonzero(ROUNDING * terms > np.maximum(SEEN * seen, LITTLE))
-        terms[large] = self._terms(rows, np.abs(W[:, large]))
+        sizes = np.abs(W[:, large])
+        terms[large] = size_of_terms(rows, sizes) + np.abs(self.centre) @ sizes
         bound = seen + ROUNDING * (terms + np.abs(b)) + self._hidden(rows, W, b, repeated)
         relative = np.maximum(gap, 0.0).reshape(-1, k).sum(1) / objective.reshape(-1, k).sum(1)
         return relative, bound.reshape(-1, k).max(1)
@@ -226,11 +227,6 @@ class RidgePath(BetaPath):
         if clean.gram is None or n * d**2 > CHEAP:
             return None
         return Metric(np.ascontiguousarray(clean.transposed().T), np.full(d, self.system.alpha))
-
-    def _terms(self, rows: Sequence[Rows], sizes: Float[np.ndarray, "d j"]) -> Float[np.ndarray, " j"]:
-        """Return the largest sum of the terms of a score, of rows and of the centre, for parameters of such sizes."""
-        sums = [np.asarray(abs(as_numbers(X)) @ sizes).max(axis=0) for X in rows]
-        return np.max(sums, axis=0) + np.abs(self.centre) @ sizes
 
     def _solve(
         self, C: Float[np.ndarray, "d k"], betas: Float[np.ndarray, " k"], c: Float[np.ndarray, " k"] | float = 0.0

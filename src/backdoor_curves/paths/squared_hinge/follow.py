@@ -49,7 +49,7 @@ def squared_hinge_path(
         C times the row weights: u0 for clean rows (du = 0), du for poison rows (u0 = 0).
     intercept : Intercept
         Penalised, or none.
-    space : Features or GramFactor, optional
+    space : Space, optional
         The coordinates of X, where they are at hand (see `paths.linalg.coordinates`).
 
     Returns

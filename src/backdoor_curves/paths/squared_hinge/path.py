@@ -22,7 +22,7 @@ from backdoor_curves.paths.intercept import Intercept
 from backdoor_curves.paths.interpolation.chebyshev import Panels, neighbours
 from backdoor_curves.paths.linalg import conjugate_gradients as conjugate
 from backdoor_curves.paths.linalg.coordinates import Space, coupling_through
-from backdoor_curves.paths.linalg.metric import ROUNDING, worth_proving
+from backdoor_curves.paths.linalg.metric import ROUNDING, size_of_terms, worth_proving
 from backdoor_curves.paths.squared_hinge.optimality import in_the_metric, nearer
 from backdoor_curves.paths.squared_hinge.problem import InverseHessian, Problem, gradient, inverse_hessian
 from backdoor_curves.paths.squared_hinge.series import DEGREE
@@ -47,7 +47,7 @@ class SquaredHingePath(BetaPath):
     problem : Problem
     kept : bool array of shape (rows given,)
         Which rows are in the problem: those of any weight.
-    space : Features or GramFactor
+    space : Space
         The coordinates of the problem.
     nodal : array of shape (k, r)
         Parameters at the nodes in these coordinates, that of the intercept's column last.
@@ -90,7 +90,7 @@ class SquaredHingePath(BetaPath):
         problem, there = self.problem, self._local(np.array([beta]))
         left, on = problem.y - problem.Z @ there.W[:, 0], there.active[:, 0]
         pulls = -2.0 * (problem.u0 + problem.du)[on] * left[on]
-        coupling = coupling_through(there.inverse, problem.Z[on], self.space.of, self.intercept.column)
+        coupling = coupling_through(there.inverse, problem.Z[on], self._rows)
         ties = int((np.abs(left) <= TIED).sum())
 
         def tangent(X: Rows) -> Tangent:
@@ -168,12 +168,11 @@ class SquaredHingePath(BetaPath):
         self, w: Float[np.ndarray, " r"], near: Float[np.ndarray, " r"], beta: float, rows: Sequence[Rows]
     ) -> tuple[float, float]:
         """Return bounds on (P(w) - P*) / P* and on the scores at one beta, in the metric of the Hessian."""
-        places = [self.intercept.with_column(self.space.of(X)) for X in rows]
-        proof = in_the_metric(self.problem, self.space, near, beta, np.vstack([self.problem.Z[:0], *places]))
-        coef = np.abs(self._split(w[np.newaxis])[0][0])
+        places = [self.problem.Z[:0], *map(self._rows, rows)]
+        proof = in_the_metric(self.problem, self.space, near, beta, np.vstack(places))
         seen = [np.abs(self._scores((w - proof.w)[np.newaxis], X)).max(initial=0.0) for X in rows]
-        lost = [ROUNDING * float((abs(as_numbers(X)) @ coef).max(initial=0.0)) for X in rows]
-        bound = max([*seen, 0.0]) + float(proof.scores.max(initial=0.0)) + max([*lost, 0.0])
+        lost = ROUNDING * float(size_of_terms(rows, np.abs(self._split(w[np.newaxis])[0].T))[0])
+        bound = max([*seen, 0.0]) + float(proof.scores.max(initial=0.0)) + lost
         value, best = self.problem.value(w, beta), self.problem.value(proof.w, beta)
         gap = max(value - best, 0.0) + proof.length**2 / 2.0 + np.sqrt(len(self.problem.y)) * ROUNDING * value
         return gap / max(best, np.finfo(float).tiny), bound
@@ -195,6 +194,10 @@ class SquaredHingePath(BetaPath):
         p = self.space.rows.shape[1]
         intercept = self.intercept.scaling * W[:, p] if self.intercept.is_unknown else np.zeros(len(W))
         return self.space.coef(np.ascontiguousarray(W[:, :p].T)).T, intercept
+
+    def _rows(self, X: Rows) -> Float[np.ndarray, "x r"]:
+        """Return rows in the coordinates of the problem."""
+        return self.intercept.with_column(self.space.of(X))
 
     def _scores(self, W: Float[np.ndarray, "k r"], X: Rows) -> Float[np.ndarray, "k n"]:
         coef, intercept = self._split(W)

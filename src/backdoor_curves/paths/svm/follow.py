@@ -26,8 +26,8 @@ SCORE_TOLERANCE = 1e-6
 
 EFFORT, LITTLE_EFFORT = 2e9, 2e7
 """Kernel entries that a path may take in extended precision, those of all rows for each round: twice what any random
-problem takes; and a second's, where rounding alone may move a score by more than SCORE_TOLERANCE. Raw columns were
-then refused after half a minute, and what was followed took half of that at most."""
+problem took; and a hundredth of it where rounding alone may move a score by more than SCORE_TOLERANCE: raw columns, on
+which a path was refused after half a minute as after two seconds."""
 
 
 def svm_path(
