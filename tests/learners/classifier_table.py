@@ -67,7 +67,7 @@ class Classifier:
     make: Callable[[], object]
     routing: bool = False
     labels: dict[int, tuple] | None = None
-    library: str = "sklearn"
+    package: str = "sklearn"
     """The name that it is imported by."""
 
     def __str__(self) -> str:
@@ -198,7 +198,7 @@ def of_library(kind: str, **words) -> dict:
     """Return how a classifier of another library is written and made; the library is loaded then."""
     module = kind.rpartition(".")[0]
     make = lambda: getattr(importlib.import_module(module), kind.rpartition(".")[2])(**words)  # noqa: E731
-    return {"written": f"`{kind}`", "make": make, "library": kind.partition(".")[0]}
+    return {"written": f"`{kind}`", "make": make, "package": kind.partition(".")[0]}
 
 
 def a_network():
@@ -242,9 +242,9 @@ OTHER_LIBRARIES = [
     Classifier(**of_library("xgboost.XGBRFClassifier", **QUIET), labels=NUMBERS),
     Classifier(**of_library("lightgbm.LGBMClassifier", verbose=-1, **QUIET)),
     Classifier(**of_library("catboost.CatBoostClassifier", iterations=5, thread_count=1, **SILENT)),
-    Classifier("`skorch.NeuralNetClassifier`", a_network, library="skorch"),
+    Classifier("`skorch.NeuralNetClassifier`", a_network, package="skorch"),
     *(Classifier(**of_library(f"imblearn.ensemble.{kind}")) for kind in IMBALANCED),
-    Classifier("`imblearn.pipeline.make_pipeline(sampler, C())`", resampled, library="imblearn"),
+    Classifier("`imblearn.pipeline.make_pipeline(sampler, C())`", resampled, package="imblearn"),
 ]
 TABLES = {"scikit-learn": SCIKIT_LEARNS, "made of others": MADE_OF_OTHERS, "other libraries": OTHER_LIBRARIES}
 
@@ -412,11 +412,11 @@ def new_block(page: str, name: str) -> str:
     """Return a table made anew; lines of libraries that are not here stay, and so do their versions."""
     rows, versions, lines = rows_on(page, name), versions_on(page), []
     for classifier in TABLES[name]:
-        library = NAMES.get(classifier.library, classifier.library)
-        here = version_of(classifier.library)
+        library = NAMES.get(classifier.package, classifier.package)
+        here = version_of(classifier.package)
         versions[library] = here or versions[library]
         lines.append(row_of(classifier) if here else rows[classifier.written])
-    libraries = dict.fromkeys(NAMES.get(one.library, one.library) for one in TABLES[name])
+    libraries = dict.fromkeys(NAMES.get(one.package, one.package) for one in TABLES[name])
     tried_with = ", ".join(f"{library} {versions[library]}" for library in libraries)
     return "\n".join([f"Tried with {tried_with}:", "", HEAD, *lines])
 

@@ -33,8 +33,8 @@ CLASSIFIERS = pytest.mark.parametrize(("table", "classifier"), ALL, ids=lambda v
 
 
 def require_library(classifier):
-    if version_of(classifier.library) is None:
-        pytest.skip(f"{classifier.library} is not installed")
+    if version_of(classifier.package) is None:
+        pytest.skip(f"{classifier.package} is not installed")
 
 
 def own_scores(fit, X, loss):
@@ -93,9 +93,9 @@ def test_a_classifier_is_followed_or_refused_for_a_true_reason(table, classifier
 def test_the_page_says_what_becomes_of_a_classifier(table, classifier):
     """With the versions that the page names, to the letter; with others it is told what to do in other words."""
     require_library(classifier)
-    library = NAMES.get(classifier.library, classifier.library)
+    library = NAMES.get(classifier.package, classifier.package)
     line, known = rows_on(PAGE_TEXT, table).get(classifier.written), versions_on(PAGE_TEXT)
-    here = {"scikit-learn": version_of("sklearn"), library: version_of(classifier.library)}
+    here = {"scikit-learn": version_of("sklearn"), library: version_of(classifier.package)}
     if any(known[name] != version for name, version in here.items()):
         others = ", ".join(f"{name} {version}" for name, version in here.items())
         pytest.skip(f"the page was made with other versions than {others}")

@@ -61,7 +61,7 @@ class Column:
 class Table:
     """A table, what is done to it, and the learner that is asked for its curve; the rest is drawn from the seed."""
 
-    library: str
+    container: str
     columns: tuple[Column, ...]
     n: int
     n_classes: int
@@ -80,14 +80,14 @@ class Table:
 def tables() -> st.SearchStrategy[Table]:
     """Return the strategy of all tables."""
     return st.sampled_from(("numpy", "numpy", "pandas", "pandas", "pandas", "polars", "csr", "csc", "texts")).flatmap(
-        _of_library
+        _of_container
     )
 
 
-def _of_library(library: str) -> st.SearchStrategy[Table]:
-    kinds = st.sampled_from(KINDS[library])
-    if library in ("pandas", "polars"):  # half of them without text, so that more are followed
-        kinds = st.sampled_from([kind for kind in KINDS[library] if kind not in TEXTUAL]) | kinds
+def _of_container(container: str) -> st.SearchStrategy[Table]:
+    kinds = st.sampled_from(KINDS[container])
+    if container in ("pandas", "polars"):  # half of them without text, so that more are followed
+        kinds = st.sampled_from([kind for kind in KINDS[container] if kind not in TEXTUAL]) | kinds
     column = st.builds(
         Column,
         kinds,
@@ -98,13 +98,13 @@ def _of_library(library: str) -> st.SearchStrategy[Table]:
     )
     widths = st.sampled_from((1, 2, 3, 4, 5, 8, 15, 30))
     columns = widths.flatmap(lambda d: st.lists(column, min_size=d, max_size=d).map(tuple))
-    if library in ("numpy", "csr", "csc"):  # of one type
+    if container in ("numpy", "csr", "csc"):  # of one type
         columns = st.tuples(kinds, columns).map(lambda pair: tuple(_as_kind(one, pair[0]) for one in pair[1]))
     return st.builds(
         Table,
-        st.just(library),
+        st.just(container),
         columns
-        if library != "texts"
+        if container != "texts"
         else st.builds(Column, kinds, gaps=st.sampled_from((0.0,) * 9 + (0.1,))).map(_one),
         st.sampled_from((8, 12, 20, 20, 40, 40, 80, 200, 400)),
         st.sampled_from((2,) * 12 + (3, 3, 1)),
@@ -113,7 +113,7 @@ def _of_library(library: str) -> st.SearchStrategy[Table]:
         st.sampled_from((0.15, 0.25, 0.5)),
         st.sampled_from(("replace", "append")),
         st.sampled_from(("none", "standard", "minmax", "columns", "columns", "imputed"))
-        if library != "texts"
+        if container != "texts"
         else st.just("tfidf"),
         st.sampled_from(("logistic", "liblinear", "ridge", "squared hinge", "hinge", "linear SVC", "RBF SVC")),
         st.sampled_from((1.0, 1.0, 1e-4, 1e4)),
@@ -151,7 +151,7 @@ def make(table: Table) -> Made:
     classes = np.append(np.arange(table.n) % table.n_classes, np.arange(N_TEST) % table.n_classes)
     if table.labels == "rare" and table.n_classes == 2:
         classes[: table.n] = np.arange(table.n) < 2
-    if table.library == "texts":
+    if table.container == "texts":
         X: Any = _texts(table, classes, rng)
     else:
         drawn = []
@@ -159,7 +159,7 @@ def make(table: Table) -> Made:
             repeats = column.habit == "repeats the one before" and k > 0
             drawn.append(drawn[-1] if repeats else _drawn(column, classes, rng))
         gaps = [rng.random(n) < column.gaps for column in table.columns]
-        X = _in_library(table, drawn, gaps)
+        X = _in_container(table, drawn, gaps)
     plain, y = _labels(table, classes, rng)
     return Made(X, plain, y, table.n)
 
@@ -186,25 +186,25 @@ def _texts(table: Table, classes: np.ndarray, rng: np.random.Generator) -> Any:
     return as_(words) if not (column.gaps and table.seed % 5 in (1, 4)) else list(words)
 
 
-def _in_library(table: Table, drawn: list[np.ndarray], gaps: list[np.ndarray]) -> Any:
-    if table.library == "pandas":
+def _in_container(table: Table, drawn: list[np.ndarray], gaps: list[np.ndarray]) -> Any:
+    if table.container == "pandas":
         columns = [_of_pandas(one.kind, *rest) for one, *rest in zip(table.columns, drawn, gaps, strict=True)]
         frame = pd.concat(columns, axis=1)
         frame.columns = [f"c{k}" for k in range(len(columns))]
         frame.index = np.arange(len(frame))[::-1] if table.seed % 2 else frame.index
         return frame
-    if table.library == "polars":
+    if table.container == "polars":
         columns = [_of_polars(one.kind, *rest) for one, *rest in zip(table.columns, drawn, gaps, strict=True)]
         return pl.DataFrame({f"c{k}": column for k, column in enumerate(columns)})
     kind = table.columns[0].kind
-    if table.library == "numpy":
+    if table.container == "numpy":
         return np.column_stack([_of_numpy(kind, *pair) for pair in zip(drawn, gaps, strict=True)])
     values = np.column_stack([np.where(np.abs(v) < np.median(np.abs(v)), 0.0, v) for v in drawn])
     if kind.startswith("float"):
         values[np.column_stack(gaps)] = np.nan
     values = _whole(values, kind)
     make_sparse = (sp.csr_matrix, sp.csr_array, sp.csc_matrix, sp.csc_array)
-    return make_sparse[2 * (table.library == "csc") + table.seed % 2](values)
+    return make_sparse[2 * (table.container == "csc") + table.seed % 2](values)
 
 
 def _whole(values: np.ndarray, kind: str) -> np.ndarray:
@@ -307,10 +307,10 @@ def _labels(table: Table, classes: np.ndarray, rng: np.random.Generator) -> tupl
 
 def trigger_of(table: Table) -> Any:
     """Return what stamps the rows: the last column takes its largest value or another word, texts one more word."""
-    if table.library == "texts":
+    if table.container == "texts":
         return _more_text
     column = table.columns[-1]
-    names = table.library in ("pandas", "polars")
+    names = table.container in ("pandas", "polars")
     last = f"c{len(table.columns) - 1}" if names and table.seed % 2 else len(table.columns) - 1
     value: Any = 3.0 * 10.0**column.scale
     if column.kind in TEXTUAL:
@@ -349,14 +349,14 @@ def estimator_of(table: Table) -> Any:
 
 def steps_of(table: Table) -> Pipeline:
     """Return the steps before the classifier."""
-    sparse = table.library in ("csr", "csc")
+    sparse = table.container in ("csr", "csc")
     scaler = StandardScaler(with_mean=not sparse)
-    if table.steps == "columns" and table.library in ("pandas", "polars"):
+    if table.steps == "columns" and table.container in ("pandas", "polars"):
         numbers = make_pipeline(SimpleImputer(), StandardScaler())
         words = OneHotEncoder(handle_unknown="ignore")
         textual = [k for k, column in enumerate(table.columns) if column.kind in TEXTUAL]
         others = [k for k in range(len(table.columns)) if k not in textual]
-        if table.library == "pandas" and table.seed % 2:
+        if table.container == "pandas" and table.seed % 2:
             textual = make_column_selector(dtype_include=["object", "category", "string"])
         return make_pipeline(ColumnTransformer([("numbers", numbers, others), ("words", words, textual)]))
     return {

@@ -145,7 +145,7 @@ def require_stamped(table: Table, made: Made, data: bc.PoisonedData) -> None:
         raise ContradictionError("the clean rows are not those of the table")
     if not same_cells(after[:, :-1], before[data.poison_rows][:, :-1]):
         raise ContradictionError("the poison differs from its rows in more than the trigger's column")
-    if len({repr(cell) for cell in after[:, -1]}) > 1 and table.library != "texts":
+    if len({repr(cell) for cell in after[:, -1]}) > 1 and table.container != "texts":
         raise ContradictionError("the trigger's column has several values")
 
 

@@ -13,7 +13,7 @@ from reference import table_claims as claims
 from reference.table_cases import Column, Table, tables
 
 TABLE = Table(
-    library="pandas",
+    container="pandas",
     columns=(Column("float64"), Column("boolean"), Column("Int64", scale=2)),
     n=40,
     n_classes=2,
@@ -28,34 +28,27 @@ TABLE = Table(
     freeze="joined",
     seed=1,
 )
+RAW = replace(TABLE, rate=0.5, injection="replace", class_weight=None, freeze="clean")
 ONCE_WRONG = {
     "the names of large columns of polars": replace(
-        TABLE,
-        library="polars",
+        RAW,
+        container="polars",
         columns=(Column("Float64", offset=1.0, habit="repeats the one before"), Column("Boolean", offset=-30.0)),
         n=20,
         labels="objects",
-        rate=0.5,
-        injection="replace",
         steps="none",
         learner="linear SVC",
         C=1e4,
-        class_weight=None,
-        freeze="clean",
         seed=4294967295,
     ),
     "ties of rows whose speeds overflow": replace(
-        TABLE,
-        library="csc",
+        RAW,
+        container="csc",
         columns=(Column("float64", habit="constant"), *(Column("float64", scale=scale) for scale in (0, 9, 1, 3))),
         n=80,
         labels="boolean",
-        rate=0.5,
-        injection="replace",
         steps="imputed",
         learner="hinge",
-        class_weight=None,
-        freeze="clean",
         seed=600,
     ),
 }
