@@ -80,12 +80,13 @@ class Shared:
         du: Float[np.ndarray, " n"],
         kernel: Kernel,
         intercept: Intercept = FREE,
+        is_patient: bool = True,
     ) -> SVMPath:
         """Return the path of an SVM, see `paths.svm`: a kept one where it is the same but for the unit of beta."""
         for kept in self._plateaus:
             if kept.is_of(X, y, kernel, intercept) and (same := kept.path.rescaled(u0, du)) is not None:
                 return same
-        path = svm_path(X, y, u0, du, kernel, intercept)
+        path = svm_path(X, y, u0, du, kernel, intercept, is_patient)
         self._plateaus.append(_Kept(X, y, kernel, intercept, path))
         return path
 

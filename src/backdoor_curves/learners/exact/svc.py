@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,9 @@ from backdoor_curves.losses.score_encodings import ScoreEncoding
 from backdoor_curves.paths.base import BetaPath
 from backdoor_curves.paths.intercept import FREE, Intercept
 from backdoor_curves.paths.linalg.coordinates import LONG
+from backdoor_curves.paths.linear_svm.follow import linear_svm_path
 from backdoor_curves.paths.svm.follow import svm_path
+from backdoor_curves.paths.svm.path import NotOptimalError
 from backdoor_curves.rows import Rows, as_floats, squared_lengths
 
 ESTIMATOR = SVC
@@ -32,6 +35,11 @@ PARAMETERS = frozenset(
 )
 FAR = 2.0
 """Rows are taken about their mean where that makes the longest square shorter by this, and the rounding with it."""
+ROUNDED, DROWNED = 1e-9, 1e-6
+"""What the rounding of a kernel matrix may do to a score, beyond which linear machines of few features are followed
+without one: a thousandth of what curves ask for; and those of many, which takes longer: what curves ask for."""
+FEW = 100
+"""Features whose factorisation at each knot costs no more than the knot's other work."""
 SYMMETRIC = 1e-9
 """Share of its largest entry by which a kernel matrix may differ from its transpose: more is not double precision."""
 
@@ -109,14 +117,40 @@ def _centre(X: Rows) -> tuple[float, ...] | None:
 def follow_hinge(rows: WeightedRows, kernel: Kernel, intercept: Intercept, shared: Shared | None) -> BetaPath:
     """Return the path of the hinge with a kernel; what is no kernel of the training rows is refused.
 
-    Where paths share, the kernel remembers its values, and a path serves smaller C on its plateau.
+    Where paths share, the kernel remembers its values, and a path serves smaller C on its plateau. Linear machines are
+    followed in the space of their features where a kernel matrix loses too much, or does not lead on.
     """
+    if not (isinstance(kernel, Linear | CentredLinear) and isinstance(rows.X, np.ndarray)):
+        return _follow_by_kernel(rows, kernel, intercept, shared)
+    few = rows.X.shape[1] <= FEW
+
+    def in_features() -> BetaPath:
+        return linear_svm_path(rows.X, rows.y, rows.u0, rows.du, intercept)
+
+    if _lost_of_scores(rows) > (ROUNDED if few else DROWNED):
+        with suppress(NotOptimalError):
+            return in_features()
+        return _follow_by_kernel(rows, kernel, intercept, shared)
+    try:
+        return _follow_by_kernel(rows, kernel, intercept, shared, is_patient=not few)
+    except NotOptimalError:
+        return in_features()
+
+
+def _lost_of_scores(rows: WeightedRows) -> float:
+    """Return what the rounding of a linear kernel's matrix may do to a score, were all rows at their bounds."""
+    return float(np.finfo(float).eps * squared_lengths(rows.X).max() * (rows.u0 + rows.du).sum())
+
+
+def _follow_by_kernel(
+    rows: WeightedRows, kernel: Kernel, intercept: Intercept, shared: Shared | None, is_patient: bool = True
+) -> BetaPath:
     require_room(len(rows.y))
     between = kernel if shared is None else shared.kernel(kernel)
     if isinstance(kernel, GivenKernel | Sigmoid):
         _require_positive(between(rows.X, rows.X), len(rows.y), "change gamma or coef0")
     path_of = svm_path if shared is None else shared.svm_path
-    return path_of(rows.X, rows.y, rows.u0, rows.du, between, intercept)
+    return path_of(rows.X, rows.y, rows.u0, rows.du, between, intercept, is_patient)
 
 
 def _follow_matrix(learner: Learner, rows: WeightedRows) -> BetaPath:

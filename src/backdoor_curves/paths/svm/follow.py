@@ -6,7 +6,7 @@ path is attempted, in one way after the other, and proven before it is returned 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from operator import itemgetter
 
 import numpy as np
@@ -14,7 +14,7 @@ from jaxtyping import Float
 
 from backdoor_curves.kernels.functions import Kernel
 from backdoor_curves.paths.intercept import FREE, Intercept
-from backdoor_curves.paths.svm.attempts import ATTEMPTS, follow
+from backdoor_curves.paths.svm.attempts import ATTEMPTS, Attempt, follow
 from backdoor_curves.paths.svm.dual import Problem, StalledError
 from backdoor_curves.paths.svm.extended_precision import ExtendedPrecision
 from backdoor_curves.paths.svm.path import OPTIMAL, Nodes, NotOptimalError, SVMPath
@@ -37,6 +37,7 @@ def svm_path(
     du: Float[np.ndarray, " n"],
     kernel: Kernel,
     intercept: Intercept = FREE,
+    is_patient: bool = True,
 ) -> SVMPath:
     """Return the path of an SVM whose dual bounds are u0 + beta du.
 
@@ -52,6 +53,9 @@ def svm_path(
         Positive semidefinite.
     intercept : Intercept
         FREE by default.
+    is_patient : bool
+        Whether to go on in extended precision where double precision does not prove the scores to `SCORE_TOLERANCE`.
+        Who has another way does not ask for it.
 
     Returns
     -------
@@ -85,19 +89,29 @@ def svm_path(
         X, y = take_rows(X, representatives), y[representatives]
         u0, du = (np.bincount(group, weights=u) for u in (u0, du))
     problem = Problem(kernel(X, X), y, u0, du, intercept)
-    problem.effort.left = EFFORT if problem.rounding <= SCORE_TOLERANCE else LITTLE_EFFORT
+    problem.effort.left = EFFORT if is_patient and problem.rounding <= SCORE_TOLERANCE else LITTLE_EFFORT
     extended = ExtendedPrecision(problem)
-    path = _proven(problem, extended, lambda nodes, shift: SVMPath(X, kernel, group, unit, problem, nodes, shift))
+    attempts = ATTEMPTS if is_patient else [attempt for attempt in ATTEMPTS if attempt.precision == "double"]
+    path, doubt = _proven(
+        problem, extended, attempts, lambda nodes, shift: SVMPath(X, kernel, group, unit, problem, nodes, shift)
+    )
+    if doubt > SCORE_TOLERANCE and not is_patient:
+        raise NotOptimalError(f"scores may be off by {doubt:.0e} in double precision; raise lambda or rescale the features")
     problem.effort.left = np.inf  # what is asked of a path are single solutions
     return path
 
 
-def _proven(problem: Problem, extended: ExtendedPrecision, record: Callable[[Nodes, float], SVMPath]) -> SVMPath:
-    """Return the path of the first attempt that is proven, or the least doubtful of all."""
+def _proven(
+    problem: Problem,
+    extended: ExtendedPrecision,
+    attempts: Sequence[Attempt],
+    record: Callable[[Nodes, float], SVMPath],
+) -> tuple[SVMPath, float]:
+    """Return the path of the first attempt that is proven, or the least doubtful of all, and the doubt."""
     tolerance = OPTIMAL / 10 if extended.is_cheap else OPTIMAL
     failures: list[RuntimeError] = []
     doubtful: list[tuple[float, SVMPath]] = []
-    for attempt in ATTEMPTS:
+    for attempt in attempts:
         if attempt.precision == "extended" and not extended.is_cheap:
             continue
         try:
@@ -109,14 +123,13 @@ def _proven(problem: Problem, extended: ExtendedPrecision, record: Callable[[Nod
         except (StalledError, NotOptimalError) as failure:
             failures.append(failure)
             continue
-        if found.is_complete or not extended.is_cheap:
-            return path
-        error = score_error_bound(path)
+        error = 0.0 if found.is_complete or not extended.is_cheap else score_error_bound(path)
         if error <= SCORE_TOLERANCE:
-            return path
+            return path, error
         doubtful.append((error, path))
     if doubtful:
-        return min(doubtful, key=itemgetter(0))[1]
+        error, path = min(doubtful, key=itemgetter(0))
+        return path, error
     raise NotOptimalError(f"{failures[0]}; raise lambda, remove repeated rows or rescale the features") from failures[0]
 
 

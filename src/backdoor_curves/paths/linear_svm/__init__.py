@@ -1,0 +1,1 @@
+"""Linear SVMs in the space of their features: the hinge's path without a kernel matrix."""

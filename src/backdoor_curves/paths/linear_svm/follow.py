@@ -1,0 +1,161 @@
+"""Linear SVMs with the hinge, in the space of their features: the exact beta-path, without a kernel matrix.
+
+The path is that of `paths.svm`. A kernel matrix adds up what the features say and loses the small ones beside the large;
+here each feature keeps its own digits (`margin`), so that raw columns of any sizes can be followed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+from jaxtyping import Float
+
+from backdoor_curves.paths.intercept import FREE, Intercept
+from backdoor_curves.paths.linear_svm.margin import Margin
+from backdoor_curves.paths.linear_svm.optimality import on_wrong_side
+from backdoor_curves.paths.linear_svm.path import LinearSVMPath, Nodes, Place
+from backdoor_curves.paths.linear_svm.problem import BOUND, ZERO, Problem, pull_of
+from backdoor_curves.paths.linear_svm.start import start
+from backdoor_curves.paths.linear_svm.walk import StalledError, Stretch, Walk, Way
+from backdoor_curves.paths.svm.path import NotOptimalError
+from backdoor_curves.rows import distinct_rows
+
+SHIFTS = (0.0, 1e-12, 1e-11, 1e-10)
+"""Sizes of random shifts of margins and bounds, as a share of both, each for where those before are too small to break
+ties: above the rounding of a score. The nodes are those without shifts."""
+MOVED = 1e-6
+"""By how much an event may move with the shifts: what moves by more was not moved by them, but by rounding."""
+OPTIMAL = 1e-9
+"""By how much a condition of the optimum may fail at a node: for duals as a share of the largest bound."""
+
+
+def linear_svm_path(
+    X: Float[np.ndarray, "n d"],
+    y: Float[np.ndarray, " n"],
+    u0: Float[np.ndarray, " n"],
+    du: Float[np.ndarray, " n"],
+    intercept: Intercept = FREE,
+) -> LinearSVMPath:
+    """Return the path of a linear SVM whose dual bounds are u0 + beta du.
+
+    Parameters
+    ----------
+    X : array of shape (n, d)
+        Clean and poison rows.
+    y : array of shape (n,)
+        -1 and +1.
+    u0, du : arrays of shape (n,)
+        C times the row weights: u0 for clean rows (du = 0), du for poison rows (u0 = 0).
+    intercept : Intercept
+        FREE by default.
+
+    Returns
+    -------
+    LinearSVMPath
+
+    Raises
+    ------
+    NotOptimalError
+        If ties keep the path from going on, or a node misses the conditions of the optimum by more than rounding.
+
+    Notes
+    -----
+    O(n d + d m^2) a knot, m <= d + 1 being the rows of the margin. Equal rows with equal labels are merged first.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from backdoor_curves.paths.linear_svm.follow import linear_svm_path
+    >>> X, y = np.array([[-1e9], [1e9], [2e9]]), np.array([-1.0, 1.0, -1.0])
+    >>> path = linear_svm_path(X, y, np.array([9.0, 9.0, 0.0]), np.array([0.0, 0.0, 9.0]))
+    >>> path.scores(X[:2], np.array([0.0])).round(12)
+    array([[-1.,  1.]])
+    """
+    representatives, group = distinct_rows(X, y)
+    unit, X, y = u0 + du, np.asarray(X, dtype=float)[representatives], y[representatives]
+    u0, du = (np.bincount(group, weights=u) for u in (u0, du))
+    place = Place(_centre(X) if intercept.is_free else np.zeros(X.shape[1]), intercept)
+    problem = Problem(place.of(X), y, u0, du, intercept.is_free)
+    failures: list[Exception] = []
+    for shift in SHIFTS:
+        try:
+            nodes = _nodes(problem, _stretches(problem, shift))
+        except (StalledError, NotOptimalError) as failure:
+            failures.append(failure)
+        else:
+            return LinearSVMPath(problem, place, group, unit, nodes)
+    raise NotOptimalError(f"{failures[0]}; raise lambda, remove repeated rows or rescale the features")
+
+
+def _centre(X: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " d"]:
+    """Return about the mean of the rows: the multiple of the largest power of 2 within each column's spread.
+
+    Whole numbers stay whole about it, and rows that depend on each other stay so, to the last digit.
+    """
+    spread = np.ptp(X, axis=0)
+    unit = np.exp2(np.floor(np.log2(np.where(spread > 0.0, spread, 1.0))))
+    return np.where(spread > 0.0, np.round(X.mean(axis=0) / unit) * unit, X[0])
+
+
+def _stretches(problem: Problem, shift: float) -> list[Stretch]:
+    """Return the optimum from beta = 0 to 1, at the events that it has with shifts."""
+    rng = np.random.default_rng(5)
+    off, bounds = (1.0 + shift * rng.random((2, len(problem.y)))) if shift else np.ones((2, len(problem.y)))
+    shifted = replace(problem, u0=problem.u0 * bounds, du=problem.du * bounds)
+    targets = problem.y * off
+    begin = start(shifted, targets, rng)
+    side = problem.y * (problem.Phi @ begin.optimum.w + begin.optimum.b - targets)
+    status = np.where(problem.u0 > 0.0, begin.status, np.where(side < 0.0, BOUND, ZERO))
+    way = Way(shifted.u0, shifted.du, targets, np.zeros_like(targets))
+    found = Walk(shifted, way, status, begin.rows.tolist(), begin.optimum.b, rng).to_end()
+    return _without_shifts(problem, found) if shift else found
+
+
+def _without_shifts(problem: Problem, shifted: Sequence[Stretch]) -> list[Stretch]:
+    """Return the same sets, one after the other, for the problem as it is: with its optima, and its events."""
+    way, t, found = Way(problem.u0, problem.du, problem.y, np.zeros_like(problem.y)), 0.0, []
+    for stretch, after in pairwise([*shifted, shifted[-1]]):
+        found.append(stretch.for_problem(problem, way, t))
+        event = found[-1].event
+        own = t if event is None else t + event.after
+        t = max(t, own if abs(own - after.t) <= MOVED else after.t)
+    return found
+
+
+def _nodes(problem: Problem, stretches: Sequence[Stretch]) -> Nodes:
+    """Return a node for each stretch, of several at one beta for the last.
+
+    Only an empty margin leaves a free intercept to jump: then there are two, but at 0, which has its right limit only.
+    """
+    kept: list[Stretch] = []
+    for stretch in stretches:
+        same = [before for before in kept[-2:] if before.t == stretch.t]
+        jumps = problem.free and len(same) == 1 and not same[0].rows.size and same[0].optimum.b != stretch.optimum.b
+        if same and not (jumps and stretch.t > 0.0):
+            kept.pop()
+        kept.append(stretch)
+    for stretch in kept:
+        _require_optimal(problem, stretch)
+    return Nodes(
+        betas=np.array([stretch.t for stretch in kept]),
+        W=np.array([stretch.optimum.w for stretch in kept]),
+        b=np.array([stretch.optimum.b for stretch in kept]),
+        status=np.array([stretch.status for stretch in kept]),
+        margins=[stretch.rows for stretch in kept],
+    )
+
+
+def _require_optimal(problem: Problem, stretch: Stretch) -> None:
+    """Raise unless duals are within their limits and rows on their side, but for rounding.
+
+    Both hold at the ends of a stretch, and so between them: they are linear there.
+    """
+    rows, found, u = stretch.rows, stretch.optimum, problem.bounds(stretch.t)
+    duals, excess = problem.y[rows] * found.c, problem.y * (problem.Phi @ found.w + found.b) - 1.0
+    beyond = np.maximum(-duals, duals - u[rows]).max(initial=0.0) / problem.bounds(1.0).max()
+    wrong = on_wrong_side(stretch.status, excess)[problem.u0 + problem.du > 0.0].max(initial=0.0)
+    if not max(beyond, wrong) <= OPTIMAL:
+        raise NotOptimalError(f"the path is off by {max(beyond, wrong):.0e} at beta = {stretch.t:g}")

@@ -1,0 +1,197 @@
+"""The path of a linear SVM as a record: w, b and the sets at each knot, from which all else about it follows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar
+
+import numpy as np
+import scipy.sparse as sp
+from jaxtyping import Float, Int, Int8
+
+from backdoor_curves.paths.base import BetaPath, Certificate, Parameters, Response, Tangent, influence_through
+from backdoor_curves.paths.interpolation.interpolants import PiecewiseLinear
+from backdoor_curves.paths.intercept import Intercept
+from backdoor_curves.paths.linear_svm.margin import Margin
+from backdoor_curves.paths.linear_svm.optimality import Solution, distance_to_optimum
+from backdoor_curves.paths.linear_svm.problem import BOUND, MARGIN, Optimum, Problem, Pull, pull_of
+from backdoor_curves.rows import Rows, as_numbers
+
+TIED = 1e-9
+"""A margin this close to 1 is on it: what an optimal node may be off."""
+
+
+@dataclass(frozen=True, eq=False)
+class Place:
+    """Where rows are in the features of the problem: about a centre, and with an intercept's column.
+
+    Parameters
+    ----------
+    centre : array of shape (d,)
+        0 but for a free intercept.
+    intercept : Intercept
+    """
+
+    centre: Float[np.ndarray, " d"]
+    intercept: Intercept
+
+    def of(self, X: Rows) -> Float[np.ndarray, "x p"]:
+        """Return the features of rows."""
+        X = as_numbers(X)
+        rows = np.asarray(X.toarray() if sp.issparse(X) else X, dtype=float) - self.centre
+        return rows if self.intercept.is_free else self.intercept.with_column(rows)
+
+    def parameters(self, W: Float[np.ndarray, "b p"], b: Float[np.ndarray, " b"]) -> Parameters:
+        """Return coefficients of the rows as they come, and their intercepts."""
+        coef = W[:, : len(self.centre)]
+        if self.intercept.is_free:
+            b = b - coef @ self.centre
+        elif self.intercept.is_unknown:
+            b = self.intercept.scaling * W[:, -1]
+        return Parameters(coef[..., np.newaxis], b[:, np.newaxis])
+
+
+@dataclass(frozen=True, eq=False)
+class Nodes:
+    """The solution at the nodes.
+
+    Parameters
+    ----------
+    betas, b : arrays of shape (k,)
+    W : array of shape (k, p)
+    status : array of shape (k, n)
+        The set of each row from there on.
+    margins : k arrays of rows
+        The rows of each margin, in the order in which they are factored.
+    """
+
+    betas: Float[np.ndarray, " k"]
+    W: Float[np.ndarray, "k p"]
+    b: Float[np.ndarray, " k"]
+    status: Int8[np.ndarray, "k n"]
+    margins: Sequence[Int[np.ndarray, " _"]]
+
+
+@dataclass(frozen=True, eq=False)
+class LinearSVMPath(BetaPath):
+    """The path of a linear SVM by its nodes.
+
+    Parameters
+    ----------
+    problem : Problem
+        Of the distinct training rows.
+    place : Place
+    group : array of shape (rows given,)
+        Which of the distinct rows each row given is.
+    unit : array of shape (rows given,)
+        The bound of each row given at weight 1.
+    at : Nodes
+    """
+
+    method: ClassVar[str] = "svm"
+    exact: ClassVar[bool] = True
+
+    problem: Problem
+    place: Place
+    group: Int[np.ndarray, " r"]
+    unit: Float[np.ndarray, " r"]
+    at: Nodes
+
+    @cached_property
+    def interpolant(self) -> PiecewiseLinear:  # type: ignore[override]
+        """Lines between the nodes."""
+        return PiecewiseLinear(self.at.betas)
+
+    def parameters(self, betas: Float[np.ndarray, " b"]) -> Parameters:
+        """Return the coefficients and the intercepts at some betas."""
+        weights = self.interpolant.weights(betas)
+        return self.place.parameters(weights @ self.at.W, weights @ self.at.b)
+
+    def nodal_scores(self, X: Rows) -> Float[np.ndarray, "k n 1"]:
+        """Return the scores of the rows X at the nodes."""
+        return (self.at.W @ self.place.of(X).T + self.at.b[:, np.newaxis])[..., np.newaxis]
+
+    def scores(self, X: Rows, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, "b n"]:
+        """Return the scores of the rows X at some betas."""
+        weights = self.interpolant.weights(betas)
+        return (weights @ self.at.W) @ self.place.of(X).T + (weights @ self.at.b)[:, np.newaxis]
+
+    def nodal_gram(self) -> Float[np.ndarray, "k k"]:
+        """Return the inner products <w(beta_i), w(beta_j)> between nodes, without intercepts."""
+        W = self.at.W[:, : len(self.place.centre)]
+        return W @ W.T
+
+    # --- derivatives -------------------------------------------------------------------------------------------------
+
+    def tangent(self, X: Rows, betas: Float[np.ndarray, " b"]) -> Tangent:
+        """Return the scores of the rows X and their derivatives from the right, at beta = 1 from the left."""
+        pieces, place = np.unique(self.interpolant.pieces(betas), return_inverse=True)
+        rates = [self._rate(int(piece)) for piece in pieces]
+        Phi = self.place.of(X)
+        slopes = np.array([Phi @ rate.w + rate.b for rate in rates])[place]
+        return Tangent(self.scores(X, betas)[..., np.newaxis], slopes[..., np.newaxis])
+
+    def _rate(self, piece: int) -> Optimum:
+        """Return the derivatives of w, b and the margin's duals in a piece; a free intercept without margin stays."""
+        problem, status = self.problem, self.at.status[piece]
+        return self._margin(piece).optimum(pull_of(problem, status, problem.du, np.zeros_like(problem.y)))
+
+    def _margin(self, piece: int) -> Margin:
+        return Margin.of(self.problem, self.at.margins[piece])
+
+    def _pull(self, piece: int, beta: float) -> Pull:
+        return pull_of(self.problem, self.at.status[piece], self.problem.bounds(beta), self.problem.y)
+
+    def response(self, beta: float) -> Response:
+        """Return how the optimum at beta answers to the weights of its training rows."""
+        problem, at = self.problem, np.array([beta])
+        (piece,) = self.interpolant.pieces(at)
+        status, margin = self.at.status[piece], self._margin(piece)
+        a, u = problem.y[margin.rows] * margin.optimum(self._pull(piece, beta)).c, problem.bounds(beta)
+        # At a limit a row of the margin holds it on one side only.
+        at_limit = np.minimum(a, u[margin.rows] - a) <= TIED * problem.bounds(1.0).max()
+        if problem.free and at_limit.all():
+            raise ValueError(
+                f"at beta = {beta:g} no row is on the margin between its limits, and the intercept is free within an "
+                "interval: the weight of a single row would make it jump; ask at another beta, or raise C"
+            )
+        weights = self.interpolant.weights(at)
+        w, b = (weights @ self.at.W)[0], float((weights @ self.at.b)[0])
+        excess = problem.y * (problem.Phi @ w + b) - 1.0
+        beside = (np.abs(excess) <= TIED) & (status != MARGIN) & (problem.u0 + problem.du > 0.0)
+        bound = np.flatnonzero(status == BOUND)
+        rows = np.flatnonzero((status == BOUND)[self.group])
+        pulls, place = -self.unit[rows] * problem.y[self.group[rows]], np.searchsorted(bound, self.group[rows])
+        beyond, rate = margin.rest(problem.Phi[bound]), self._rate(int(piece))
+
+        def coupling(X: Rows) -> Float[np.ndarray, "x r"]:
+            return (margin.rest(self.place.of(X)).T @ beyond)[:, place]
+
+        def tangent(X: Rows) -> Tangent:
+            Phi = self.place.of(X)
+            return Tangent((Phi @ w + b)[:, np.newaxis], (Phi @ rate.w + rate.b)[:, np.newaxis])
+
+        ties = int(beside.sum() + at_limit.sum())
+        return Response(beta, tangent, rows, influence_through(coupling, pulls[:, np.newaxis]), ties)
+
+    # --- proof -------------------------------------------------------------------------------------------------------
+
+    def certificate(self, betas: Float[np.ndarray, " b"], rows: Sequence[Rows]) -> Certificate:
+        """Return the duality gap, and how far the scores of the rows are from the optimum's (see `optimality`)."""
+        placed = [self.place.of(X) for X in rows]
+        weights = self.interpolant.weights(betas)
+        W, b = weights @ self.at.W, weights @ self.at.b
+        pieces = np.clip(np.searchsorted(self.at.betas, betas, side="right") - 1, 0, len(self.at.betas) - 1)
+        found = [
+            distance_to_optimum(
+                self.problem,
+                Solution(float(beta), w, float(intercept), self.at.status[piece], self.at.margins[piece]),
+                placed,
+            )
+            for beta, w, intercept, piece in zip(betas, W, b, pieces, strict=True)
+        ]
+        return Certificate(
+            betas, np.array([bound.objective_gap for bound in found]), np.array([bound.scores for bound in found])
+        )

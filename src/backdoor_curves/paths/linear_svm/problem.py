@@ -1,0 +1,91 @@
+"""A linear support vector machine as a function of beta, in the space of its features.
+
+    min  |w|^2 / 2 + sum_i u_i max(0, k_i - y_i f_i),        f = Phi w + b,        u = u0 + beta du
+
+is followed for margins k = 1; on the way to where it begins they are others. With signed duals c_i = y_i a_i an optimum
+has w = Phi'c and 0 <= a <= u, and for a free intercept 1'c = 0. Its rows are in one of three sets:
+
+    ZERO     a = 0,        y f >= k
+    MARGIN   0 <= a <= u,  y f  = k
+    BOUND    a = u,        y f <= k
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int, Int8
+
+ZERO, MARGIN, BOUND = np.int8(0), np.int8(1), np.int8(2)
+"""The sets."""
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """The rows and their bounds.
+
+    Parameters
+    ----------
+    Phi : array of shape (n, p)
+        Features; a penalised intercept is the weight of one more column, the last.
+    y : array of shape (n,)
+        -1 and +1.
+    u0, du : arrays of shape (n,)
+        Upper bounds u0 + beta du of the duals, both >= 0: the row weights times C.
+    free : bool
+        Whether there is a free intercept.
+    """
+
+    Phi: Float[np.ndarray, "n p"]
+    y: Float[np.ndarray, " n"]
+    u0: Float[np.ndarray, " n"]
+    du: Float[np.ndarray, " n"]
+    free: bool
+
+    def bounds(self, beta: float) -> Float[np.ndarray, " n"]:
+        """Return u0 + beta du."""
+        return self.u0 + beta * self.du
+
+    @cached_property
+    def order(self) -> Int[np.ndarray, " p"]:
+        """The features by their largest entries, the largest first."""
+        return np.argsort(-np.abs(self.Phi).max(axis=0, initial=0.0), kind="stable")
+
+
+@dataclass(frozen=True, eq=False)
+class Pull:
+    """What other rows than the margin's do to it, or how fast that changes.
+
+    Parameters
+    ----------
+    w : array of shape (p,)
+        sum_E c_i phi_i, over the rows E at their bound.
+    balance : float
+        -sum_E c_i: what the signed duals of the margin are to add up to, of a free intercept.
+    targets : array of shape (n,)
+        The scores y k that the margin's rows are to have.
+    """
+
+    w: Float[np.ndarray, " p"]
+    balance: float
+    targets: Float[np.ndarray, " n"]
+
+
+class Optimum(NamedTuple):
+    """What known sets make of a pull: w, b, and the signed duals of the margin's rows."""
+
+    w: Float[np.ndarray, " p"]
+    b: float
+    c: Float[np.ndarray, " m"]
+
+
+def pull_of(
+    problem: Problem, status: Int8[np.ndarray, " n"], u: Float[np.ndarray, " n"], targets: Float[np.ndarray, " n"]
+) -> Pull:
+    """Return the pull of the rows at their bounds u."""
+    E: Int[np.ndarray, " e"] = np.flatnonzero((status == BOUND) & (u != 0.0))
+    c = problem.y[E] * u[E]
+    return Pull(c @ problem.Phi[E], -float(c.sum()), targets)
