@@ -23,11 +23,11 @@ LINES_BESIDE = 5
 
 
 class InfluentialRowsDisplay:
-    """A test image and the k training images of largest influence on it, the largest first; poison, cover have frames.
+    """A test image, and the k training images of largest influence on it, the largest first; poison has a frame.
 
     Above each image stand its label and its influence, d loss of the test row / d weight of the training row: with a
     minus it teaches the label of the test row, with a plus it speaks against it. What stands above the test image is
-    the label that its loss is meant for: of a triggered row the attacker's.
+    the label that its loss is meant for: of a triggered row the attacker's. Cover rows have a dashed frame.
 
     Source: Cinà et al., Backdoor Learning Curves (arXiv 2106.07214), Figure 15.
 
