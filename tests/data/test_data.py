@@ -151,7 +151,7 @@ def test_own_rows_may_be_cover_and_may_keep_their_label():
     """Marked in the victim's order; a clean-label attack's poison rows are of the target, its test rows never are."""
     data = own_cover()
     assert data.is_cover.tolist() == [False] * 7 + [True]
-    assert str(data.rates) == "1 poison row: 16.7 % of 6 rows; 1 cover row"
+    assert str(data.rates) == "1 poison row: 12.5 % of 8 rows; 1 cover row"
     assert own().is_cover.tolist() == [False] * 7
     clean = own(poison_train=(TABLE[1:2], [1]), triggered_test=(TABLE[:1], [1]), triggered_true=[0])
     assert clean.poison_train.y.tolist() == [1]

@@ -179,7 +179,7 @@ class BackdoorLearningCurve(ScoredCurve):
 
     @property
     def slope_per_poison_row(self) -> float:
-        """The slope at beta = 0 over the number of rows of weight beta, cover too: what one of them does, in the mean."""
+        """The slope at beta = 0 over the number of rows of weight beta, cover too: what one does, in the mean."""
         return float(self.slope(0.0)) / self.info.n_poison
 
     @property

@@ -69,7 +69,7 @@ class Rates:
     n_poison, n_cover : int
         Poison rows, and cover rows, which are none.
     n_all : int
-        Training rows as they were given; of own data without `original_train` the victim's.
+        Training rows as `poison` was given them; of own data the victim's.
     n_eligible : int, optional
         Of these, rows that could be poisoned; None where that is not known.
     n_target : int, optional
@@ -276,10 +276,7 @@ class PoisonedData:
 
     @property
     def rate(self) -> float:
-        """The rate that `poison` was asked for, of what the attack says; for own rows poison over all rows.
-
-        See `rates` for what else it may be a rate of.
-        """
+        """The rate that `poison` was asked for, of what the attack says; of own rows poison over all, see `rates`."""
         return self.rates.of_all if self.poisoning is None else self.poisoning.rate
 
     @property
@@ -291,7 +288,7 @@ class PoisonedData:
         return Rates(
             n_poison=int((self.is_poison & ~self.is_cover).sum()),
             n_cover=int(self.is_cover.sum()),
-            n_all=len(self.is_poison) if original is None else len(original),
+            n_all=len(self.is_poison) if done is None or original is None else len(original),
             n_eligible=None if done is None else done.n_eligible,
             n_target=n_target,
         )

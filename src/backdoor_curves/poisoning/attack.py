@@ -1,4 +1,4 @@
-"""An attack as one value: trigger, label policy, which rows, and what its rate is a rate of."""
+"""An attack as one value: trigger, label policy, which rows may be drawn, what its rate is a rate of, cover."""
 
 from __future__ import annotations
 
@@ -9,12 +9,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from backdoor_curves.poisoning.label_policies import CleanLabel
+from backdoor_curves.poisoning.label_policies import CleanLabel, plain_labels
 from backdoor_curves.triggers.base import Trigger
 
 Injection = Literal["replace", "append"]
-ROUNDING = 1e-9
-"""What a product of a rate and a number of rows may lack: 0.29 * 100 is 28.999..., and 29 rows are meant."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -33,8 +31,8 @@ class Cover:
     of : {"poison", "base"}
         The poison rows, or the rows that the attack's own rate is a rate of.
     classes : tuple of labels, optional
-        The classes that cover rows come from; by default all, but the target of a clean-label attack, whose stamped
-        rows are its poison.
+        The classes that cover rows come from; by default all, as in the adaptive attacks, though stamped rows of a
+        target teach the trigger. Of a clean-label attack these are the poison, and by default they are left out.
     trigger : Trigger, optional
         The cover rows', where it is another than that of the poison: a warp with noise, say.
     weight : {"beta", "one"}
@@ -63,7 +61,7 @@ class Cover:
 
     def __post_init__(self) -> None:
         if self.rate is not None:
-            if not _is_positive(self.rate):
+            if not is_positive(self.rate):
                 raise ValueError(f"cover: a rate > 0 was expected, {self.rate!r} came; an attack without has no Cover")
             object.__setattr__(self, "rate", _decimal(self.rate))
         _require_one_of(self.of, ("poison", "base"), "cover.of")
@@ -141,6 +139,7 @@ class Attack:
     source: str = ""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "labels", plain_labels(self.labels))
         require_trigger(self.trigger, "trigger")
         if self.test_trigger is not None:
             require_trigger(self.test_trigger, "test_trigger")
@@ -160,126 +159,9 @@ class Attack:
         return _said(self)
 
     @property
-    def of_test(self) -> Trigger:
-        """The trigger of the test rows."""
-        return self.trigger if self.test_trigger is None else self.test_trigger
-
-    @property
-    def of_cover(self) -> Trigger:
-        """The trigger of the cover rows."""
-        return self.trigger if self.cover is None or self.cover.trigger is None else self.cover.trigger
-
-    def name_of(self, trigger: Trigger) -> str:
-        """Return which field a trigger is, the first that it is."""
-        return (
-            "trigger"
-            if trigger is self.trigger
-            else "test_trigger"
-            if trigger is self.test_trigger
-            else "cover.trigger"
-        )
-
-    @property
-    def cover_weight(self) -> Literal["beta", "one"]:
-        """The weight of the cover rows, if there are any."""
-        return "beta" if self.cover is None else self.cover.weight
-
-    @property
     def is_clean_label(self) -> bool:
         """Whether the poison rows keep their label."""
         return isinstance(self.labels, CleanLabel)
-
-    def n_poison(self, rate: float, n_eligible: int, n: int) -> int:
-        """Return how many rows are poisoned at a rate.
-
-        Parameters
-        ----------
-        rate : float in (0, 1]
-        n_eligible, n : int
-            Rows that may be drawn, and all training rows.
-
-        Raises
-        ------
-        ValueError
-            If the rate is outside (0, 1], less than one row, or more rows than may be drawn.
-
-        Examples
-        --------
-        >>> import backdoor_curves as bc
-        >>> attack = bc.Attack(bc.FeatureTrigger((0,), (9.0,)), labels=0, rate_of="all", rounding="nearest")
-        >>> attack.n_poison(0.1, n_eligible=40, n=68)
-        7
-        """
-        if not (_is_positive(rate) and rate <= 1):
-            raise ValueError(f"rate: a number in (0, 1] was expected, {rate!r} came")
-        base = self.base(n_eligible, n)
-        rows = "rows that could be poisoned" if self.rate_of == "eligible" else "training rows"
-        m = self.rounded(rate * base)
-        if m == 0:
-            raise ValueError(f"rate: {rate} of {base} {rows} is not one row; take at least 1/{base}")
-        if m > n_eligible:
-            raise ValueError(
-                f"rate: {rate} of {base} {rows} are {m}, of which {n_eligible} could be poisoned; "
-                f"take at most {n_eligible}/{base}"
-            )
-        return m
-
-    def n_cover(self, m: int, n_eligible: int, n: int) -> int:
-        """Return how many cover rows go with m poison rows; 0 for an attack that has none. Arguments as `n_poison`."""
-        if self.cover is None:
-            return 0
-        if self.cover.rate is None:
-            raise ValueError("cover: a rate or cover_rows were expected, neither came; Cover(rate) draws some")
-        base = m if self.cover.of == "poison" else self.base(n_eligible, n)
-        c = self.rounded(self.cover.rate * base)
-        if c == 0:
-            rows = "poison rows" if self.cover.of == "poison" else "rows"
-            raise ValueError(
-                f"cover: {self.cover.rate} of {base} {rows} is not one row; raise its rate, or leave it out"
-            )
-        return c
-
-    def base(self, n_eligible: int, n: int) -> int:
-        """Return how many rows a rate is a rate of."""
-        return n_eligible if self.rate_of == "eligible" else n
-
-    def rounded(self, rows: float) -> int:
-        """Return a number of rows that a rate gives as a whole one."""
-        return math.floor(rows + (0.5 if self.rounding == "nearest" else 0.0) + ROUNDING)
-
-
-def mixture_beta(p: float) -> float:
-    """Return the beta at which all rows stamped and appended are the mixture (1 - p) clean + p poison: p / (1 - p).
-
-    Some tools stamp every row and minimise (1 - p) S_clean + p S_poison + lambda / 2 |w|^2, sums over the same n rows.
-    Divided by 1 - p that is the problem of a curve at beta = p / (1 - p) with lambda / (1 - p) in place of lambda: take
-    C (1 - p) for C (of ridge alpha / (1 - p) for alpha). The data are those of
-    `Attack(..., eligible="all", injection="append")` at rate 1, for which nothing is drawn. TrojanZoo does it with
-    `train_mode="loss"`.
-
-    Parameters
-    ----------
-    p : float in [0, 1/2]
-        The share of the poison in the mixture; above one half beta would exceed 1.
-
-    Returns
-    -------
-    float in [0, 1]
-
-    Raises
-    ------
-    ValueError
-        If p is outside [0, 1/2].
-
-    Examples
-    --------
-    >>> import backdoor_curves as bc
-    >>> bc.mixture_beta(0.2)
-    0.25
-    """
-    if not (isinstance(p, Real) and not isinstance(p, bool) and 0.0 <= float(p) <= 0.5):
-        raise ValueError(f"p: a share in [0, 1/2] was expected, {p!r} came; beyond it beta = p / (1 - p) exceeds 1")
-    return float(p) / (1.0 - float(p))
 
 
 def require_trigger(trigger: Any, name: str) -> None:
@@ -297,7 +179,8 @@ def _quoted(word: str) -> str:
     return f'"{word}"'
 
 
-def _is_positive(rate: Any) -> bool:
+def is_positive(rate: Any) -> bool:
+    """Return whether a rate is a finite number > 0."""
     return isinstance(rate, Real) and not isinstance(rate, bool) and 0.0 < float(rate) < math.inf
 
 

@@ -33,6 +33,9 @@ class CleanLabel:
 
     target: Any
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "target", _plain(self.target))
+
 
 def label_policy(labels: Any, classes: np.ndarray) -> dict[Any, Any]:
     """Return {true class: the label that the attacker wants} for the classes that he wants changed.
@@ -58,7 +61,7 @@ def label_policy(labels: Any, classes: np.ndarray) -> dict[Any, Any]:
     if isinstance(labels, str) and labels == "next":
         mapping = dict(zip(known, known[1:] + known[:1], strict=True))
     elif isinstance(labels, Mapping):
-        mapping = {_plain(true): _plain(label) for true, label in labels.items()}
+        mapping = plain_labels(labels)
     else:
         mapping = dict.fromkeys(known, _plain(wanted))
     for label in (*mapping, *mapping.values()):
@@ -70,6 +73,22 @@ def label_policy(labels: Any, classes: np.ndarray) -> dict[Any, Any]:
     if not changed:
         raise ValueError("labels: a policy that changes at least one class was expected, this one changes none")
     return changed
+
+
+def plain_labels(labels: Any) -> Any:
+    """Return a policy in Python's own values, a mapping by its classes: equal policies read alike.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from backdoor_curves.poisoning.label_policies import plain_labels
+    >>> plain_labels(np.int64(3)), plain_labels({np.int64(2): 0, 1: 2})
+    (3, {1: 2, 2: 0})
+    """
+    if not isinstance(labels, Mapping):
+        return _plain(labels)
+    pairs = [(_plain(true), _plain(label)) for true, label in labels.items()]
+    return dict(sorted(pairs, key=lambda pair: (str(type(pair[0])), pair[0])))
 
 
 def _plain(label: Any) -> Any:

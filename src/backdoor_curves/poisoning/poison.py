@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int
@@ -13,10 +13,11 @@ from jaxtyping import Int
 from backdoor_curves.data.poisoned import PoisonedData, Poisoning
 from backdoor_curves.data.rng import check_rng
 from backdoor_curves.data.samples import Samples, as_samples, join
-from backdoor_curves.poisoning.attack import ROUNDING, Attack, Injection
+from backdoor_curves.poisoning.attack import Attack, Injection
 from backdoor_curves.poisoning.draw import check_cover, cover_candidates, draw_cover, eligible_rows, given_rows
 from backdoor_curves.poisoning.label_policies import label_policy
-from backdoor_curves.poisoning.stamp import require_triggers_fit, stamped
+from backdoor_curves.poisoning.rates import ROUNDING, base_of, n_cover, n_poison
+from backdoor_curves.poisoning.stamp import require_triggers_fit, stamped, stamped_cover, stamped_test
 from backdoor_curves.rows import Rows, changed_rows
 from backdoor_curves.triggers.base import Trigger
 
@@ -112,13 +113,13 @@ def poison(
     require_triggers_fit(attack, train.take(cover[:1]), test.take(counted[:1]))
 
     poison_train = stamped(train.take(chosen), attack.trigger, mapping, "trigger")
-    triggered_test = stamped(test.take(counted), attack.of_test, mapping, attack.name_of(attack.of_test))
-    covered = stamped(train.take(cover), attack.of_cover, {}, attack.name_of(attack.of_cover)) if cover.size else None
+    triggered_test = stamped_test(test.take(counted), attack, mapping)
+    covered = stamped_cover(train.take(cover), attack) if cover.size else None
     # Taken again: a trigger may write into the rows that it is given.
     pairs = {"poison": (train.take(chosen), poison_train), "triggered test": (test.take(counted), triggered_test)}
     _warn_of_rows_as_they_were(pairs | ({} if covered is None else {"cover": (train.take(cover), covered)}))
     return PoisonedData(
-        **_training_set(train, attack.injection, (chosen, poison_train), (cover, covered), attack.cover_weight),
+        **_training_set(train, attack, (chosen, poison_train), (cover, covered)),
         clean_test=test,
         triggered_test=triggered_test,
         triggered_true=test.y[counted],
@@ -147,7 +148,7 @@ def _share_of(eligible: Int[np.ndarray, " e"], rate: float | None, rows: Any, at
     """Return the share of the eligible rows that a rate comes to, so large that it is whole rows."""
     if (rate is None) == (rows is None):
         raise ValueError("exactly one of rate and rows was expected, " + ("none came" if rate is None else "both came"))
-    return None if rate is None else attack.n_poison(rate, len(eligible), n) / len(eligible)
+    return None if rate is None else n_poison(attack, rate, len(eligible), n) / len(eligible)
 
 
 def _choose(
@@ -193,7 +194,7 @@ def _cover(
     candidates = cover_candidates(attack, y, mapping, chosen)
     if cover_rows is not None:
         return check_cover(given_rows(cover_rows, len(y), "cover_rows"), candidates, chosen)
-    return draw_cover(candidates, left, len(eligible), attack.n_cover(len(chosen), len(eligible), len(y)), rng)
+    return draw_cover(candidates, left, len(eligible), n_cover(attack, len(chosen), len(eligible), len(y)), rng)
 
 
 def _require_classes_left(
@@ -202,7 +203,7 @@ def _require_classes_left(
     """Refuse to replace all rows of a class: some of each must be left for beta = 0."""
     if attack.injection == "append":
         return
-    replaced = np.union1d(chosen, cover) if attack.cover_weight == "beta" else chosen
+    replaced = _with_beta(attack, chosen, cover)
     if (gone := np.setdiff1d(y, np.delete(y, replaced))).size:
         raise ValueError(
             f"train: all rows of class {gone.tolist()[0]!r} would be replaced, none is left for beta = 0; "
@@ -223,35 +224,36 @@ def _warn_of_rows_as_they_were(pairs: dict[str, tuple[Samples, Samples]]) -> Non
         )
 
 
+def _with_beta(attack: Attack, chosen: Int[np.ndarray, " m"], cover: Int[np.ndarray, " c"]) -> Int[np.ndarray, " b"]:
+    """Return the rows that are weighted with beta, ascending."""
+    return chosen if attack.cover is None or attack.cover.weight == "one" else np.union1d(chosen, cover)
+
+
 def _training_set(
     train: Samples,
-    injection: Injection,
+    attack: Attack,
     poison: tuple[Int[np.ndarray, " m"], Samples],
     cover: tuple[Int[np.ndarray, " c"], Samples | None],
-    cover_weight: Literal["beta", "one"],
 ) -> dict[str, Any]:
     """Return the training parts of `PoisonedData`: poison and cover are row numbers, ascending, and stamped rows."""
     (chosen, poison_train), (rows, covered), n = poison, cover, len(train)
+    replaces, with_beta = attack.injection == "replace", _with_beta(attack, chosen, rows)
+    stay = np.setdiff1d(np.arange(n), np.union1d(chosen, rows)) if replaces else np.arange(n)
+    clean_train = train.take(stay) if replaces else train
     if covered is None:
-        clean = train if injection == "append" else train.take(np.setdiff1d(np.arange(n), chosen))
-        return {"clean_train": clean, "poison_train": poison_train, "poison_rows": chosen}
-    with_beta = np.union1d(chosen, rows) if cover_weight == "beta" else chosen
-    in_poison = np.isin(with_beta, rows)
-    if cover_weight == "beta":
+        return {"clean_train": clean_train, "poison_train": poison_train, "poison_rows": chosen}
+    # Where cover rows stand among those of weight beta, or else among the clean rows.
+    in_poison, in_clean = np.isin(with_beta, rows), np.zeros(len(stay), dtype=bool)
+    if in_poison.any():
         poison_train = join(poison_train, covered, in_poison)
-    if injection == "replace":
-        in_clean = np.isin(np.setdiff1d(np.arange(n), with_beta), rows)
-        is_cover = np.isin(np.arange(n), rows)
-        stay = train.take(np.setdiff1d(np.arange(n), np.union1d(chosen, rows)))
     else:
-        in_clean = np.repeat([False, True], [n, len(rows) if cover_weight == "one" else 0])
-        is_cover = np.append(in_clean, in_poison)
-        stay = train
+        in_clean = np.isin(np.union1d(stay, rows), rows) if replaces else np.repeat([False, True], [n, len(rows)])
+        clean_train = join(clean_train, covered, in_clean)
     return {
-        "clean_train": join(stay, covered, in_clean) if in_clean.any() else stay,
+        "clean_train": clean_train,
         "poison_train": poison_train,
         "poison_rows": with_beta,
-        "is_cover": is_cover,
+        "is_cover": np.isin(np.arange(n), rows) if replaces else np.append(in_clean, in_poison),
         "cover_rows": rows,
     }
 
@@ -260,7 +262,7 @@ def _record_of(
     attack: Attack, mapping: dict[Any, Any], rate: float | None, m: int, n_eligible: int, n: int
 ) -> Poisoning:
     return Poisoning(
-        rate=m / attack.base(n_eligible, n) if rate is None else float(rate),
+        rate=m / base_of(attack, n_eligible, n) if rate is None else float(rate),
         n_eligible=n_eligible,
         labels=mapping,
         injection=attack.injection,

@@ -34,6 +34,20 @@ def stamped(samples: Samples, trigger: Trigger, mapping: dict[Any, Any], name: s
     return attacked
 
 
+def stamped_test(test: Samples, attack: Attack, mapping: dict[Any, Any]) -> Samples:
+    """Return test rows with the trigger of the test and the labels that the attacker wants."""
+    if attack.test_trigger is None:
+        return stamped(test, attack.trigger, mapping, "trigger")
+    return stamped(test, attack.test_trigger, mapping, "test_trigger")
+
+
+def stamped_cover(train: Samples, attack: Attack) -> Samples:
+    """Return training rows with the trigger of the cover and their own labels."""
+    if attack.cover is None or attack.cover.trigger is None:
+        return stamped(train, attack.trigger, {}, "trigger")
+    return stamped(train, attack.cover.trigger, {}, "cover.trigger")
+
+
 def require_triggers_fit(attack: Attack, train: Samples, test: Samples) -> None:
     """Try triggers that are others than the training one on a row, before all are stamped.
 
