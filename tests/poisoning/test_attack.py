@@ -14,6 +14,9 @@ import scipy.sparse as sp
 
 import backdoor_curves as bc
 from backdoor_curves.data.samples import join
+from backdoor_curves.poisoning import poison as poisoning
+from backdoor_curves.poisoning import rates
+from backdoor_curves.rows import take_rows
 
 N, CLASSES = 90, ("ham", "news", "spam")
 WORDS = np.array(CLASSES)
@@ -154,6 +157,15 @@ def test_smaller_rates_are_nested_in_larger_ones_whatever_the_policy(labels, eli
     assert all(smaller < larger for smaller, larger in pairwise(drawn))
 
 
+def test_the_count_notices_another_base(monkeypatch):
+    """A tenth of the rows of the target is not a tenth of all rows, which other tools mean."""
+    attack = bc.Attack(stamp, bc.CleanLabel("spam"), rate_of="all")
+    expected = len(bc.poison(TRAIN, TEST, attack, rate=0.1, rng=rng()).poison_train)
+    of_eligible = replace(attack, rate_of="eligible")
+    monkeypatch.setattr(poisoning, "n_poison", lambda attack, *how: rates.n_poison(of_eligible, *how))  # noqa: ARG005
+    assert len(bc.poison(TRAIN, TEST, attack, rate=0.1, rng=rng()).poison_train) != expected == N // 10
+
+
 def by_keywords(labels, injection, rate):
     generator = rng(7)
     X, y = np.arange(240.0).reshape(120, 2), np.arange(120) % 3
@@ -187,12 +199,10 @@ def test_what_was_poisoned_before_there_were_attacks_is_poisoned_alike():
     assert total.hexdigest() == "4c9e72b2aa28acc68fa5ed2f"
 
 
-@policies
 @injections
-def test_keywords_are_an_attack(labels, eligible, injection):
+@pytest.mark.parametrize("labels", ["next", "spam", {"news": "ham"}, bc.CleanLabel("news")], ids=str)
+def test_keywords_are_an_attack(labels, injection):
     """One road: parts given alone are an attack whose other fields are at their defaults."""
-    if eligible == "all":
-        pytest.skip("has no keyword")
     one = bc.poison(TRAIN, TEST, trigger=stamp, labels=labels, injection=injection, rate=0.2, rng=rng())
     two = bc.poison(TRAIN, TEST, bc.Attack(stamp, labels, injection=injection), rate=0.2, rng=rng())
     assert victim(one) == victim(two)
@@ -305,14 +315,20 @@ def test_rows_may_be_named_and_nothing_is_drawn(weight):
     assert sorted(row[0] for row in victim(data) if row[3] == "cover") == sorted([ham[2], news[5]])
 
 
-KINDS = {"array": np.array, "csr": sp.csr_array, "texts": lambda X: [f"{x:g}" for x in X.ravel()]}
+KINDS = {
+    "array": np.array,
+    "csr": sp.csr_array,
+    "frame": lambda X: pytest.importorskip("pandas").DataFrame(X, columns=["a"], index=range(100, 100 + len(X))),
+    "polars": lambda X: pytest.importorskip("polars").DataFrame(X, schema=["a"], orient="row"),
+    "texts": lambda X: [f"{x:g}" for x in X.ravel()],
+}
 
 
 @pytest.mark.parametrize("make", KINDS.values(), ids=KINDS)
 @injections
 @covers
 def test_rows_of_every_kind_have_cover(make, injection, weight):
-    """Arrays, sparse rows and texts: a cover row is the stamped original, where it stands."""
+    """Arrays, sparse rows, frames and texts: a cover row is the stamped original, where it stands."""
 
     def mark(X, y):  # noqa: ARG001
         return [f"{text} zqx" for text in X] if isinstance(X, list) else X * 2.0
@@ -325,7 +341,8 @@ def test_rows_of_every_kind_have_cover(make, injection, weight):
         if isinstance(X, list):
             assert rows[place] == f"{X[original]} zqx"
         else:
-            assert float(rows[[place], :].sum()) == 2.0 * TRAIN.X[original, 0]
+            row = take_rows(rows, np.array([place]))
+            assert np.asarray(row.todense() if sp.issparse(row) else row).item() == 2.0 * TRAIN.X[original, 0]
         assert y[place] == TRAIN.y[original]
 
 
@@ -583,6 +600,17 @@ def test_the_text_of_an_attack_has_what_is_not_at_its_default():
         f"Attack(trigger={trigger!r}, labels=CleanLabel(target=2), test_trigger={trigger!r}, rate_of='all', "
         "rounding='nearest', injection='append', cover=Cover(rate=2.0, of='base', classes=(1,)), name='a', source='b')"
     )
+
+
+def test_equal_policies_read_alike():
+    """Whatever the order of a mapping, and whether its labels are numpy's."""
+    texts = {
+        repr(bc.Attack(stamp, labels))
+        for labels in ({2: 0, 1: 2}, {1: 2, 2: 0}, {np.int64(1): np.int64(2), np.int64(2): 0})
+    }
+    assert len(texts) == 1
+    assert repr(bc.CleanLabel(np.str_("ham"))) == "CleanLabel(target='ham')"
+    assert bc.Attack(stamp, np.int64(1)) == bc.Attack(stamp, 1)
 
 
 def test_the_record_of_what_was_done_has_all_of_the_attack():

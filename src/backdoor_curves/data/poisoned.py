@@ -242,7 +242,7 @@ class PoisonedData:
             raise ValueError("cover_rows: ascending row numbers were expected")
         if self.poison_rows is not None:
             poisoned = self.poison_rows[~self.is_cover[self.is_poison]]
-            require_apart(rows, poisoned)
+            require_disjoint(rows, poisoned)
         if original is not None and (other := np.flatnonzero(original.y[rows] != self._labels[self.is_cover])).size:
             raise ValueError(
                 f"is_cover: cover rows with the labels of their originals were expected, that of row {rows[other[0]]} "
@@ -382,7 +382,7 @@ class PoisonedData:
         return y
 
 
-def require_apart(cover: Int[np.ndarray, " c"], poison: Int[np.ndarray, " m"]) -> None:
+def require_disjoint(cover: Int[np.ndarray, " c"], poison: Int[np.ndarray, " m"]) -> None:
     """Refuse cover rows that are poison, too."""
     if (both := np.intersect1d(cover, poison)).size:
         raise ValueError(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int
 
-from backdoor_curves.data.poisoned import require_apart
+from backdoor_curves.data.poisoned import require_disjoint
 from backdoor_curves.data.rng import check_rng
 from backdoor_curves.poisoning.attack import Attack
 
@@ -110,7 +110,7 @@ def check_cover(
     cover: Int[np.ndarray, " c"], candidates: Int[np.ndarray, " k"], poison: Int[np.ndarray, " m"]
 ) -> Int[np.ndarray, " c"]:
     """Return cover rows that were named, if they may be cover."""
-    require_apart(cover, poison)
+    require_disjoint(cover, poison)
     if (spared := np.setdiff1d(cover, candidates)).size:
         raise ValueError(f"cover_rows: row {spared[0]} is of a class that the cover does not come from; leave it out")
     return cover

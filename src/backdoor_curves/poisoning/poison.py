@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -16,7 +15,7 @@ from backdoor_curves.data.samples import Samples, as_samples, join
 from backdoor_curves.poisoning.attack import Attack, Injection
 from backdoor_curves.poisoning.draw import check_cover, cover_candidates, draw_cover, eligible_rows, given_rows
 from backdoor_curves.poisoning.label_policies import label_policy
-from backdoor_curves.poisoning.rates import ROUNDING, base_of, n_cover, n_poison
+from backdoor_curves.poisoning.rates import base_of, n_cover, n_poison
 from backdoor_curves.poisoning.stamp import require_triggers_fit, stamped, stamped_cover, stamped_test
 from backdoor_curves.rows import Rows, changed_rows
 from backdoor_curves.triggers.base import Trigger
@@ -82,7 +81,7 @@ def poison(
     Warns
     -----
     UserWarning
-        If the trigger leaves rows as they are: their share among the poison and among the triggered test rows.
+        If the trigger leaves rows as they are: their share among the poison, the triggered test rows and the cover.
 
     Examples
     --------
@@ -167,7 +166,7 @@ def _choose(
                 "he does not stamp; leave it out"
             )
         return chosen, eligible[:0]
-    m = math.floor(share * len(eligible) + ROUNDING)
+    m = round(share * len(eligible))  # it is whole rows
     if m == len(eligible) and rng is None:  # there is nothing to draw
         return eligible, eligible[:0]
     check_rng(rng)
