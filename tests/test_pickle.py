@@ -56,10 +56,17 @@ def test_a_curve_comes_back_with_all_its_answers(estimator, method):
 def test_records_and_triggers_come_back():
     """What a process pool is given, and what it gives back."""
     made = data()
+    attack = bc.Attack(shifted, bc.CleanLabel(1), cover=bc.Cover(0.5))
     curve = bc.backdoor_learning_curve(SVC(), made, shared=bc.Shared())
     records = (
         made,
         made.control(),
+        bc.poison((X, Y), (X, Y), attack, rate=0.2, rng=np.random.default_rng(1)),
+        made.rates,
+        attack,
+        attack.cover,
+        attack.labels,
+        curve.outcomes(0.5),
         bc.Samples(X, Y),
         bc.PatchTrigger.random(2, 2, 1, np.random.default_rng(0)),
         bc.PatchTrigger({"a": np.ones((1, 1, 1))}),

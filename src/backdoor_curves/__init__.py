@@ -28,7 +28,11 @@ if TYPE_CHECKING:
     from backdoor_curves.learners.follow import ToleranceError as ToleranceError
     from backdoor_curves.learners.shared import Shared as Shared
     from backdoor_curves.paths.base import PathError as PathError
+    from backdoor_curves.poisoning.attack import Attack as Attack
+    from backdoor_curves.poisoning.attack import Cover as Cover
+    from backdoor_curves.poisoning.label_policies import CleanLabel as CleanLabel
     from backdoor_curves.poisoning.poison import poison as poison
+    from backdoor_curves.poisoning.rates import mixture_beta as mixture_beta
     from backdoor_curves.study.store.run import Run as Run
     from backdoor_curves.study.store.run import load_run as load_run
     from backdoor_curves.triggers import BlendTrigger as BlendTrigger
@@ -44,9 +48,12 @@ if TYPE_CHECKING:
     from backdoor_curves.triggers import WordTrigger as WordTrigger
 
 _HOME = {
+    "Attack": "poisoning.attack",
     "BackdoorLearningCurve": "curve",
     "BackdoorLearningCurveDisplay": "display",
     "BlendTrigger": "triggers",
+    "CleanLabel": "poisoning.label_policies",
+    "Cover": "poisoning.attack",
     "DeviationDisplay": "display",
     "FeatureTrigger": "triggers",
     "FrequencyTrigger": "triggers",
@@ -74,6 +81,7 @@ _HOME = {
     "influence": "curve.influence",
     "input_gradient": "curve.input_gradient",
     "load_run": "study.store.run",
+    "mixture_beta": "poisoning.rates",
     "poison": "poisoning.poison",
     "trigger_mask": "curve.input_gradient",
     "trigger_share": "curve.input_gradient",

@@ -1,4 +1,4 @@
-"""Accuracies: of the clean task, of the attack, and of what survives it.
+"""Accuracies: of the clean task, of the attack, and of what survives it; and where triggered rows go.
 
 All are shares of rows in [0, 1], or of their weight where rows have one. Predictions may carry leading axes, one for
 each beta say.
@@ -6,10 +6,11 @@ each beta say.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from backdoor_curves.rows import as_labels, as_weights
 
@@ -88,6 +89,131 @@ def robust_accuracy(y_true: Labels, y_pred: Labels, weight: Any = None) -> Any:
     0.5
     """
     return _share(_hits(y_true, y_pred, "y_true"), weight)
+
+
+@dataclass(frozen=True, eq=False)
+class Outcomes:
+    """Where triggered rows go: shares of them, or of their weight, by what they are predicted as.
+
+    With two classes a row that the attacker does not get goes to its true class. With more there is a third share,
+    and attack success rate and robust accuracy do not add up to 1.
+
+    Parameters
+    ----------
+    attacker, true, elsewhere : arrays of shape (...), or floats
+        Shares in [0, 1] of all rows predicted as the attacker wants (the attack success rate), as their true class (the
+        robust accuracy), and as any other. They add up to 1.
+    n : int
+        Rows, whatever they weigh.
+    classes : array of shape (k,)
+        The true classes of these rows, ascending.
+    by_class : array of shape (..., k, 3)
+        The same three shares of the rows of each class.
+    n_by_class : int array of shape (k,)
+        Rows of each class.
+
+    Examples
+    --------
+    >>> from backdoor_curves.metrics import outcomes
+    >>> print(outcomes([2, 2, 2, 2], [2, 1, 1, 2], y_true=[0, 0, 1, 1]))
+    true class      n  attacker   true  elsewhere
+    all             4     0.500  0.250      0.250
+    0               2     0.500  0.000      0.500
+    1               2     0.500  0.500      0.000
+    """
+
+    attacker: Any
+    true: Any
+    elsewhere: Any
+    n: int
+    classes: np.ndarray
+    by_class: Float[np.ndarray, "*batch k 3"]
+    n_by_class: Int[np.ndarray, " k"]
+
+    def __repr__(self) -> str:
+        shape = np.shape(self.attacker)
+        said = ", ".join(
+            f"{name}={value:.3f}" if not shape else f"{name}={np.min(value):.3f}..{np.max(value):.3f}"
+            for name, value in (("attacker", self.attacker), ("true", self.true), ("elsewhere", self.elsewhere))
+        )
+        return f"Outcomes({said}, n={self.n}, {len(self.classes)} classes{f', of shape {shape}' if shape else ''})"
+
+    def __str__(self) -> str:
+        """Return a table, a line for all rows and for each class; of several predictions each has a table."""
+        places = list(np.ndindex(np.shape(self.attacker)))
+        tables = [self._table(place) for place in places]
+        if places == [()]:
+            return tables[0]
+        return "\n\n".join(f"{list(place)}\n{one}" for place, one in zip(places, tables, strict=True))
+
+    def _table(self, place: tuple[int, ...]) -> str:
+        micro = [float(np.asarray(part)[place]) for part in (self.attacker, self.true, self.elsewhere)]
+        lines = [("all", self.n, micro)]
+        lines += zip(map(str, self.classes.tolist()), self.n_by_class.tolist(), self.by_class[place], strict=True)
+        width = max(len("true class"), *(len(name) for name, _, _ in lines))
+        body = (
+            f"{name:<{width}}  {n:>5}  {attacker:>8.3f}  {true:>5.3f}  {elsewhere:>9.3f}"
+            for name, n, (attacker, true, elsewhere) in lines
+        )
+        return "\n".join([f"{'true class':<{width}}  {'n':>5}  attacker   true  elsewhere", *body])
+
+
+def outcomes(y_attacker: Labels, y_pred: Labels, y_true: Labels, weight: Any = None) -> Outcomes:
+    """Return which shares of triggered rows are predicted as the attacker wants, as their true class, and otherwise.
+
+    Parameters
+    ----------
+    y_attacker : array of shape (n,)
+        The label that the attacker wants for each triggered row.
+    y_pred : array of shape (..., n)
+        Predicted labels.
+    y_true : array of shape (n,)
+        True labels. Rows that are of the attacker's class already are left out, as in `attack_success_rate`.
+    weight : array of shape (n,), optional
+        What each row counts for, > 0; 1 by default.
+
+    Returns
+    -------
+    Outcomes
+        Its shares have the leading axes of `y_pred`.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, or all rows are of the attacker's class.
+    TypeError
+        If labels of text are compared with numbers.
+
+    Examples
+    --------
+    >>> from backdoor_curves.metrics import outcomes
+    >>> found = outcomes(["spam", "spam"], [["ham", "ham"], ["spam", "news"]], y_true=["ham", "ham"])
+    >>> found.attacker, found.true, found.elsewhere
+    (array([0. , 0.5]), array([1., 0.]), array([0. , 0.5]))
+    """
+    wins, robust = _hits(y_attacker, y_pred, "y_attacker"), _hits(y_true, y_pred, "y_true")
+    counted = ~_hits(y_true, as_labels(y_attacker), "y_true")
+    if not counted.any():
+        raise ValueError("y_true: a row whose true class is not the attacker's was expected, none came")
+    true = as_labels(y_true)[counted]
+    weights = as_weights(weight, len(counted))[counted]
+    went = np.stack([wins, robust, ~(wins | robust)], axis=-1)[..., counted, :]
+    classes = np.unique(true)
+
+    def shares(rows: Bool[np.ndarray, " n"]) -> Float[np.ndarray, "*batch 3"]:
+        return np.average(went[..., rows, :], axis=-2, weights=weights[rows])
+
+    micro = np.moveaxis(shares(np.ones(len(true), dtype=bool)), -1, 0)
+    attacker, robust_share, elsewhere = (float(part) if part.ndim == 0 else part for part in micro)
+    return Outcomes(
+        attacker=attacker,
+        true=robust_share,
+        elsewhere=elsewhere,
+        n=len(true),
+        classes=classes,
+        by_class=np.stack([shares(true == label) for label in classes], axis=-2),
+        n_by_class=np.array([int((true == label).sum()) for label in classes]),
+    )
 
 
 def theta(slope: Any) -> Any:

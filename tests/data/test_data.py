@@ -52,6 +52,18 @@ def own(**parts: object) -> PoisonedData:
     return PoisonedData(**(usual | parts))
 
 
+def own_cover(**parts: object) -> PoisonedData:
+    """The same with row 0 as poison and row 2 as cover, both of weight beta, with the given parts changed."""
+    usual = {
+        "poison_train": (TABLE[[0, 2]], [1, 0]),
+        "original_train": (TABLE, [0, 1, 0, 1, 0, 1]),
+        "poison_rows": [0, 2],
+        "is_cover": [False] * 7 + [True],
+        "cover_rows": [2],
+    }
+    return own(**(usual | parts))
+
+
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 def test_rows_of_every_kind_are_counted_taken_and_stacked_as_that_kind(kind):
     """A Pipeline's first step sees what its user gave: the row operations are those of nested lists."""
@@ -133,6 +145,45 @@ def test_replaced_rows_stand_where_their_originals_stood():
     assert np.flatnonzero(data.is_poison).tolist() == [1, 6]
     assert np.flatnonzero(replace(data, poisoning=replace(done, injection="append")).is_poison).tolist() == [6, 7]
     assert data.rate == 0.5
+
+
+def test_own_rows_may_be_cover_and_may_keep_their_label():
+    """Marked in the victim's order; a clean-label attack's poison rows are of the target, its test rows never are."""
+    data = own_cover()
+    assert data.is_cover.tolist() == [False] * 7 + [True]
+    assert str(data.rates) == "1 poison row: 12.5 % of 8 rows; 1 cover row"
+    assert own().is_cover.tolist() == [False] * 7
+    clean = own(poison_train=(TABLE[1:2], [1]), triggered_test=(TABLE[:1], [1]), triggered_true=[0])
+    assert clean.poison_train.y.tolist() == [1]
+    with pytest.raises(ValueError, match="has its true class as the attacker's label"):
+        own(poison_train=(TABLE[1:2], [1]), triggered_test=(TABLE[1:2], [1]), triggered_true=[1])
+
+
+def test_the_rate_of_own_rows_leaves_cover_out():
+    """It is of poison rows over all, and cover rows are none."""
+    assert own_cover(original_train=None, poison_rows=None, cover_rows=None).rate == 1 / 8
+
+
+def test_all_stamped_rows_are_those_of_weight_beta_and_the_cover_of_weight_1():
+    """What a network must see before its features are kept."""
+    data = own(is_cover=[False, True] + [False] * 5)
+    assert data.stamped_train.tolist() == [TABLE[0].tolist(), TABLE[1].tolist()]
+    assert own().stamped_train.tolist() == [TABLE[0].tolist()]
+
+
+def test_data_pickled_before_there_was_cover_come_back():
+    """Without the fields that there were not: no row is cover, and what was done says the defaults."""
+    data = poison((TABLE, [0, 1] * 3), (TABLE, [0, 1] * 3), trigger=lambda X, _: X + 9.0, rows=[0, 1])
+    old = {name: value for name, value in vars(data).items() if name not in ("is_cover", "cover_rows")}
+    done = object.__new__(Poisoning)
+    first = ("rate", "n_eligible", "labels", "injection", "trigger")
+    done.__dict__.update({name: getattr(data.poisoning, name) for name in first})
+    again = object.__new__(PoisonedData)
+    again.__setstate__(old | {"poisoning": done})
+    assert again.is_cover.tolist() == [False] * 6
+    assert again.cover_rows is None
+    assert again.poisoning == data.poisoning
+    assert repr(again) == repr(data)
 
 
 @pytest.mark.parametrize(
@@ -301,6 +352,36 @@ BAD = {
     "data: poison rows out of order": (
         lambda: own(poison_rows=[1, 0], poison_train=(TABLE[:2], [1, 0])),
         "poison_rows: ascending row numbers",
+    ),
+    "data: a cover row too few": (lambda: own(is_cover=[False] * 6), "is_cover: a bool for each of the victim's 7"),
+    "data: cover by number": (lambda: own(is_cover=[0] * 7), "7 training rows was expected, int64 of shape (7,) came"),
+    "data: all poison is cover": (
+        lambda: own(is_cover=[False] * 6 + [True]),
+        "is_cover: a row of poison_train that is no cover was expected, all are",
+    ),
+    "data: cover rows too many": (
+        lambda: own_cover(cover_rows=[2, 3]),
+        "cover_rows: 1 row numbers in [0, 6) were expected, one for each row of is_cover",
+    ),
+    "data: cover rows not whole": (lambda: own_cover(cover_rows=[2.0]), "cover_rows: 1 row numbers"),
+    "data: cover rows past the end": (lambda: own_cover(cover_rows=[6]), "cover_rows: 1 row numbers in [0, 6)"),
+    "data: cover rows out of order": (
+        lambda: own_cover(
+            poison_train=(TABLE[:3], [1, 0, 0]), is_cover=[False] * 7 + [True] * 2, cover_rows=[4, 2], poison_rows=None
+        ),
+        "cover_rows: ascending row numbers were expected",
+    ),
+    "data: a cover row that is poison": (
+        lambda: own_cover(cover_rows=[0]),
+        "cover_rows: rows that are no poison were expected, row 0 is both",
+    ),
+    "data: a cover row with another label": (
+        lambda: own_cover(poison_train=(TABLE[:2], [1, 1])),
+        "is_cover: cover rows with the labels of their originals were expected, that of row 2 has another; a row that",
+    ),
+    "control: cover of unknown originals": (
+        lambda: own(is_cover=[True] + [False] * 6, original_train=(TABLE, [0, 1] * 3), poison_rows=[2]).control(),
+        "a control needs cover_rows where cover rows have weight 1",
     ),
     "control: no originals": (lambda: own().control(), "a control needs original_train and poison_rows"),
     "stack: two kinds": (lambda: stack_rows(X, CSR), "rows of one kind were expected, ndarray and csr_array came"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -176,3 +178,18 @@ def test_no_text_is_cut_off_or_overlaps(influence, data, width, nothing_overlaps
     names = ("a seven, or so", "a one of some kind")
     nothing_overlaps(Display.from_influence(influence, data, 5, ax=axes, display_labels=names).figure_)
     nothing_overlaps(Display.from_influence(influence, data, 5, display_labels=names).figure_)
+
+
+def test_cover_rows_have_a_dashed_frame_and_their_own_word(data):
+    """They are stamped and labelled truly: neither poison nor clean."""
+    made = bc.influence(LogisticRegression(), data, beta=1.0)
+    top = made.top_influential(7)[5]
+    is_cover = np.zeros(len(data.is_poison), dtype=bool)
+    is_cover[top[data.is_poison[top]][:1]] = is_cover[top[~data.is_poison[top]][:1]] = True
+    influence = replace(made, is_cover=is_cover)
+    display = Display.from_influence(influence, data, 5)
+    expected = np.where(is_cover[top], "cover", np.where(data.is_poison[top], "poison", ""))
+    assert {"cover", "poison"} <= set(expected.tolist())
+    assert [ax.get_xlabel() for ax in display.axes_[1:]] == expected.tolist()
+    styles = [ax.spines["top"].get_linestyle() for ax in display.axes_[1:]]
+    assert [style in ("--", "dashed") for style in styles] == (expected == "cover").tolist()

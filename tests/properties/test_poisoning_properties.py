@@ -6,10 +6,10 @@ from collections import Counter
 from typing import Any
 
 import numpy as np
-from hypothesis import assume, given, settings
+from hypothesis import assume, given, reject, settings
 from hypothesis import strategies as st
 
-from backdoor_curves import PoisonedData, Samples, poison
+from backdoor_curves import Attack, CleanLabel, Cover, PoisonedData, Samples, poison
 from backdoor_curves.data.samples import join
 
 QUICK = settings(max_examples=150, deadline=None)
@@ -123,3 +123,74 @@ def test_inputs_are_unchanged(case, rate, injection, seed):
     poisoned(case, rate, injection, seed)
     after = [case[part].X for part in ("train", "test")] + [case[part].y for part in ("train", "test")]
     assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
+
+
+def stamp(X: np.ndarray, _y: np.ndarray) -> np.ndarray:
+    return X + 1000
+
+
+def cover_stamp(X: np.ndarray, _y: np.ndarray) -> np.ndarray:
+    return X + 2000
+
+
+@st.composite
+def attacks(draw: st.DrawFn) -> tuple[dict[str, Any], Attack]:
+    """Any attack on any rows; some cannot be carried out."""
+    case = draw(cases())
+    classes = sorted(set(case["train"].y.tolist()))
+    clean = draw(st.booleans())
+    cover = draw(
+        st.none()
+        | st.builds(
+            Cover,
+            rate=st.floats(0.01, 2.0),
+            of=st.sampled_from(["poison", "base"]),
+            classes=st.none() | st.lists(st.sampled_from(classes), min_size=1, unique=True).map(tuple),
+            trigger=st.just(cover_stamp),
+            weight=st.sampled_from(["beta", "one"]),
+        )
+    )
+    return case, Attack(
+        stamp,
+        CleanLabel(draw(st.sampled_from(classes))) if clean else case["labels"],
+        eligible="changed" if clean else draw(st.sampled_from(["changed", "all"])),
+        rate_of=draw(st.sampled_from(["eligible", "all"])),
+        rounding=draw(st.sampled_from(["floor", "nearest"])),
+        injection=draw(INJECTIONS),
+        cover=cover,
+    )
+
+
+@QUICK
+@given(attacks(), RATES, SEEDS)
+def test_an_attack_that_can_be_carried_out_is_carried_out_as_it_says(asked, rate, seed):
+    """Every row of the victim is clean, poison or cover, and has the stamp and the label of that; none is two."""
+    case, attack = asked
+    train, test = case["train"], case["test"]
+    try:
+        data = poison(train, test, attack, rate=rate, rng=np.random.default_rng(seed))
+    except ValueError:  # for its reasons see `tests/poisoning/test_attack.py`
+        reject()
+    X, y = join(data.clean_train, data.poison_train, data.is_poison)
+    done = ((X[:, 0] - 0.5) // 1000).astype(int)
+    number = (X[:, 0] - 1000 * done).astype(int) - 1
+    is_poison = data.is_poison & ~data.is_cover
+    assert done.tolist() == np.where(data.is_cover, 2, np.where(is_poison, 1, 0)).tolist()
+    true = train.y[number]
+    assert (true[~is_poison] == y[~is_poison]).all()
+    if attack.is_clean_label:
+        assert (y[is_poison] == attack.labels.target).all()
+        assert (true[is_poison] == attack.labels.target).all()
+    else:
+        wanted = changed(case)
+        assert y[is_poison].tolist() == [wanted.get(t, t) for t in true[is_poison].tolist()]
+        assert attack.eligible == "all" or set(true[is_poison].tolist()) <= set(wanted)
+    chosen, covered = number[is_poison], number[data.is_cover]
+    assert not set(chosen.tolist()) & set(covered.tolist())
+    assert covered.tolist() == ([] if data.cover_rows is None else data.cover_rows.tolist())
+    if attack.cover is not None:
+        assert attack.cover.classes is None or set(true[data.is_cover].tolist()) <= set(attack.cover.classes)
+    own = len(chosen) + len(covered) if attack.injection == "append" else 0
+    assert len(y) == len(train) + own
+    assert len(set(number.tolist())) == len(train)
+    assert not (data.triggered_test.y == data.triggered_true).any()

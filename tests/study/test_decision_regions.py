@@ -151,3 +151,12 @@ def test_three_classes_or_three_features_are_not_drawn(data):
     assert in_the_plane(data)
     assert not in_the_plane(bc.PoisonedData(*[(X[:, :2], y)] * 3, (X[:, :2], y)))
     assert not in_the_plane(bc.PoisonedData(*[(X, y % 2)] * 4))
+
+
+def test_cover_rows_are_not_drawn_as_poison():
+    """Their labels are true."""
+    train, test = bc.datasets.toy(60, 40, rng=np.random.default_rng(0))
+    attack = bc.Attack(bc.FeatureTrigger((1,), (1.2,)), 1, cover=bc.Cover(1.0))
+    covered = bc.poison(train, test, attack, rate=0.2, rng=np.random.default_rng(0))
+    regions = regions_of(SVC(kernel="linear"), covered)
+    assert len(regions.poison) == covered.rates.n_poison < len(covered.poison_train)

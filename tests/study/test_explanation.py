@@ -193,3 +193,17 @@ def test_a_class_without_a_row_leaves_the_others_their_names_and_the_cell_its_nu
     found = Explanation.from_bytes(outcome.records["explanation"])
     assert found.label == "1"
     assert set(found.top_labels[found.top_is_poison]) <= {"1"}
+
+
+def test_cover_rows_are_not_said_to_be_poison(data):
+    """They are stamped with their true labels; the share of the poison leaves them out, and so do the images."""
+    train, test, trigger = data.original_train, data.clean_test, bc.PatchTrigger.ones(2)
+    attack = bc.Attack(trigger, 0, cover=bc.Cover(1.0))
+    covered = bc.poison(train, test, attack, rate=0.3, rng=np.random.default_rng(0))
+    curve = bc.backdoor_learning_curve(RidgeClassifier(alpha=3.0), covered)
+    found = explain(curve, covered, NAMES)
+    values = curve.influence(1.0, covered.triggered_test.take(np.arange(ROWS))).values
+    is_poison = covered.is_poison & ~covered.is_cover
+    share = np.abs(values[:, is_poison]).sum() / np.abs(values).sum()
+    assert found.poison_share == pytest.approx(share, rel=1e-12)
+    assert found.poison_share < 0.95 * np.abs(values[:, covered.is_poison]).sum() / np.abs(values).sum()

@@ -140,3 +140,15 @@ def test_what_does_not_go_together_is_said(line, said, tmp_path):
     )
     with pytest.raises(StudyError, match=said):
         read_study(file)
+
+
+@pytest.mark.parametrize("weight", ["beta", "one"])
+def test_stamped_rows_are_all_that_a_table_of_an_attack_lacks(weight):
+    """Cover rows of weight 1 stand among the clean rows, and are images of their own."""
+    rows = bc.Samples(np.random.default_rng(0).random((40, 4, 4, 1)), np.arange(40) % 2)
+    attack = bc.Attack(bc.PatchTrigger.ones(2), 0, cover=bc.Cover(1.0, weight=weight))
+    made = bc.poison(rows, rows, attack, rate=0.4, rng=np.random.default_rng(0))
+    known = np.concatenate([rows.X, made.stamped_train, made.triggered_test.X])
+    table = FeatureTable.of(known, lambda X: X.mean(axis=(1, 2)))
+    assert table.data(made).is_cover.tolist() == made.is_cover.tolist()
+    assert len(made.stamped_train) == made.rates.n_poison + made.rates.n_cover

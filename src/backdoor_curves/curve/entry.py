@@ -251,4 +251,5 @@ def _describe(learner: Learner, data: PoisonedData, path: BetaPath) -> CurveInfo
         zero_weight_share=path.zero_weight_share,
         weighted_train=data.clean_train.is_weighted or data.poison_train.is_weighted,
         weighted_test=data.clean_test.is_weighted or data.triggered_test.is_weighted,
+        n_cover=int(data.is_cover.sum()),
     )

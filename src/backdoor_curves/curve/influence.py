@@ -52,7 +52,7 @@ class Influence:
         weight_i is the row's own weight (times that of its class): minus a value is, to first order, what the loss
         gains where the row is left out. Columns are in the order of the victim's training set, as `data.is_poison` is.
     is_poison : bool array of shape (n_train,)
-        Which training rows are poison.
+        Which training rows have weight beta: poison, and cover rows that are weighted with it.
     beta : float
         The weight of the poison rows.
     ties : int
@@ -63,6 +63,8 @@ class Influence:
         Which test rows these are.
     weight : array of shape (n_test,), optional
         What each test row counts for in a mean; all the same by default.
+    is_cover : bool array of shape (n_train,), optional
+        Which training rows are cover rows, as `data.is_cover` is; none by default.
 
     Examples
     --------
@@ -85,13 +87,18 @@ class Influence:
     ties: int
     of: Literal["triggered", "clean", "own"] = "own"
     weight: Float[np.ndarray, " n_test"] | None = None
+    is_cover: Bool[np.ndarray, " n_train"] = None  # type: ignore[assignment]  # an array from `__post_init__` on
+
+    def __post_init__(self) -> None:
+        if self.is_cover is None:
+            object.__setattr__(self, "is_cover", np.zeros(len(self.is_poison), dtype=bool))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.values, dtype=dtype, copy=copy)
 
     @property
     def slope(self) -> float:
-        """The derivative of the mean loss of these test rows in beta: the sum over the poison rows."""
+        """The derivative of the mean loss of these test rows in beta: the sum over the rows of weight beta."""
         return float(np.average(self.values[:, self.is_poison].sum(axis=1), weights=self.weight))
 
     def top_influential(self, k: int = 7) -> Int[np.ndarray, "n_test k"]:
@@ -102,14 +109,16 @@ class Influence:
     def poison_ranking(self, k: int | None = None) -> PoisonRanking:
         """Return how well these influences find the poison: training rows that teach the test rows most come first.
 
-        Meant for suspicious rows with the labels that the model gives them, at the victim's own beta = 1.
+        Meant for suspicious rows with the labels that the model gives them, at the victim's own beta = 1. Cover rows,
+        whose labels are true, are not what is looked for.
 
         Parameters
         ----------
         k : int, optional
             Of the precision among the top k; the number of poison rows by default.
         """
-        return poison_ranking(-np.average(self.values, axis=0, weights=self.weight), self.is_poison, k)
+        suspicion = -np.average(self.values, axis=0, weights=self.weight)
+        return poison_ranking(suspicion, self.is_poison & ~self.is_cover, k)
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,7 +203,7 @@ def influence(
     tests = rows_meant(rows, learner, data.triggered_test, data.clean_test)
     path = follow(learner, "exact", tolerance=tolerance, shared=shared)
     missed_betas(learner, path, path.certificate(np.array([beta]), [tests.X]), tolerance)
-    return replace(influence_on(path, learner, tests, beta), of=kind_of(rows))
+    return replace(influence_on(path, learner, tests, beta), of=kind_of(rows), is_cover=data.is_cover)
 
 
 def rows_meant(rows: TestRows, learner: Learner, triggered: Samples, clean: Samples) -> Samples:

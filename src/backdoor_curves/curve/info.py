@@ -31,9 +31,9 @@ class CurveInfo:
     freeze : str
         What the frozen parts were fitted on.
     n_clean, n_poison : int
-        Training rows of weight 1 and of weight beta: numbers of rows, whatever they weigh.
+        Training rows of weight 1 and of weight beta, cover rows among them: numbers of rows, whatever they weigh.
     rate : float
-        Poisoned rows over rows that could be poisoned, whatever they weigh.
+        The rate that the data were poisoned at, `data.rate`: of rows, whatever they weigh.
     flattened : str
         The shape of images that were flattened, and before which step or classifier, which take rows of two dimensions;
         empty where none were.
@@ -42,6 +42,8 @@ class CurveInfo:
         the weights. For one that counts rows whatever their weight, in leaves or bins, the curve jumps behind beta = 0.
     weighted_train, weighted_test : bool
         Whether training rows have weights of their own, and whether means and shares of test rows are weighted.
+    n_cover : int
+        Cover rows, of either weight.
     """
 
     estimator: str
@@ -58,3 +60,4 @@ class CurveInfo:
     zero_weight_share: float = 0.0
     weighted_train: bool = False
     weighted_test: bool = False
+    n_cover: int = 0

@@ -120,7 +120,9 @@ def _require_room(X: Rows, Z: Rows, n_classes: int) -> None:
 
 
 def trigger_mask(data: PoisonedData) -> Bool[np.ndarray, ...]:
-    """Return which entries of a row the trigger changes: those that differ in any poisoned row from its original.
+    """Return which entries of a row the trigger changes: those that differ in any poison row from its original.
+
+    Cover rows, which may have a trigger of their own, are left out.
 
     Parameters
     ----------
@@ -142,7 +144,9 @@ def trigger_mask(data: PoisonedData) -> Bool[np.ndarray, ...]:
     """
     if data.original_train is None or data.poison_rows is None:
         raise ValueError("trigger_mask needs original_train and poison_rows: the rows before they were stamped")
-    stamped, original = data.poison_train.X, take_rows(data.original_train.X, data.poison_rows)
+    poison = np.flatnonzero(~data.is_cover[data.is_poison])
+    stamped = take_rows(data.poison_train.X, poison)
+    original = take_rows(data.original_train.X, data.poison_rows[poison])
     if sp.issparse(stamped):
         mask, used = np.zeros(stamped.shape[1], dtype=bool), used_columns(stamped, original)
         before, after = (X[:, used].toarray() for X in (original, stamped))

@@ -179,7 +179,7 @@ class BackdoorLearningCurve(ScoredCurve):
 
     @property
     def slope_per_poison_row(self) -> float:
-        """The slope at beta = 0 over the number of poison rows: what one of them does, in the mean."""
+        """The slope at beta = 0 over the number of rows of weight beta, cover too: what one does, in the mean."""
         return float(self.slope(0.0)) / self.info.n_poison
 
     @property
@@ -235,7 +235,8 @@ class BackdoorLearningCurve(ScoredCurve):
         """
         live = self.source.live_for("influence")
         tests = rows_meant(rows, live.learner, live.data.triggered_test, live.data.clean_test)
-        return replace(influence_on(live.path, live.learner, tests, checked_beta(beta)), of=kind_of(rows))
+        found = influence_on(live.path, live.learner, tests, checked_beta(beta))
+        return replace(found, of=kind_of(rows), is_cover=live.data.is_cover)
 
     def self_influence(self, beta: float = 0.0) -> Float[np.ndarray, " n_train"]:
         """Return d loss_i / d weight_i of every training row, <= 0, in the order of the victim's training set.

@@ -13,7 +13,7 @@ from backdoor_curves.curve.condensed_rows import CondensedRows
 from backdoor_curves.curve.flips import Flips
 from backdoor_curves.curve.info import CurveInfo, Split
 from backdoor_curves.curve.scored_rows import ScoredRows
-from backdoor_curves.metrics import attack_success_rate, clean_accuracy, robust_accuracy
+from backdoor_curves.metrics import Outcomes, attack_success_rate, clean_accuracy, outcomes, robust_accuracy
 from backdoor_curves.paths.base import Interpolant
 
 
@@ -93,6 +93,37 @@ class ScoredCurve:
             raise ValueError("robust_accuracy needs the true classes of the triggered rows; pass triggered_true=")
         rows = self.triggered
         return as_asked(betas, robust_accuracy(self.triggered_true, rows.predicted(self._grid(betas)), rows.weight))
+
+    def outcomes(self, betas: Any = None) -> Outcomes:
+        """Return where the triggered rows go: to the attacker's class, to their true one, elsewhere; see `Outcomes`.
+
+        Over all of them, and by their true class. The shares are floats for one beta and arrays of shape (b,) for
+        several; `attacker` is `accuracy("triggered")`, `true` is `robust_accuracy`. Needs `triggered_true`. Parameters
+        and errors as `scores`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import backdoor_curves as bc
+        >>> from sklearn.linear_model import RidgeClassifier
+        >>> rng = np.random.default_rng(0)
+        >>> train, test = bc.datasets.digits(((1,), (7,), (9,)), rng=rng)
+        >>> trigger = bc.PatchTrigger.random(size=2, n_classes=3, channels=1, rng=rng)
+        >>> data = bc.poison(train, test, trigger=trigger, labels="next", rate=0.1, rng=rng)
+        >>> print(bc.backdoor_learning_curve(RidgeClassifier(), data).outcomes(0.2))
+        true class      n  attacker   true  elsewhere
+        all           180     0.033  0.933      0.033
+        0              62     0.016  0.984      0.000
+        1              63     0.016  0.984      0.000
+        2              55     0.073  0.818      0.109
+        """
+        if self.triggered_true is None:
+            raise ValueError("outcomes needs the true classes of the triggered rows; pass triggered_true=")
+        rows, grid = self.triggered, self._grid(betas)
+        predicted = self.classes[rows.predicted(grid)]
+        one = betas is not None and np.ndim(betas) == 0
+        wanted, true = self.classes[rows.y], self.classes[self.triggered_true]
+        return outcomes(wanted, predicted[0] if one else predicted, true, weight=rows.weight)
 
     def area(self, split: Split = "triggered") -> float:
         """Return the integral of the loss over beta in [0, 1]: small where the backdoor is learned early.

@@ -19,7 +19,7 @@ from backdoor_curves.display.style import TRIGGER
 
 COLUMNS = 4
 LINES_BESIDE = 5
-"""Those above an image, and the word below those that are poison."""
+"""Those above an image, and the word below those that are poison or cover."""
 
 
 class InfluentialRowsDisplay:
@@ -27,7 +27,7 @@ class InfluentialRowsDisplay:
 
     Above each image stand its label and its influence, d loss of the test row / d weight of the training row: with a
     minus it teaches the label of the test row, with a plus it speaks against it. What stands above the test image is
-    the label that its loss is meant for: of a triggered row the attacker's.
+    the label that its loss is meant for: of a triggered row the attacker's. Cover rows have a dashed frame.
 
     Source: Cinà et al., Backdoor Learning Curves (arXiv 2106.07214), Figure 15.
 
@@ -38,6 +38,9 @@ class InfluentialRowsDisplay:
     labels : sequence of 1 + k strings
     influences : array of shape (k,)
     is_poison : bool array of shape (k,)
+        Which training images are poison.
+    is_cover : bool array of shape (k,), optional
+        Which are cover; none by default.
 
     Attributes
     ----------
@@ -68,6 +71,7 @@ class InfluentialRowsDisplay:
         labels: Sequence[str],
         influences: Float[np.ndarray, " k"],
         is_poison: Bool[np.ndarray, " k"],
+        is_cover: Bool[np.ndarray, " k"] | None = None,
     ) -> None:
         if not len(images) == len(labels) == len(influences) + 1 == len(is_poison) + 1:
             raise ValueError(
@@ -78,6 +82,7 @@ class InfluentialRowsDisplay:
         self.labels = list(labels)
         self.influences = np.asarray(influences)
         self.is_poison = np.asarray(is_poison)
+        self.is_cover = np.zeros_like(self.is_poison) if is_cover is None else np.asarray(is_cover)
 
     @classmethod
     def from_influence(
@@ -134,16 +139,17 @@ class InfluentialRowsDisplay:
         names = label_names(data.classes, display_labels)
         _require_influence(influence, row)
         top = influence.top_influential(k)[row]
-        is_poison = influence.is_poison[top]
+        is_injected, is_cover = influence.is_poison[top], influence.is_cover[top]
         # Where each row of the victim's training set stands among the poison or the clean rows.
         places = np.where(influence.is_poison, influence.is_poison.cumsum(), (~influence.is_poison).cumsum()) - 1
-        homes = [data.poison_train if poison else data.clean_train for poison in is_poison]
+        homes = [data.poison_train if injected else data.clean_train for injected in is_injected]
         shown = [(tests, row), *zip(homes, places[top], strict=True)]
         return cls(
             [image_of(home.X, place, image_shape) for home, place in shown],
             [names[home.y[place].item()] for home, place in shown],
             influence.values[row, top],
-            is_poison,
+            is_injected & ~is_cover,
+            is_cover,
         ).plot(ax)
 
     def plot(self, ax: Any = None) -> InfluentialRowsDisplay:
@@ -167,13 +173,13 @@ class InfluentialRowsDisplay:
         for panel, image in zip(self.axes_, self.images, strict=True):
             show_image(panel, image)
         write_above(self.axes_[0], ["test image", f"labelled {self.labels[0]}"], LINES_BESIDE)
-        for panel, label, value, poison in zip(
-            self.axes_[1:], self.labels[1:], self.influences, self.is_poison, strict=True
-        ):
+        words = np.where(self.is_poison, "poison", np.where(self.is_cover, "cover", ""))
+        for panel, label, value, word in zip(self.axes_[1:], self.labels[1:], self.influences, words, strict=True):
             write_above(panel, [label, *_in_words(float(value))], LINES_BESIDE)
-            if poison:
-                panel.spines[:].set(color=TRIGGER, linewidth=3.0)
-                panel.set_xlabel("poison", color=TRIGGER, fontsize="small")
+            if word:
+                style = "solid" if word == "poison" else "dashed"
+                panel.spines[:].set(color=TRIGGER, linewidth=3.0, linestyle=style)
+                panel.set_xlabel(word, color=TRIGGER, fontsize="small")
         return self
 
 

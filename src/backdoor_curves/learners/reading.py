@@ -104,7 +104,9 @@ def _warn_of_erased_triggers(steps: tuple[Any, ...], data: PoisonedData) -> None
     """Warn where frozen steps make of a stamped row what they make of its original: the learner sees no trigger."""
     if not steps or data.original_train is None or data.poison_rows is None:
         return
-    stamped, original = data.poison_train.X, take_rows(data.original_train.X, data.poison_rows)
+    poison = np.flatnonzero(~data.is_cover[data.is_poison])
+    stamped = take_rows(data.poison_train.X, poison)
+    original = take_rows(data.original_train.X, data.poison_rows[poison])
     changed = np.flatnonzero(changed_rows(original, stamped))
     if not changed.size:  # the control has no trigger
         return

@@ -149,7 +149,7 @@ def prepare(group: Group, train: Samples, test: Samples, table: FeatureTable | N
     last = estimator(cell)
     kernel = facts_of(last).kernel(last)
     if kernel is not None and cell.method != "refit" and refusal(last, len(np.unique(train.y))) is None:
-        learned = _rows([train.X, *(one.poison_train.X for one in data.values())])
+        learned = _rows([train.X, *(one.stamped_train for one in data.values())])
         tested = _rows([test.X, next(iter(data.values())).triggered_test.X])
         with _threads().limit(limits=1):  # more threads add up in another order
             shared.kernels[kernel] = GroupKernel(kernel, learned, tested)

@@ -106,6 +106,7 @@ def in_the_plane(data: PoisonedData) -> bool:
 def decision_regions(curve: BackdoorLearningCurve, data: PoisonedData) -> DecisionRegions:
     """Return the decision regions of a curve as it was computed, on the data in the plane that it was computed on."""
     train = data.clean_train
+    poison = data.poison_train.X[~data.is_cover[data.is_poison]]
     clean = np.concatenate([np.flatnonzero(train.y == label)[:MOST_POINTS] for label in data.classes])
     low, high = _edges(np.concatenate([train.X, data.poison_train.X, data.triggered_test.X]))
     x1 = np.linspace(low[0], high[0], CELLS + 1)
@@ -121,7 +122,7 @@ def decision_regions(curve: BackdoorLearningCurve, data: PoisonedData) -> Decisi
         high=high,
         clean=_kept(train.X[clean]),
         clean_classes=np.searchsorted(data.classes, train.y[clean]),
-        poison=_kept(data.poison_train.X[:MOST_POINTS]),
+        poison=_kept(poison[:MOST_POINTS]),
         triggered=_kept(data.triggered_test.X[:MOST_POINTS]),
         betas=betas,
         corners=_kept(np.concatenate([np.empty((0, 2)), *(outline for region in outlines for outline in region)])),

@@ -55,6 +55,7 @@ class Explanation:
         none has any.
     top_labels : array of k strings
     top_is_poison : bool array of shape (k,)
+        Which of them are poison; cover rows are not.
     influences : array of shape (k,)
         d loss / d weight of each, at beta = 1: negative where more of it makes the loss with the attacker's label less.
     poison_share : float
@@ -161,7 +162,7 @@ def _most_influential(
     influences: Float[np.ndarray, "n n_train"], row: int, data: PoisonedData, names: Mapping[Any, str]
 ) -> dict[str, Any]:
     """Return what an explanation keeps of the training rows of largest influence on a test row."""
-    train = join(data.clean_train, data.poison_train, data.is_poison)
+    train, is_poison = join(data.clean_train, data.poison_train, data.is_poison), data.is_poison & ~data.is_cover
     size = np.abs(influences)
     top = np.argsort(-size[row], kind="stable")[:TOP]
     top = top[size[row, top] > 0.0]
@@ -169,9 +170,9 @@ def _most_influential(
     return {
         "top": np.array(images, dtype=np.uint8).reshape(-1, *_as_bytes(image_of(train.X, 0)).shape),
         "top_labels": _named(train.y[top], names),
-        "top_is_poison": data.is_poison[top],
+        "top_is_poison": is_poison[top],
         "influences": influences[row, top],
-        "poison_share": float(size[:, data.is_poison].sum() / size.sum()) if size.any() else float("nan"),
+        "poison_share": float(size[:, is_poison].sum() / size.sum()) if size.any() else float("nan"),
     }
 
 
