@@ -85,7 +85,7 @@ class HiddenTrigger:
     features: Float[np.ndarray, "p d"] | FeatureMap | None = None
     eps: float = 16 / 255
     value_range: ValueRange | None = PIXELS
-    tolerance: float = 1e-6
+    tolerance: float = 1e-4
     steps: int = 5000
 
     def __post_init__(self) -> None:

@@ -64,7 +64,9 @@ def _accelerated(
 ) -> Vectors:
     """Return the nearest rows of one block; L bounds the curvature."""
     low, high = box
-    goal = tolerance * np.square(Z @ A.T - T).sum(axis=1) / 2
+    # What rounding leaves of a distance that is 0; no step gets below it.
+    rounding = (A.shape[1] * np.finfo(float).eps) ** 2 * (L * np.square(Z).sum(axis=1) + np.square(T).sum(axis=1))
+    goal = np.maximum(tolerance * np.square(Z @ A.T - T).sum(axis=1) / 2, rounding)
     ready, answer = np.zeros(len(Z), dtype=bool), Z
     ahead, momentum = Z, np.ones((len(Z), 1))
     for step in range(steps + 1):

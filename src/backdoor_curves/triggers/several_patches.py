@@ -97,7 +97,7 @@ class PatchesTrigger:
         return cls(patches, seed=int(rng.integers(2**32)))
 
     def whole(self, chosen: tuple[int, ...] | None = None, opacity: float = 1.0) -> PatchesTrigger:
-        """Return the trigger with all chosen patches, by number from 0, at one opacity, for test rows; None: all of them.
+        """Return the trigger with all chosen patches, by number from 0, at one opacity, for test rows; None: all.
 
         Raises
         ------
