@@ -29,12 +29,13 @@ def farthest_in_ball(Z: Vectors, d: Float[np.ndarray, " d"], eps: float, *, boxe
 
     By the conditions of Karush, Kuhn and Tucker x = clip(z + t d), with the multiplier t >= 0 at which the ball is
     reached, or x the corner of the box where that lies within the ball. With r_j the room of entry j to its bound,
-    entries whose r_j / |d_j| is below t are at it, and
+    entries whose r_j / |d_j| is at most t are at it, and the distance
 
         |x - z|^2 = sum_{at bound} r_j^2 + t^2 sum_{others} d_j^2
 
-    rises in t: between the two of the sorted r_j / |d_j| where it passes eps^2 it is solved for t, to rounding. Without
-    the box x = z + eps d / |d|.
+    rises in t. From t = eps / |d| on, which is too small, the t at which this is eps^2 for the entries that are at
+    their bounds so far is never too large, and puts more of them there; when it puts no more it is the multiplier, to
+    rounding. There are finitely many entries, and in practice a handful of turns. Without the box x = z + eps d / |d|.
 
     Examples
     --------
@@ -49,22 +50,19 @@ def farthest_in_ball(Z: Vectors, d: Float[np.ndarray, " d"], eps: float, *, boxe
     d = d / np.abs(d).max()
     if not boxed:
         return Z + (eps * d / np.sqrt(np.square(d).sum())).astype(Z.dtype)
-    room = np.where(d > 0, 1.0 - Z, Z)[:, d != 0].astype(float)
-    length = np.abs(d[d != 0])
-    ratio = room / length
-    order = np.argsort(ratio, axis=1)
-    ratio, room, length = (np.take_along_axis(np.broadcast_to(A, order.shape), order, axis=1)
-                           for A in (ratio, room, length))  # fmt: skip
-    at_bound = np.cumsum(np.square(room), axis=1)
-    others = np.cumsum(np.square(length)[:, ::-1], axis=1)[:, ::-1]
-    # Entry i of both: with entries 0, ..., i - 1 at their bounds, and i, ... not.
-    at_bound = np.concatenate([np.zeros((len(Z), 1)), at_bound[:, :-1]], axis=1)
-    reached = at_bound + np.square(ratio) * others >= eps**2
-    first = np.argmax(reached, axis=1)[:, np.newaxis]
-    within = np.take_along_axis(at_bound, first, axis=1)
-    t = np.sqrt(np.maximum(eps**2 - within, 0.0) / np.take_along_axis(others, first, axis=1))
-    # Rounding may put it a last digit outside of the interval that it belongs to.
-    least = np.where(first > 0, np.take_along_axis(ratio, np.maximum(first - 1, 0), axis=1), 0.0)
-    t = np.clip(t, least, np.take_along_axis(ratio, first, axis=1))
-    t = np.where(reached.any(axis=1)[:, np.newaxis], t, ratio[:, -1:])  # the corner: every entry at its bound
-    return np.clip(Z + (t * d).astype(Z.dtype), 0.0, 1.0)
+    moving = np.square(d) > 0  # not those that are 0, or so small that their square is
+    room, length = np.where(d > 0, 1.0 - Z, Z)[:, moving].astype(float), np.abs(d[moving])
+    ratio, room2, length2 = room / length, np.square(room), np.square(length)
+    corner, last = room2.sum(axis=1) <= eps**2, ratio.max(axis=1)
+    t = np.minimum(np.where(corner, last, eps / np.sqrt(length2.sum())), last)
+    n_before = np.full(len(Z), -1)
+    while True:
+        at_bound = ratio <= t[:, np.newaxis]
+        n_at_bound = at_bound.sum(axis=1)
+        if np.array_equal(n_at_bound, n_before):
+            return np.clip(Z + (t[:, np.newaxis] * d).astype(Z.dtype), 0.0, 1.0)
+        left = np.maximum(eps**2 - np.where(at_bound, room2, 0.0).sum(axis=1), 0.0)
+        others = np.where(at_bound, 0.0, length2).sum(axis=1)
+        # It never falls, but for rounding; where all are at their bounds it stays.
+        t = np.clip(np.sqrt(left / np.where(others > 0, others, np.inf)), t, last)
+        n_before = n_at_bound
