@@ -51,7 +51,9 @@ def farthest_in_ball(Z: Vectors, d: Float[np.ndarray, " d"], eps: float, *, boxe
     if not boxed:
         return Z + (eps * d / np.sqrt(np.square(d).sum())).astype(Z.dtype)
     moving = np.square(d) > 0  # not those that are 0, or so small that their square is
-    room, length = np.where(d > 0, 1.0 - Z, Z)[:, moving].astype(float), np.abs(d[moving])
+    # Row by row in memory: the order in which numpy adds a row up must not depend on how many rows there are.
+    room = np.ascontiguousarray(np.where(d > 0, 1.0 - Z, Z)[:, moving], dtype=float)
+    length = np.abs(d[moving])
     ratio, room2, length2 = room / length, np.square(room), np.square(length)
     corner, last = room2.sum(axis=1) <= eps**2, ratio.max(axis=1)
     t = np.minimum(np.where(corner, last, eps / np.sqrt(length2.sum())), last)
