@@ -18,6 +18,8 @@ W = RNG.normal(size=6)
 W[3] = 0.0
 TWO = LinearHead(W, 0.2, classes=(0, 1))
 THREE = LinearHead(RNG.normal(size=(3, 6)), RNG.normal(size=3), classes=(0, 1, 2))
+NEAR = [LinearHead(THREE.coef, THREE.intercept + 3 * one, classes=(0, 1, 2)) for one in np.eye(3)]
+"""Whatever its weights say, one class is next to the others."""
 
 
 def margins(head: LinearHead, X: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -26,13 +28,14 @@ def margins(head: LinearHead, X: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("eps", [0.05, 0.3])
-def test_in_a_cube_no_corner_is_harder(eps):
+@pytest.mark.parametrize("head", [THREE, *NEAR], ids=["three", "near 0", "near 1", "near 2"])
+def test_in_a_cube_no_corner_is_harder(head, eps):
     """All corners of each row's box, three classes: the margin is concave, so that its least value is at one."""
-    hard = margins(THREE, HardenedTrigger(THREE, eps)(ROWS, Y), Y)
+    hard = margins(head, HardenedTrigger(head, eps)(ROWS, Y), Y)
     for x, c, margin in zip(ROWS, Y, hard, strict=True):
         ends = np.stack([np.maximum(x - eps, 0), np.minimum(x + eps, 1)])
         corners = np.array([ends[list(which), np.arange(6)] for which in product((0, 1), repeat=6)])
-        assert margins(THREE, corners, np.full(64, c)).min() == pytest.approx(margin, abs=1e-12)
+        assert margins(head, corners, np.full(64, c)).min() == pytest.approx(margin, abs=1e-12)
 
 
 def test_in_a_cube_it_is_the_solution_of_the_linear_programme():

@@ -17,6 +17,9 @@ Y = np.zeros(6, dtype=int)
 W = np.array([1.5, -0.3, 0.2, 0.0, -2.0])
 TWO = LinearHead(W, 0.3, classes=("no", "yes"))
 THREE = LinearHead(RNG.normal(size=(3, 5)), RNG.normal(size=3), classes=(3, 4, 5))
+SIX = LinearHead(4 * RNG.normal(size=(6, 30)), RNG.normal(size=6), classes=tuple(range(6)))
+MANY = RNG.random((40, 30))
+"""Rows of which each is sure of a class of its own: the weights of the classes decide many signs."""
 
 
 def loss(head: LinearHead, X: np.ndarray, target: int) -> float:
@@ -43,16 +46,16 @@ def test_for_two_classes_it_is_the_solution_of_the_linear_programme():
     assert W @ v == pytest.approx(-solved.fun, rel=1e-9)
 
 
-@pytest.mark.parametrize("target", [3, 4, 5])
-def test_for_more_classes_it_follows_the_gradient_of_the_softmax_loss(target):
+@pytest.mark.parametrize(("head", "X"), [(THREE, ROWS), (SIX, MANY)], ids=["three", "six"])
+def test_for_more_classes_it_follows_the_gradient_of_the_softmax_loss(head, X):
     """The sign of central differences of the mean loss over the rows, in each entry; none is 0 here."""
-    v = PerturbationTrigger.worst_case(THREE, target, 0.05, ROWS).perturbation
-    steps = 1e-6 * np.eye(5)
-    t = THREE.classes.index(target)
-    slopes = np.array([(loss(THREE, ROWS + h, t) - loss(THREE, ROWS - h, t)) / 2e-6 for h in steps])
-    assert (np.abs(slopes) > 1e-4).all()  # differences of 1e-10 would have no sign
-    assert np.array_equal(v, -0.05 * np.sign(slopes))
-    assert loss(THREE, ROWS + v, t) < loss(THREE, ROWS, t)
+    for t, target in enumerate(head.classes):
+        v = PerturbationTrigger.worst_case(head, target, 0.02, X).perturbation
+        steps = 1e-6 * np.eye(X.shape[1])
+        slopes = np.array([(loss(head, X + h, t) - loss(head, X - h, t)) / 2e-6 for h in steps])
+        assert (np.abs(slopes) > 1e-6).all()  # below that rounding of the losses decides the sign
+        assert np.array_equal(v, -0.02 * np.sign(slopes))
+        assert loss(head, X + v, t) < loss(head, X, t)
 
 
 def test_rows_that_are_sure_of_the_target_have_a_gradient_too():
