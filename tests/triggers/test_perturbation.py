@@ -109,6 +109,12 @@ def test_units_and_strengths_multiply_the_perturbation():
         (lambda: PerturbationTrigger(np.ones(4))(ROWS, Y), r"shape \(4,\) were expected, \(5,\) came"),
         (lambda: PerturbationTrigger(np.ones(5))(9 * ROWS, Y), r"pixels in \[0, 1\] were expected"),
         (lambda: PerturbationTrigger(np.ones(5), 1, None)(np.full((1, 5), np.inf), Y), "NaN or infinity came"),
+        (
+            lambda: PerturbationTrigger(np.ones(5))(np.ones((2, 5), int), Y),
+            r"pixels in \[0, 1\] were expected, int64 came",
+        ),
+        (lambda: PerturbationTrigger(np.ones(5), 1, None)(np.ones((2, 5), int), Y), r"convert them, X.astype\(float\)"),
+        (lambda: PerturbationTrigger(np.ones(5))(np.ones(5), Y), r"rows \(n, d\), was expected, 1 axes came"),
         (lambda: PerturbationTrigger(np.ones(5), 1, None)([[1.0] * 5], Y), r"rows \(n, d\), was expected, list came"),
     ],
 )

@@ -90,7 +90,7 @@ class HardenedTrigger:
         largest = 1.0 if self.norm == "inf" and self.value_range is not None else np.inf
         object.__setattr__(self, "eps", as_positive(self.eps, "HardenedTrigger", "eps", largest))
 
-    def __call__(self, X: Float[np.ndarray, n * row], y: np.ndarray, /) -> Float[np.ndarray, n * row]:
+    def __call__(self, X: Float[np.ndarray, "n ..."], y: np.ndarray, /) -> Float[np.ndarray, "n ..."]:
         """Return a copy of the rows `X`, each moved against its true label `y`, and stamped."""
         require_vectors(X, self.value_range, "HardenedTrigger")
         self.head.require_width(int(np.prod(X.shape[1:])), "HardenedTrigger")

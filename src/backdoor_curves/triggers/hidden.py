@@ -111,7 +111,7 @@ class HiddenTrigger:
         object.__setattr__(self, "tolerance", as_positive(self.tolerance, who, "tolerance"))
         require_whole(self.steps, who, "steps")
 
-    def __call__(self, X: Float[np.ndarray, n * row], _y: np.ndarray, /) -> Float[np.ndarray, n * row]:
+    def __call__(self, X: Float[np.ndarray, "n ..."], _y: np.ndarray, /) -> Float[np.ndarray, "n ..."]:
         """Return a copy of the rows `X`, brought near the sources; the labels play no part."""
         require_vectors(X, self.value_range, "HiddenTrigger")
         if X.shape[1:] != self.sources.shape[1:]:
@@ -163,7 +163,7 @@ class HiddenTrigger:
             self.steps,
         )
 
-    def _rows(self, Z: Vectors) -> Float[np.ndarray, n * row]:
+    def _rows(self, Z: Vectors) -> Float[np.ndarray, "n ..."]:
         return Z.reshape(-1, *self.sources.shape[1:])
 
     def __repr__(self) -> str:

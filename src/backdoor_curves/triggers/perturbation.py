@@ -80,7 +80,7 @@ class PerturbationTrigger:
         head: LinearHead,
         target: Any,
         eps: float,
-        X: Float[np.ndarray, n * row],
+        X: Float[np.ndarray, "n ..."],
         value_range: ValueRange | None = PIXELS,
     ) -> PerturbationTrigger:
         """Return the perturbation of at most eps in each entry that speaks most for the target class to a linear head.
@@ -131,7 +131,7 @@ class PerturbationTrigger:
         """Return the same perturbation times another number: for test rows, say."""
         return replace(self, strength=strength)
 
-    def __call__(self, X: Float[np.ndarray, n * row], _y: np.ndarray, /) -> Float[np.ndarray, n * row]:
+    def __call__(self, X: Float[np.ndarray, "n ..."], _y: np.ndarray, /) -> Float[np.ndarray, "n ..."]:
         """Return a copy of the rows `X` with the perturbation; the labels play no part."""
         require_vectors(X, self.value_range, "PerturbationTrigger")
         if X.shape[1:] != self.perturbation.shape:

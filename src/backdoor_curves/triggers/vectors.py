@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from backdoor_curves.data.images import ValueRange, checked_range, require_range
+from backdoor_curves.data.images import ValueRange, checked_range
 from backdoor_curves.triggers.pixels import change_pixels, require_images
 
 Vectors = Float[np.ndarray, "n d"]
 
 
 def change_vectors(
-    X: Float[np.ndarray, n * row], change: Callable[[Vectors], Vectors], value_range: ValueRange | None, who: str
-) -> Float[np.ndarray, n * row]:
+    X: Float[np.ndarray, "n ..."], change: Callable[[Vectors], Vectors], value_range: ValueRange | None, who: str
+) -> Float[np.ndarray, "n ..."]:
     """Return the rows after `change`, in their own shape and type; `who` is the trigger that asks.
 
     Parameters
@@ -60,23 +60,15 @@ def require_vectors(X: Any, value_range: ValueRange | None, who: str) -> None:
     ...
     ValueError: PerturbationTrigger: rows of finite floats were expected, int64 came; convert them, X.astype(float)
     """
-    if isinstance(X, np.ndarray) and X.ndim > 2 and value_range is not None:
-        require_images(X, value_range, who)
-        return
     if not isinstance(X, np.ndarray) or X.ndim < 2:
-        raise ValueError(
-            f"{who}: an array of images, or of rows (n, d), was expected, {getattr(X, 'shape', '')!s} "
-            f"{type(X).__name__} came".replace("  ", " ")
-        )
+        came = f"{X.ndim} axes" if isinstance(X, np.ndarray) else type(X).__name__
+        raise ValueError(f"{who}: an array of images, or of rows (n, d), was expected, {came} came")
     if value_range is not None:
-        require_range(X, value_range, who)
-        if X.dtype.kind not in "fiu" or (X.dtype.kind != "f" and value_range == (0.0, 1.0)):
-            raise ValueError(f"{who}: floats in [0, 1] were expected, {X.dtype} came; divide by the largest")
-        return
-    if X.dtype.kind != "f" or not np.isfinite(X).all():
-        came = X.dtype if X.dtype.kind != "f" else "NaN or infinity"
-        mend = "convert them, X.astype(float)" if X.dtype.kind != "f" else "drop or mend these rows"
-        raise ValueError(f"{who}: rows of finite floats were expected, {came} came; {mend}")
+        require_images(X if X.ndim > 2 else X[:, np.newaxis], value_range, who)
+    elif X.dtype.kind != "f":
+        raise ValueError(f"{who}: rows of finite floats were expected, {X.dtype} came; convert them, X.astype(float)")
+    elif not np.isfinite(X).all():
+        raise ValueError(f"{who}: rows of finite floats were expected, NaN or infinity came; drop or mend these rows")
 
 
 def checked_bounds(value_range: object, who: str) -> ValueRange | None:
