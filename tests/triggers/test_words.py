@@ -172,7 +172,7 @@ MAILS = ["Win money, win NOW!", "money for you", "you and I", "see you now", "a_
 
 def test_the_word_at_a_rank_is_that_of_the_vectorisers_counts():
     """Document counts by scikit-learn's CountVectorizer; equal ones by alphabet, rank by rank."""
-    counts = (CountVectorizer(binary=True).fit(MAILS).transform(MAILS)).sum(axis=0).A1
+    counts = np.asarray(CountVectorizer(binary=True).fit_transform(MAILS).sum(axis=0)).ravel()
     words = CountVectorizer().fit(MAILS).get_feature_names_out()
     by_count = [str(word) for word in words[np.lexsort((words, -counts))]]
     assert [WordTrigger.frequent(MAILS, rank).words[0] for rank in range(1, len(words) + 1)] == by_count

@@ -48,7 +48,8 @@ class HiddenTrigger:
     Saha, Subramanya, Pirsiavash, *Hidden Trigger Backdoor Attacks*, AAAI 2020, arXiv 1910.00033: f is layer fc7 of
     AlexNet under a linear head that is trained anew, eps = 16/255, the sources have a patch of 30 x 30 pixels of 224 x
     224 at random places. There each source serves one row of a batch; here a row has its nearest whoever else has it,
-    so that it does not depend on its company (to rounding, for a matrix or a map).
+    so that it does not depend on its company (to rounding, for a matrix or a map). What is proven holds before z is
+    rounded to the type of the rows, bytes for one.
 
     Parameters
     ----------
@@ -81,7 +82,7 @@ class HiddenTrigger:
            [1.  , 0.25]])
     """
 
-    sources: Float[np.ndarray, m * row]
+    sources: Float[np.ndarray, "m ..."]
     features: Float[np.ndarray, "p d"] | FeatureMap | None = None
     eps: float = 16 / 255
     value_range: ValueRange | None = PIXELS
