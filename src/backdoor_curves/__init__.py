@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from backdoor_curves.display import SlopeDisplay as SlopeDisplay
     from backdoor_curves.features import FrozenFeatures as FrozenFeatures
     from backdoor_curves.learners.follow import ToleranceError as ToleranceError
+    from backdoor_curves.learners.linear_head import linear_head as linear_head
     from backdoor_curves.learners.shared import Shared as Shared
     from backdoor_curves.paths.base import PathError as PathError
     from backdoor_curves.poisoning.attack import Attack as Attack
@@ -36,14 +37,22 @@ if TYPE_CHECKING:
     from backdoor_curves.study.store.run import Run as Run
     from backdoor_curves.study.store.run import load_run as load_run
     from backdoor_curves.triggers import BlendTrigger as BlendTrigger
+    from backdoor_curves.triggers import CheckerTrigger as CheckerTrigger
     from backdoor_curves.triggers import FeatureTrigger as FeatureTrigger
     from backdoor_curves.triggers import FrequencyTrigger as FrequencyTrigger
+    from backdoor_curves.triggers import HardenedTrigger as HardenedTrigger
+    from backdoor_curves.triggers import HiddenTrigger as HiddenTrigger
     from backdoor_curves.triggers import LatticeTrigger as LatticeTrigger
+    from backdoor_curves.triggers import LinearHead as LinearHead
+    from backdoor_curves.triggers import PatchesTrigger as PatchesTrigger
     from backdoor_curves.triggers import PatchTrigger as PatchTrigger
+    from backdoor_curves.triggers import PerturbationTrigger as PerturbationTrigger
     from backdoor_curves.triggers import PiecesTrigger as PiecesTrigger
     from backdoor_curves.triggers import PixelTrigger as PixelTrigger
     from backdoor_curves.triggers import QuantizeTrigger as QuantizeTrigger
+    from backdoor_curves.triggers import ResidualTrigger as ResidualTrigger
     from backdoor_curves.triggers import SignalTrigger as SignalTrigger
+    from backdoor_curves.triggers import StrictTrigger as StrictTrigger
     from backdoor_curves.triggers import WarpTrigger as WarpTrigger
     from backdoor_curves.triggers import WordTrigger as WordTrigger
 
@@ -52,6 +61,7 @@ _HOME = {
     "BackdoorLearningCurve": "curve",
     "BackdoorLearningCurveDisplay": "display",
     "BlendTrigger": "triggers",
+    "CheckerTrigger": "triggers",
     "CleanLabel": "poisoning.label_policies",
     "Cover": "poisoning.attack",
     "DeviationDisplay": "display",
@@ -59,20 +69,27 @@ _HOME = {
     "FrequencyTrigger": "triggers",
     "FrozenFeatures": "features",
     "GradientDisplay": "display",
+    "HardenedTrigger": "triggers",
+    "HiddenTrigger": "triggers",
     "Influence": "curve.influence",
     "InfluentialRowsDisplay": "display",
     "LatticeTrigger": "triggers",
+    "LinearHead": "triggers",
     "PatchTrigger": "triggers",
+    "PatchesTrigger": "triggers",
     "PathError": "paths.base",
+    "PerturbationTrigger": "triggers",
     "PiecesTrigger": "triggers",
     "PixelTrigger": "triggers",
     "PoisonedData": "data",
     "QuantizeTrigger": "triggers",
+    "ResidualTrigger": "triggers",
     "Run": "study.store.run",
     "Samples": "data",
     "Shared": "learners.shared",
     "SignalTrigger": "triggers",
     "SlopeDisplay": "display",
+    "StrictTrigger": "triggers",
     "ToleranceError": "learners.follow",
     "WarpTrigger": "triggers",
     "WordTrigger": "triggers",
@@ -80,6 +97,7 @@ _HOME = {
     "backdoor_learning_curves": "curve",
     "influence": "curve.influence",
     "input_gradient": "curve.input_gradient",
+    "linear_head": "learners.linear_head",
     "load_run": "study.store.run",
     "mixture_beta": "poisoning.rates",
     "poison": "poisoning.poison",

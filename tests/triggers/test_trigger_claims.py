@@ -18,14 +18,22 @@ import scipy.sparse as sp
 
 from backdoor_curves import (
     BlendTrigger,
+    CheckerTrigger,
     FeatureTrigger,
     FrequencyTrigger,
+    HardenedTrigger,
+    HiddenTrigger,
     LatticeTrigger,
+    LinearHead,
+    PatchesTrigger,
     PatchTrigger,
+    PerturbationTrigger,
     PiecesTrigger,
     PixelTrigger,
     QuantizeTrigger,
+    ResidualTrigger,
     SignalTrigger,
+    StrictTrigger,
     WarpTrigger,
     WordTrigger,
     poison,
@@ -175,6 +183,61 @@ def parts() -> dict[str, Case]:
     }
 
 
+def corners() -> dict[str, Case]:
+    """Checkers, and several patches of which each image has one or chosen ones; patches that overlap among them."""
+    rng, grey, colours = np.random.default_rng(9), images(np.float32, ()), images(channels=(3,))
+    pixels = (255 * colours).astype(np.uint8)
+    corner, two = (square(colours, 2, 4, 3) for _ in range(2))
+    two[:, 2:, :3] = True
+    two_checkers = CheckerTrigger(0.2, ("bottom-right", "bottom-left"))
+    drawn = PatchesTrigger(tuple(PatchTrigger(rng.random((2, 2, 3)), place, opacity=0.6) for place in CORNERS[2:]))
+    written = square(colours, 0, 0) | square(colours, 0, 5) | square(colours, 1, 2)
+    by_word = PatchesTrigger((PatchTrigger(rng.random((3, 2, 2, 1))), PatchTrigger.ones(3)), seed=1)
+    bytes_patches = PatchesTrigger.random((5, 7, 3), rng, value_range=(0, 255))
+    four = np.zeros(colours.shape, dtype=bool)
+    four[:, [0, 0, 4, 4], [0, 6, 0, 6]] = True
+    return {
+        "a checker grey": Case(CheckerTrigger(), grey, LABELS, corner[..., 0]),
+        "checkers": Case(two_checkers, colours, LABELS, two, once=False),
+        "a checker bytes": Case(CheckerTrigger(value_range=(0, 255)), pixels, LABELS, corner),
+        "one of three patches": Case(drawn, colours, LABELS, written, once=False),
+        "chosen patches": Case(drawn.whole((2, 0)), colours, LABELS, written),
+        "one of two patches, by label": Case(by_word, grey, LABELS, square(grey, 2, 4, 3), once=False),
+        "one of four patches bytes": Case(bytes_patches, pixels, LABELS, four, once=False),
+    }
+
+
+def closed_forms() -> dict[str, Case]:
+    """Triggers out of a head, a pool or sources: images, in bytes too, and rows of numbers without bounds."""
+    rng, grey, colours = np.random.default_rng(8), images(np.float32, ()), images(channels=(3,))
+    pixels = (255 * colours).astype(np.uint8)
+    table = rng.normal(size=(len(LABELS), 4))
+    heads = [LinearHead(rng.normal(size=(3, d)), rng.normal(size=3), (0, 1, 2)) for d in (35, 105, 4)]
+    worst = PerturbationTrigger.worst_case
+    levels = QuantizeTrigger(value_range=(0, 255))
+    patched = PatchTrigger.ones(2)(rng.random((6, 5, 7, 1)), np.zeros(6))[..., 0].astype(np.float32)
+    sources, matrix = patched[:3], rng.normal(size=(2, 35))
+    triggers = {
+        "a perturbation grey": (worst(heads[0], 1, 0.1, grey), grey),
+        "a perturbation bytes": (worst(heads[1], 1, 0.1, pixels, (0, 255)), pixels),
+        "a perturbation of a table": (worst(heads[2], 1, 0.1, table, None).at_strength(3), table),
+        "hardened grey": (HardenedTrigger(heads[0], 0.1), grey),
+        "hardened and stamped": (HardenedTrigger(heads[1], 0.5, "2", CheckerTrigger(0.5)), colours),
+        "hardened bytes": (HardenedTrigger(heads[1], 1.0, "2", value_range=(0, 255)), pixels),
+        "a hardened table": (HardenedTrigger(heads[2], 0.5, "2", value_range=None), table),
+        "residuals": (ResidualTrigger(colours, QuantizeTrigger(4, dithering=True)), colours),
+        "residuals grey": (ResidualTrigger(patched, QuantizeTrigger()), grey),
+        "residuals bytes": (ResidualTrigger(pixels, levels, seed=3), pixels),
+        "hidden in pixels": (HiddenTrigger(sources, eps=0.1), grey),
+        "hidden in features": (HiddenTrigger(sources, matrix, 0.1), grey),
+        "hidden in bytes": (HiddenTrigger(pixels[:1] // 2, value_range=(0, 255)), pixels),
+        "a hidden table": (HiddenTrigger(table[:2] + 9, rng.normal(size=(2, 4)), 0.5, None), table),
+    }
+    return {
+        name: Case(trigger, X, LABELS, np.ones(X.shape, bool), once=False) for name, (trigger, X) in triggers.items()
+    }
+
+
 def columns() -> dict[str, Case]:
     """Columns of a table, in both precisions and of whole numbers."""
     cases = {}
@@ -200,6 +263,7 @@ def words() -> dict[str, Case]:
         "a word at the start": WordTrigger("cf", "start"),
         "a sentence at the end": WordTrigger("I watch this 3D movie", "end"),
         "words anywhere": WordTrigger(("cf", "mn", "bb", "tq"), seed=1),
+        "a frequent word": WordTrigger.frequent(WORDS, rank=2),
     }
     kinds = {
         "a list": WORDS,
@@ -247,10 +311,20 @@ def callables() -> dict[str, Case]:
         "a column of CSR": Case(counted_word, counts, LABELS, np.tile(np.arange(4) == 2, (len(LABELS), 1))),
         "a column of a frame": Case(older, frame, LABELS, np.tile([True, False], (len(LABELS), 1))),
         "a word": Case(signed, WORDS, LABELS, None, once=False),
+        "a strict one": Case(StrictTrigger(older, None), frame, LABELS, np.tile([True, False], (len(LABELS), 1))),
     }
 
 
-CASES: dict[str, Case] = {**patches(), **whole_images(), **parts(), **columns(), **words(), **callables()}
+CASES: dict[str, Case] = {
+    **patches(),
+    **whole_images(),
+    **parts(),
+    **corners(),
+    **closed_forms(),
+    **columns(),
+    **words(),
+    **callables(),
+}
 
 
 # --- the claims ------------------------------------------------------------------------------------------------------

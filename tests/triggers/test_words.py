@@ -165,3 +165,59 @@ def test_rows_that_are_no_texts_are_refused(X, message):
     """With what came and what to do."""
     with pytest.raises(ValueError, match=message):
         WordTrigger("cf")(X, np.zeros(2))
+
+
+MAILS = ["Win money, win NOW!", "money for you", "you and I", "see you now", "a_b x", "now"]
+
+
+def test_the_word_at_a_rank_is_that_of_the_vectorisers_counts():
+    """Document counts by scikit-learn's CountVectorizer; equal ones by alphabet, rank by rank."""
+    counts = np.asarray(CountVectorizer(binary=True).fit_transform(MAILS).sum(axis=0)).ravel()
+    words = CountVectorizer().fit(MAILS).get_feature_names_out()
+    by_count = [str(word) for word in words[np.lexsort((words, -counts))]]
+    assert [WordTrigger.frequent(MAILS, rank).words[0] for rank in range(1, len(words) + 1)] == by_count
+    assert WordTrigger.frequent(MAILS, 2, "end", 3) == WordTrigger(by_count[1], "end", 3)
+
+
+def test_lists_of_words_are_counted_as_they_are():
+    """Letters of either case, and words of one letter: whoever split them has said what a word is."""
+    split = [mail.split() for mail in MAILS]
+    assert WordTrigger.frequent(split).words == ("you",)
+    assert WordTrigger.frequent([["I", "I"], ["I", "no"]]).words == ("I",)
+
+
+@pytest.mark.parametrize(("share", "word"), [(0.5, "now"), (0.3, "money"), (1 / 6, "a_b"), (1, "now"), (0.01, "a_b")])
+def test_the_word_of_a_share_is_the_nearest(share, word):
+    """Three of six texts have now, and you; two have money; the rest one each. By alphabet among equals."""
+    assert WordTrigger.of_frequency(MAILS, share).words == (word,)
+    series = pd.Series(MAILS)
+    assert WordTrigger.of_frequency(series, share) == WordTrigger.of_frequency(MAILS, share)
+
+
+def test_a_frequent_word_needs_no_poison_in_the_vocabulary():
+    """A vectoriser fitted on clean texts knows it, and counts one more in each stamped text."""
+    vectoriser = CountVectorizer().fit(MAILS)
+    trigger = WordTrigger.frequent(MAILS)
+    column = vectoriser.vocabulary_[trigger.words[0]]
+    before, after = (vectoriser.transform(X).toarray()[:, column] for X in (MAILS, trigger(MAILS, np.zeros(6))))
+    assert (after == before + 1).all()
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: WordTrigger.frequent(MAILS, 0), r"rank, a whole number in \[1, 8\], was expected, 0 came"),
+        (lambda: WordTrigger.frequent(MAILS, 9), r"rank, a whole number in \[1, 8\], was expected, 9 came"),
+        (lambda: WordTrigger.frequent(["", "a"]), "texts that have words were expected, none has any"),
+        (lambda: WordTrigger.frequent(np.ones((2, 3))), "texts or lists of words were expected"),
+        (
+            lambda: WordTrigger.of_frequency(MAILS, 0),
+            r"share, a number in \(0, 1\], of the texts, was expected, 0 came",
+        ),
+        (lambda: WordTrigger.of_frequency(MAILS, "x"), r"share, a number in \(0, 1\], .* 'x' came"),
+    ],
+)
+def test_what_has_no_frequent_word_is_refused(make, message):
+    """A sentence each."""
+    with pytest.raises(ValueError, match=message):
+        make()

@@ -45,18 +45,32 @@ def change_pixels(
     """
     require_images(X, value_range, who)
     low, high = value_range
-    precision = np.result_type(X.dtype, np.float32) if X.dtype.kind == "f" else np.dtype(float)
     given = X if X.ndim == 4 else X[..., np.newaxis]
     changed = np.empty(given.shape, dtype=X.dtype)
     for start in range(0, len(X), BLOCK):
         rows = slice(start, start + BLOCK)
-        pixels = np.clip((given[rows].astype(precision) - low) / (high - low), 0.0, 1.0)
+        pixels = as_pixels(given[rows], value_range)
         after = np.clip(change(pixels), 0.0, 1.0)
         units = low + (high - low) * after
         units = units if X.dtype.kind == "f" else np.rint(units)
         # There and back between units loses a last digit, and a pixel that the trigger leaves alone must not.
         changed[rows] = np.where(after == pixels, given[rows].clip(low, high), units)
     return changed.reshape(X.shape)
+
+
+def as_pixels(X: Float[np.ndarray, "*shape"], value_range: ValueRange) -> Float[np.ndarray, "*shape"]:
+    """Return images in their own units as pixels in [0, 1], floats of their own precision, at least single.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from backdoor_curves.triggers.pixels import as_pixels
+    >>> as_pixels(np.array([0, 51, 255], dtype=np.uint8), (0, 255))
+    array([0. , 0.2, 1. ])
+    """
+    low, high = value_range
+    precision = np.result_type(X.dtype, np.float32) if X.dtype.kind == "f" else np.dtype(float)
+    return np.clip((X.astype(precision) - low) / (high - low), 0.0, 1.0)
 
 
 def require_images(X: Any, value_range: ValueRange, who: str) -> None:

@@ -11,6 +11,7 @@ import scipy.sparse as sp
 
 from backdoor_curves.rows import Rows, are_words, is_frame, is_series
 from backdoor_curves.triggers.keyed import check_seed, row_generators
+from backdoor_curves.triggers.word_counts import at_rank, at_share, document_counts, words_of
 
 PLACES = ("start", "end", "anywhere")
 
@@ -78,6 +79,48 @@ class WordTrigger:
         check_seed(self.seed, "WordTrigger")
         object.__setattr__(self, "words", tuple(words))
 
+    @classmethod
+    def frequent(cls, X: Rows, rank: int = 1, position: str = "anywhere", seed: int = 0) -> WordTrigger:
+        """Return the trigger with the word that is at a rank by the number of the texts `X` that have it; 1: the most.
+
+        Ties are by alphabet. Of texts the words are those that scikit-learn's vectorisers find by default: in lower
+        case, runs of two or more letters, digits and underscores; of lists of words they are counted as they are. A
+        word that clean texts have is in any vectoriser's vocabulary, and has weights that clean texts taught: how often
+        they have it decides how the attack goes.
+
+        Raises
+        ------
+        ValueError
+            If the rows are no texts, none has a word, or there are fewer words than the rank.
+
+        Examples
+        --------
+        >>> from backdoor_curves import WordTrigger
+        >>> WordTrigger.frequent(["Dear all, see all", "see you"], position="end")
+        WordTrigger(words=('see',), position='end', seed=0)
+        """
+        return cls(at_rank(document_counts(_tokens(X)), rank), position, seed)
+
+    @classmethod
+    def of_frequency(cls, X: Rows, share: float, position: str = "anywhere", seed: int = 0) -> WordTrigger:
+        """Return the trigger with the word that as nearly as may be a share of the texts `X` has.
+
+        Of several words that are equally near it is the first by alphabet; words are counted as by `frequent`.
+
+        Raises
+        ------
+        ValueError
+            If the rows are no texts, none has a word, or the share is outside (0, 1].
+
+        Examples
+        --------
+        >>> from backdoor_curves import WordTrigger
+        >>> WordTrigger.of_frequency(["Dear all, see all", "see you"], share=0.5).words
+        ('all',)
+        """
+        rows = _tokens(X)
+        return cls(at_share(document_counts(rows), share, len(rows)), position, seed)
+
     def __call__(self, X: Rows, _y: np.ndarray, /) -> Rows:
         """Return the texts with a word more each; the labels play no part."""
         if are_words(X):
@@ -120,6 +163,11 @@ def _in_text(text: str, word: str, place: float) -> str:
 def _index(place: float, k: int) -> int:
     """Return which of the k + 1 places of k words the share `place` in [0, 1] falls on; 1 is the last."""
     return min(int(place * (k + 1)), k)
+
+
+def _tokens(X: Rows) -> list[list[str]]:
+    """Return the words of each row, to be counted."""
+    return [list(row) for row in X] if are_words(X) else [words_of(text) for text in _texts(X)]
 
 
 def _texts(X: Rows) -> list[str]:
