@@ -1,8 +1,8 @@
 """Where a linear SVM's path begins: the optimum at beta = 0, from Newton's method for a smoothed hinge, made exact.
 
-The hinge is a parabola within a width of its corner; Newton's method finds that optimum in a few least-squares problems,
-columns in units of their size. It is the exact optimum of a problem with a d, a balance and targets of its own
-(`problem`), from which a walk leads to d = 0, balance 0 and targets 1.
+The hinge is a parabola within a width of its corner; Newton's method finds that optimum in a few least-squares
+problems, columns in units of their size. Its sets have an exact optimum for margins of their own, from which a walk
+leads to 1.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int, Int8
-from scipy.linalg import qr, solve_triangular
+from scipy.linalg import LinAlgError, qr, solve_triangular
 
 from backdoor_curves.paths.linear_svm.margin import Margin
 from backdoor_curves.paths.linear_svm.problem import BOUND, MARGIN, ZERO, Optimum, Problem, Pull, pull_of
 from backdoor_curves.paths.linear_svm.walk import Stretch, Walk, Way
 
 WIDTHS = 2.0 * 0.3 ** np.arange(10)
-"""Of the parabola. Within the first all rows have curvature, where no penalty to speak of holds a large column; the last
-is 4e-5: rows within it begin on the margin, and what is wrong of it is walked off."""
+"""Of the parabola. Within the first all rows have curvature, where no penalty to speak of holds a large column; the
+last is 4e-5: rows within it begin on the margin, and what is wrong of it is walked off."""
 NEWTON_STEPS = 40
 NEAR = 1e-6
 """Change of a score with which Newton's method stops: a share of the least width."""
@@ -28,7 +28,7 @@ RANK = 1e-15
 APART = 1e-6
 """Rows are independent, whatever their features, if no pivot is smaller than this share of the largest."""
 ROOM = 1e-4
-"""By how much at most rows on the wrong side are put to the right one, each by another amount: no ties to begin with."""
+"""By how much at most rows on the wrong side are put to the right one, each by another amount: so no ties begin."""
 
 
 class Smoothed(NamedTuple):
@@ -85,7 +85,11 @@ def _first_sets(problem: Problem, near: Smoothed, targets: Float[np.ndarray, " n
 
 
 def _one_row(
-    problem: Problem, near: Smoothed, status: Int8[np.ndarray, " n"], margin: list[int], targets: Float[np.ndarray, " n"]
+    problem: Problem,
+    near: Smoothed,
+    status: Int8[np.ndarray, " n"],
+    margin: list[int],
+    targets: Float[np.ndarray, " n"],
 ) -> Sets:
     """Return sets with one row on the margin, that holds the intercept with half of its bound."""
     y, u, clean = problem.y, problem.u0, np.flatnonzero(problem.u0 > 0.0)
@@ -98,7 +102,7 @@ def _one_row(
 
 def _independent(problem: Problem, rows: Int[np.ndarray, " k"], room: Float[np.ndarray, " n"]) -> list[int]:
     """Return independent rows of some, those first whose duals have most room."""
-    if len(rows) <= problem.Phi.shape[1] and _are_independent(Margin.of(problem, rows)):
+    if _are_independent(problem, rows):
         return rows.tolist()
     chosen: list[int] = []
     for row in rows[np.argsort(-room[rows], kind="stable")]:
@@ -107,16 +111,20 @@ def _independent(problem: Problem, rows: Int[np.ndarray, " k"], room: Float[np.n
     return chosen
 
 
-def _are_independent(margin: Margin) -> bool:
+def _are_independent(problem: Problem, rows: Int[np.ndarray, " k"]) -> bool:
     """Return whether a factorisation has no small pivots; rows with features of very different sizes may have."""
-    pivots = np.abs(np.diag(margin.R))
+    try:
+        pivots = np.abs(np.diag(Margin.of(problem, rows).R))
+    except LinAlgError:
+        return False
     return bool((pivots > APART * pivots.max(initial=0.0)).all())
 
 
 def smoothed_optimum(problem: Problem) -> Smoothed:
     """Return the optimum at beta = 0 of ever sharper smoothed hinges."""
     Phi, kept = _coordinates(problem.Phi), problem.u0 > 0.0
-    sizes = np.maximum(np.abs(Phi).max(axis=0, initial=0.0), np.finfo(float).tiny)
+    sizes = np.abs(Phi).max(axis=0, initial=0.0)
+    sizes[sizes == 0.0] = 1.0
     Z, penalty = problem.y[:, np.newaxis] * (Phi / sizes), 1.0 / sizes
     if problem.free:
         Z, penalty = np.column_stack([Z, problem.y]), np.append(penalty, 0.0)
@@ -145,9 +153,9 @@ def _newton(
     v: Float[np.ndarray, " q"],
     width: float,
 ) -> Float[np.ndarray, " q"]:
-    """Return the optimum of |penalty v|^2 / 2 + sum of u times the smoothed hinge, by Newton's method with line search.
+    """Return the optimum of |penalty v|^2 / 2 + sum u times the smoothed hinge, by Newton's method with line search.
 
-    A step solves the least-squares problem of the rows within the width, whose slopes move, and the others, whose do not.
+    A step solves the least-squares problem of the rows within the width, whose slopes move; those of others do not.
     """
     for _ in range(NEWTON_STEPS):
         slack = 1.0 - Z @ v
@@ -185,8 +193,9 @@ def _line_search(
     u: Float[np.ndarray, " n"],
     width: float,
 ) -> float:
-    """Return the length in (0, 1] at which the slope along a step is 0: it rises, in straight pieces between the lengths
-    at which a row comes to one end of the parabola.
+    """Return the length in (0, 1] at which the slope along a step is 0.
+
+    It rises, in straight pieces between the lengths at which a row comes to one end of the parabola.
     """
 
     def slope(length: float) -> float:

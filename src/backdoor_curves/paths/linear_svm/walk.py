@@ -1,5 +1,6 @@
-"""The walk of a linear SVM from one problem to another, from event to event: bounds, targets and d move at constant
-rates, and while the sets stay so do w, b and the duals.
+"""The walk of a linear SVM from one problem to another, from event to event.
+
+Bounds and targets move at constant rates, and while the sets stay so do w, b and the duals.
 
 An event is a row that comes to the margin (y f = k), or a row of the margin whose dual comes to 0 or to its bound. All
 values are those of the factored margin, not sums of steps: nothing drifts.
@@ -19,9 +20,9 @@ from backdoor_curves.paths.linear_svm.problem import BOUND, MARGIN, ZERO, Optimu
 
 TIE = 1e-14
 """Events as near as this share of the way happen at once."""
-STALL = 500
-"""Steps of no length in a row after which a walk counts as stalled, and 20 a row: ties of grids take hundreds, a circle
-has no end."""
+STALL = 100
+"""Steps of no length in a row after which a walk counts as stalled, and 2 a row: the rows of a tie come and go once, a
+circle has no end."""
 STILL = 1e-12
 """A dual that moves by less for each unit of the one that enters does not move: a combination rounds as much."""
 
@@ -91,6 +92,8 @@ class Stretch:
         The set of each row.
     optimum : Optimum
         Where it begins.
+    pace : float
+        How fast the score of a row moves, at most: times the rounding of t, what is not known of it.
     event : Event, optional
         What ends it; None at the end of the way, and where a free intercept jumps.
     """
@@ -99,6 +102,7 @@ class Stretch:
     rows: Int[np.ndarray, " m"]
     status: Int8[np.ndarray, " n"]
     optimum: Optimum
+    pace: float = 0.0
     event: Event | None = None
 
     def for_problem(self, problem: Problem, way: Way, t: float) -> Stretch:
@@ -107,11 +111,14 @@ class Stretch:
         now, speed = (factored.optimum(p) for p in (way.pull(problem, self.status, t), way.rate(problem, self.status)))
         b = now.b if len(self.rows) or not problem.free else self.optimum.b
         stretch = replace(self, t=t, optimum=now._replace(b=b))
-        return stretch if self.event is None else replace(stretch, event=stretch.retimed(problem, way, speed))
+        if self.event is None:
+            return stretch
+        return replace(stretch, event=stretch.retimed(self.event, problem, way, speed))
 
-    def retimed(self, problem: Problem, way: Way, speed: Optimum) -> Event:
-        """Return when the row of the event comes to where it goes: after nan, where it is there and does not move."""
-        (row, to), now = self.event[1:], self.optimum
+    def retimed(self, event: Event, problem: Problem, way: Way, speed: Optimum) -> Event:
+        """Return when the row of an event comes to where it goes: after nan, where it is there and does not move."""
+        _, row, to = event
+        now = self.optimum
         if to == MARGIN:
             left = float(way.at(self.t)[row] - problem.Phi[row] @ now.w - now.b)
             rate = float(problem.Phi[row] @ speed.w + speed.b - way.turn[row])
@@ -120,7 +127,8 @@ class Stretch:
             bound = int(to == BOUND)
             left = bound * (way.u[row] + self.t * way.du[row]) - problem.y[row] * now.c[j]
             rate = problem.y[row] * speed.c[j] - bound * way.du[row]
-        return self.event._replace(after=left / rate if rate else np.nan)
+        return event._replace(after=left / rate if rate else np.nan)
+
 
 @dataclass
 class Walk:
@@ -148,7 +156,7 @@ class Walk:
 
     def to_end(self) -> list[Stretch]:
         """Return the optimum all along the way, and at its end."""
-        still, most = 0, STALL + 20 * len(self.status)
+        still, most = 0, STALL + 2 * len(self.status)
         while self.t < 1.0:
             length = self._step()
             still = still + 1 if length <= TIE else 0
@@ -173,7 +181,8 @@ class Walk:
         self.b = now.b + length * speed.b
         if event is None:
             return length
-        self.stretches[-1] = replace(self.stretches[-1], event=event)
+        pace = float(np.abs(self.problem.Phi @ speed.w + speed.b).max(initial=0.0))
+        self.stretches[-1] = replace(self.stretches[-1], event=event, pace=pace)
         if event.to == MARGIN:
             self._enter(event.row, factored, now.c + length * speed.c)
         else:
