@@ -30,6 +30,8 @@ MOVED = 1e-6
 """By how much an event may move with the shifts: what moves by more was not moved by them, but by rounding."""
 OPTIMAL = 1e-9
 """By how much a condition of the optimum may fail at a node: for duals as a share of the largest bound."""
+AT_MOST = 1e-5
+"""By how much at most, however fast scores move: an event that was missed is off by more."""
 ULPS = 8.0 * float(np.finfo(float).eps)
 """By how much the beta of a node may be off by rounding: scores of raw columns may move 1e8 times as fast."""
 
@@ -139,10 +141,9 @@ def _nodes(problem: Problem, stretches: Sequence[Stretch]) -> Nodes:
         if same and not (jumps and stretch.t > 0.0):
             kept.pop()
         kept.append(stretch)
-    pace = 0.0
+    tolerance = min(OPTIMAL + ULPS * max(stretch.pace for stretch in stretches), AT_MOST)
     for stretch in kept:
-        pace, before = stretch.pace, pace
-        _require_optimal(problem, stretch, OPTIMAL + ULPS * max(pace, before))
+        _require_optimal(problem, stretch, tolerance)
     return Nodes(
         betas=np.array([stretch.t for stretch in kept]),
         W=np.array([stretch.optimum.w for stretch in kept]),

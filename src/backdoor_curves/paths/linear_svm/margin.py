@@ -152,10 +152,10 @@ class Margin:
         """Return what is left of rows beside the margin, in coordinates that keep inner products."""
         return self.split(rows, np.ones(len(rows)))[1]
 
-    def combination(self, row: int) -> Float[np.ndarray, " m"] | None:
+    def combination(self, row: int, is_one: bool = False) -> Float[np.ndarray, " m"] | None:
         """Return z with phi_row = sum_i z_i phi_i over the margin, sum z = 1 for a free intercept; None if none is.
 
-        It must hold in every feature, to the rounding of that feature.
+        It must hold in every feature, to the rounding of that feature, unless it is known that there is one.
         """
         problem = self.problem
         if problem.free and not len(self.rows):
@@ -163,4 +163,4 @@ class Margin:
         phi, Phi = problem.Phi[row], problem.Phi[self.rows]
         z = self.split(phi[np.newaxis], np.ones(1))[0][:, 0]
         size = np.abs(phi) + np.abs(z).sum() * np.abs(Phi).max(axis=0, initial=0.0)
-        return z if (np.abs(phi - z @ Phi) <= DEPENDENT * size).all() else None
+        return z if is_one or (np.abs(phi - z @ Phi) <= DEPENDENT * size).all() else None

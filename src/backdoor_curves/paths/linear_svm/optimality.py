@@ -225,7 +225,7 @@ class _Proof:
 
     @classmethod
     def of(cls, at: _Corrected, left: _Residual, least: float) -> _Proof:
-        """Return the proof with the rows whose duals are farther from their limits than a share of the largest bound."""
+        """Return the proof with the rows whose duals are farther from their limits than a share of the largest."""
         problem, rows, d = at.problem, at.margin.rows, left.d
         a = problem.y * at.c
         s, vectors = np.minimum(a, at.u - a), np.vstack([d, np.eye(len(d)), np.zeros(len(d))])

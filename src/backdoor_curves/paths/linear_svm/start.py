@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int, Int8
-from scipy.linalg import LinAlgError, qr, solve_triangular
+from scipy.linalg import qr, solve_triangular
 
 from backdoor_curves.paths.linear_svm.margin import Margin
 from backdoor_curves.paths.linear_svm.problem import BOUND, MARGIN, ZERO, Optimum, Problem, Pull, pull_of
-from backdoor_curves.paths.linear_svm.walk import Stretch, Walk, Way
+from backdoor_curves.paths.linear_svm.walk import Entering, Stretch, Walk, Way, exchange
 
 WIDTHS = 2.0 * 0.3 ** np.arange(10)
 """Of the parabola. Within the first all rows have curvature, where no penalty to speak of holds a large column; the
@@ -25,8 +25,6 @@ NEAR = 1e-6
 """Change of a score with which Newton's method stops: a share of the least width."""
 RANK = 1e-15
 """Pivots below this share of the largest are rounding."""
-APART = 1e-6
-"""Rows are independent, whatever their features, if no pivot is smaller than this share of the largest."""
 ROOM = 1e-4
 """By how much at most rows on the wrong side are put to the right one, each by another amount: so no ties begin."""
 
@@ -65,12 +63,11 @@ class Sets(NamedTuple):
 
 def _first_sets(problem: Problem, near: Smoothed, targets: Float[np.ndarray, " n"]) -> Sets:
     """Return sets whose duals are within their limits: a row of the margin that is beyond goes to it."""
-    a, y, u, clean = near.a, problem.y, problem.u0, np.flatnonzero(problem.u0 > 0.0)
-    status = np.where(a <= 0.0, ZERO, np.where(a >= u, BOUND, MARGIN)).astype(np.int8)
-    between = clean[status[clean] == MARGIN]
-    margin = _independent(problem, between, np.minimum(a, u - a))
-    outside = np.setdiff1d(between, margin)
-    status[outside] = np.where(2.0 * a[outside] > u[outside], BOUND, ZERO)
+    y, u, clean = problem.y, problem.u0, np.flatnonzero(problem.u0 > 0.0)
+    a, margin = _basic(problem, near.a, clean[(near.a[clean] > 0.0) & (near.a[clean] < u[clean])])
+    status = np.where(2.0 * a > u, BOUND, ZERO)
+    status[u == 0.0] = ZERO
+    status[margin] = MARGIN
     while True:
         if problem.free and len(margin) <= 1:
             return _one_row(problem, near, status, margin, targets)
@@ -82,6 +79,35 @@ def _first_sets(problem: Problem, near: Smoothed, targets: Float[np.ndarray, " n
             return Sets(status, margin, found, 0.0)
         j = int(beyond.argmax())
         status[margin.pop(j)] = ZERO if duals[j] < 0.0 else BOUND
+
+
+def _basic(
+    problem: Problem, a: Float[np.ndarray, " n"], between: Int[np.ndarray, " k"]
+) -> tuple[Float[np.ndarray, " n"], list[int]]:
+    """Return duals that make the same w and are at a limit but for independent rows, and these rows.
+
+    Those with most room come first; a row that depends on them goes to its nearer limit, or one of them does.
+    """
+    a, u, margin = a.copy(), problem.u0, list[int]()
+    for row in between[np.argsort(-np.minimum(a, u - a)[between], kind="stable")].tolist():
+        rows = np.array(margin, dtype=np.intp)
+        z = Margin.of(problem, rows).combination(row, is_one=len(margin) == problem.Phi.shape[1] + problem.free)
+        if z is None:
+            margin.append(row)
+            continue
+        up = 2.0 * a[row] > u[row]
+        entering = Entering(row, 1.0 if up else -1.0, float(u[row] - a[row] if up else a[row]))
+        moved = exchange(problem, rows, z, entering, a[rows], u[rows])
+        a[rows] = np.clip(a[rows] + moved.step * moved.rates, 0.0, u[rows])
+        a[row] += entering.sign * moved.step
+        if moved.leaves is None:
+            a[row] = u[row] if up else 0.0
+            continue
+        leaving = margin[moved.leaves]
+        a[leaving] = 0.0 if moved.to == ZERO else u[leaving]
+        margin.remove(leaving)
+        margin.append(row)
+    return a, margin
 
 
 def _one_row(
@@ -98,26 +124,6 @@ def _one_row(
     pull = pull_of(problem, status, u, targets)
     held = Pull(pull.w, 0.5 * float(y[row] * u[row]), targets)
     return Sets(status, [row], Margin.of(problem, np.array([row])).optimum(held), held.balance - pull.balance)
-
-
-def _independent(problem: Problem, rows: Int[np.ndarray, " k"], room: Float[np.ndarray, " n"]) -> list[int]:
-    """Return independent rows of some, those first whose duals have most room."""
-    if _are_independent(problem, rows):
-        return rows.tolist()
-    chosen: list[int] = []
-    for row in rows[np.argsort(-room[rows], kind="stable")]:
-        if Margin.of(problem, np.array(chosen, dtype=np.intp)).combination(int(row)) is None:
-            chosen.append(int(row))
-    return chosen
-
-
-def _are_independent(problem: Problem, rows: Int[np.ndarray, " k"]) -> bool:
-    """Return whether a factorisation has no small pivots; rows with features of very different sizes may have."""
-    try:
-        pivots = np.abs(np.diag(Margin.of(problem, rows).R))
-    except LinAlgError:
-        return False
-    return bool((pivots > APART * pivots.max(initial=0.0)).all())
 
 
 def smoothed_optimum(problem: Problem) -> Smoothed:

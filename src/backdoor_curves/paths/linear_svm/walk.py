@@ -245,18 +245,13 @@ class Walk:
         if z is None:
             self.margin.append(row)
             return
-        # Along a_row += s, c_M -= s z nothing else changes: go until one of them meets its limit.
-        sign = 1.0 if origin == ZERO else -1.0
         u = self.way.u + self.t * self.way.du
         a = np.clip(problem.y[rows] * c, 0.0, u[rows])
-        da = -sign * problem.y[row] * problem.y[rows] * z
-        with np.errstate(divide="ignore", invalid="ignore"):
-            room = np.where(da < -STILL, a / -da, np.where(da > STILL, (u[rows] - a) / da, np.inf))
-        j = int(room.argmin()) if len(room) else -1
-        if j < 0 or u[row] <= room[j]:
+        moved = exchange(problem, rows, z, Entering(row, 1.0 if origin == ZERO else -1.0, u[row]), a, u[rows])
+        if moved.leaves is None:
             self.status[row] = BOUND if origin == ZERO else ZERO
             return
-        self._leave(int(rows[j]), ZERO if da[j] < 0.0 else BOUND)
+        self._leave(int(rows[moved.leaves]), moved.to)
         self.margin.append(row)
 
     def _shift_intercept(self, now: Optimum, rate: float) -> None:
@@ -274,6 +269,44 @@ class Walk:
         self.b = now.b - float(e[first])
         self.status[ready[first]] = MARGIN
         self.margin.append(int(ready[first]))
+
+
+class Entering(NamedTuple):
+    """A row whose dual is to grow, sign 1, or to shrink, -1, by at most some room."""
+
+    row: int
+    sign: float
+    room: float
+
+
+class Exchange(NamedTuple):
+    """How far a dual has gone, at which rates those of the margin went with it, and which of them leaves, if one does."""
+
+    step: float
+    rates: Float[np.ndarray, " m"]
+    leaves: int | None
+    to: np.int8
+
+
+def exchange(
+    problem: Problem,
+    rows: Int[np.ndarray, " m"],
+    z: Float[np.ndarray, " m"],
+    entering: Entering,
+    a: Float[np.ndarray, " m"],
+    u: Float[np.ndarray, " m"],
+) -> Exchange:
+    """Return how far the dual of a row that is z' Phi_M may go with those of the margin, so that w stays as it is.
+
+    Along a_row += s, c_M -= s z nothing else changes: until the row or one of the margin meets its limit.
+    """
+    rates = -entering.sign * problem.y[entering.row] * problem.y[rows] * z
+    with np.errstate(divide="ignore", invalid="ignore"):
+        room = np.where(rates < -STILL, a / -rates, np.where(rates > STILL, (u - a) / rates, np.inf))
+    j = int(room.argmin()) if len(room) else -1
+    if j < 0 or entering.room <= room[j]:
+        return Exchange(entering.room, rates, None, ZERO)
+    return Exchange(float(room[j]), rates, j, ZERO if rates[j] < 0.0 else BOUND)
 
 
 def _side(problem: Problem, status: Int8[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
