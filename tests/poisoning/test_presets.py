@@ -302,6 +302,7 @@ def test_hidden_rows_are_near_to_themselves_and_nearer_to_stamped_ones(head):
     hidden = attack.trigger(X[rows], y[rows])
     assert np.abs(hidden - X[rows]).max() <= 16 / 255 + 1e-12
     sources = attack.test_trigger(X[y != 0], y[y != 0])
+    assert np.array_equal(attack.trigger.sources, sources)
     for z, x in zip(hidden, X[rows], strict=True):
         near = sources[np.square(sources - x).sum(axis=(1, 2, 3)).argmin()]
         assert np.square(z - near).sum() < np.square(x - near).sum()

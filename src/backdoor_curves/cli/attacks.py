@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 PAGE = "attacks.html"
 WIDTH = 100
-NAME, RATE = 36, 7
-"""Widths of columns: the longest name has 34 letters, the longest rate 5."""
+NAME, RATE, FACT = 36, 7, 11
+"""Widths of columns: the longest name has 34 letters, the longest rate 5, the longest fact 9."""
 SEED = 0
 """Of the patterns that the page shows."""
 
@@ -60,33 +60,39 @@ def _listed(chosen: list[Preset]) -> str:
 
 def _all_about(preset: Preset) -> str:
     """Return what one attack does, where its values come from, what is ours, and how it is used."""
+    lines = [preset.name, *_wrapped(preset.about, WIDTH), ""]
+    for name, text in _facts(preset).items():
+        first, *others = _wrapped(text, WIDTH - FACT)
+        lines += [f"{name:{FACT}}{first}", *(" " * FACT + other for other in others)]
+    return "\n".join([*lines, "", *_usage(preset)])
+
+
+def _facts(preset: Preset) -> dict[str, str]:
+    """Return what there is to say of an attack, and of what it becomes for rows that are at hand."""
     import numpy as np
 
-    from backdoor_curves.poisoning.examples import example, rows_at_hand
+    from backdoor_curves.poisoning.examples import example
 
     made = example(preset, np.random.default_rng(SEED)).attack
-    rows = rows_at_hand(preset.rows)
-    facts = {
+    return {
         "source": preset.source,
         "ours": preset.ours or "nothing",
         "rows": f"{preset.rows}, of {preset.n_classes} classes or more" + ", with a linear head" * preset.needs_head,
-        "rate": f"{_rate(preset)}, of {_base(made)}" if preset.rate else f"none in the source; of {_base(made)}",
+        "rate": f"{_rate(preset) if preset.rate else 'none in the source;'} of {_base(made)}",
         "labels": repr(made.labels),
         "training": repr(made.trigger),
         "test": repr(made.test_trigger) if made.test_trigger else "the same",
         "cover": repr(made.cover) if made.cover else "none",
         "injection": made.injection,
     }
-    about = [preset.name, *_wrapped(preset.about, WIDTH), "", f"Made for {len(rows)} rows that are at hand:"]
-    for name, text in facts.items():
-        first, *others = _wrapped(text, WIDTH - 13)
-        about += [f"  {name:11}{first}", *(" " * 13 + other for other in others)]
+
+
+def _usage(preset: Preset) -> list[str]:
+    """Return five lines of Python, and one of a study file."""
     head = "head=head, " * preset.needs_head
-    about += [
-        "",
-        "In Python, with (X, y) pairs train and test"
-        + ", and head = bc.linear_head(fitted), a classifier fitted on train" * preset.needs_head
-        + ":",
+    return [
+        "In Python, with pairs (X, y) train and test:",
+        *(["(head is bc.linear_head(fitted), of a linear classifier fitted on train)"] if preset.needs_head else []),
         "",
         "    import numpy as np",
         "    import backdoor_curves as bc",
@@ -98,7 +104,6 @@ def _all_about(preset: Preset) -> str:
         "",
         f'    preset = "{preset.name}"',
     ]
-    return "\n".join(about)
 
 
 def _write_page(chosen: list[Preset], path: Path) -> None:
