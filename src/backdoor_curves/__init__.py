@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from backdoor_curves.poisoning.attack import Cover as Cover
     from backdoor_curves.poisoning.label_policies import CleanLabel as CleanLabel
     from backdoor_curves.poisoning.poison import poison as poison
+    from backdoor_curves.poisoning.preset import Preset as Preset
+    from backdoor_curves.poisoning.presets import presets as presets
     from backdoor_curves.poisoning.rates import mixture_beta as mixture_beta
     from backdoor_curves.study.store.run import Run as Run
     from backdoor_curves.study.store.run import load_run as load_run
@@ -82,6 +84,7 @@ _HOME = {
     "PiecesTrigger": "triggers",
     "PixelTrigger": "triggers",
     "PoisonedData": "data",
+    "Preset": "poisoning.preset",
     "QuantizeTrigger": "triggers",
     "ResidualTrigger": "triggers",
     "Run": "study.store.run",
@@ -101,6 +104,7 @@ _HOME = {
     "load_run": "study.store.run",
     "mixture_beta": "poisoning.rates",
     "poison": "poisoning.poison",
+    "presets": "poisoning.presets",
     "trigger_mask": "curve.input_gradient",
     "trigger_share": "curve.input_gradient",
 }
