@@ -16,6 +16,8 @@ Share = Annotated[float, Meta(gt=0, le=1)]
 Count = Annotated[int, Meta(ge=1)]
 Place = Annotated[int, Meta(ge=0)]
 Corner = Literal["bottom-right", "bottom-left", "top-right", "top-left"]
+HEAD = 1.0
+"""Lambda of the ridge classifier whose weights the attacker knows, where he needs some."""
 
 
 class TriggerKind(Struct, frozen=True, tag_field="kind"):
@@ -114,7 +116,7 @@ class Perturbation(TriggerKind, frozen=True, tag="perturbation"):
 
     eps: Share = 16 / 255
     strength: Positive = 1.0
-    lam: Positive = msgspec.field(name="lambda", default=1.0)
+    lam: Positive = msgspec.field(name="lambda", default=HEAD)
 
 
 Plain = Patch | Patches | Pixels | Blend | Pieces | Signal | Lattice | Warp | Quantize | Frequency | Checker
@@ -126,7 +128,7 @@ class Hardened(TriggerKind, frozen=True, tag="hardened"):
     eps: Positive = 0.1
     norm: Literal["inf", "2"] = "inf"
     trigger: Plain = Checker()
-    lam: Positive = msgspec.field(name="lambda", default=1.0)
+    lam: Positive = msgspec.field(name="lambda", default=HEAD)
 
 
 class Hidden(TriggerKind, frozen=True, tag="hidden"):

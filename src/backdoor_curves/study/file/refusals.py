@@ -5,7 +5,6 @@ What is not well-formed, a misspelt key or a word that a key does not take, is r
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -104,10 +103,10 @@ def _check_attack(attack: AttackEntry, place: str, faults: Faults) -> None:
 
 
 def _check_preset(attack: AttackEntry, place: str, faults: Faults) -> None:
-    if attack.preset not in presets:
-        near = difflib.get_close_matches(attack.preset, presets, n=1, cutoff=0.4)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(presets)}"
-        faults[f"{place}.preset"] = f"a preset was expected, {attack.preset!r} came; {hint}"
+    try:
+        presets[attack.preset]
+    except KeyError as error:
+        faults[f"{place}.preset"] = str(error)
         return
     own = {"name", "preset", "target", "trigger", "control"}
     for name, default in zip(attack.__struct_fields__, attack.__struct_defaults__, strict=True):
@@ -155,16 +154,16 @@ def check_together(experiment: Experiment, homes: dict[str, str], faults: Faults
 
 def _check_rows(name: str, experiment: Experiment, home: str, faults: Faults) -> None:
     """Add triggers that are for other rows than those of the data."""
-    rows = "tables" if name == "toy" else "images"
+    rows = "table" if name == "toy" else "image"
     for index, attack in enumerate(experiment.attacks):
         if attack.preset in presets and presets[attack.preset].rows != rows:
             found = presets[attack.preset].rows
             faults[f"{home}[{index}].preset"] = (
-                f"a preset for {rows} was expected for {name} data, one for {found} came"
+                f"a preset for {rows} rows was expected for {name} data, one for {found} rows came"
             )
         for place, trigger in attack.triggers.items():
-            if isinstance(trigger, Feature) != (rows == "tables") and not isinstance(trigger, Words):
-                wanted = "a feature trigger" if rows == "tables" else "a trigger for images"
+            if isinstance(trigger, Feature) != (rows == "table") and not isinstance(trigger, Words):
+                wanted = "a feature trigger" if rows == "table" else "a trigger for images"
                 faults[f"{home}[{index}].{place}"] = f"{wanted} was expected for {name} data, {_kind_of(trigger)} came"
 
 

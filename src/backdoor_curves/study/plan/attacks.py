@@ -86,8 +86,9 @@ def _plain_trigger(config: TriggerConfig, train: Samples, rng: np.random.Generat
 
 def _attack(config: words.AttackConfig, train: Samples, seed: np.random.SeedSequence) -> Attack:
     if config.preset:
-        made: Attack = presets[config.preset].attack(train, target=config.target, rng=np.random.default_rng(seed))
-        return made
+        preset = presets[config.preset]
+        head = _head(words.HEAD, train) if preset.needs_head else None
+        return preset.attack(train, target=config.target, head=head, rng=np.random.default_rng(seed))
     assert config.trigger is not None  # a preset or a trigger
     labels = _labels(config.labels)
     target = labels.target if isinstance(labels, CleanLabel) else labels

@@ -160,12 +160,12 @@ def require_sense(plan: Plan, rows_of: Callable[[Group], tuple[Samples, Samples]
 def _require_possible(train: Samples, test: Samples, cell: Cell, rates: tuple[float, ...]) -> None:
     try:
         data = poisoned(train, test, cell, rates)
+        if cell.control:
+            data[rates[0]].control()
     except (TypeError, ValueError) as error:
         if cell.scenario.attack is None:
             raise
         raise ValueError(f"attack {attack_name(cell.scenario)!r}: {error}") from error
-    if cell.control:
-        next(iter(data.values())).control()
 
 
 def _cells(experiment: Experiment) -> Iterator[Cell]:
