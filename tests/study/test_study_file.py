@@ -240,7 +240,7 @@ def test_a_byte_order_mark_is_no_fault(file):
             "[data]",
             "[xyzw]",
             "xyzw",
-            "there are data, trigger, poison, learners, rates, seeds, keep, name, figures, report",
+            "there are data, trigger, poison, learners, rates, seeds, keep, attacks, name, figures, report",
         ),
     ],
 )

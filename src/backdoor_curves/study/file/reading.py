@@ -197,6 +197,8 @@ def _words(hint: Any) -> Iterator[str]:
 def _worded(message: str, value: Any, hint: Any) -> str:
     """Return msgspec's complaint in plain words, with the nearest right one where a word was misspelt."""
     words = list(_words(hint))
+    if words and _takes_pairs(hint):
+        return f'"{words[0]}", a class, {{true class = label}} or {{clean-label = class}} was expected, {value!r} came'
     if words and int in get_args(hint):
         return f'"{words[0]}" or the number of a class was expected, {value!r} came'
     if words:
