@@ -205,7 +205,7 @@ def test_all_faults_come_at_once_each_with_its_line(file):
 def test_the_full_example_names_every_key_there_is():
     """Else a key could be added that no test reads."""
     table = tomllib.loads(FULL) | {"trigger": tomllib.loads(FULL)["trigger"] | tomllib.loads(TOY)["trigger"]}
-    table |= {"figures": True, "report": True, "experiments": []}
+    table |= {"figures": True, "report": True, "experiments": [], "attacks": []}
     table["data"]["sampling"] = table["data"]["features"] = table["learners"][0]["intercept"] = ""
     for record, keys in (
         (File, table),
@@ -240,7 +240,7 @@ def test_a_byte_order_mark_is_no_fault(file):
             "[data]",
             "[xyzw]",
             "xyzw",
-            "there are data, trigger, poison, learners, rates, seeds, keep, name, figures, report",
+            "there are data, trigger, poison, learners, rates, seeds, keep, attacks, name, figures, report",
         ),
     ],
 )

@@ -140,7 +140,7 @@ def check(study: Path | None, max_memory: str | None, data_dir: Path | None, off
     """
     from backdoor_curves.study.file.study_file import built_in_study, read_study
     from backdoor_curves.study.plan.cells import make_plan, require_sense
-    from backdoor_curves.study.plan.names import data_name, learner_name, trigger_name
+    from backdoor_curves.study.plan.names import attack_name, data_name, learner_name
     from backdoor_curves.study.plan.resources import (
         as_bytes,
         memory_of,
@@ -157,9 +157,11 @@ def check(study: Path | None, max_memory: str | None, data_dir: Path | None, off
     cells = "1 cell" if len(plan.cells) == 1 else f"{len(plan.cells)} cells"
     click.echo(f"{asked.name}: {cells} in {groups} data and kernels")
     parts = ((one.cell.scenario, one.cell.setting.learner) for one in plan.cells)
-    counts = Counter((scenario.data, scenario.trigger, learner) for scenario, learner in parts)
-    for (data, trigger, learner), count in counts.items():
-        click.echo(f"  {count:>7} {data_name(data)} | {trigger_name(trigger)} | {learner_name(learner)}")
+    counts = Counter(
+        (data_name(scenario.data), attack_name(scenario), learner_name(learner)) for scenario, learner in parts
+    )
+    for words, count in counts.items():
+        click.echo(f"  {count:>7} {' | '.join(words)}")
     needed = max(map(memory_of, plan.groups))
     cores = os.cpu_count() or 1
     seconds = duration(seconds_of_all(plan.cells, plan))

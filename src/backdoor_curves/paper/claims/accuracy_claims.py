@@ -8,7 +8,7 @@ import numpy as np
 
 from backdoor_curves.paper.claims.claim import NAN, RATE, Cells, Claim, Measured, by_share, grouped, varying
 from backdoor_curves.paper.numbers.published_files import SlopeFile
-from backdoor_curves.study.plan.names import data_name, learner_name, trigger_name
+from backdoor_curves.study.plan.names import attack_name, data_name, learner_name
 from backdoor_curves.study.plan.scenario import Learner
 
 HIGH_ACCURACY = 0.9
@@ -31,9 +31,9 @@ def clean_accuracy_is_high(cells: Cells, published: Sequence[SlopeFile] = ()) ->
     """
     claims = []
     known = [cell for cell in cells if cell.numbers.get("clean_accuracy_at_0") is not None]
-    for (data, trigger), group in grouped(known, lambda cell: (cell.scenario.data, cell.scenario.trigger)).items():
+    for (data, _), group in grouped(known, lambda cell: (cell.scenario.data, cell.scenario.trigger)).items():
         found = [(cell.setting.gamma, cell.setting.lam, cell.numbers["clean_accuracy_at_0"]) for cell in group]
-        claims += _accurate(f"{data_name(data)}, {trigger_name(trigger)}: at beta = 0", found)
+        claims += _accurate(f"{data_name(data)}, {attack_name(group[0].scenario)}: at beta = 0", found)
     files: dict[str, list[Accuracy]] = {}
     for file in published:
         about = f"mnist {file.pair[0]}-{file.pair[1]}, random {file.size} x {file.size}: published, of all rows"

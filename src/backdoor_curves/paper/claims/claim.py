@@ -31,7 +31,7 @@ LAMBDA = Axis(
 RATE = Axis(
     "rate",
     lambda cell: cell.scenario.rate,
-    lambda cell: (cell.scenario.data, cell.scenario.trigger, cell.scenario.policy, cell.setting, cell.seed),
+    lambda cell: (cell.scenario.data, cell.scenario.way, cell.setting, cell.seed),
 )
 
 

@@ -30,7 +30,7 @@ from backdoor_curves.paper.claims.rank_correlation import rank_correlation
 from backdoor_curves.paper.numbers.published_files import SlopeFile
 from backdoor_curves.poisoning.paper_protocol import SEED
 from backdoor_curves.search.safe_region import Bounds, SafeRegion, safe_regions
-from backdoor_curves.study.plan.names import data_name, learner_name, trigger_name
+from backdoor_curves.study.plan.names import attack_name, data_name, learner_name
 from backdoor_curves.study.plan.scenario import Learner, Scenario
 from backdoor_curves.study.store.run import Run
 from backdoor_curves.study.store.statistics import bootstrap_interval
@@ -117,8 +117,8 @@ def slope_rises_with_asr(cells: Cells, published: Sequence[SlopeFile] = ()) -> l
     claims = []
     known = [cell for cell in cells if cell.numbers.get("theta") is not None and cell.asr is not None]
     places = grouped(known, lambda cell: (cell.learner, cell.scenario.data, cell.scenario.trigger))
-    for (learner, data, trigger), group in places.items():
-        about = f"{learner_name(learner)}, {data_name(data)}, {trigger_name(trigger)}: true slope"
+    for (learner, data, _), group in places.items():
+        about = f"{learner_name(learner)}, {data_name(data)}, {attack_name(group[0].scenario)}: true slope"
         claims.append(_rises(about, [(cell.numbers["theta"], cell.numbers["asr_at_1"], cell.seed) for cell in group]))
     for file in published:
         shown = [(row.theta, row.clfp_acc_on_backdoor, at.seed) for at, row in file.rows.items() if row.theta > 0]
@@ -190,8 +190,8 @@ def small_lambda_and_gamma_resist(cells: Cells) -> list[Claim]:
     The paper calls both strong regularisation, which is a large lambda: it multiplies the penalty.
     """
     claims = []
-    for (data, trigger), group in grouped(cells, lambda cell: (cell.scenario.data, cell.scenario.trigger)).items():
-        about = f"{data_name(data)}, {trigger_name(trigger)}"
+    for (data, _), group in grouped(cells, lambda cell: (cell.scenario.data, cell.scenario.trigger)).items():
+        about = f"{data_name(data)}, {attack_name(group[0].scenario)}"
         claims += [_resists(name, about, group) for name in ("lambda", "gamma")]
     return [claim for claim in claims if claim is not None]
 
@@ -274,7 +274,7 @@ def _safe(region: SafeRegion[Scenario, Learner]) -> Claim:
         measured.append(Measured("seeds left out on which it is safe", float(sum(kept)), NAN, NAN, len(kept)))
     return Claim(
         "a safe region exists",
-        f"{learner_name(region.learner)}, {data_name(scenario.data)}, {trigger_name(scenario.trigger)}",
+        f"{learner_name(region.learner)}, {data_name(scenario.data)}, {attack_name(scenario)}",
         "Some hyperparameters keep the clean accuracy high while the backdoor has little effect.",
         tuple(measured),
         f"settings within {region.bounds.margin:g} of the best clean accuracy have an ASR of at most "

@@ -59,8 +59,8 @@ def chosen(run: Run, pair: Pair, kind: str, rate: float | None = None) -> list[S
 
 def with_smallest_trigger(cells: Sequence[StoredCell]) -> list[StoredCell]:
     """Return the cells whose trigger has the fewest pixels."""
-    smallest = min((cell.scenario.trigger.size for cell in cells), default=0)
-    return [cell for cell in cells if cell.scenario.trigger.size == smallest]
+    sizes = [0 if (trigger := cell.scenario.trigger) is None else trigger.size for cell in cells]
+    return [cell for cell, size in zip(cells, sizes, strict=True) if size == min(sizes)]
 
 
 def panel_title(kind: str, hyperparameters: Mapping[str, float]) -> str:

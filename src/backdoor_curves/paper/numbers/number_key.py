@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from backdoor_curves.curve import BackdoorLearningCurve
 from backdoor_curves.paper.numbers.published import PublishedLearner
 from backdoor_curves.paper.numbers.published_files import Pair
@@ -91,7 +93,7 @@ def _key(scenario: Scenario, setting: Setting, seed: int) -> Key:
     """Return which cell it is, with numbers to six digits: grids of lambda and of 1 / C differ in their last bits."""
     at = scenario
     rounded = {name: _digits(value) for name, value in setting.hyperparameters}
-    return Scenario(at.data, at.trigger, at.policy, _digits(at.rate)), Setting.of(setting.learner, rounded), seed
+    return replace(at, rate=_digits(at.rate)), Setting.of(setting.learner, rounded), seed
 
 
 def _digits(value: float) -> float:

@@ -43,7 +43,7 @@ def figures(run: Run) -> Iterator[tuple[str, Figure]]:
     for cell in run.cells:
         if run.keeps_curve(cell):
             at = cell.scenario
-            pictures.setdefault((at.data, at.trigger, at.policy, cell.learner), []).append(cell)
+            pictures.setdefault((at.data, at.way, cell.learner), []).append(cell)
     names = apart(as_file_name([*_told(cells, shown), learner_name(cells[0].learner)]) for cells in pictures.values())
     for name, cells in zip(names, pictures.values(), strict=True):
         yield name, learner_figure(run, cells, ", ".join(_told(cells, shown)))

@@ -39,7 +39,9 @@ from backdoor_curves.records.one_line import error_line
 from backdoor_curves.study.compute.decision_regions import decision_regions, in_the_plane
 from backdoor_curves.study.compute.explanation import explain
 from backdoor_curves.study.compute.features import FeatureTable
+from backdoor_curves.study.compute.movement import Movement, movement
 from backdoor_curves.study.compute.quantities import Number, numbers
+from backdoor_curves.study.compute.stamped_images import StampedImages, stamped_images
 from backdoor_curves.study.plan.cells import Group
 from backdoor_curves.study.plan.keys import random_state_of
 from backdoor_curves.study.plan.names import class_names
@@ -58,7 +60,7 @@ class Outcome:
     numbers : mapping of str to number or None
     records : mapping of str to bytes
         "curve" and "control" as `BackdoorLearningCurve.save` writes them, the others as numpy's .npz: "arrays",
-        "explanation", and "decision regions" of data in the plane.
+        "explanation", "decision regions" of data in the plane, and "stamped images" of attacks.
     reason : str
         "" where the cell is done.
     """
@@ -72,7 +74,7 @@ class Outcome:
 
 @dataclass(frozen=True, eq=False)
 class Bench:
-    """What the cells of a group share: poisoned data by rate, kernels and coordinates of their rows, and plateaus.
+    """What the cells of a group share: poisoned data by rate, kernels and coordinates of their rows, plateaus, looks.
 
     Parameters
     ----------
@@ -85,12 +87,18 @@ class Bench:
     plateaus : dict
         By rate, and whether it is the control: the path of an SVM at the smallest lambda. While no clean row is at its
         bound it is that of the others, too.
+    movement : Movement, optional
+        How far the test rows moved, which is the same at each rate.
+    images : StampedImages, optional
+        Test images before and after the attack; where the study has `[[attacks]]`, to be laid side by side.
     """
 
     data: Mapping[float, PoisonedData]
     shared: Shared
     lams: tuple[float, ...]
     plateaus: dict[tuple[float, bool], Shared] = field(default_factory=dict)
+    movement: Movement | None = None
+    images: StampedImages | None = None
 
     def shared_by(self, cell: Cell, is_control: bool) -> Shared:
         """Return what a cell may use, and leave something in that no other sees."""
@@ -142,6 +150,8 @@ def prepare(group: Group, train: Samples, test: Samples, table: FeatureTable | N
     """
     cell = group.first
     data = poisoned(train, test, cell, group.rates)
+    first = data[group.rates[0]]
+    images = None if cell.scenario.attack is None else stamped_images(first)
     if table is not None:
         data = {rate: table.data(images) for rate, images in data.items()}
         train, test = table.rows(train), table.rows(test)
@@ -153,7 +163,8 @@ def prepare(group: Group, train: Samples, test: Samples, table: FeatureTable | N
         tested = _rows([test.X, next(iter(data.values())).triggered_test.X])
         with _threads().limit(limits=1):  # more threads add up in another order
             shared.kernels[kernel] = GroupKernel(kernel, learned, tested)
-    return Bench(data, shared, group.lams)
+    moved = movement(first, data[group.rates[0]], cell.setting.gamma)
+    return Bench(data, shared, group.lams, movement=moved, images=images)
 
 
 @cache
@@ -190,7 +201,9 @@ def compute(key: str, cell: Cell, bench: Bench) -> Outcome:
                 records["explanation"] = explain(found, data, names).to_bytes()
             if in_the_plane(data):
                 records["decision regions"] = decision_regions(found, data).to_bytes()
-            values = numbers(small, small_control)
+            if bench.images is not None:
+                records["stamped images"] = bench.images.to_bytes()
+            values = numbers(small, small_control, bench.movement)
     except Exception as error:  # one bad cell must not cost a night's others
         return Outcome(key, time.perf_counter() - start, reason=_reason(error))
     return Outcome(key, time.perf_counter() - start, values, records)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from backdoor_curves.curve import BackdoorLearningCurve as Curve
+from backdoor_curves.study.compute.movement import Movement
 
 Number = float | int | str | None
 
@@ -22,14 +23,14 @@ class Quantity:
     Parameters
     ----------
     of : callable
-        Takes the curve; None or a ValueError where it has no such number.
+        Takes the curve, or the movement; None or a ValueError where it has no such number.
     heading : str
         Of its column on the page; "" where the page has none.
     is_share : bool
         Whether it is a share of rows, which is shown in per cent.
     """
 
-    of: Callable[[Curve], Any]
+    of: Callable[[Any], Any]
     heading: str = ""
     is_share: bool = False
 
@@ -56,18 +57,29 @@ QUANTITIES: Mapping[str, Quantity] = {
     "score_bound": Quantity(
         lambda curve: None if (c := curve.certificate()) is None else float(c.score_bound.max()), "score bound"
     ),
+    "elsewhere_at_1": Quantity(lambda curve: curve.outcomes(1.0).elsewhere),
+    "n_triggered": Quantity(lambda curve: curve.outcomes(1.0).n),
 }
 CONTROL_QUANTITIES: Mapping[str, Quantity] = {
     "control_asr_at_1": Quantity(lambda curve: curve.accuracy("triggered", 1.0), "ASR without trigger", is_share=True),
     "control_area": Quantity(lambda curve: curve.area("triggered")),
 }
 """Of the curve without the trigger, where a study asks for it."""
-ALL_QUANTITIES: Mapping[str, Quantity] = {**QUANTITIES, **CONTROL_QUANTITIES}
+MOVEMENT_QUANTITIES: Mapping[str, Quantity] = {
+    "moved_l2": Quantity(lambda movement: movement.l2),
+    "moved_largest": Quantity(lambda movement: movement.largest),
+    "moved_share": Quantity(lambda movement: movement.share),
+    "moved_seen": Quantity(lambda movement: movement.seen),
+}
+"""Of the triggered test rows, see `Movement`."""
+ALL_QUANTITIES: Mapping[str, Quantity] = {**QUANTITIES, **CONTROL_QUANTITIES, **MOVEMENT_QUANTITIES}
 """In the order of the columns of every table."""
 
 
-def numbers(curve: Curve, control: Curve | None = None) -> dict[str, Number]:
-    """Return every number of a curve and its control; None for what it has not, a slope of refits for one.
+def numbers(curve: Curve, control: Curve | None = None, movement: Movement | None = None) -> dict[str, Number]:
+    """Return every number of a curve, of its control and of how far test rows moved.
+
+    It is None for what there is not, a slope of refits for one.
 
     Examples
     --------
@@ -82,13 +94,14 @@ def numbers(curve: Curve, control: Curve | None = None) -> dict[str, Number]:
     (True, True)
     """
     found = {name: _number(quantity, curve) for name, quantity in QUANTITIES.items()}
-    return found | {name: _number(quantity, control) for name, quantity in CONTROL_QUANTITIES.items()}
+    found |= {name: _number(quantity, control) for name, quantity in CONTROL_QUANTITIES.items()}
+    return found | {name: _number(quantity, movement) for name, quantity in MOVEMENT_QUANTITIES.items()}
 
 
-def _number(quantity: Quantity, curve: Curve | None) -> Number:
-    """Return a quantity of a curve; None where the curve refuses it, or where it is never reached."""
+def _number(quantity: Quantity, of: Curve | Movement | None) -> Number:
+    """Return a quantity; None where there is nothing it could be of, it is refused, or it is never reached."""
     try:
-        value = None if curve is None else quantity.of(curve)
+        value = None if of is None else quantity.of(of)
     except ValueError:  # as slope, norm and angle say that a curve has none
         return None
     return None if value is None or (isinstance(value, float) and math.isnan(value)) else value

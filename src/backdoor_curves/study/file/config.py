@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from backdoor_curves.study.file.attacks import AttackEntry
+
 Positive = Annotated[float, Meta(gt=0)]
 Count = Annotated[int, Meta(ge=1)]
 Rate = Annotated[float, Meta(gt=0, le=1)]
@@ -99,7 +101,10 @@ class KeepConfig(Struct, frozen=True):
 
 
 class Experiment(Struct, frozen=True):
-    """A grid: every learner at every lambda, gamma, rate and seed, on all data with all triggers and label policies."""
+    """A grid: every learner at every lambda, gamma, rate and seed, on all data with all attacks.
+
+    These are `attacks`, or, without any, all triggers with all label policies.
+    """
 
     data: tuple[DataConfig, ...]
     trigger: tuple[TriggerConfig, ...]
@@ -108,6 +113,7 @@ class Experiment(Struct, frozen=True):
     rates: tuple[float, ...]
     seeds: tuple[int, ...]
     keep: KeepConfig
+    attacks: tuple[AttackEntry, ...] = ()
 
 
 class Study(Struct, frozen=True):
@@ -136,6 +142,7 @@ class Block(Struct, frozen=True):
     rates: Annotated[tuple[Rate, ...], Meta(min_length=1)] | None = None
     seeds: Annotated[tuple[Seed, ...], Meta(min_length=1)] | None = None
     keep: KeepConfig | None = None
+    attacks: tuple[AttackEntry, ...] | None = None
 
 
 class File(Block, frozen=True, kw_only=True):

@@ -39,6 +39,8 @@ def read_table(table: dict[str, Any], record: type[Struct], place: str, faults: 
     before, values = len(faults), {}
     for key, value in table.items():
         here = f"{place}.{key}" if place else key
+        if key == record.__struct_config__.tag_field:  # by which the record was chosen
+            continue
         if key not in fields:
             near = difflib.get_close_matches(key, fields, n=1, cutoff=0.5)
             hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(fields)}"
@@ -52,15 +54,19 @@ def read_table(table: dict[str, Any], record: type[Struct], place: str, faults: 
 
 
 def _read_value(value: Any, hint: Any, place: str, faults: Faults) -> Any:
-    below = record_of(hint)
-    if below is not None:
+    if isinstance(value, dict) and _takes_pairs(hint) and value and all(map(str.isdecimal, value)):
+        return _converted(sorted([int(key), entry] for key, entry in value.items()), hint, place, faults)
+    kinds = list(records_of(hint))
+    if kinds and (isinstance(value, dict) or not _takes_others(hint)):
         many = _is_tuple(hint)
         tables = value if many and isinstance(value, list) else [value]
         read = []
         for index, table in enumerate(tables):
             here = f"{place}[{index}]" if many and isinstance(value, list) else place
-            if isinstance(table, dict):
+            if isinstance(table, dict) and (below := _kind_of(table, kinds, here, faults)) is not None:
                 read.append(read_table(table, below, here, faults))
+            elif isinstance(table, dict):
+                continue
             else:
                 faults[here] = f"a table was expected, {table!r} came"
         if many and not tables:
@@ -126,11 +132,38 @@ def _within(value: float) -> bool:
 # --- types and words -------------------------------------------------------------------------------------------------
 
 
-def record_of(hint: Any) -> type[Struct] | None:
-    """Return the record that a type hint is, or is a tuple of."""
+def records_of(hint: Any) -> Iterator[type[Struct]]:
+    """Yield the records that a type hint is, or is a tuple of; several are told apart by their tags."""
     if isinstance(hint, type) and issubclass(hint, Struct):
-        return hint
-    return next((found for argument in get_args(hint) if (found := record_of(argument)) is not None), None)
+        yield hint
+    for argument in get_args(hint):
+        yield from records_of(argument)
+
+
+def _kind_of(table: dict[str, Any], kinds: list[type[Struct]], place: str, faults: Faults) -> type[Struct] | None:
+    """Return the record that a table is one of, by its tag where there are several; None with a fault."""
+    field = kinds[0].__struct_config__.tag_field
+    if field is None:
+        return kinds[0]
+    known = {str(kind.__struct_config__.tag): kind for kind in kinds}
+    if field not in table:
+        faults[f"{place}.{field}"] = f"missing key; one of {', '.join(known)} was expected"
+        return None
+    asked = table[field]
+    if not (isinstance(asked, str) and asked in known):
+        faults[f"{place}.{field}"] = _one_of(list(known), asked)
+        return None
+    return known[asked]
+
+
+def _takes_pairs(hint: Any) -> bool:
+    """Return whether a type takes pairs of numbers, for which a file has a table."""
+    return tuple[tuple[int, int], ...] in get_args(hint)
+
+
+def _takes_others(hint: Any) -> bool:
+    """Return whether a type takes words or numbers in the place of a record."""
+    return any(get_origin(one) is Literal or one is int for one in get_args(hint))
 
 
 def _without_none(hint: Any) -> Any:
@@ -164,12 +197,12 @@ def _words(hint: Any) -> Iterator[str]:
 def _worded(message: str, value: Any, hint: Any) -> str:
     """Return msgspec's complaint in plain words, with the nearest right one where a word was misspelt."""
     words = list(_words(hint))
+    if words and _takes_pairs(hint):
+        return f'"{words[0]}", a class, {{true class = label}} or {{clean-label = class}} was expected, {value!r} came'
     if words and int in get_args(hint):
         return f'"{words[0]}" or the number of a class was expected, {value!r} came'
     if words:
-        near = difflib.get_close_matches(value, words, n=1, cutoff=0.4) if isinstance(value, str) else []
-        hint_ = f"; did you mean {near[0]!r}?" if near else ""
-        return f"one of {', '.join(words)} was expected, {value!r} came{hint_}"
+        return _one_of(words, value)
     complaint = message.partition(" - at ")[0]
     if "regex" in complaint:
         return f"letters, digits, '.', '_' and '-' were expected, {value!r} came"
@@ -177,6 +210,12 @@ def _worded(message: str, value: Any, hint: Any) -> str:
     for jargon, word in _PLAIN.items():
         wanted = wanted.replace(f"`{jargon}`", word)
     return f"{wanted} was expected, {value!r} came"
+
+
+def _one_of(words: list[str], value: Any) -> str:
+    near = difflib.get_close_matches(value, words, n=1, cutoff=0.4) if isinstance(value, str) else []
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return f"one of {', '.join(words)} was expected, {value!r} came{hint}"
 
 
 _PLAIN = {"array": "a list", "str": "text", "float": "a number", "int": "a whole number", "object": "a table"}

@@ -13,6 +13,8 @@ from typing import Any
 
 from msgspec import Struct
 
+from backdoor_curves.poisoning.presets import presets
+from backdoor_curves.study.file.attacks import AttackEntry, Feature, Hardened, Hidden, Perturbation, Words
 from backdoor_curves.study.file.config import (
     Block,
     DataConfig,
@@ -28,8 +30,10 @@ def check_block(block: Block, prefix: str, faults: Faults) -> None:
     """Add what is well-formed but means nothing, in one table or list."""
     for name in ("rates", "seeds"):
         _check_once(getattr(block, name) or (), prefix + name, faults)
-    for name in ("data", "trigger", "poison"):
+    for name in ("data", "trigger", "poison", "attacks"):
         _check_once(getattr(block, name) or (), prefix + name, faults)
+    if block.attacks is not None:
+        _check_attacks(block, prefix, faults)
     if block.keep is not None:
         betas = block.keep.betas
         if any(later <= sooner for sooner, later in pairwise(betas)):
@@ -61,6 +65,59 @@ def _check_trigger(trigger: TriggerConfig, place: str, faults: Faults) -> None:
         faults[place] = "no columns and values were expected for a patch; it has size and position"
 
 
+def _check_attacks(block: Block, prefix: str, faults: Faults) -> None:
+    attacks = block.attacks or ()
+    for name in ("trigger", "poison"):
+        if getattr(block, name) is not None:
+            faults[prefix + name] = f"no [{name}] beside [[attacks]] was expected: an attack says its own"
+    _check_once([attack.name for attack in attacks if attack.name], f"{prefix}attacks", faults)
+    for index, attack in enumerate(attacks):
+        _check_attack(attack, f"{prefix}attacks[{index}]", faults)
+
+
+def _check_attack(attack: AttackEntry, place: str, faults: Faults) -> None:
+    if bool(attack.preset) == (attack.trigger is not None):
+        came = "both came" if attack.preset else "neither came"
+        faults[place] = f"exactly one of preset and trigger was expected, {came}"
+    if attack.preset:
+        _check_preset(attack, place, faults)
+        return
+    if attack.target is not None:
+        faults[f"{place}.target"] = "no target was expected without a preset; labels say it"
+    if attack.is_clean_label and attack.eligible == "all":
+        faults[f"{place}.eligible"] = "'changed' was expected with clean labels: rows of the target class are stamped"
+    if attack.is_clean_label and attack.control:
+        faults[f"{place}.control"] = (
+            "false was expected with clean labels: without its trigger the rows are clean, which is beta = 0"
+        )
+    several = not (isinstance(attack.labels, int) or attack.is_clean_label)
+    for name, trigger in attack.triggers.items():
+        if isinstance(trigger, Words):
+            faults[f"{place}.{name}"] = "a trigger for images or columns was expected: words are for texts"
+        if isinstance(trigger, Feature):
+            _check_finite(trigger.values, f"{place}.{name}.values", faults)
+            if len(trigger.columns) != len(trigger.values) or not trigger.columns:
+                faults[f"{place}.{name}"] = "as many values as columns, one at least, were expected"
+        if isinstance(trigger, Perturbation | Hardened | Hidden) and several:
+            faults[f"{place}.labels"] = f"one target was expected for a {_kind_of(trigger)} trigger"
+
+
+def _check_preset(attack: AttackEntry, place: str, faults: Faults) -> None:
+    try:
+        presets[attack.preset]
+    except KeyError as error:
+        faults[f"{place}.preset"] = str(error)
+        return
+    own = {"name", "preset", "target", "trigger", "control"}
+    for name, default in zip(attack.__struct_fields__, attack.__struct_defaults__, strict=True):
+        if name not in own and getattr(attack, name) != default:
+            faults[f"{place}.{name}"] = "nothing was expected beside a preset but name, target and control"
+
+
+def _kind_of(trigger: Struct) -> str:
+    return str(type(trigger).__struct_config__.tag)
+
+
 def _check_learner(learner: LearnerConfig, place: str, faults: Faults) -> None:
     for name, values in (("lambda", learner.lam), ("gamma", learner.gamma)):
         _check_finite(values, f"{place}.{name}", faults)
@@ -77,8 +134,9 @@ def check_together(experiment: Experiment, homes: dict[str, str], faults: Faults
     """Add what does not go together: data and triggers, and the paper's sampling with anything of one's own."""
     kinds = {trigger.kind for trigger in experiment.trigger}
     for data in experiment.data:
+        _check_rows(data.name, experiment, homes["attacks"], faults)
         wanted = "feature" if data.name == "toy" else "patch"
-        if kinds != {wanted}:
+        if kinds - {wanted}:
             faults[f"{homes['trigger']}.kind"] = f"{wanted!r} was expected for {data.name} data"
         if data.name == "toy" and data.classes != DataConfig().classes:
             faults[f"{homes['data']}.classes"] = f"the toy has two classes of its own, {data.classes!r} came"
@@ -92,6 +150,21 @@ def check_together(experiment: Experiment, homes: dict[str, str], faults: Faults
             _check_features(data.name, data.features, f"{homes['data']}.features", faults)
         if data.sampling == "paper":
             _check_paper(data, experiment, homes, faults)
+
+
+def _check_rows(name: str, experiment: Experiment, home: str, faults: Faults) -> None:
+    """Add triggers that are for other rows than those of the data."""
+    rows = "table" if name == "toy" else "image"
+    for index, attack in enumerate(experiment.attacks):
+        if attack.preset in presets and presets[attack.preset].rows != rows:
+            found = presets[attack.preset].rows
+            faults[f"{home}[{index}].preset"] = (
+                f"a preset for {rows} rows was expected for {name} data, one for {found} rows came"
+            )
+        for place, trigger in attack.triggers.items():
+            if isinstance(trigger, Feature) != (rows == "table") and not isinstance(trigger, Words):
+                wanted = "a feature trigger" if rows == "table" else "a trigger for images"
+                faults[f"{home}[{index}].{place}"] = f"{wanted} was expected for {name} data, {_kind_of(trigger)} came"
 
 
 def _check_features(name: str, features: FeaturesConfig, place: str, faults: Faults) -> None:
@@ -110,6 +183,8 @@ def _check_paper(data: DataConfig, experiment: Experiment, homes: dict[str, str]
             '\'paper\' draws 1500 and 500 rows of a pair: name = "mnist" or "cifar10", classes such as [7, 1] and '
             "no n_train, n_test were expected"
         )
+    if experiment.attacks:
+        faults[homes["attacks"]] = "no attacks were expected for the paper's sampling, which has its own"
     for trigger in experiment.trigger:
         if trigger != TriggerConfig(size=trigger.size):
             faults[homes["trigger"]] = "a random patch at the bottom right was expected for the paper's sampling"

@@ -26,7 +26,10 @@ DEFAULTS: dict[str, Any] = {
     "trigger": (TriggerConfig(),),
     "poison": (PoisonConfig(),),
     "keep": KeepConfig(),
+    "attacks": (),
 }
+ONE_BY_ONE = ("trigger", "poison")
+"""What `[[attacks]]` say together: a block has these or those, whatever the top of the file has."""
 
 
 class StudyError(ValueError):
@@ -94,10 +97,16 @@ def _experiments(file: File, faults: Faults) -> list[Experiment]:
         check_block(block, f"{place}.", faults)
         parts: dict[str, Any] = {}
         homes: dict[str, str] = {}
+        if block.attacks is not None:
+            parts |= dict.fromkeys(ONE_BY_ONE, ())
+        elif any(getattr(block, name) is not None for name in ONE_BY_ONE):
+            parts["attacks"] = ()
+        elif file.attacks is not None:
+            parts |= dict.fromkeys(ONE_BY_ONE, ())
         for name in Block.__struct_fields__:
             own = getattr(block, name)
             homes[name] = f"{place}.{name}" if own is not None else name
-            parts[name] = own if own is not None else getattr(file, name)
+            parts.setdefault(name, own if own is not None else getattr(file, name))
             if parts[name] is None:
                 parts[name] = DEFAULTS.get(name)
             if parts[name] is None:

@@ -13,11 +13,12 @@ from functools import lru_cache
 from hashlib import blake2b
 from itertools import product
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from backdoor_curves.data.samples import Samples
 from backdoor_curves.study.file.config import DataConfig, Experiment, Study
 from backdoor_curves.study.plan.keys import canonical, key_of
+from backdoor_curves.study.plan.names import attack_name
 from backdoor_curves.study.plan.scenario import Cell, Scenario, Setting, settings_of
 from backdoor_curves.study.plan.sources import WIDTHS, content_hash, draw, frozen_network, poisoned, write_rows
 
@@ -68,7 +69,7 @@ class Group:
         cell = self.first
         if cell.scenario.data.features is None:
             return ""
-        kind = (self.source.hash, cell.scenario.trigger, cell.scenario.policy, self.rates, cell.seed)
+        kind = (self.source.hash, *cell.scenario.way, self.rates, cell.seed)
         return blake2b(canonical(kind).encode(), digest_size=16).hexdigest()
 
 
@@ -150,26 +151,45 @@ def require_sense(plan: Plan, rows_of: Callable[[Group], tuple[Samples, Samples]
     seen = set()
     for group in plan.groups:
         at = group.first.scenario
-        kind = (at.data, at.trigger, at.policy, group.rates)
+        kind = (at.data, at.way, group.rates)
         if kind not in seen:
             seen.add(kind)
-            poisoned(*rows_of(group), group.first, group.rates)
+            _require_possible(*rows_of(group), group.first, group.rates)
+
+
+def _require_possible(train: Samples, test: Samples, cell: Cell, rates: tuple[float, ...]) -> None:
+    try:
+        data = poisoned(train, test, cell, rates)
+        if cell.control:
+            data[rates[0]].control()
+    except (TypeError, ValueError) as error:
+        if cell.scenario.attack is None:
+            raise
+        raise ValueError(f"attack {attack_name(cell.scenario)!r}: {error}") from error
 
 
 def _cells(experiment: Experiment) -> Iterator[Cell]:
     """Yield the cells of an experiment, learner by learner, the seeds fastest."""
-    for data, trigger, poison in product(experiment.data, experiment.trigger, experiment.poison):
+    for data, (way, control) in product(experiment.data, _ways(experiment)):
         for config in experiment.learners:
             for setting, rate in product(settings_of(config), experiment.rates):
-                scenario = Scenario(data, trigger, poison.policy, rate)
+                scenario = Scenario(data, way[0], way[1], rate, way[2])
                 for seed in experiment.seeds:
-                    yield Cell(scenario, setting, seed, config.method, poison.control, experiment.keep)
+                    yield Cell(scenario, setting, seed, config.method, control, experiment.keep)
+
+
+def _ways(experiment: Experiment) -> Iterator[tuple[tuple[Any, Any, Any], bool]]:
+    """Yield trigger, policy and attack, as `Scenario.way` has them, and whether there is a control."""
+    for trigger, poison in product(experiment.trigger, experiment.poison):
+        yield (trigger, poison.policy, None), poison.control
+    for entry in experiment.attacks:
+        yield (None, None, entry.attack), entry.control
 
 
 def _shared(cell: Cell) -> Hashable:
     """Return what a cell has in common with the others of its group."""
     at = cell.scenario
-    return at.data, at.trigger, at.policy, _beside(cell.setting), cell.seed, cell.method, cell.control
+    return at.data, at.way, _beside(cell.setting), cell.seed, cell.method, cell.control
 
 
 @lru_cache(maxsize=4096)  # the same few settings come again for each rate and seed

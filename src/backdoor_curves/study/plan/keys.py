@@ -3,7 +3,8 @@
 What is hashed is the canonical text of the `Cell`: its fields and theirs, by name, the names in alphabetical order. A
 field at its default is left out, so that a field which is added with a default renames no cell that is kept, and the
 order of fields means nothing. In return a default stands for ever: whoever changes one raises `ALGORITHM`; and where
-a field may hold records of two types, each needs a field without a default that tells them apart.
+a field may hold records of two types, each needs a field without a default that tells them apart, or a tag, which is
+hashed with its fields.
 """
 
 from __future__ import annotations
@@ -57,12 +58,13 @@ def canonical(value: Any) -> str:
 
 
 def _record_text(record: Struct) -> str:
-    parts = []
+    tag = type(record).__struct_config__
+    parts = [] if tag.tag_field is None else [f"{json.dumps(tag.tag_field)}:{json.dumps(tag.tag)}"]
     for name, key, default in _fields(type(record)):
         value = getattr(record, name)
         if value != default:
             parts.append(f"{key}:{canonical(value)}")
-    return f"{{{','.join(parts)}}}"
+    return f"{{{','.join(sorted(parts))}}}"
 
 
 _remembered_text = lru_cache(maxsize=4096)(_record_text)

@@ -7,7 +7,10 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
+import msgspec
+
 from backdoor_curves.datasets.cifar10 import CLASSES as CIFAR10_CLASSES
+from backdoor_curves.study.file.attacks import AttackConfig, CleanLabels, TriggerKind
 from backdoor_curves.study.file.config import DataConfig, TriggerConfig
 from backdoor_curves.study.plan.scenario import Cell, Learner, Scenario
 
@@ -33,7 +36,7 @@ def where(cell: Cell) -> str:
     """Return in one line which cell of a run it is."""
     scenario, setting = cell.scenario, cell.setting
     return (
-        f"{data_name(scenario.data)}, {trigger_name(scenario.trigger)}, {learner_name(setting.learner)}, "
+        f"{data_name(scenario.data)}, {attack_name(scenario)}, {learner_name(setting.learner)}, "
         f"{setting_name(setting.values)}, p = {scenario.rate:g}, seed {cell.seed}"
     )
 
@@ -47,9 +50,9 @@ def scenario_words(scenario: Scenario) -> Mapping[str, str]:
     return MappingProxyType(
         {
             "data": data_name(scenario.data),
-            "trigger": trigger_name(scenario.trigger),
-            "labels": str(scenario.policy.labels),
-            "injection": scenario.policy.injection,
+            "trigger": attack_name(scenario),
+            "labels": labels_name(scenario),
+            "injection": injection_name(scenario),
         }
     )
 
@@ -157,8 +160,76 @@ def _groups(classes: tuple[int | tuple[int, ...], ...]) -> list[tuple[int, ...]]
     return [entry if isinstance(entry, tuple) else (entry,) for entry in classes]
 
 
+def attack_name(scenario: Scenario) -> str:
+    """Return what tables call an attack: its name, its preset, or its triggers; without one the trigger.
+
+    Examples
+    --------
+    >>> from backdoor_curves.study.file.attacks import AttackConfig, Blend, CleanLabels
+    >>> from backdoor_curves.study.file.config import DataConfig
+    >>> from backdoor_curves.study.plan.names import attack_name, labels_name
+    >>> from backdoor_curves.study.plan.scenario import Scenario
+    >>> attack = AttackConfig(trigger=Blend(0.1), test_trigger=Blend(), labels=CleanLabels(1))
+    >>> scenario = Scenario(DataConfig(), None, None, 0.1, attack)
+    >>> attack_name(scenario), labels_name(scenario)
+    ('blend, opacity 0.1, at test blend', 'clean-label 1')
+    """
+    attack = scenario.attack
+    if attack is None:
+        assert scenario.trigger is not None  # a scenario has one or the other
+        return trigger_name(scenario.trigger)
+    return attack.name or attack.preset or ", ".join(_triggers(attack))
+
+
+def _triggers(attack: AttackConfig) -> Iterator[str]:
+    """Yield the triggers of an attack in words, and its cover."""
+    for place, before in (("trigger", ""), ("test_trigger", "at test "), ("cover.trigger", "cover ")):
+        if place in attack.triggers:
+            yield before + _kind_name(attack.triggers[place])
+    if attack.cover is not None:
+        yield f"{attack.cover.rate:g} cover of {attack.cover.of}"
+
+
+def _kind_name(trigger: TriggerKind) -> str:
+    """Return a trigger by kind, and what it has beyond its defaults."""
+    parts = [str(type(trigger).__struct_config__.tag)]
+    for field in msgspec.structs.fields(trigger):
+        value = getattr(trigger, field.name)
+        if value != field.default:
+            name = field.encode_name.replace("_", " ")
+            parts.append(f"{name} {_kind_name(value) if isinstance(value, TriggerKind) else _said(value)}")
+    return ", ".join(parts)
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, tuple):
+        return " ".join(map(_said, value))
+    return f"{value:.3g}" if isinstance(value, float) else str(value).lower()
+
+
+def labels_name(scenario: Scenario) -> str:
+    """Return the label policy of a scenario in a word or two."""
+    attack = scenario.attack
+    if attack is None:
+        return str(scenario.policy.labels) if scenario.policy is not None else ""
+    if attack.preset:
+        return "of the preset" if attack.target is None else f"of the preset, target {attack.target}"
+    if isinstance(attack.labels, CleanLabels):
+        return f"clean-label {attack.labels.target}"
+    if isinstance(attack.labels, tuple):
+        return ", ".join(f"{true} as {label}" for true, label in attack.labels)
+    return str(attack.labels)
+
+
+def injection_name(scenario: Scenario) -> str:
+    """Return whether stamped rows take the place of theirs; "" where a preset says it."""
+    if scenario.attack is not None:
+        return "" if scenario.attack.preset else scenario.attack.injection
+    return scenario.policy.injection if scenario.policy is not None else ""
+
+
 def trigger_name(trigger: TriggerConfig) -> str:
-    """Return a trigger in a word or two."""
+    """Return the trigger of `[trigger]` in a word or two."""
     if trigger.kind == "feature":
         return "columns " + ", ".join(f"{c} = {v:g}" for c, v in zip(trigger.columns, trigger.values, strict=False))
     place = "" if trigger.position == "bottom-right" else f", {trigger.position}"

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 import msgspec
 from msgspec import Struct
 
+from backdoor_curves.study.file.attacks import AttackConfig
 from backdoor_curves.study.file.config import DataConfig, KeepConfig, LabelPolicy, LearnerConfig, TriggerConfig
 
 
@@ -16,16 +17,25 @@ class Scenario(Struct, frozen=True):
     Parameters
     ----------
     data : DataConfig
-    trigger : TriggerConfig
-    policy : LabelPolicy
+    trigger : TriggerConfig, optional
+    policy : LabelPolicy, optional
+        Of `[trigger]` and `[poison]`; None where there is an attack.
     rate : float in (0, 1]
-        Poisoned rows over rows that could be poisoned.
+        Poisoned rows over rows that could be poisoned, or what an attack says.
+    attack : AttackConfig, optional
+        Of `[[attacks]]`; None where there are trigger and policy.
     """
 
     data: DataConfig
-    trigger: TriggerConfig
-    policy: LabelPolicy
+    trigger: TriggerConfig | None
+    policy: LabelPolicy | None
     rate: float
+    attack: AttackConfig | None = None
+
+    @property
+    def way(self) -> tuple[TriggerConfig | None, LabelPolicy | None, AttackConfig | None]:
+        """What is stamped and how it is labelled, whatever the data and the rate."""
+        return self.trigger, self.policy, self.attack
 
 
 class Learner(Struct, frozen=True):

@@ -15,9 +15,9 @@ from backdoor_curves.datasets import cifar10, digits, mnist, toy
 from backdoor_curves.poisoning import paper_protocol as protocol
 from backdoor_curves.poisoning.poison import poison
 from backdoor_curves.records.npz import write_folder
-from backdoor_curves.study.file.config import DataConfig, FeaturesConfig, TriggerConfig
+from backdoor_curves.study.file.config import DataConfig, FeaturesConfig
+from backdoor_curves.study.plan.attacks import attack_of
 from backdoor_curves.study.plan.scenario import Cell
-from backdoor_curves.triggers import FeatureTrigger, PatchTrigger, Trigger
 
 WIDTHS = {"alexnet": 4096, "squeezenet": 512}
 """Features of each network."""
@@ -55,22 +55,12 @@ def poisoned(train: Samples, test: Samples, cell: Cell, rates: tuple[float, ...]
     """
     scenario, seed = cell.scenario, cell.seed
     if scenario.data.sampling == "paper":
+        assert scenario.trigger is not None  # no attacks are read with it
         size = scenario.trigger.size
         return {rate: protocol.badnet(train, test, rate=rate, size=size, seed=seed) for rate in rates}
     _, for_trigger, for_poison = _streams(seed)
-    stamp = _trigger(scenario.trigger, train, np.random.default_rng(for_trigger))
-    return {
-        rate: poison(
-            train,
-            test,
-            trigger=stamp,
-            rate=rate,
-            labels=scenario.policy.labels,
-            injection=scenario.policy.injection,
-            rng=np.random.default_rng(for_poison),
-        )
-        for rate in rates
-    }
+    attack = attack_of(scenario, train, for_trigger)
+    return {rate: poison(train, test, attack, rate=rate, rng=np.random.default_rng(for_poison)) for rate in rates}
 
 
 @lru_cache(maxsize=2)
@@ -99,15 +89,6 @@ def frozen_network(features: FeaturesConfig, data_dir: str | Path | None, offlin
 def _streams(seed: int) -> list[np.random.SeedSequence]:
     """Return the seeds of the rows, the trigger and the poison."""
     return np.random.SeedSequence(seed).spawn(3)
-
-
-def _trigger(config: TriggerConfig, train: Samples, rng: np.random.Generator) -> Trigger:
-    if config.kind == "feature":
-        return FeatureTrigger(config.columns, config.values)
-    channels = train.X.shape[-1]
-    if config.pattern == "ones":
-        return PatchTrigger.ones(config.size, channels, config.position)
-    return PatchTrigger.random(config.size, int(train.y.max()) + 1, channels, rng, config.position)
 
 
 # --- rows on disk ----------------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from backdoor_curves.study.compute.cell import curve_from_bytes
 from backdoor_curves.study.compute.decision_regions import DecisionRegions
 from backdoor_curves.study.compute.explanation import Explanation
 from backdoor_curves.study.compute.quantities import ALL_QUANTITIES
+from backdoor_curves.study.compute.stamped_images import StampedImages
 from backdoor_curves.study.file.config import Study
 from backdoor_curves.study.plan.names import SYMBOLS
 from backdoor_curves.study.store.sqlite import (
@@ -140,6 +141,11 @@ class Run:
         """
         content = read_record(self.files[cell.key], cell.key, "decision regions")
         return None if content is None else DecisionRegions.from_bytes(content)
+
+    def stamped_images(self, cell: StoredCell) -> StampedImages | None:
+        """Return test images of a cell before and after its attack; None without images, or without `[[attacks]]`."""
+        content = read_record(self.files[cell.key], cell.key, "stamped images")
+        return None if content is None else StampedImages.from_bytes(content)
 
     def table(self) -> list[dict[str, Any]]:
         """Return a row a cell: coordinates, numbers (None where there are none), seconds, error."""
