@@ -12,7 +12,8 @@ from backdoor_curves.paths.linalg.exact_sums import exact_sums
 from backdoor_curves.paths.linear_svm import follow, optimality
 from backdoor_curves.paths.linear_svm.follow import linear_svm_path
 from backdoor_curves.paths.linear_svm.margin import Margin
-from backdoor_curves.paths.linear_svm.problem import BOUND, Problem, Pull
+from backdoor_curves.paths.linear_svm.problem import Problem, Pull
+from backdoor_curves.paths.svm.dual import BOUND
 from backdoor_curves.paths.svm.follow import svm_path
 from paths.test_raw_columns import TABLES, problem
 from reference import rational_hinge

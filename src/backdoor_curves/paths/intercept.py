@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NoReturn
 
 import numpy as np
 from jaxtyping import Float
@@ -83,3 +83,11 @@ NONE = Intercept("none")
 def penalised(scaling: float) -> Intercept:
     """Return the intercept that is the weight of a constant column."""
     return Intercept("penalised", scaling)
+
+
+def refuse_free_interval(beta: float) -> NoReturn:
+    """Refuse to say what single rows do where no row on the margin says what a free intercept is."""
+    raise ValueError(
+        f"at beta = {beta:g} no row is on the margin between its limits, and the intercept is free within an "
+        "interval: the weight of a single row would make it jump; ask at another beta, or raise C"
+    )

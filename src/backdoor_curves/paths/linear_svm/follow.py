@@ -15,11 +15,12 @@ from jaxtyping import Float
 from scipy.linalg import LinAlgError
 
 from backdoor_curves.paths.intercept import FREE, Intercept
-from backdoor_curves.paths.linear_svm.optimality import on_wrong_side
+from backdoor_curves.paths.linear_svm.optimality import ULPS, on_wrong_side
 from backdoor_curves.paths.linear_svm.path import LinearSVMPath, Nodes, Place, dense
-from backdoor_curves.paths.linear_svm.problem import BOUND, ZERO, Problem
+from backdoor_curves.paths.linear_svm.problem import Problem
 from backdoor_curves.paths.linear_svm.start import start
-from backdoor_curves.paths.linear_svm.walk import StalledError, Stretch, Walk, Way
+from backdoor_curves.paths.linear_svm.walk import Stretch, Walk, Way
+from backdoor_curves.paths.svm.dual import BOUND, ZERO, StalledError
 from backdoor_curves.paths.svm.path import NotOptimalError
 from backdoor_curves.rows import Rows, distinct_rows, take_rows
 
@@ -32,8 +33,6 @@ OPTIMAL = 1e-9
 """By how much a condition of the optimum may fail at a node: for duals as a share of the largest bound."""
 AT_MOST = 1e-5
 """By how much at most, however fast scores move: an event that was missed is off by more."""
-ULPS = 8.0 * float(np.finfo(float).eps)
-"""By how much the beta of a node may be off by rounding: scores of raw columns may move 1e8 times as fast."""
 
 
 def linear_svm_path(
@@ -112,7 +111,7 @@ def _stretches(problem: Problem, shift: float) -> list[Stretch]:
     targets = problem.y * of_margins
     begin = start(shifted, targets, rng)
     excess = problem.y * (problem.Phi @ begin.optimum.w + begin.optimum.b - targets)
-    status = np.where(problem.u0 > 0.0, begin.status, np.where(excess < 0.0, BOUND, ZERO))
+    status = np.where(problem.u0 > 0.0, begin.status, np.where(excess < 0.0, BOUND, ZERO)).astype(np.int8)
     way = Way(shifted.u0, shifted.du, targets, np.zeros_like(targets))
     found = Walk(shifted, way, status, begin.rows.tolist(), begin.optimum.b, rng).to_end()
     return _without_shifts(problem, found) if shift else found

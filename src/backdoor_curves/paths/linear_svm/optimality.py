@@ -32,7 +32,8 @@ from jaxtyping import Bool, Float, Int, Int8
 
 from backdoor_curves.paths.linalg.exact_sums import exact_sums
 from backdoor_curves.paths.linear_svm.margin import Margin
-from backdoor_curves.paths.linear_svm.problem import BOUND, MARGIN, ZERO, Problem, Pull, pull_of
+from backdoor_curves.paths.linear_svm.problem import Problem, Pull, pull_of
+from backdoor_curves.paths.svm.dual import BOUND, MARGIN, ZERO
 
 UNIT = float(np.finfo(float).eps) / 2
 """Rounding of one operation."""
@@ -40,7 +41,8 @@ HELD = 1e-9
 """Share of the largest bound that a dual must be from its limits to hold its row on the margin: what a node may be
 off. Beside large features less will do."""
 ULPS = 8.0 * float(np.finfo(float).eps)
-"""Share of the largest bound by which duals may be beyond their limits: bounds and betas are not known better."""
+"""How far bounds, as a share of the largest, and the betas of nodes are not known: duals may be beyond their limits by
+that, and scores of raw columns, which may move by 1e8 for a unit of beta."""
 REFINEMENTS = 3
 """Each brings the digits that the margin's factors have."""
 NEAR = 1e-9
@@ -77,7 +79,8 @@ def distance_to_optimum(problem: Problem, solution: Solution, rows: Sequence[Flo
     if found.scores <= CLEAR:
         return found
     at = at.exactly()
-    proofs = [_Proof.of(at, at.residual(), least).distance(rows) for least in (HELD, 0.0)]
+    left = at.residual()
+    proofs = [_Proof.of(at, left, least).distance(rows) for least in (HELD, 0.0)]
     return min(found, *proofs, key=attrgetter("scores"))
 
 

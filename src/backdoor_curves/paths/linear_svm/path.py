@@ -12,15 +12,14 @@ import scipy.sparse as sp
 from jaxtyping import Float, Int, Int8
 
 from backdoor_curves.paths.base import BetaPath, Certificate, Parameters, Response, Tangent, influence_through
-from backdoor_curves.paths.intercept import Intercept
+from backdoor_curves.paths.intercept import Intercept, refuse_free_interval
 from backdoor_curves.paths.interpolation.interpolants import PiecewiseLinear
 from backdoor_curves.paths.linear_svm.margin import Margin
 from backdoor_curves.paths.linear_svm.optimality import Solution, distance_to_optimum
-from backdoor_curves.paths.linear_svm.problem import BOUND, MARGIN, Optimum, Problem, pull_of
+from backdoor_curves.paths.linear_svm.problem import Optimum, Problem, pull_of
+from backdoor_curves.paths.svm.dual import BOUND, MARGIN
+from backdoor_curves.paths.svm.path import TIED
 from backdoor_curves.rows import Rows, as_numbers
-
-TIED = 1e-9
-"""A margin this close to 1 is on it: what an optimal node may be off."""
 
 
 def dense(X: Rows) -> Float[np.ndarray, "n d"]:
@@ -156,10 +155,7 @@ class LinearSVMPath(BetaPath):
         # At a limit a row of the margin holds it on one side only.
         at_limit = np.minimum(a, u[margin.rows] - a) <= TIED * problem.bounds(1.0).max()
         if problem.free and at_limit.all():
-            raise ValueError(
-                f"at beta = {beta:g} no row is on the margin between its limits, and the intercept is free within an "
-                "interval: the weight of a single row would make it jump; ask at another beta, or raise C"
-            )
+            refuse_free_interval(beta)
         weights = self.interpolant.weights(at)
         w, b = (weights @ self.at.W)[0], float((weights @ self.at.b)[0])
         excess = problem.y * (problem.Phi @ w + b) - 1.0

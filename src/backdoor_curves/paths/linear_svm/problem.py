@@ -3,7 +3,7 @@
     min  |w|^2 / 2 + sum_i u_i max(0, k_i - y_i f_i),        f = Phi w + b,        u = u0 + beta du
 
 is followed for margins k = 1; on the way to where it begins they are others. With signed duals c_i = y_i a_i an optimum
-has w = Phi'c and 0 <= a <= u, and for a free intercept 1'c = 0. Its rows are in one of three sets:
+has w = Phi'c and 0 <= a <= u, and for a free intercept 1'c = 0. Its rows are in the sets of `svm.dual`:
 
     ZERO     a = 0,        y f >= k
     MARGIN   0 <= a <= u,  y f  = k
@@ -19,8 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int, Int8
 
-ZERO, MARGIN, BOUND = np.int8(0), np.int8(1), np.int8(2)
-"""The sets."""
+from backdoor_curves.paths.svm.dual import BOUND
 
 
 @dataclass(frozen=True, eq=False)

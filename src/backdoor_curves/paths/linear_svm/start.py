@@ -14,8 +14,9 @@ from jaxtyping import Float, Int, Int8
 from scipy.linalg import qr, solve_triangular
 
 from backdoor_curves.paths.linear_svm.margin import Margin
-from backdoor_curves.paths.linear_svm.problem import BOUND, MARGIN, ZERO, Optimum, Problem, Pull, pull_of
+from backdoor_curves.paths.linear_svm.problem import Optimum, Problem, Pull, pull_of
 from backdoor_curves.paths.linear_svm.walk import Entering, Stretch, Walk, Way, exchange
+from backdoor_curves.paths.svm.dual import BOUND, MARGIN, ZERO
 
 WIDTHS = 2.0 * 0.3 ** np.arange(10)
 """Of the parabola. Within the first all rows have curvature, where no penalty to speak of holds a large column; the
@@ -65,7 +66,7 @@ def _first_sets(problem: Problem, near: Smoothed, targets: Float[np.ndarray, " n
     """Return sets whose duals are within their limits: a row of the margin that is beyond goes to it."""
     y, u, clean = problem.y, problem.u0, np.flatnonzero(problem.u0 > 0.0)
     a, margin = _basic(problem, near.a, clean[(near.a[clean] > 0.0) & (near.a[clean] < u[clean])])
-    status = np.where(2.0 * a > u, BOUND, ZERO)
+    status = np.where(2.0 * a > u, BOUND, ZERO).astype(np.int8)
     status[u == 0.0] = ZERO
     status[margin] = MARGIN
     while True:

@@ -16,7 +16,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Int8
 
 from backdoor_curves.paths.linear_svm.margin import Margin
-from backdoor_curves.paths.linear_svm.problem import BOUND, MARGIN, ZERO, Optimum, Problem, Pull, pull_of
+from backdoor_curves.paths.linear_svm.problem import Optimum, Problem, Pull, pull_of
+from backdoor_curves.paths.svm.dual import BOUND, MARGIN, ZERO, StalledError
 
 TIE = 1e-14
 """Events as near as this share of the way happen at once."""
@@ -25,10 +26,6 @@ STALL = 100
 circle has no end."""
 STILL = 1e-12
 """A dual that moves by less for each unit of the one that enters does not move: a combination rounds as much."""
-
-
-class StalledError(RuntimeError):
-    """Ties make the walk go round in circles; other targets break them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +73,7 @@ class Event(NamedTuple):
 
     after: float
     row: int
-    to: np.int8
+    to: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,14 +172,14 @@ class Walk:
             self._shift_intercept(now, rate.balance)
             return 0.0
         speed = factored.optimum(rate)
-        event = self._next(factored.rows, now, speed)
+        rates = self.problem.Phi @ speed.w + speed.b
+        event = self._next(factored.rows, now, speed, rates)
         length = 1.0 - self.t if event is None else event.after
         self.t = 1.0 if event is None else self.t + length
         self.b = now.b + length * speed.b
         if event is None:
             return length
-        pace = float(np.abs(self.problem.Phi @ speed.w + speed.b).max(initial=0.0))
-        self.stretches[-1] = replace(self.stretches[-1], event=event, pace=pace)
+        self.stretches[-1] = replace(self.stretches[-1], event=event, pace=float(np.abs(rates).max(initial=0.0)))
         if event.to == MARGIN:
             self._enter(event.row, factored, now.c + length * speed.c)
         else:
@@ -203,14 +200,16 @@ class Walk:
     def _is_off_balance(self, rate: float) -> bool:
         return abs(rate) > STILL * float(self.way.du.max(initial=0.0) + abs(self.way.imbalance))
 
-    def _next(self, rows: Int[np.ndarray, " m"], now: Optimum, speed: Optimum) -> Event | None:
-        """Return the next event; None beyond the end."""
+    def _next(
+        self, rows: Int[np.ndarray, " m"], now: Optimum, speed: Optimum, rates: Float[np.ndarray, " n"]
+    ) -> Event | None:
+        """Return the next event, given the rates of all scores; None beyond the end."""
         problem, way = self.problem, self.way
         u, du = way.u[rows] + self.t * way.du[rows], way.du[rows]
         a, da = problem.y[rows] * now.c, problem.y[rows] * speed.c
         side = _side(problem, self.status)
         e = side * (problem.Phi @ now.w + now.b - way.at(self.t))
-        de = side * (problem.Phi @ speed.w + speed.b - way.turn)
+        de = side * (rates - way.turn)
         e[rows] = de[rows] = 0.0
         de[way.is_absent] = 0.0
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -232,7 +231,7 @@ class Walk:
 
     # --- events ------------------------------------------------------------------------------------------------------
 
-    def _leave(self, row: int, to: np.int8) -> None:
+    def _leave(self, row: int, to: int) -> None:
         self.margin.remove(row)
         self.status[row] = to
 
@@ -285,7 +284,7 @@ class Exchange(NamedTuple):
     step: float
     rates: Float[np.ndarray, " m"]
     leaves: int | None
-    to: np.int8
+    to: int
 
 
 def exchange(

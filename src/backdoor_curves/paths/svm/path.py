@@ -23,6 +23,7 @@ from backdoor_curves.paths.base import (
     Tangent,
     influence_through,
 )
+from backdoor_curves.paths.intercept import refuse_free_interval
 from backdoor_curves.paths.interpolation.interpolants import PiecewiseLinear
 from backdoor_curves.paths.svm.correction import Correction, correction
 from backdoor_curves.paths.svm.dual import BOUND, MARGIN, ZERO, Point, Problem, StalledError
@@ -194,10 +195,7 @@ class SVMPath(BetaPath):
         # At a limit a row of the margin holds it on one side only.
         at_limit = np.minimum(a, u - a)[M] <= TIED * problem.bounds(1.0).max()
         if problem.free and at_limit.all():
-            raise ValueError(
-                f"at beta = {beta:g} no row is on the margin between its limits, and the intercept is free within an "
-                "interval: the weight of a single row would make it jump; ask at another beta, or raise C"
-            )
+            refuse_free_interval(beta)
         margins = problem.y * (problem.expansion(a * problem.y) + self.intercepts(at))
         margin = MarginResponse.of(problem, status)
         rates, db = margin.direction()
