@@ -189,3 +189,11 @@ def test_exact_sums_are_those_of_rational_numbers():
         for row in A
     ]
     np.testing.assert_array_equal(exact_sums(A, x), expected)
+
+
+def test_a_path_is_proven_beside_the_betas_where_it_turns():
+    """In the middle of each piece and at both ends, where rounding of beta does not change the sets."""
+    path = linear_svm_path(*problem("houses", 1.0)[:4])
+    nodes = path.at.betas
+    assert len(np.intersect1d(path.proven_at, nodes)) == 2
+    assert np.searchsorted(nodes, path.proven_at[1:-1]).tolist() == list(range(1, len(nodes)))

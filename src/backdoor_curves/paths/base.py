@@ -223,6 +223,11 @@ class BetaPath(ABC):
         """
 
     @property
+    def proven_at(self) -> Float[np.ndarray, " k"]:
+        """The betas that stand for the whole path where it is held to a tolerance, ascending: its nodes."""
+        return self.interpolant.nodes
+
+    @property
     def knots(self) -> Float[np.ndarray, " j"]:
         """The betas in (0, 1) where the formula of the path changes."""
         return self.interpolant.knots

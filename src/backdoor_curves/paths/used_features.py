@@ -58,6 +58,11 @@ class PathInUsedFeatures(BetaPath):
         return tuple(replace(self, narrow=path) for path in self.narrow.columns)
 
     @property
+    def proven_at(self) -> Float[np.ndarray, " k"]:
+        """The betas that stand for the whole path where it is held to a tolerance."""
+        return self.narrow.proven_at
+
+    @property
     def knots(self) -> Float[np.ndarray, " j"]:
         """The betas in (0, 1) where the formula of the path changes."""
         return self.narrow.knots

@@ -108,6 +108,11 @@ class LinearSVMPath(BetaPath):
         """Lines between the nodes."""
         return PiecewiseLinear(self.at.betas)
 
+    @property
+    def proven_at(self) -> Float[np.ndarray, " k"]:
+        """The middles of its pieces: where it turns rounding of beta alone may move a score of large features."""
+        return self.interpolant.middles
+
     def parameters(self, betas: Float[np.ndarray, " b"]) -> Parameters:
         """Return the coefficients and the intercepts at some betas."""
         weights = self.interpolant.weights(betas)
