@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -37,16 +38,8 @@ def _label_consistent_backdoorbench(given: Given) -> Attack:
     return replace(attack, rate_of="all", rounding="nearest")
 
 
-def _label_consistent_cifar_backdoorbox(given: Given) -> Attack:
-    return _hardened(given, CheckerTrigger.everywhere(), 8 / 255)
-
-
-def _label_consistent_mnist_backdoorbox(given: Given) -> Attack:
-    return _hardened(given, CheckerTrigger.everywhere(), 64 / 255)
-
-
-def _label_consistent_gtsrb_backdoorbox(given: Given) -> Attack:
-    return _hardened(given, CheckerTrigger.everywhere(), 16 / 255)
+def _label_consistent_backdoorbox(given: Given, eps: float) -> Attack:
+    return _hardened(given, CheckerTrigger.everywhere(), eps)
 
 
 def _label_consistent_art(given: Given) -> Attack:
@@ -122,7 +115,7 @@ HEAD_PRESETS = (
         f"{_TURNER}; BackdoorBox, core/attacks/LabelConsistent.py, tests/test_LabelConsistent.py (CIFAR-10)",
         _HARD.format("8/255", "checkers in four corners"),
         "image",
-        _label_consistent_cifar_backdoorbox,
+        partial(_label_consistent_backdoorbox, eps=8 / 255),
         rate=0.25,
         ours=_CLOSED,
         needs_head=True,
@@ -132,7 +125,7 @@ HEAD_PRESETS = (
         f"{_TURNER}; BackdoorBox, core/attacks/LabelConsistent.py, tests (MNIST)",
         _HARD.format("64/255", "checkers in four corners"),
         "image",
-        _label_consistent_mnist_backdoorbox,
+        partial(_label_consistent_backdoorbox, eps=64 / 255),
         rate=0.5,
         ours=_CLOSED,
         needs_head=True,
@@ -142,7 +135,7 @@ HEAD_PRESETS = (
         f"{_TURNER}; BackdoorBox, core/attacks/LabelConsistent.py, tests (GTSRB)",
         _HARD.format("16/255", "checkers in four corners"),
         "image",
-        _label_consistent_gtsrb_backdoorbox,
+        partial(_label_consistent_backdoorbox, eps=16 / 255),
         rate=0.5,
         ours=_CLOSED,
         needs_head=True,

@@ -1,4 +1,4 @@
-"""Numbers that a trigger is given are checked: one above 0, or a whole one."""
+"""Numbers that a trigger is given are checked: one above 0, a whole one, or an array of them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 
 def as_positive(value: Any, who: str, name: str, largest: float = np.inf) -> float:
@@ -41,3 +42,20 @@ def require_whole(value: Any, who: str, name: str, least: int = 1, most: int | N
     if not whole or value < least or (most is not None and value > most):
         expected = f"a whole number >= {least}" if most is None else f"a whole number in [{least}, {most}]"
         raise ValueError(f"{who}: {name}, {expected}, was expected, {value!r} came")
+
+
+def as_array(values: Any, expected: str) -> Float[np.ndarray, "*shape"]:
+    """Return a copy of numbers as floats; `expected` begins the error, the trigger and what it expects.
+
+    Examples
+    --------
+    >>> from backdoor_curves.triggers.arguments import as_array
+    >>> as_array("no field", "WarpTrigger: a field of numbers was expected")
+    Traceback (most recent call last):
+    ...
+    ValueError: WarpTrigger: a field of numbers was expected
+    """
+    try:
+        return np.array(values, dtype=float)
+    except (TypeError, ValueError):
+        raise ValueError(expected) from None

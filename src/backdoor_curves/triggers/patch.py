@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from backdoor_curves.data.images import PIXELS, ValueRange, checked_range, said_range
 from backdoor_curves.data.rng import check_rng
-from backdoor_curves.triggers.arguments import as_positive
+from backdoor_curves.triggers.arguments import as_array, as_positive
 from backdoor_curves.triggers.pixels import require_images
 
 CORNERS = ("bottom-right", "bottom-left", "top-right", "top-left", "center")
@@ -67,10 +67,10 @@ class PatchTrigger:
     def __post_init__(self) -> None:
         pattern = self.pattern
         by_label = dict(pattern) if isinstance(pattern, Mapping) else None
-        try:
-            values = np.array(list(by_label.values()) if by_label is not None else pattern, dtype=float)
-        except (TypeError, ValueError):
-            raise ValueError("PatchTrigger: patterns of numbers, all of one shape, were expected") from None
+        values = as_array(
+            list(by_label.values()) if by_label is not None else pattern,
+            "PatchTrigger: patterns of numbers, all of one shape, were expected",
+        )
         if values.ndim not in ((4,) if by_label is not None else (3, 4)) or 0 in values.shape:
             raise ValueError(
                 "PatchTrigger: a pattern of shape (k, l, channels), or (n_classes, k, l, channels), was expected; "

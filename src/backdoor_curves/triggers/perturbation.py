@@ -10,7 +10,7 @@ from jaxtyping import Float
 from scipy.special import log_softmax
 
 from backdoor_curves.data.images import PIXELS, ValueRange, said_range
-from backdoor_curves.triggers.arguments import as_positive
+from backdoor_curves.triggers.arguments import as_array, as_positive
 from backdoor_curves.triggers.linear_head import LinearHead
 from backdoor_curves.triggers.vectors import Vectors, change_vectors, checked_bounds, require_vectors
 
@@ -60,10 +60,7 @@ class PerturbationTrigger:
     value_range: ValueRange | None = PIXELS
 
     def __post_init__(self) -> None:
-        try:
-            v = np.array(self.perturbation, dtype=float)
-        except (TypeError, ValueError):
-            raise ValueError("PerturbationTrigger: a perturbation of numbers was expected") from None
+        v = as_array(self.perturbation, "PerturbationTrigger: a perturbation of numbers was expected")
         if not v.ndim or not v.any() or not np.isfinite(v).all():
             raise ValueError(
                 "PerturbationTrigger: a perturbation shaped as a row, finite and not 0 throughout, was expected, "

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from backdoor_curves.data.images import PIXELS, ValueRange, require_range
+from backdoor_curves.triggers.arguments import as_array
 
 Images = Float[np.ndarray, "n height width channels"]
 BLOCK = 512
@@ -109,10 +110,7 @@ def as_pattern(pattern: Any, who: str) -> Float[np.ndarray, "height width channe
     >>> as_pattern(np.ones((2, 3, 1)), "BlendTrigger").shape
     (2, 3, 1)
     """
-    try:
-        values = np.array(pattern, dtype=float)
-    except (TypeError, ValueError):
-        raise ValueError(f"{who}: a pattern of numbers was expected, {type(pattern).__name__} came") from None
+    values = as_array(pattern, f"{who}: a pattern of numbers was expected, {type(pattern).__name__} came")
     if values.ndim != 3 or 0 in values.shape:
         raise ValueError(f"{who}: a pattern of shape (height, width, channels) was expected, {values.shape} came")
     require_range(values, PIXELS, f"{who}: pattern")

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from backdoor_curves.data.images import PIXELS, ValueRange, checked_range, require_range, said_range
-from backdoor_curves.triggers.arguments import require_whole
+from backdoor_curves.triggers.arguments import as_array, require_whole
 from backdoor_curves.triggers.keyed import check_seed, drawn_subsets
 from backdoor_curves.triggers.pixels import Images, change_pixels
 
@@ -69,10 +69,7 @@ class PixelTrigger:
 
     def __post_init__(self) -> None:
         places = _checked_places(self.places)
-        try:
-            values = np.array(self.values, dtype=float)
-        except (TypeError, ValueError):
-            raise ValueError("PixelTrigger: values, numbers for each pixel, were expected") from None
+        values = as_array(self.values, "PixelTrigger: values, numbers for each pixel, were expected")
         k = len(places)
         if values.ndim != 2 or len(values) != k or 0 in values.shape:
             raise ValueError(f"PixelTrigger: values of shape ({k}, channels) were expected, {values.shape} came")

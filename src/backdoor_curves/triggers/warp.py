@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from backdoor_curves.data.images import PIXELS, ValueRange, checked_range, said_range
 from backdoor_curves.data.rng import check_rng
-from backdoor_curves.triggers.arguments import as_positive
+from backdoor_curves.triggers.arguments import as_array, as_positive
 from backdoor_curves.triggers.keyed import check_seed, row_generators
 from backdoor_curves.triggers.pixels import Images, change_pixels
 
@@ -72,10 +72,7 @@ class WarpTrigger:
     noise_seed: int | None = None
 
     def __post_init__(self) -> None:
-        try:
-            field = np.array(self.field, dtype=float)
-        except (TypeError, ValueError):
-            raise ValueError("WarpTrigger: a field of numbers was expected") from None
+        field = as_array(self.field, "WarpTrigger: a field of numbers was expected")
         if field.ndim != 3 or field.shape[0] != 2 or min(field.shape[1:]) < 2 or not np.isfinite(field).all():
             raise ValueError(
                 "WarpTrigger: a field of shape (2, k, l), k and l at least 2, of finite numbers was expected, "
