@@ -312,7 +312,7 @@ def test_help_and_version_load_neither_arrays_nor_figures():
         "    heavy = {'numpy', 'scipy', 'sklearn', 'matplotlib', 'joblib', 'msgspec', 'pandas'} & set(sys.modules)\n"
         "    print('loaded:', *heavy, file=sys.stderr)"
     )
-    for args in (["--help"], ["--version"], ["run", "-h"], ["check", "-h"], ["data", "--help"]):
+    for args in (["--help"], ["--version"], ["run", "-h"], ["check", "-h"], ["attacks", "-h"], ["data", "--help"]):
         done = process(*args, code=code)
         assert done.returncode == 0
         assert done.stderr.decode().strip() == "loaded:"
@@ -341,6 +341,7 @@ def test_help_names_every_command(call):
     assert code == 0
     assert "Backdoor learning curves" in out
     assert {line.split()[0] for line in out.partition("Commands:\n")[2].splitlines()} == {
+        "attacks",
         "check",
         "data",
         "export",

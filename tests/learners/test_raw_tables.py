@@ -64,7 +64,10 @@ def test_the_first_thing_that_is_tried_works(table, C):
         assert bound <= 1e-6
 
 
-@pytest.mark.parametrize("estimator", [LinearSVC(), LinearSVC(C=100.0), LinearSVC(loss="hinge"), SVC()], ids=str)
+HINGES = [LinearSVC(loss="hinge"), LinearSVC(loss="hinge", C=1e4), SVC(kernel="linear"), SVC(kernel="linear", C=1e3)]
+
+
+@pytest.mark.parametrize("estimator", [LinearSVC(), LinearSVC(C=100.0), SVC(), *HINGES], ids=str)
 @pytest.mark.parametrize("table", [breast, wine, diabetes])
 def test_other_learners_follow_them_too(table, estimator):
     curve = bc.backdoor_learning_curve(estimator, table())
@@ -72,37 +75,63 @@ def test_other_learners_follow_them_too(table, estimator):
 
 
 def test_rows_about_their_mean_give_the_same_linear_svc():
-    """Its kernel is taken about the mean where rows are far from 0; parameters are those of x'z again."""
+    """A free intercept takes up where the rows are; parameters are those of the rows as they came."""
     X, y = np.random.default_rng(1).normal(size=(80, 4)), np.arange(80) % 2
     X[:, 0] += y
     near, far = (stamped(X + shift, y, shift + 3.0, 50) for shift in (0.0, 1e4))
     curves = [bc.backdoor_learning_curve(SVC(kernel="linear", C=0.1), data) for data in (near, far)]
     betas = np.array([0.0, 0.3, 1.0])
     np.testing.assert_allclose(curves[0].scores("clean", betas), curves[1].scores("clean", betas), atol=1e-6)
-    found, rows = curves[1].path.parameters(betas), curves[1].path.X
-    scores = found.coef[..., 0] @ (rows @ far.clean_test.X.T) + found.intercept
+    found = curves[1].path.parameters(betas)
+    scores = found.coef[..., 0] @ far.clean_test.X.T + found.intercept
     np.testing.assert_allclose(scores, curves[1].scores("clean", betas), atol=1e-5)  # 1e8 times rounding
     gradient = bc.input_gradient(curves[1], far.clean_test.X, beta=0.3)
     plain = bc.input_gradient(curves[0], near.clean_test.X, beta=0.3)
     np.testing.assert_allclose(gradient, plain, atol=1e-7)
 
 
-@pytest.mark.parametrize("as_frame", [False, True], ids=["array", "frame"])
-def test_columns_beside_which_the_others_drown_are_named(as_frame):
-    """A linear SVC's kernel of timestamps has no digits for the rest; with a scaler it is followed."""
+def timestamps(as_frame=False):
+    """Two columns that say something, and the seconds of a year since 1970."""
     rng = np.random.default_rng(2)
     y, X = np.arange(200) % 2, rng.normal(size=(200, 3))
     X[:, 0] += y
     X[:, 2] = 1.6e9 + rng.uniform(0, 3e7, 200)
     data = stamped(X, y, 9.0, 130)
-    if as_frame:
-        names = ["age", "rate", "seen"]
-        parts = [data.clean_train, data.poison_train, data.clean_test, data.triggered_test]
-        data = bc.PoisonedData(*(bc.Samples(pd.DataFrame(part.X, columns=names), part.y) for part in parts))
+    if not as_frame:
+        return data
+    parts = [data.clean_train, data.poison_train, data.clean_test, data.triggered_test]
+    return bc.PoisonedData(
+        *(bc.Samples(pd.DataFrame(part.X, columns=["age", "rate", "seen"]), part.y) for part in parts)
+    )
+
+
+@pytest.mark.parametrize("estimator", HINGES, ids=str)
+def test_linear_svms_are_followed_beside_timestamps(estimator):
+    """Their kernel has no digits for the rest: in the space of the features each column keeps its own."""
+    data = timestamps()
+    curve = bc.backdoor_learning_curve(estimator, data)
+    assert curve.certificate(np.linspace(0, 1, 5)).score_bound.max() <= 1e-8
+    centre, size = data.clean_train.X.mean(axis=0), data.clean_train.X.std(axis=0)
+
+    def scaled(part):
+        return bc.Samples((part.X - centre) / size, part.y)
+
+    parts = [data.clean_train, data.poison_train, data.clean_test, data.triggered_test]
+    if not isinstance(estimator, SVC):
+        return
+    # A large C holds the margins alone, whatever the units: where all rows are on their side, as good as the same.
+    other = bc.backdoor_learning_curve(estimator, bc.PoisonedData(*map(scaled, parts)))
+    assert curve.accuracy("clean", 0.0) == pytest.approx(other.accuracy("clean", 0.0), abs=0.05)
+
+
+@pytest.mark.parametrize("as_frame", [False, True], ids=["array", "frame"])
+def test_columns_beside_which_the_others_drown_are_named(as_frame):
+    """An RBF kernel of timestamps has no digits for the rest: they are named, and with a scaler it is followed."""
+    data = timestamps(as_frame)
     name = "'seen'" if as_frame else "2"
     with pytest.raises(PathError, match=f"large numbers, {name} to 1.6e.09: a StandardScaler before the classifier"):
-        bc.backdoor_learning_curve(SVC(kernel="linear", C=1e3), data)
-    curve = bc.backdoor_learning_curve(make_pipeline(StandardScaler(), SVC(kernel="linear", C=10.0)), data)
+        bc.backdoor_learning_curve(SVC(C=1e3), data)
+    curve = bc.backdoor_learning_curve(make_pipeline(StandardScaler(), SVC(C=10.0)), data)
     assert curve.method == "svm"
 
 

@@ -1,10 +1,10 @@
-"""The command `backdoor-curves`: its commands are in `studies`, `runs`, `paper` and `datasets`."""
+"""The command `backdoor-curves`: its commands are in `studies`, `runs`, `attacks`, `paper` and `datasets`."""
 
 from __future__ import annotations
 
 import click
 
-from backdoor_curves.cli import datasets, paper, runs, studies
+from backdoor_curves.cli import attacks, datasets, paper, runs, studies
 from backdoor_curves.cli.ending import OneLineErrors
 from backdoor_curves.records.version import __version__
 
@@ -24,6 +24,7 @@ for command in (
     runs.report,
     runs.export,
     runs.figures,
+    attacks.attacks,
     paper.reproduce,
     datasets.data,
 ):

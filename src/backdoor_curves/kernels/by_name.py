@@ -77,34 +77,6 @@ class Linear:
 
 
 @dataclass(frozen=True)
-class CentredLinear:
-    """The kernel (x - c)'(z - c): that of rows about a centre, which an SVM with a free intercept takes for x'z.
-
-    Its duals add up to 0, so that what the centre adds to the scores is a constant. Rows far from 0 have kernels beside
-    which what they differ by is lost in rounding.
-
-    Parameters
-    ----------
-    centre : tuple of floats
-    """
-
-    centre: tuple[float, ...]
-
-    def __call__(self, A: Rows, B: Rows) -> Values:
-        """Return the kernel between the rows of A and B."""
-        A, B = _as_floats(A, B)
-        return linear(A - np.array(self.centre), B - np.array(self.centre))
-
-    def gradient(self, c: Coefficients, S: Rows, X: Rows) -> Gradients:
-        """Return the gradient of an expansion, the same at each row."""
-        return linear_gradient(c, np.asarray(S) - np.array(self.centre), X)
-
-    def moved(self, C: Float[np.ndarray, "k s"], S: Rows) -> Float[np.ndarray, " k"]:
-        """Return sum_i c_i (s_i - centre)'centre: an expansion is so much less than with x'z if its c_i add up to 0."""
-        return (C @ (np.asarray(S) - np.array(self.centre))) @ np.array(self.centre)
-
-
-@dataclass(frozen=True)
 class RBF:
     """The kernel exp(-gamma |x - z|^2)."""
 

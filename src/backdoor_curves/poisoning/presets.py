@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Mapping
 
+from backdoor_curves.poisoning.cover_presets import COVER_PRESETS
 from backdoor_curves.poisoning.head_presets import HEAD_PRESETS
 from backdoor_curves.poisoning.image_presets import IMAGE_PRESETS
 from backdoor_curves.poisoning.preset import Preset
@@ -63,5 +64,5 @@ came; nearest are sig@backdoorbench, sig@toolbox, sig-ramp@paper
         return [known for known in self if known.partition("@")[0] in near]
 
 
-presets = Presets(*IMAGE_PRESETS, *HEAD_PRESETS, *TEXT_PRESETS, *TABLE_PRESETS)
+presets = Presets(*IMAGE_PRESETS, *COVER_PRESETS, *HEAD_PRESETS, *TEXT_PRESETS, *TABLE_PRESETS)
 """Every preset by name."""

@@ -102,7 +102,7 @@ def telling_columns(given: Given, k: int = N_COLUMNS) -> tuple[Any, ...]:
             ratios[name] = _ratio(numbers, y)
     if not ratios:
         raise ValueError(
-            f"{given.who}: a column of numbers that differ was expected, none came; name some, FeatureTrigger(columns, values)"
+            f"{given.who}: a column of numbers that differ was expected, none came; take FeatureTrigger itself"
         )
     return tuple(sorted(ratios, key=lambda name: -ratios[name])[:k])
 

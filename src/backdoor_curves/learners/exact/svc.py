@@ -6,11 +6,12 @@ from contextlib import suppress
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from jaxtyping import Float
 from sklearn.svm import SVC
 
 from backdoor_curves.data.samples import join
-from backdoor_curves.kernels.by_name import RBF, CentredLinear, GivenKernel, Linear, Polynomial, Sigmoid
+from backdoor_curves.kernels.by_name import RBF, GivenKernel, Linear, Polynomial, Sigmoid
 from backdoor_curves.kernels.functions import Kernel, negative_eigenvalue
 from backdoor_curves.kernels.memory import require_room
 from backdoor_curves.kernels.precomputed import PrecomputedKernel
@@ -22,19 +23,16 @@ from backdoor_curves.losses.row_losses import Loss
 from backdoor_curves.losses.score_encodings import ScoreEncoding
 from backdoor_curves.paths.base import BetaPath
 from backdoor_curves.paths.intercept import FREE, Intercept
-from backdoor_curves.paths.linalg.coordinates import LONG
 from backdoor_curves.paths.linear_svm.follow import linear_svm_path
 from backdoor_curves.paths.svm.follow import svm_path
 from backdoor_curves.paths.svm.path import NotOptimalError
-from backdoor_curves.rows import Rows, as_floats, squared_lengths
+from backdoor_curves.rows import as_floats, squared_lengths
 
 ESTIMATOR = SVC
 PARAMETERS = frozenset(
     {"C", "break_ties", "cache_size", "class_weight", "coef0", "decision_function_shape", "degree", "gamma", "kernel"}
     | {"max_iter", "probability", "random_state", "shrinking", "tol", "verbose"}
 )
-FAR = 2.0
-"""Rows are taken about their mean where that makes the longest square shorter by this, and the rounding with it."""
 ROUNDED, DROWNED = 1e-9, 1e-6
 """What the rounding of a kernel matrix may do to a score, beyond which linear machines of few features are followed
 without one: a thousandth of what curves ask for; and those of many, which takes longer: what curves ask for."""
@@ -101,17 +99,7 @@ def follow(learner: Learner, tolerance: float, shared: Shared | None) -> BetaPat
     rows, between = weighted_rows(learner), kernel(learner.estimator)
     if between is None:  # of a name that is no kernel's a fit says so: what is left is a matrix
         return _follow_matrix(learner, rows)
-    if between == Linear() and (centre := _centre(rows.X)) is not None:
-        return follow_hinge(rows, CentredLinear(centre), FREE, None)
     return follow_hinge(rows, between, FREE, shared)
-
-
-def _centre(X: Rows) -> tuple[float, ...] | None:
-    """Return the mean of dense rows that are long, and much longer than they are apart; None for others."""
-    if not isinstance(X, np.ndarray) or (longest := float(squared_lengths(X).max())) <= LONG:
-        return None
-    centre = X.mean(axis=0)
-    return tuple(centre.tolist()) if FAR * float(squared_lengths(X - centre).max()) < longest else None
 
 
 def follow_hinge(rows: WeightedRows, kernel: Kernel, intercept: Intercept, shared: Shared | None) -> BetaPath:
@@ -120,9 +108,11 @@ def follow_hinge(rows: WeightedRows, kernel: Kernel, intercept: Intercept, share
     Where paths share, the kernel remembers its values, and a path serves smaller C on its plateau. Linear machines are
     followed in the space of their features where a kernel matrix loses too much, or does not lead on.
     """
-    if not (isinstance(kernel, Linear | CentredLinear) and isinstance(rows.X, np.ndarray)):
+    if not isinstance(kernel, Linear):
         return _follow_by_kernel(rows, kernel, intercept, shared)
     few = rows.X.shape[1] <= FEW
+    if sp.issparse(rows.X) and not few:
+        return _follow_by_kernel(rows, kernel, intercept, shared)
 
     def in_features() -> BetaPath:
         return linear_svm_path(rows.X, rows.y, rows.u0, rows.du, intercept)

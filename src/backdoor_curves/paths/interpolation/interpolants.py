@@ -85,6 +85,12 @@ class PiecewiseLinear:
         return np.unique(self.nodes)
 
     @property
+    def middles(self) -> Float[np.ndarray, " m"]:
+        """0, the middle of each piece that has a length, and 1: there a beta is not near where the path turns."""
+        left, right = self.nodes[:-1], self.nodes[1:]
+        return np.concatenate([[0.0], ((left + right) / 2)[right - left > SHORTEST], [1.0]])
+
+    @property
     def jumps(self) -> Float[np.ndarray, " j"]:
         """The nodes that stand twice."""
         return self.nodes[:-1][np.diff(self.nodes) == 0.0]

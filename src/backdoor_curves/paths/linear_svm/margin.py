@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
+from scipy.linalg import LinAlgError
 from scipy.linalg.lapack import dgeqp3, dormqr, dtrtrs
 
 from backdoor_curves.paths.linear_svm.problem import Optimum, Problem, Pull
@@ -27,7 +28,7 @@ from backdoor_curves.paths.linear_svm.problem import Optimum, Problem, Pull
 DEPENDENT = 1e-11
 """A row is in the span of the margin if of no feature more is left than this share of what makes it up."""
 CORRECTIONS = 4
-"""Of the margin's scores; each leaves what rounding makes of the one before, and one or two do where sizes are alike."""
+"""Of the margin's scores; each leaves what rounding makes of the one before, and one does where sizes are alike."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,13 +58,15 @@ class Margin:
 
     @classmethod
     def of(cls, problem: Problem, rows: Int[np.ndarray, " m"]) -> Margin:
-        """Return the factorisation of independent rows."""
+        """Return the factorisation of independent rows; raises LinAlgError if they are not."""
         order = problem.order
         Phi = problem.Phi[rows]
         A = np.asfortranarray((Phi[1:] - Phi[:1] if problem.free and len(rows) else Phi)[:, order].T)
         if not A.size:
             return cls(problem, rows, order, A, A, np.zeros(0), np.zeros(0, dtype=np.intp))
         qr, pivots, tau, _, _ = dgeqp3(A)
+        if A.shape[1] > A.shape[0] or not np.diag(qr).all():
+            raise LinAlgError("the rows are dependent")
         return cls(problem, rows, order, A, qr, tau, pivots.astype(np.intp) - 1)
 
     @property
@@ -126,12 +129,6 @@ class Margin:
         y[: len(g)] = self._forward(g[:, np.newaxis])
         return self._rotated(y, back=True)[:, 0]
 
-    def shortest(self, f: Float[np.ndarray, " m"]) -> tuple[Float[np.ndarray, " p"], float]:
-        """Return the shortest v, and e, whose scores Phi v + e of the margin's rows are f, to rounding."""
-        free, v = self.problem.free, np.empty(len(self.order))
-        v[self.order] = self._lifted(f[1:] - f[0] if free else f)
-        return v, float(f[0] - self.problem.Phi[self.rows[0]] @ v) if free else 0.0
-
     # --- other vectors -----------------------------------------------------------------------------------------------
 
     def split(
@@ -155,10 +152,10 @@ class Margin:
         """Return what is left of rows beside the margin, in coordinates that keep inner products."""
         return self.split(rows, np.ones(len(rows)))[1]
 
-    def combination(self, row: int) -> Float[np.ndarray, " m"] | None:
-        """Return z with phi_row = sum_i z_i phi_i over the margin, sum z = 1 for a free intercept; None if there is none.
+    def combination(self, row: int, is_one: bool = False) -> Float[np.ndarray, " m"] | None:
+        """Return z with phi_row = sum_i z_i phi_i over the margin, sum z = 1 for a free intercept; None if none is.
 
-        It must hold in every feature, to the rounding of that feature.
+        It must hold in every feature, to the rounding of that feature, unless it is known that there is one.
         """
         problem = self.problem
         if problem.free and not len(self.rows):
@@ -166,4 +163,4 @@ class Margin:
         phi, Phi = problem.Phi[row], problem.Phi[self.rows]
         z = self.split(phi[np.newaxis], np.ones(1))[0][:, 0]
         size = np.abs(phi) + np.abs(z).sum() * np.abs(Phi).max(axis=0, initial=0.0)
-        return z if (np.abs(phi - z @ Phi) <= DEPENDENT * size).all() else None
+        return z if is_one or (np.abs(phi - z @ Phi) <= DEPENDENT * size).all() else None

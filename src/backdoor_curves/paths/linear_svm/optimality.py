@@ -5,34 +5,44 @@ w = d + Phi'c with duals a = y c within their limits. The conditions of the opti
 
     |D|^2 + sum_M s_i |g*_i|  <=  d'D + cost,         s = min(a, u - a),    g* = y f* - 1
 
-d splits into a combination of the margin's rows, which only moves their duals, and a rest r: d = sum_M k_i phi_i + r, so
-that d'D <= sum_M |k_i| |g*_i| + |r| |D|. Where s > |k| that leaves
+d splits into a combination of the margin's rows, which only moves their duals, and a rest r: d = sum_M k_i phi_i + r,
+so that d'D <= sum_M |k_i| |g*_i| + |r| |D|. Where s > |k| that leaves
 
     |D| <= |r| + cost^(1/2),        |g*_i| <= (|r|^2 / 4 + cost) / (s_i - |k_i|),
 
 and for the score at x, which splits alike, |f(x) - f*(x)| <= sum_M |k_i(x)| |g*_i| + |r(x)| |D|. So a large feature, in
 which rounding leaves much of d, counts by what of it is not in the span of the margin: next to nothing.
 
-Rows on the wrong side by v_i cost sum u_i v_i. Where rows depend on each other some are on the margin without being held
-there, and rounding must not put them beyond it: of rows near the margin, and of d where rounding counts, sums are exact.
+Rows on the wrong side by v_i cost sum u_i v_i. Where rows depend on each other some are on the margin without being
+held there, and rounding must not put them beyond it: of rows near the margin, and of d where rounding counts, sums are
+exact.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
+from operator import attrgetter
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Int8
 
 from backdoor_curves.paths.linalg.exact_sums import exact_sums
 from backdoor_curves.paths.linear_svm.margin import Margin
-from backdoor_curves.paths.linear_svm.problem import BOUND, ZERO, Optimum, Problem, pull_of
+from backdoor_curves.paths.linear_svm.problem import BOUND, MARGIN, ZERO, Problem, Pull, pull_of
 
 UNIT = float(np.finfo(float).eps) / 2
 """Rounding of one operation."""
-HELD = 2.0
-"""A dual holds its row on the margin if it is farther from its limits than this many times what it may be off."""
+HELD = 1e-9
+"""Share of the largest bound that a dual must be from its limits to hold its row on the margin: what a node may be
+off. Beside large features less will do."""
+ULPS = 8.0 * float(np.finfo(float).eps)
+"""Share of the largest bound by which duals may be beyond their limits: bounds and betas are not known better."""
+REFINEMENTS = 3
+"""Each brings the digits that the margin's factors have."""
 NEAR = 1e-9
 """Rows this near the margin are looked at exactly: the others are beyond the rounding of a score."""
 CLEAR = 1e-9
@@ -60,13 +70,15 @@ class Distance:
     scores: float
 
 
-def distance_to_optimum(problem: Problem, solution: Solution, rows: list[Float[np.ndarray, "x p"]]) -> Distance:
+def distance_to_optimum(problem: Problem, solution: Solution, rows: Sequence[Float[np.ndarray, "_ p"]]) -> Distance:
     """Return how far a solution is from the optimum: in its objective, and in the scores of some rows."""
-    found = _Proof.of(problem, solution, exact=False).distance(rows)
+    at = _Corrected.of(problem, solution)
+    found = _Proof.of(at, at.rounded_residual(), HELD).distance(rows)
     if found.scores <= CLEAR:
         return found
-    exact = _Proof.of(problem, solution, exact=True).distance(rows)
-    return Distance(min(found.objective_gap, exact.objective_gap), min(found.scores, exact.scores))
+    at = at.exactly()
+    proofs = [_Proof.of(at, at.residual(), least).distance(rows) for least in (HELD, 0.0)]
+    return min(found, *proofs, key=attrgetter("scores"))
 
 
 def on_wrong_side(status: Int8[np.ndarray, " n"], excess: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
@@ -74,88 +86,171 @@ def on_wrong_side(status: Int8[np.ndarray, " n"], excess: Float[np.ndarray, " n"
     return np.where(status == ZERO, -excess, np.where(status == BOUND, excess, np.abs(excess)))
 
 
+class _Residual(NamedTuple):
+    """d = w - Phi'c and 1'c, which a free intercept balances, and what each of these numbers may be off."""
+
+    d: Float[np.ndarray, " p"]
+    total: float
+    errors: Float[np.ndarray, " q"]
+
+
 @dataclass(frozen=True, eq=False)
-class _Rest:
-    """What w - Phi'c may be at most: the coefficients |k| of the margin's rows in it, and the length of r."""
-
-    coefficients: Float[np.ndarray, " m"]
-    length: float
-
-
-@dataclass(frozen=True, eq=False)
-class _Proof:
-    """The optimum that the sets of a solution have, and what of it is proven.
-
-    With the margin's rows exactly there it is w + v and b + e.
+class _Corrected:
+    """w + v and b + e with duals y a: the optimum that the sets of a solution have, beyond the digits of w and b.
 
     Parameters
     ----------
     problem, solution
-    optimum : Optimum
-    u : array of shape (n,)
-        Bounds.
-    margin, held : Margin
-        Of the rows of the margin, and of those that their duals hold there.
+    u, c : arrays of shape (n,)
+        Bounds, and signed duals within them.
+    margin : Margin
+    w, v : arrays of shape (p,)
+    b, e : float
+    """
+
+    problem: Problem
+    solution: Solution
+    u: Float[np.ndarray, " n"]
+    c: Float[np.ndarray, " n"]
+    margin: Margin
+    w: Float[np.ndarray, " p"]
+    b: float
+    v: Float[np.ndarray, " p"]
+    e: float = 0.0
+
+    @classmethod
+    def of(cls, problem: Problem, solution: Solution) -> _Corrected:
+        """Return the optimum of the sets, with its margin's rows exactly on the margin.
+
+        At a node a row is on its way there or from there: beyond the margin by rounding, it is taken to be on it.
+        """
+        while True:
+            at = cls._of_sets(problem, solution)
+            beyond = [row for row in at.barely_beyond() if at.margin.combination(row) is None]
+            if not beyond:
+                return at
+            rows, status = np.append(solution.margin, beyond[0]), solution.status.copy()
+            status[beyond[0]] = MARGIN
+            solution = replace(solution, status=status, margin=rows)
+
+    @classmethod
+    def _of_sets(cls, problem: Problem, solution: Solution) -> _Corrected:
+        rows, u, margin = solution.margin, problem.bounds(solution.beta), Margin.of(problem, solution.margin)
+        found = margin.optimum(pull_of(problem, solution.status, u, problem.y))
+        b = found.b if len(rows) or not problem.free else solution.b  # no row says what it is
+        a = np.where(solution.status == BOUND, u, 0.0)
+        duals, unknown = problem.y[rows] * found.c, ULPS * u.max()
+        within = (duals >= -unknown) & (duals <= u[rows] + unknown)
+        a[rows] = np.where(within, duals, np.clip(duals, 0.0, u[rows]))
+        nothing = np.zeros_like(found.w)
+        return cls(problem, solution, u, problem.y * a, margin, found.w, b, nothing)._on_margin()
+
+    def near(self) -> Int[np.ndarray, " k"]:
+        """Return rows that may be on the wrong side, or nearly."""
+        problem, w, b = self.problem, self.w + self.v, self.b + self.e
+        wrong = on_wrong_side(self.solution.status, problem.y * (problem.Phi @ w + b) - 1.0)
+        wrong += rounding_of_scores(problem.Phi, w, b)
+        return np.flatnonzero((wrong > -NEAR) & (problem.u0 + problem.du > 0.0))
+
+    def wrong(self, rows: Int[np.ndarray, " k"]) -> Float[np.ndarray, " k"]:
+        """Return by how much some rows are on the wrong side, exactly."""
+        excess = self.problem.y[rows] * self.off(rows)
+        return np.maximum(on_wrong_side(self.solution.status[rows], excess), 0.0)
+
+    def barely_beyond(self) -> list[int]:
+        """Return the rows that are on the wrong side by next to nothing, without those of the margin."""
+        rows = np.setdiff1d(self.near(), self.margin.rows)
+        wrong = self.wrong(rows)
+        return rows[(wrong > 0.0) & (wrong <= NEAR)].tolist()
+
+    def exactly(self) -> _Corrected:
+        """Return it with w corrected for what it is beside the sum of the rows, too."""
+        return self._corrected(lambda at: at.residual()[:2])
+
+    def _on_margin(self) -> _Corrected:
+        """Return it with the margin's rows exactly on the margin."""
+        return self._corrected(lambda at: (np.zeros_like(at.w), 0.0))
+
+    def _corrected(self, residual: Callable[[_Corrected], tuple[Float[np.ndarray, " p"], float]]) -> _Corrected:
+        """Return it after steps of refinement, for what the margin misses and a residual of w and the balance."""
+        at, rows = self, self.margin.rows
+        for _ in range(REFINEMENTS):
+            targets, (d, total) = np.zeros(len(self.c)), residual(at)
+            targets[rows] = -at.off(rows)
+            step = at.margin.optimum(Pull(-d, -total, targets))
+            at = replace(at, v=at.v + step.w, e=at.e + step.b)
+        return at
+
+    def off(self, rows: Int[np.ndarray, " k"]) -> Float[np.ndarray, " k"]:
+        """Return f - y of some rows, exactly."""
+        Phi, one = self.problem.Phi[rows], np.ones(len(rows))
+        parts = np.append(self.w, self.v)
+        return exact_sums(np.hstack([Phi, Phi]), parts, self.b * one, self.e * one, -self.problem.y[rows])
+
+    def residual(self) -> _Residual:
+        """Return what is left, from exact sums."""
+        used = np.flatnonzero(self.c)
+        d = -exact_sums(self.problem.Phi[used].T, self.c[used], -self.w, -self.v)
+        total = math.fsum(self.c) if self.problem.free else 0.0
+        return _Residual(d, total, UNIT * np.abs(np.append(d, total)))
+
+    def rounded_residual(self) -> _Residual:
+        """Return what is left as double precision has it."""
+        used = np.flatnonzero(self.c)
+        Phi, c = self.problem.Phi[used], self.c[used]
+        size = np.append(np.abs(self.w) + np.abs(c) @ np.abs(Phi), np.abs(c).sum())
+        total = float(c.sum()) if self.problem.free else 0.0
+        return _Residual(self.w + self.v - c @ Phi, total, UNIT * (2.0 * np.sqrt(len(used)) + 4.0) * size)
+
+
+@dataclass(frozen=True, eq=False)
+class _Proof:
+    """What is proven of an optimum of known sets.
+
+    Parameters
+    ----------
+    at : _Corrected
+    held : Margin
+        Of the rows that their duals hold on the margin.
     room : array of shape (m,)
         s - |k|.
     rest : float
         |r|.
     """
 
-    problem: Problem
-    solution: Solution
-    optimum: Optimum
-    u: Float[np.ndarray, " n"]
-    margin: Margin
+    at: _Corrected
     held: Margin
     room: Float[np.ndarray, " m"]
     rest: float
 
     @classmethod
-    def of(cls, problem: Problem, solution: Solution, exact: bool) -> _Proof:
-        """Return the proof, with the rows of the margin that are held there by their duals."""
-        rows, u, margin = solution.margin, problem.bounds(solution.beta), Margin.of(problem, solution.margin)
-        optimum = margin.optimum(pull_of(problem, solution.status, u, problem.y))
-        if problem.free and not len(rows):  # no row says what the intercept is
-            optimum = optimum._replace(b=solution.b)
-        a = np.where(solution.status == BOUND, u, 0.0)
-        a[rows] = np.clip(problem.y[rows] * optimum.c, 0.0, u[rows])
+    def of(cls, at: _Corrected, left: _Residual, least: float) -> _Proof:
+        """Return the proof with the rows whose duals are farther from their limits than a share of the largest."""
+        problem, rows, d = at.problem, at.margin.rows, left.d
+        a = problem.y * at.c
+        s, vectors = np.minimum(a, at.u - a), np.vstack([d, np.eye(len(d)), np.zeros(len(d))])
+        ones = np.zeros(len(vectors))
+        ones[0], ones[-1] = -left.total, float(problem.free)
         while True:
             held = Margin.of(problem, rows)
-            rest = _rest(problem, held, optimum.w, problem.y * a, exact)
-            s = np.minimum(a, u - a)[rows]
-            holds: Bool[np.ndarray, " m"] = s > HELD * rest.coefficients
+            k, r = held.split(vectors, ones)
+            coefficients = np.abs(k[:, 0]) + np.abs(k[:, 1:]) @ left.errors
+            holds: Bool[np.ndarray, " m"] = s[rows] > np.maximum(2.0 * coefficients, least * at.u.max())
             if holds.all():
-                return cls(problem, solution, optimum, u, margin, held, s - rest.coefficients, rest.length)
+                lengths = np.linalg.norm(r, axis=0)
+                return cls(at, held, s[rows] - coefficients, float(lengths[0] + lengths[1:] @ left.errors))
             rows = rows[holds]
 
     @cached_property
-    def to_margin(self) -> tuple[Float[np.ndarray, " p"], float]:
-        """v and e: what puts the margin's rows there."""
-        rows, nothing = self.margin.rows, np.zeros_like(self.optimum.w)
-        return self.margin.shortest(-self._off(rows, nothing, 0.0)) if len(rows) else (nothing, 0.0)
-
-    def _off(self, rows: Int[np.ndarray, " k"], v: Float[np.ndarray, " p"], e: float) -> Float[np.ndarray, " k"]:
-        """Return f - y of some rows for w + v and b + e, exactly."""
-        Phi, one = self.problem.Phi[rows], np.ones(len(rows))
-        w, b = np.append(self.optimum.w, v), self.optimum.b
-        return exact_sums(np.hstack([Phi, Phi]), w, b * one, e * one, -self.problem.y[rows])
-
-    @cached_property
     def cost(self) -> float:
-        """What rows on the wrong side cost: those near the margin are looked at exactly."""
-        problem, status, (v, e) = self.problem, self.solution.status, self.to_margin
-        w, b = self.optimum.w + v, self.optimum.b + e
-        wrong = on_wrong_side(status, problem.y * (problem.Phi @ w + b) - 1.0)
-        wrong += rounding_of_scores(problem.Phi, w, b)
-        near = np.flatnonzero((wrong > -NEAR) & (problem.u0 + problem.du > 0.0))
-        excess = problem.y[near] * self._off(near, v, e)
-        return float(self.u[near] @ np.maximum(on_wrong_side(status[near], excess), 0.0))
+        """What rows on the wrong side cost."""
+        near = self.at.near()
+        return float(self.at.u[near] @ self.at.wrong(near))
 
-    def distance(self, rows: list[Float[np.ndarray, "x p"]]) -> Distance:
+    def distance(self, rows: Sequence[Float[np.ndarray, "_ p"]]) -> Distance:
         """Return how far the solution is from the optimum."""
-        problem, w, b, (v, e) = self.problem, self.solution.w, self.solution.b, self.to_margin
-        v, e = self.optimum.w - w + v, self.optimum.b - b + e
+        at, problem, w, b = self.at, self.at.problem, self.at.solution.w, self.at.solution.b
+        v, e = at.w - w + at.v, at.b - b + at.e
         away = self.rest + np.sqrt(self.cost)
         star = (self.rest**2 / 4.0 + self.cost) / np.maximum(self.room, TINY)
 
@@ -165,32 +260,11 @@ class _Proof:
             return float((error + rounding_of_scores(X, w, b)).max(initial=0.0))
 
         slack, change = 1.0 - problem.y * (problem.Phi @ w + b), np.abs(problem.Phi @ v + e)
-        objective = 0.5 * float(w @ w) + float(self.u @ np.maximum(slack, 0.0))
-        moved = float(np.abs(w) @ np.abs(v) + self.u @ np.minimum(change, np.maximum(slack + change, 0.0)))
+        objective = 0.5 * float(w @ w) + float(at.u @ np.maximum(slack, 0.0))
+        moved = float(np.abs(w) @ np.abs(v) + at.u @ np.minimum(change, np.maximum(slack + change, 0.0)))
         return Distance((0.5 * self.rest**2 + self.cost + moved) / max(objective, TINY), max([0.0, *map(bound, rows)]))
 
 
-def _rest(
-    problem: Problem, margin: Margin, w: Float[np.ndarray, " p"], c: Float[np.ndarray, " n"], exact: bool
-) -> _Rest:
-    """Return what of w - Phi'c is beside the margin: as computed, and by the rounding of each feature."""
-    used = np.flatnonzero(c)
-    Phi, weights, free = problem.Phi[used], c[used], float(problem.free)
-    if exact:
-        d, total = -exact_sums(Phi.T, weights, -w), float(exact_sums(weights[np.newaxis], np.ones(len(used)))[0])
-        errors = UNIT * np.append(np.abs(d), abs(total))
-    else:
-        d, total = w - weights @ Phi, float(weights.sum())
-        size = np.append(np.abs(w) + np.abs(weights) @ np.abs(Phi), np.abs(weights).sum())
-        errors = UNIT * (2.0 * np.sqrt(len(used)) + 4.0) * size
-    vectors = np.vstack([d, np.eye(len(w)), np.zeros(len(w))])
-    ones = np.zeros(len(vectors))
-    ones[0], ones[-1] = -free * total, free
-    k, r = margin.split(vectors, ones)
-    lengths = np.linalg.norm(r, axis=0)
-    return _Rest(np.abs(k[:, 0]) + np.abs(k[:, 1:]) @ errors, float(lengths[0] + lengths[1:] @ errors))
-
-
 def rounding_of_scores(Phi: Float[np.ndarray, "x p"], w: Float[np.ndarray, " p"], b: float) -> Float[np.ndarray, " x"]:
-    """Return what the rounding of p terms may be: a sum of them is off by a few roots of their number, rarely by more."""
+    """Return what the rounding of p terms may be: a sum is off by a few roots of their number, rarely by more."""
     return np.asarray(UNIT * (2.0 * np.sqrt(len(w)) + 4.0) * (np.abs(Phi) @ np.abs(w) + abs(b)))

@@ -12,15 +12,21 @@ import scipy.sparse as sp
 from jaxtyping import Float, Int, Int8
 
 from backdoor_curves.paths.base import BetaPath, Certificate, Parameters, Response, Tangent, influence_through
-from backdoor_curves.paths.interpolation.interpolants import PiecewiseLinear
 from backdoor_curves.paths.intercept import Intercept
+from backdoor_curves.paths.interpolation.interpolants import PiecewiseLinear
 from backdoor_curves.paths.linear_svm.margin import Margin
 from backdoor_curves.paths.linear_svm.optimality import Solution, distance_to_optimum
-from backdoor_curves.paths.linear_svm.problem import BOUND, MARGIN, Optimum, Problem, Pull, pull_of
+from backdoor_curves.paths.linear_svm.problem import BOUND, MARGIN, Optimum, Problem, pull_of
 from backdoor_curves.rows import Rows, as_numbers
 
 TIED = 1e-9
 """A margin this close to 1 is on it: what an optimal node may be off."""
+
+
+def dense(X: Rows) -> Float[np.ndarray, "n d"]:
+    """Return rows of numbers as an array in double precision."""
+    X = as_numbers(X)
+    return np.asarray(X.toarray() if sp.issparse(X) else X, dtype=float)
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,8 +45,7 @@ class Place:
 
     def of(self, X: Rows) -> Float[np.ndarray, "x p"]:
         """Return the features of rows."""
-        X = as_numbers(X)
-        rows = np.asarray(X.toarray() if sp.issparse(X) else X, dtype=float) - self.centre
+        rows = dense(X) - self.centre
         return rows if self.intercept.is_free else self.intercept.with_column(rows)
 
     def parameters(self, W: Float[np.ndarray, "b p"], b: Float[np.ndarray, " b"]) -> Parameters:
@@ -141,15 +146,13 @@ class LinearSVMPath(BetaPath):
     def _margin(self, piece: int) -> Margin:
         return Margin.of(self.problem, self.at.margins[piece])
 
-    def _pull(self, piece: int, beta: float) -> Pull:
-        return pull_of(self.problem, self.at.status[piece], self.problem.bounds(beta), self.problem.y)
-
     def response(self, beta: float) -> Response:
         """Return how the optimum at beta answers to the weights of its training rows."""
         problem, at = self.problem, np.array([beta])
-        (piece,) = self.interpolant.pieces(at)
+        piece = int(self.interpolant.pieces(at)[0])
         status, margin = self.at.status[piece], self._margin(piece)
-        a, u = problem.y[margin.rows] * margin.optimum(self._pull(piece, beta)).c, problem.bounds(beta)
+        u = problem.bounds(beta)
+        a = problem.y[margin.rows] * margin.optimum(pull_of(problem, status, u, problem.y)).c
         # At a limit a row of the margin holds it on one side only.
         at_limit = np.minimum(a, u[margin.rows] - a) <= TIED * problem.bounds(1.0).max()
         if problem.free and at_limit.all():
@@ -164,7 +167,7 @@ class LinearSVMPath(BetaPath):
         bound = np.flatnonzero(status == BOUND)
         rows = np.flatnonzero((status == BOUND)[self.group])
         pulls, place = -self.unit[rows] * problem.y[self.group[rows]], np.searchsorted(bound, self.group[rows])
-        beyond, rate = margin.rest(problem.Phi[bound]), self._rate(int(piece))
+        beyond, rate = margin.rest(problem.Phi[bound]), self._rate(piece)
 
         def coupling(X: Rows) -> Float[np.ndarray, "x r"]:
             return (margin.rest(self.place.of(X)).T @ beyond)[:, place]

@@ -1,8 +1,8 @@
 """Where a linear SVM's path begins: the optimum at beta = 0, from Newton's method for a smoothed hinge, made exact.
 
-The hinge is a parabola within a width of its corner; Newton's method finds that optimum in a few least-squares problems,
-columns in units of their size. It is the exact optimum of a problem with a d, a balance and targets of its own
-(`problem`), from which a walk leads to d = 0, balance 0 and targets 1.
+The hinge is a parabola within a width of its corner; Newton's method finds that optimum in a few least-squares
+problems, columns in units of their size. Its sets have an exact optimum for margins of their own, from which a walk
+leads to 1.
 """
 
 from __future__ import annotations
@@ -15,20 +15,18 @@ from scipy.linalg import qr, solve_triangular
 
 from backdoor_curves.paths.linear_svm.margin import Margin
 from backdoor_curves.paths.linear_svm.problem import BOUND, MARGIN, ZERO, Optimum, Problem, Pull, pull_of
-from backdoor_curves.paths.linear_svm.walk import Stretch, Walk, Way
+from backdoor_curves.paths.linear_svm.walk import Entering, Stretch, Walk, Way, exchange
 
 WIDTHS = 2.0 * 0.3 ** np.arange(10)
-"""Of the parabola. Within the first all rows have curvature, where no penalty to speak of holds a large column; the last
-is 4e-5: rows within it begin on the margin, and what is wrong of it is walked off."""
+"""Of the parabola. Within the first all rows have curvature, where no penalty to speak of holds a large column; the
+last is 4e-5: rows within it begin on the margin, and what is wrong of it is walked off."""
 NEWTON_STEPS = 40
 NEAR = 1e-6
 """Change of a score with which Newton's method stops: a share of the least width."""
 RANK = 1e-15
 """Pivots below this share of the largest are rounding."""
-APART = 1e-6
-"""Rows are independent, whatever their features, if no pivot is smaller than this share of the largest."""
 ROOM = 1e-4
-"""By how much at most rows on the wrong side are put to the right one, each by another amount: no ties to begin with."""
+"""By how much at most rows on the wrong side are put to the right one, each by another amount: so no ties begin."""
 
 
 class Smoothed(NamedTuple):
@@ -65,12 +63,11 @@ class Sets(NamedTuple):
 
 def _first_sets(problem: Problem, near: Smoothed, targets: Float[np.ndarray, " n"]) -> Sets:
     """Return sets whose duals are within their limits: a row of the margin that is beyond goes to it."""
-    a, y, u, clean = near.a, problem.y, problem.u0, np.flatnonzero(problem.u0 > 0.0)
-    status = np.where(a <= 0.0, ZERO, np.where(a >= u, BOUND, MARGIN)).astype(np.int8)
-    between = clean[status[clean] == MARGIN]
-    margin = _independent(problem, between, np.minimum(a, u - a))
-    outside = np.setdiff1d(between, margin)
-    status[outside] = np.where(2.0 * a[outside] > u[outside], BOUND, ZERO)
+    y, u, clean = problem.y, problem.u0, np.flatnonzero(problem.u0 > 0.0)
+    a, margin = _basic(problem, near.a, clean[(near.a[clean] > 0.0) & (near.a[clean] < u[clean])])
+    status = np.where(2.0 * a > u, BOUND, ZERO)
+    status[u == 0.0] = ZERO
+    status[margin] = MARGIN
     while True:
         if problem.free and len(margin) <= 1:
             return _one_row(problem, near, status, margin, targets)
@@ -84,8 +81,41 @@ def _first_sets(problem: Problem, near: Smoothed, targets: Float[np.ndarray, " n
         status[margin.pop(j)] = ZERO if duals[j] < 0.0 else BOUND
 
 
+def _basic(
+    problem: Problem, a: Float[np.ndarray, " n"], between: Int[np.ndarray, " k"]
+) -> tuple[Float[np.ndarray, " n"], list[int]]:
+    """Return duals that make the same w and are at a limit but for independent rows, and these rows.
+
+    Those with most room come first; a row that depends on them goes to its nearer limit, or one of them does.
+    """
+    a, u, margin = a.copy(), problem.u0, list[int]()
+    for row in between[np.argsort(-np.minimum(a, u - a)[between], kind="stable")].tolist():
+        rows = np.array(margin, dtype=np.intp)
+        z = Margin.of(problem, rows).combination(row, is_one=len(margin) == problem.Phi.shape[1] + problem.free)
+        if z is None:
+            margin.append(row)
+            continue
+        up = 2.0 * a[row] > u[row]
+        entering = Entering(row, 1.0 if up else -1.0, float(u[row] - a[row] if up else a[row]))
+        moved = exchange(problem, rows, z, entering, a[rows], u[rows])
+        a[rows] = np.clip(a[rows] + moved.step * moved.rates, 0.0, u[rows])
+        a[row] += entering.sign * moved.step
+        if moved.leaves is None:
+            a[row] = u[row] if up else 0.0
+            continue
+        leaving = margin[moved.leaves]
+        a[leaving] = 0.0 if moved.to == ZERO else u[leaving]
+        margin.remove(leaving)
+        margin.append(row)
+    return a, margin
+
+
 def _one_row(
-    problem: Problem, near: Smoothed, status: Int8[np.ndarray, " n"], margin: list[int], targets: Float[np.ndarray, " n"]
+    problem: Problem,
+    near: Smoothed,
+    status: Int8[np.ndarray, " n"],
+    margin: list[int],
+    targets: Float[np.ndarray, " n"],
 ) -> Sets:
     """Return sets with one row on the margin, that holds the intercept with half of its bound."""
     y, u, clean = problem.y, problem.u0, np.flatnonzero(problem.u0 > 0.0)
@@ -96,27 +126,11 @@ def _one_row(
     return Sets(status, [row], Margin.of(problem, np.array([row])).optimum(held), held.balance - pull.balance)
 
 
-def _independent(problem: Problem, rows: Int[np.ndarray, " k"], room: Float[np.ndarray, " n"]) -> list[int]:
-    """Return independent rows of some, those first whose duals have most room."""
-    if len(rows) <= problem.Phi.shape[1] and _are_independent(Margin.of(problem, rows)):
-        return rows.tolist()
-    chosen: list[int] = []
-    for row in rows[np.argsort(-room[rows], kind="stable")]:
-        if Margin.of(problem, np.array(chosen, dtype=np.intp)).combination(int(row)) is None:
-            chosen.append(int(row))
-    return chosen
-
-
-def _are_independent(margin: Margin) -> bool:
-    """Return whether a factorisation has no small pivots; rows with features of very different sizes may have."""
-    pivots = np.abs(np.diag(margin.R))
-    return bool((pivots > APART * pivots.max(initial=0.0)).all())
-
-
 def smoothed_optimum(problem: Problem) -> Smoothed:
     """Return the optimum at beta = 0 of ever sharper smoothed hinges."""
     Phi, kept = _coordinates(problem.Phi), problem.u0 > 0.0
-    sizes = np.maximum(np.abs(Phi).max(axis=0, initial=0.0), np.finfo(float).tiny)
+    sizes = np.abs(Phi).max(axis=0, initial=0.0)
+    sizes[sizes == 0.0] = 1.0
     Z, penalty = problem.y[:, np.newaxis] * (Phi / sizes), 1.0 / sizes
     if problem.free:
         Z, penalty = np.column_stack([Z, problem.y]), np.append(penalty, 0.0)
@@ -145,9 +159,9 @@ def _newton(
     v: Float[np.ndarray, " q"],
     width: float,
 ) -> Float[np.ndarray, " q"]:
-    """Return the optimum of |penalty v|^2 / 2 + sum of u times the smoothed hinge, by Newton's method with line search.
+    """Return the optimum of |penalty v|^2 / 2 + sum u times the smoothed hinge, by Newton's method with line search.
 
-    A step solves the least-squares problem of the rows within the width, whose slopes move, and the others, whose do not.
+    A step solves the least-squares problem of the rows within the width, whose slopes move; those of others do not.
     """
     for _ in range(NEWTON_STEPS):
         slack = 1.0 - Z @ v
@@ -185,8 +199,9 @@ def _line_search(
     u: Float[np.ndarray, " n"],
     width: float,
 ) -> float:
-    """Return the length in (0, 1] at which the slope along a step is 0: it rises, in straight pieces between the lengths
-    at which a row comes to one end of the parabola.
+    """Return the length in (0, 1] at which the slope along a step is 0.
+
+    It rises, in straight pieces between the lengths at which a row comes to one end of the parabola.
     """
 
     def slope(length: float) -> float:

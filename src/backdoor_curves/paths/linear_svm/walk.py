@@ -1,5 +1,6 @@
-"""The walk of a linear SVM from one problem to another, from event to event: bounds, targets and d move at constant
-rates, and while the sets stay so do w, b and the duals.
+"""The walk of a linear SVM from one problem to another, from event to event.
+
+Bounds and targets move at constant rates, and while the sets stay so do w, b and the duals.
 
 An event is a row that comes to the margin (y f = k), or a row of the margin whose dual comes to 0 or to its bound. All
 values are those of the factored margin, not sums of steps: nothing drifts.
@@ -19,9 +20,9 @@ from backdoor_curves.paths.linear_svm.problem import BOUND, MARGIN, ZERO, Optimu
 
 TIE = 1e-14
 """Events as near as this share of the way happen at once."""
-STALL = 500
-"""Steps of no length in a row after which a walk counts as stalled, and 20 a row: ties of grids take hundreds, a circle
-has no end."""
+STALL = 100
+"""Steps of no length in a row after which a walk counts as stalled, and 2 a row: the rows of a tie come and go once, a
+circle has no end."""
 STILL = 1e-12
 """A dual that moves by less for each unit of the one that enters does not move: a combination rounds as much."""
 
@@ -91,6 +92,8 @@ class Stretch:
         The set of each row.
     optimum : Optimum
         Where it begins.
+    pace : float
+        How fast the score of a row moves, at most: times the rounding of t, what is not known of it.
     event : Event, optional
         What ends it; None at the end of the way, and where a free intercept jumps.
     """
@@ -99,6 +102,7 @@ class Stretch:
     rows: Int[np.ndarray, " m"]
     status: Int8[np.ndarray, " n"]
     optimum: Optimum
+    pace: float = 0.0
     event: Event | None = None
 
     def for_problem(self, problem: Problem, way: Way, t: float) -> Stretch:
@@ -107,11 +111,14 @@ class Stretch:
         now, speed = (factored.optimum(p) for p in (way.pull(problem, self.status, t), way.rate(problem, self.status)))
         b = now.b if len(self.rows) or not problem.free else self.optimum.b
         stretch = replace(self, t=t, optimum=now._replace(b=b))
-        return stretch if self.event is None else replace(stretch, event=stretch.retimed(problem, way, speed))
+        if self.event is None:
+            return stretch
+        return replace(stretch, event=stretch.retimed(self.event, problem, way, speed))
 
-    def retimed(self, problem: Problem, way: Way, speed: Optimum) -> Event:
-        """Return when the row of the event comes to where it goes: after nan, where it is there and does not move."""
-        (row, to), now = self.event[1:], self.optimum
+    def retimed(self, event: Event, problem: Problem, way: Way, speed: Optimum) -> Event:
+        """Return when the row of an event comes to where it goes: after nan, where it is there and does not move."""
+        _, row, to = event
+        now = self.optimum
         if to == MARGIN:
             left = float(way.at(self.t)[row] - problem.Phi[row] @ now.w - now.b)
             rate = float(problem.Phi[row] @ speed.w + speed.b - way.turn[row])
@@ -120,7 +127,8 @@ class Stretch:
             bound = int(to == BOUND)
             left = bound * (way.u[row] + self.t * way.du[row]) - problem.y[row] * now.c[j]
             rate = problem.y[row] * speed.c[j] - bound * way.du[row]
-        return self.event._replace(after=left / rate if rate else np.nan)
+        return event._replace(after=left / rate if rate else np.nan)
+
 
 @dataclass
 class Walk:
@@ -148,7 +156,7 @@ class Walk:
 
     def to_end(self) -> list[Stretch]:
         """Return the optimum all along the way, and at its end."""
-        still, most = 0, STALL + 20 * len(self.status)
+        still, most = 0, STALL + 2 * len(self.status)
         while self.t < 1.0:
             length = self._step()
             still = still + 1 if length <= TIE else 0
@@ -173,7 +181,8 @@ class Walk:
         self.b = now.b + length * speed.b
         if event is None:
             return length
-        self.stretches[-1] = replace(self.stretches[-1], event=event)
+        pace = float(np.abs(self.problem.Phi @ speed.w + speed.b).max(initial=0.0))
+        self.stretches[-1] = replace(self.stretches[-1], event=event, pace=pace)
         if event.to == MARGIN:
             self._enter(event.row, factored, now.c + length * speed.c)
         else:
@@ -236,18 +245,13 @@ class Walk:
         if z is None:
             self.margin.append(row)
             return
-        # Along a_row += s, c_M -= s z nothing else changes: go until one of them meets its limit.
-        sign = 1.0 if origin == ZERO else -1.0
         u = self.way.u + self.t * self.way.du
         a = np.clip(problem.y[rows] * c, 0.0, u[rows])
-        da = -sign * problem.y[row] * problem.y[rows] * z
-        with np.errstate(divide="ignore", invalid="ignore"):
-            room = np.where(da < -STILL, a / -da, np.where(da > STILL, (u[rows] - a) / da, np.inf))
-        j = int(room.argmin()) if len(room) else -1
-        if j < 0 or u[row] <= room[j]:
+        moved = exchange(problem, rows, z, Entering(row, 1.0 if origin == ZERO else -1.0, u[row]), a, u[rows])
+        if moved.leaves is None:
             self.status[row] = BOUND if origin == ZERO else ZERO
             return
-        self._leave(int(rows[j]), ZERO if da[j] < 0.0 else BOUND)
+        self._leave(int(rows[moved.leaves]), moved.to)
         self.margin.append(row)
 
     def _shift_intercept(self, now: Optimum, rate: float) -> None:
@@ -265,6 +269,44 @@ class Walk:
         self.b = now.b - float(e[first])
         self.status[ready[first]] = MARGIN
         self.margin.append(int(ready[first]))
+
+
+class Entering(NamedTuple):
+    """A row whose dual is to grow, sign 1, or to shrink, -1, by at most some room."""
+
+    row: int
+    sign: float
+    room: float
+
+
+class Exchange(NamedTuple):
+    """How far a dual has gone, at which rates those of the margin went with it, and which of them leaves, if one does."""
+
+    step: float
+    rates: Float[np.ndarray, " m"]
+    leaves: int | None
+    to: np.int8
+
+
+def exchange(
+    problem: Problem,
+    rows: Int[np.ndarray, " m"],
+    z: Float[np.ndarray, " m"],
+    entering: Entering,
+    a: Float[np.ndarray, " m"],
+    u: Float[np.ndarray, " m"],
+) -> Exchange:
+    """Return how far the dual of a row that is z' Phi_M may go with those of the margin, so that w stays as it is.
+
+    Along a_row += s, c_M -= s z nothing else changes: until the row or one of the margin meets its limit.
+    """
+    rates = -entering.sign * problem.y[entering.row] * problem.y[rows] * z
+    with np.errstate(divide="ignore", invalid="ignore"):
+        room = np.where(rates < -STILL, a / -rates, np.where(rates > STILL, (u - a) / rates, np.inf))
+    j = int(room.argmin()) if len(room) else -1
+    if j < 0 or entering.room <= room[j]:
+        return Exchange(entering.room, rates, None, ZERO)
+    return Exchange(float(room[j]), rates, j, ZERO if rates[j] < 0.0 else BOUND)
 
 
 def _side(problem: Problem, status: Int8[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:

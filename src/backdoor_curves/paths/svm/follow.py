@@ -96,7 +96,9 @@ def svm_path(
         problem, extended, attempts, lambda nodes, shift: SVMPath(X, kernel, group, unit, problem, nodes, shift)
     )
     if doubt > SCORE_TOLERANCE and not is_patient:
-        raise NotOptimalError(f"scores may be off by {doubt:.0e} in double precision; raise lambda or rescale the features")
+        raise NotOptimalError(
+            f"scores may be off by {doubt:.0e} in double precision; raise lambda or rescale the features"
+        )
     problem.effort.left = np.inf  # what is asked of a path are single solutions
     return path
 

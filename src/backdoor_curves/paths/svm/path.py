@@ -12,7 +12,7 @@ import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Float, Int, Int8
 
-from backdoor_curves.kernels.by_name import CentredLinear, expansion_gradient
+from backdoor_curves.kernels.by_name import expansion_gradient
 from backdoor_curves.kernels.functions import Kernel, linear
 from backdoor_curves.paths.base import (
     BetaPath,
@@ -145,8 +145,6 @@ class SVMPath(BetaPath):
     def parameters(self, betas: Float[np.ndarray, " b"]) -> Parameters:
         """Return the signed duals of the distinct rows and the intercepts."""
         coef, b = self.duals(betas) * self.problem.y, self.intercepts(betas)
-        if isinstance(self.kernel, CentredLinear):
-            b = b - self.kernel.moved(coef, self.X)
         return Parameters(coef[..., np.newaxis], b[:, np.newaxis], self.group)
 
     # --- scores and norms --------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from jinja2 import Environment, StrictUndefined
 
 from backdoor_curves.display.style import HUES
 from backdoor_curves.report.page import explained, figures, maps
-from backdoor_curves.report.page.attacks import comparison_views
+from backdoor_curves.report.page.compared_attacks import comparison_views
 from backdoor_curves.report.page.content import Content, ShownLearner, ShownScenario, ShownSetting
 from backdoor_curves.report.page.decision_pictures import decision_picture
 from backdoor_curves.report.page.provenance import as_toml, facts, failures, status_line
