@@ -103,6 +103,8 @@ def as_toml(study: Study) -> str:
     experiments = table.pop("experiments")
     lines = [f"{key} = {_toml(value)}" for key, value in table.items()]
     for experiment in experiments:
+        for key in ("trigger", "poison") if experiment["attacks"] else ("attacks",):  # a file has these or those
+            del experiment[key]
         lines += ["", "[[experiments]]", *(f"{key} = {_toml(value)}" for key, value in experiment.items())]
     return "\n".join(lines) + "\n"
 
