@@ -395,7 +395,11 @@ def test_the_beta_of_a_mixture_is_p_over_the_rest(p, beta):
 
 @policies
 @injections
-@pytest.mark.parametrize("cover", [None, bc.Cover(0.5, trigger=other), bc.Cover(0.5, weight="one")], ids=str)
+@pytest.mark.parametrize(
+    "cover",
+    [None, bc.Cover(0.5, trigger=other), bc.Cover(0.5, weight="one")],
+    ids=["no cover", "other trigger", "weight one"],
+)
 def test_a_control_lacks_the_trigger_or_the_labels_and_nothing_else(labels, eligible, injection, cover):
     """Row by row: the same rows, unstamped with the attacker's labels, or stamped with their own."""
     attack = bc.Attack(stamp, labels, eligible=eligible, injection=injection, cover=cover)

@@ -172,7 +172,7 @@ HEAD_PRESETS = (
         "image",
         _hidden_art,
         rate=0.1,
-        ours=f"{_IDENTITY}which pixels: those of its add_pattern_bd.",
+        ours=f"{_IDENTITY}which pixels: those of its add_pattern_bd. Rounded down, where it rounds up.",
     ),
     Preset(
         "narcissus@original",

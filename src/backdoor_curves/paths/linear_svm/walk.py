@@ -280,7 +280,7 @@ class Entering(NamedTuple):
 
 
 class Exchange(NamedTuple):
-    """How far a dual has gone, at which rates those of the margin went with it, and which of them leaves, if one does."""
+    """How far a dual has gone, at which rates those of the margin went with it, and which of them leaves, if any."""
 
     step: float
     rates: Float[np.ndarray, " m"]

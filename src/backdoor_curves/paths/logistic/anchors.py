@@ -204,11 +204,12 @@ def _corrected(
     for remaining in reversed(range(CORRECTIONS)):
         g, _ = problem.gradient(W, F, betas)
         step = np.hstack([-factor.solve(g[:, part]) for factor, part in zip(factors, halves, strict=True)])
-        score_step = problem.single @ step.astype(np.float32)
+        with np.errstate(over="ignore", invalid="ignore"):
+            score_step = problem.single @ step.astype(np.float32)
         W, F = W + step, F + score_step
         size = float(np.abs(score_step).max())
-        sizes.append(size)
-        if size <= tolerance or size * min(size / before, 1.0) ** remaining > tolerance:
+        sizes.append(size if np.isfinite(size) else np.inf)  # a step beyond single precision leads nowhere
+        if not np.isfinite(size) or size <= tolerance or size * min(size / before, 1.0) ** remaining > tolerance:
             break
         before = size
     return W, F, sizes
