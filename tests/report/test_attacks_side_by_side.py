@@ -9,7 +9,7 @@ import pytest
 from runs import DIGITS
 
 from backdoor_curves.report import write_report
-from backdoor_curves.report.page.attacks import comparison_views
+from backdoor_curves.report.page.compared_attacks import comparison_views
 from backdoor_curves.report.page.content import content_of
 from backdoor_curves.report.tables.attacks import as_markdown, comparisons, in_words
 from backdoor_curves.search.safe_region import Bounds
