@@ -20,7 +20,6 @@ from backdoor_curves.report.page.svg import (
     axis_below,
     axis_left,
     element,
-    log_ticks,
     marker,
     picture,
     polyline,
@@ -254,18 +253,19 @@ def _strength(name: str, comparison: Comparison, columns: Sequence[LearnerColumn
     nearest, farthest = (pick(distance for _, distance, _ in found) for pick in (min, max))
     low, high = nearest / 1.2, farthest * 1.2
     x, y = Scale(low, high, 48.0, 640.0, log=True), Scale(0.0, 100.0, 310.0, 66.0)
-    values = log_ticks(low, high) if high > 30.0 * low else [v for v in ticks(low, high, 8) if v > 0.0]
+    values = [v for power in range(-6, 7) for one in (1.0, 2.0, 5.0) if low <= (v := one * 10.0**power) <= high]
     parts = [
         axis_left(y, x.start, ticks(0, 100), "attack success rate, % (β = 1)", x.end),
         axis_below(x, y.start, values, "mean distance |x' − x| of a triggered row from its own, in units of the rows"),
     ]
+    marks = []  # above all lines
     for rank, (place, distance, scenario) in enumerate(sorted(found, key=lambda one: one[1])):
-        at, top = x(distance), 12.0 + 12.0 * (rank % 3)
+        at, top = x(distance), 11.0 + 11.0 * (rank % 4)  # side by side their numbers would run into one another
         parts.append(element("line", x1=at, x2=at, y1=top + 3.0, y2=y.start, class_="hair"))
         parts.append(text(str(place), at, top, text_anchor="middle", class_="note"))
         for column in columns:
             asr = comparison.number(scenario, column.setting, "asr_at_1")
             if asr is not None:
-                parts.append(marker(column.number, at, y(100.0 * asr.mean), class_=f"m full h{column.hue}"))
+                marks.append(marker(column.number, at, y(100.0 * asr.mean), class_=f"m full h{column.hue}"))
     words = f"{len(found)} attacks, from a distance of {nearest:.3g} to {farthest:.3g}. The table has all numbers."
-    return picture(name, (660.0, 352.0), "Attack success rate over how far a row moves", words, *parts)
+    return picture(name, (660.0, 352.0), "Attack success rate over how far a row moves", words, *parts, *marks)
