@@ -117,6 +117,14 @@ def test_cells_that_failed_or_are_to_come_are_said_to_be_missing(run, tmp_path):
     ]
 
 
+def test_comparisons_that_a_page_has_no_room_for_are_counted(run, tmp_path, monkeypatch):
+    """Nobody is to think that there was nothing to compare."""
+    monkeypatch.setattr("backdoor_curves.report.page.compared_attacks.MOST", 2)
+    page = page_of(run, tmp_path / "report.html")
+    assert 'class="attacks"' not in page
+    assert "Attacks are compared on 1 more of the data and rates" in page
+
+
 def test_a_page_with_one_attack_has_no_comparison(run, tmp_path):
     """Nor has one of `[trigger]` and `[poison]`: it is as it was before there were several."""
     first = run.cells[0].scenario

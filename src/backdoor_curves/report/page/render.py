@@ -32,6 +32,7 @@ from backdoor_curves.report.page.words import (
     shown,
     verdict,
 )
+from backdoor_curves.report.tables.attacks import comparisons
 from backdoor_curves.study.compute.explanation import ROWS, Explanation
 from backdoor_curves.study.plan.names import SYMBOLS, scenario_words
 
@@ -102,7 +103,8 @@ def rendered(content: Content, command: str) -> str:
         badges={"resists": "✓", "safe": "✓", "average": "✓", "unsafe": "✗", "unknown": "?"},
         status=status_line(content),
         headline=headline(content),
-        comparisons=comparison_views(content),
+        comparisons=(compared := comparison_views(content)),
+        n_uncompared=len(comparisons(content.run.cells)) - len(compared),
         views=[_view(scenario, content) for scenario in content.drawn],
         first_place=_first(content.drawn),
         facts=facts(content, command),
