@@ -8,6 +8,7 @@ import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 from unittest.mock import Mock
 
 import numpy as np
@@ -28,6 +29,8 @@ from backdoor_curves.search.safe_region import Bounds
 from backdoor_curves.study.compute.cell import curve_as_bytes
 from backdoor_curves.study.file.config import Study
 from backdoor_curves.study.file.study_file import built_in_study, read_study
+
+STUDIES = Path(__file__).parents[2] / "studies"
 
 
 class Strict(HTMLParser):
@@ -392,7 +395,13 @@ def test_thinning_keeps_every_line_within_the_tolerance(seed):
 
 
 @pytest.mark.parametrize(
-    "study", [built_in_study(), Study("two", (DIGITS, DIGITS), report=False)], ids=["digits", "two"]
+    "study",
+    [
+        built_in_study(),
+        Study("two", (DIGITS, DIGITS), report=False),
+        *(read_study(STUDIES / f"attacks-{data}.toml") for data in ("digits", "mnist")),
+    ],
+    ids=["digits", "two", "attacks-digits", "attacks-mnist"],
 )
 def test_the_study_on_the_page_is_the_study_that_ran(tmp_path, study):
     """Saved and read back it is the same record."""

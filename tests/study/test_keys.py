@@ -10,6 +10,7 @@ import pytest
 from msgspec import Struct
 from small_study import a_cell, changed
 
+from backdoor_curves.study.file.attacks import AttackConfig, Blend, CleanLabels, Patches, Warp
 from backdoor_curves.study.file.config import (
     DataConfig,
     FeaturesConfig,
@@ -100,3 +101,65 @@ def test_what_a_learner_draws_depends_on_which_cell_it_is_and_not_on_what_is_kep
     assert random_state_of(CELL) == random_state_of(changed(CELL, keep=KeepConfig("none"), control=True))
     assert random_state_of(CELL) != random_state_of(changed(CELL, seed=1))
     assert 0 <= random_state_of(CELL) < 2**31
+
+
+OLD_SHAPES = {
+    "a patch": (a_cell(), "79dc95b6086f854b5b93b497db704cf0"),
+    "white in a corner": (
+        a_cell(trigger=TriggerConfig("patch", 3, "ones", "top-left")),
+        "c3ccbc32acb91f36d3a59159da771f3c",
+    ),
+    "columns of the toy": (
+        a_cell(data=DataConfig("toy"), trigger=TriggerConfig("feature", columns=(1,), values=(1.2,))),
+        "a0ffb9eb38480d3858f835e5a44d1cac",
+    ),
+    "one target, appended": (a_cell(policy=LabelPolicy(1, "append")), "f9b6238046a3d57e1c1d88087269cd0f"),
+    "with a control": (a_cell(control=True), "8ebb31159a65053d3e850481cf1819ec"),
+    "the paper's": (
+        a_cell(data=DataConfig("mnist", (7, 1), sampling="paper"), trigger=TriggerConfig(size=6), seed=10),
+        "d405cf750a8df18d52ec58ccb1a93b4e",
+    ),
+    "features": (
+        a_cell(data=DataConfig("cifar10", (0, 6), features=FeaturesConfig("squeezenet"))),
+        "2f95785fa9f0efeeb2a612487f1f753c",
+    ),
+    "an RBF kernel": (
+        a_cell(kind="rbf-svm", lam=0.1, gamma=0.05, keep=KeepConfig("grid", (0.0, 1.0))),
+        "1fbfa12244ae3c4d0a8f8cdfbc2f9fff",
+    ),
+    "refitted": (
+        a_cell(kind="logistic", intercept="penalised", method="refit", rate=1.0),
+        "831d94fffa8501facb347d12472a4c4a",
+    ),
+}
+"""Cells of each shape that a study had before there were `[[attacks]]`, with the keys that they had then."""
+
+
+@pytest.mark.parametrize(("cell", "key"), OLD_SHAPES.values(), ids=OLD_SHAPES)
+def test_cells_of_before_there_were_attacks_keep_their_keys(cell, key):
+    """Runs that are kept go on: nothing of them is computed again."""
+    assert key_of(cell, "rows") == key
+
+
+def test_an_attack_is_hashed_by_its_values_without_defaults():
+    """Written down once; the kind of a trigger, which is no field, is part of it, and a cover that is given too."""
+    attack = AttackConfig(trigger=Blend(0.1), test_trigger=Blend(), labels=CleanLabels(1))
+    scenario = Scenario(DataConfig(), None, None, 0.1, attack)
+    assert json.loads(canonical(scenario)) == {
+        "attack": {
+            "labels": {"clean-label": 1},
+            "test_trigger": {"kind": "blend"},
+            "trigger": {"kind": "blend", "opacity": 0.1},
+        },
+        "data": {},
+        "policy": None,
+        "rate": 0.1,
+        "trigger": None,
+    }
+    assert key_of(a_cell(trigger=None, policy=None, attack=attack), "rows") == "56f56c9a3cbe2120d21705969b42bfbd"
+
+
+def test_triggers_of_two_kinds_with_the_same_parameters_have_two_keys():
+    """The tag tells them apart: else a cell would be taken for one of another attack."""
+    texts = [canonical(AttackConfig(trigger=kind)) for kind in (Blend(0.3), Patches(opacity=0.3), Warp(0.3), Warp())]
+    assert len(set(texts)) == len(texts)

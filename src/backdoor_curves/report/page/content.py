@@ -15,6 +15,7 @@ from backdoor_curves.report.page.series import Series, series_of
 from backdoor_curves.search.safe_region import Bounds, JudgedSetting, SafeRegion, safe_regions
 from backdoor_curves.study.compute.decision_regions import DecisionRegions
 from backdoor_curves.study.compute.explanation import Explanation
+from backdoor_curves.study.compute.stamped_images import StampedImages
 from backdoor_curves.study.plan.names import learner_name
 from backdoor_curves.study.plan.scenario import Learner, Scenario, Setting
 from backdoor_curves.study.store.run import Run
@@ -175,6 +176,8 @@ class Content:
         Of data in the plane, by the key of the cell.
     explanations : mapping of str to Explanation
         Of the settings that are compared, by the key of the cell.
+    images : mapping of str to StampedImages
+        What attacks look like, by the key of the cell.
     left_out : tuple of str
         What the page has no room for, a sentence each.
     """
@@ -187,6 +190,7 @@ class Content:
     failures: list[tuple[str, list[StoredCell]]]
     planes: Mapping[str, DecisionRegions]
     explanations: Mapping[str, Explanation]
+    images: Mapping[str, StampedImages]
     left_out: tuple[str, ...]
 
     @property
@@ -222,6 +226,7 @@ def content_of(run: Run, bounds: Bounds, budget: Budget | None = None) -> Conten
     every = [one for s in scenarios for one in s.shown]
     planes, n_planes = _kept(run, "decision regions", run.decision_regions, every, budget.planes)
     sides = [one for s in scenarios for learner in s.learners for _, one in learner.compared]
+    images, _ = _kept(run, "stamped images", run.stamped_images, every, len(every))
     explanations, n_explanations = _kept(run, "explanation", run.explanation, sides, budget.explanations)
     return Content(
         run=run,
@@ -232,6 +237,7 @@ def content_of(run: Run, bounds: Bounds, budget: Budget | None = None) -> Conten
         failures=_failures(run),
         planes=planes,
         explanations=explanations,
+        images=images,
         left_out=(
             *_left_out(len(groups), scenarios, most_seeds),
             *_rest_of("decision pictures", len(planes), n_planes),

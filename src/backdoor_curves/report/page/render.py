@@ -13,6 +13,7 @@ from jinja2 import Environment, StrictUndefined
 
 from backdoor_curves.display.style import HUES
 from backdoor_curves.report.page import explained, figures, maps
+from backdoor_curves.report.page.compared_attacks import comparison_views
 from backdoor_curves.report.page.content import Content, ShownLearner, ShownScenario, ShownSetting
 from backdoor_curves.report.page.decision_pictures import decision_picture
 from backdoor_curves.report.page.provenance import as_toml, facts, failures, status_line
@@ -31,6 +32,7 @@ from backdoor_curves.report.page.words import (
     shown,
     verdict,
 )
+from backdoor_curves.report.tables.attacks import comparisons
 from backdoor_curves.study.compute.explanation import ROWS, Explanation
 from backdoor_curves.study.plan.names import SYMBOLS, scenario_words
 
@@ -101,6 +103,8 @@ def rendered(content: Content, command: str) -> str:
         badges={"resists": "✓", "safe": "✓", "average": "✓", "unsafe": "✗", "unknown": "?"},
         status=status_line(content),
         headline=headline(content),
+        comparisons=(compared := comparison_views(content)),
+        n_uncompared=len(comparisons(content.run.cells)) - len(compared),
         views=[_view(scenario, content) for scenario in content.drawn],
         first_place=_first(content.drawn),
         facts=facts(content, command),
