@@ -21,8 +21,6 @@ from typing import Any
 import numpy as np
 from msgspec.structs import replace
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression, RidgeClassifier
-from sklearn.svm import SVC, LinearSVC
 from threadpoolctl import ThreadpoolController
 
 from backdoor_curves.curve import BackdoorLearningCurve, backdoor_learning_curve
@@ -43,7 +41,7 @@ from backdoor_curves.study.compute.movement import Movement, movement
 from backdoor_curves.study.compute.quantities import Number, numbers
 from backdoor_curves.study.compute.stamped_images import StampedImages, stamped_images
 from backdoor_curves.study.plan.cells import Group
-from backdoor_curves.study.plan.keys import random_state_of
+from backdoor_curves.study.plan.estimators import estimator
 from backdoor_curves.study.plan.names import class_names
 from backdoor_curves.study.plan.scenario import Cell, Setting
 from backdoor_curves.study.plan.sources import poisoned
@@ -116,28 +114,6 @@ class Bench:
             with suppress(PathError):  # of which its own cell will tell
                 follow(read_learner(reference, data), "exact", shared=first)
         return self.plateaus[place].copy()
-
-
-def estimator(cell: Cell) -> Any:
-    """Return the scikit-learn estimator of a cell: C = 1 / lambda, alpha = lambda / 2.
-
-    With a free intercept solvers and tolerances are those that come closest to the optimum; with a penalised one it is
-    liblinear as it comes, with a random state from what the cell is.
-    """
-    setting = cell.setting
-    kind, C = setting.learner.kind, 1.0 / setting.lam
-    if kind == "ridge":
-        return RidgeClassifier(alpha=setting.lam / 2.0)
-    if kind == "rbf-svm":
-        return SVC(C=C, gamma=setting.gamma)
-    if setting.learner.intercept == "penalised":
-        state = random_state_of(cell)
-        if kind == "logistic":
-            return LogisticRegression(C=C, solver="liblinear", random_state=state)
-        return LinearSVC(C=C, loss="hinge", random_state=state)
-    if kind == "logistic":
-        return LogisticRegression(C=C, solver="newton-cholesky", tol=1e-8)
-    return SVC(C=C, kernel="linear")
 
 
 def prepare(group: Group, train: Samples, test: Samples, table: FeatureTable | None = None) -> Bench:
