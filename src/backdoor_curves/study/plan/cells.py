@@ -15,12 +15,15 @@ from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from backdoor_curves.data.samples import Samples
 from backdoor_curves.learners.preparation import default_steps
+from backdoor_curves.learners.reading import read_learner
 from backdoor_curves.study.file.config import DataConfig, Experiment, LearnerConfig, Study
-from backdoor_curves.study.plan.estimators import learner_of
+from backdoor_curves.study.plan.estimators import estimator, learner_of
 from backdoor_curves.study.plan.keys import canonical, key_of
-from backdoor_curves.study.plan.names import attack_name
+from backdoor_curves.study.plan.names import attack_name, learner_name
 from backdoor_curves.study.plan.scenario import OWN, Cell, Learner, Scenario, Setting, settings_of
 from backdoor_curves.study.plan.sources import WIDTHS, content_hash, draw, frozen_network, poisoned, write_rows
 
@@ -51,6 +54,7 @@ class Source:
         Numbers of an image that goes through a network first; else 0.
     steps : tuple of str
         What a learner that takes numbers needs before it, see `default_steps`.
+    n_classes : int
     """
 
     hash: str
@@ -59,6 +63,7 @@ class Source:
     width: int
     pixels: int = 0
     steps: tuple[str, ...] = ()
+    n_classes: int = 2
 
 
 @dataclass(frozen=True)
@@ -136,7 +141,8 @@ def make_plan(
                 width, pixels = WIDTHS[data.features.network], width
             if rows_folder is not None:
                 write_rows(rows_folder / digest, train, test)
-            sources[name] = Source(digest, len(train), len(test), width, pixels, default_steps(train.X))
+            steps, n_classes = default_steps(train.X), len(np.unique(train.y))
+            sources[name] = Source(digest, len(train), len(test), width, pixels, steps, n_classes)
         return sources[name]
 
     @cache
@@ -174,18 +180,19 @@ def require_sense(plan: Plan, rows_of: Callable[[Group], tuple[Samples, Samples]
     Raises
     ------
     ValueError
-        If a trigger, labels or rates do not fit the rows.
+        If a trigger, labels or rates do not fit the rows, or the rows do not fit steps or an estimator of one's own.
     """
     seen = set()
     for group in plan.groups:
-        at = group.first.scenario
-        kind = (at.data, at.way, group.rates)
+        at, learner = group.first.scenario, group.first.setting.learner
+        kind = (at.data, at.way, group.rates, None if learner.sees_rows_as_they_are else learner)
         if kind not in seen:
             seen.add(kind)
-            _require_possible(*rows_of(group), group.first, group.rates)
+            _require_possible(*rows_of(group), group)
 
 
-def _require_possible(train: Samples, test: Samples, cell: Cell, rates: tuple[float, ...]) -> None:
+def _require_possible(train: Samples, test: Samples, group: Group) -> None:
+    cell, rates = group.first, group.rates
     try:
         data = poisoned(train, test, cell, rates)
         if cell.control:
@@ -194,6 +201,12 @@ def _require_possible(train: Samples, test: Samples, cell: Cell, rates: tuple[fl
         if cell.scenario.attack is None:
             raise
         raise ValueError(f"attack {attack_name(cell.scenario)!r}: {error}") from error
+    if cell.setting.learner.sees_rows_as_they_are or cell.scenario.data.features is not None:
+        return
+    try:
+        read_learner(estimator(cell, group.home), data[rates[0]])
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{learner_name(cell.setting.learner)}: {error}") from error
 
 
 def _cells(experiment: Experiment, learned: Learned) -> Iterator[Cell]:

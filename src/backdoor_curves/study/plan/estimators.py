@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,22 @@ from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC, LinearSVC
 
+from backdoor_curves.learners.estimators import steps_and_last
+from backdoor_curves.learners.exact import refusal
 from backdoor_curves.learners.preparation import STEPS
 from backdoor_curves.records.one_line import one_line
-from backdoor_curves.study.file.config import LearnerConfig
+from backdoor_curves.study.file.config import Kind, LearnerConfig
 from backdoor_curves.study.plan.keys import random_state_of
 from backdoor_curves.study.plan.own_estimators import content_of, own_estimator, require_values, with_parameters
 from backdoor_curves.study.plan.scenario import OWN, Cell, Learner
 
+FOLLOWED: Mapping[type, Kind] = {
+    RidgeClassifier: "ridge",
+    LogisticRegression: "logistic",
+    LinearSVC: "linear-svm",
+    SVC: "rbf-svm",
+}
+"""The kind that takes about the time and the room of an estimator which is followed."""
 MOST_STATES = 2**31 - 1
 """Random states are below it: some libraries take no larger ones."""
 
@@ -109,3 +119,23 @@ def _as_planned(learner: Learner, home: Path | None) -> Any:
             "anew: run the study again"
         )
     return own_estimator(learner.estimator, learner.parameters, home)
+
+
+def followed_as(cell: Cell, n_classes: int, home: Path | None) -> Kind | None:
+    """Return which of the four kinds a cell's learner is, or is followed like; None for an estimator that is refitted.
+
+    Examples
+    --------
+    >>> from backdoor_curves.study.file.config import DataConfig
+    >>> from backdoor_curves.study.plan.estimators import followed_as
+    >>> from backdoor_curves.study.plan.scenario import Cell, Learner, Scenario, Setting
+    >>> setting = Setting.of(Learner("ridge"), {"lambda": 1.0})
+    >>> followed_as(Cell(Scenario(DataConfig(), None, None, 0.1), setting, 0), 2, None)
+    'ridge'
+    """
+    kind = cell.setting.learner.kind
+    if kind != OWN:
+        return kind  # type: ignore[return-value]
+    _, last = steps_and_last(estimator(cell, home))
+    followed = cell.method != "refit" and refusal(last, n_classes) is None
+    return FOLLOWED[type(last)] if followed else None

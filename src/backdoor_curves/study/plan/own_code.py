@@ -41,10 +41,10 @@ def found_by_name(reference: str, home: Path | None) -> Any:
     >>> from backdoor_curves.study.plan.own_code import found_by_name
     >>> found_by_name("sklearn.svm.SVC", None)
     <class 'sklearn.svm._classes.SVC'>
-    >>> found_by_name("sklearn.svm:LinearSVM", None)
+    >>> found_by_name("sklearn.svm:LinearSVQ", None)
     Traceback (most recent call last):
     ...
-    ValueError: 'sklearn.svm:LinearSVM': sklearn.svm has no LinearSVM; did you mean 'LinearSVC'?
+    ValueError: 'sklearn.svm:LinearSVQ': sklearn.svm has no LinearSVQ; did you mean 'LinearSVR'?
     """
     module, _, name = reference.rpartition(":" if ":" in reference else ".")
     with _looking_beside(home):

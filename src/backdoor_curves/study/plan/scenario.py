@@ -80,6 +80,11 @@ class Learner(Struct, frozen=True):
     parameters: Parameters = ()
     content: str = ""
 
+    @property
+    def sees_rows_as_they_are(self) -> bool:
+        """Whether it is one of the four kinds, and no steps are before it."""
+        return self.kind != OWN and not self.steps
+
 
 class Setting(Struct, frozen=True):
     """A learner and its hyperparameters.
