@@ -43,7 +43,7 @@ from backdoor_curves.study.compute.stamped_images import StampedImages, stamped_
 from backdoor_curves.study.plan.cells import Group
 from backdoor_curves.study.plan.estimators import estimator
 from backdoor_curves.study.plan.names import class_names
-from backdoor_curves.study.plan.scenario import Cell, Setting
+from backdoor_curves.study.plan.scenario import OWN, Cell, Setting
 from backdoor_curves.study.plan.sources import poisoned
 
 
@@ -193,7 +193,7 @@ def compute(key: str, cell: Cell, bench: Bench) -> Outcome:
                 records["stamped images"] = bench.images.to_bytes()
             values = numbers(small, small_control, bench.movement)
     except Exception as error:  # one bad cell must not cost a night's others
-        return Outcome(key, time.perf_counter() - start, reason=_reason(error))
+        return Outcome(key, time.perf_counter() - start, reason=_reason(error, cell))
     return Outcome(key, time.perf_counter() - start, values, records)
 
 
@@ -201,13 +201,13 @@ PACKAGE = Path(__file__).parents[2]
 EXPECTED = (ValueError, TypeError, PathError, ArithmeticError, MemoryError, OSError)
 
 
-def _reason(error: Exception) -> str:
-    """Return an error in one line; one that nobody foresaw with its place."""
+def _reason(error: Exception, cell: Cell) -> str:
+    """Return an error in one line; one that nobody foresaw with its place, and whose it is."""
     said = error_line(error)
     if isinstance(error, EXPECTED):
         return said
     last = traceback.extract_tb(error.__traceback__)[-1]
-    if not Path(last.filename).is_relative_to(PACKAGE):  # an estimator of one's own, or a library under it
+    if cell.setting.learner.kind == OWN and not Path(last.filename).is_relative_to(PACKAGE):
         return f"{said} (at {Path(last.filename).name}:{last.lineno})"
     return f"{said} (at {Path(last.filename).name}:{last.lineno}, a bug in backdoor-curves; please report it)"
 

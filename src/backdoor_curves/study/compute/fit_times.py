@@ -63,12 +63,11 @@ def fit_times(
     """
     found: dict[tuple[DataConfig, Setting], FitTime] = {}
     unmeasured: dict[tuple[DataConfig, Setting], Cell] = {}
+    first = {(one.cell.scenario.data, one.cell.setting): one for one in reversed(plan.cells)}
     start = time.perf_counter()
-    for planned in plan.cells:
-        cell, group = planned.cell, plan.groups[planned.group]
-        at = cell.scenario.data, cell.setting
-        refitted = followed_as(cell, group.source.n_classes, group.home) is None
-        if at in found or at in unmeasured or not refitted or cell.scenario.data.features is not None:
+    for at, (_, cell, number) in reversed(first.items()):
+        group = plan.groups[number]
+        if cell.scenario.data.features or followed_as(cell, group.source.n_classes, group.home) is not None:
             continue
         if found and time.perf_counter() - start > patience:
             unmeasured[at] = cell

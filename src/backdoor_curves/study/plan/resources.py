@@ -70,12 +70,11 @@ def seconds_of(cell: Cell, group: Group, fits: FitTimes = _NONE) -> float:
 
     `fits` has the measured seconds of all fits of a cell, by data and setting; see `compute.fit_times`.
     """
-    size = (group.source.n_train / 1500.0) ** 2 * (0.5 + 0.5 * group.source.width / 784.0)
-    kind = followed_as(cell, group.source.n_classes, group.home)
-    if (measured := fits.get((cell.scenario.data, cell.setting))) is not None:
-        once = measured
-    else:
-        once = max(0.01, SECONDS[kind or "logistic"] * size) * (REFITS if cell.method == "refit" else 1.0)
+    once = fits.get((cell.scenario.data, cell.setting))
+    if once is None:
+        size = (group.source.n_train / 1500.0) ** 2 * (0.5 + 0.5 * group.source.width / 784.0)
+        kind = followed_as(cell, group.source.n_classes, group.home) or "logistic"
+        once = max(0.01, SECONDS[kind] * size) * (REFITS if cell.method == "refit" else 1.0)
     return once * (2.0 if cell.control else 1.0)
 
 
@@ -97,8 +96,8 @@ def require_memory(plan: Plan, memory: float) -> None:
         if needed > memory:
             first = group.first
             raise ValueError(
-                f"{learner_name(first.setting.learner)} on {group.source.n_train} training rows needs {needed / GIB:.2g} GiB, "
-                f"{memory / GIB:.2g} GiB are allowed; draw fewer rows, or raise --max-memory"
+                f"{learner_name(first.setting.learner)} on {group.source.n_train} training rows needs "
+                f"{needed / GIB:.2g} GiB, {memory / GIB:.2g} GiB are allowed; draw fewer rows, or raise --max-memory"
             )
 
 
