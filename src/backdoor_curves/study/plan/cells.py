@@ -20,6 +20,7 @@ import numpy as np
 from backdoor_curves.data.samples import Samples
 from backdoor_curves.learners.preparation import default_steps
 from backdoor_curves.learners.reading import read_learner
+from backdoor_curves.records.one_line import error_line
 from backdoor_curves.study.file.config import DataConfig, Experiment, LearnerConfig, Study
 from backdoor_curves.study.plan.estimators import estimator, learner_of
 from backdoor_curves.study.plan.keys import canonical, key_of
@@ -205,8 +206,8 @@ def _require_possible(train: Samples, test: Samples, group: Group) -> None:
         return
     try:
         read_learner(estimator(cell, group.home), data[rates[0]])
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{learner_name(cell.setting.learner)}: {error}") from error
+    except Exception as error:  # whatever a step says of rows that it was not made for
+        raise ValueError(f"{learner_name(cell.setting.learner)}: {error_line(error)}") from error
 
 
 def _cells(experiment: Experiment, learned: Learned) -> Iterator[Cell]:
