@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from hashlib import blake2b
 from itertools import product
+from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +21,8 @@ import numpy as np
 from backdoor_curves.data.samples import Samples
 from backdoor_curves.learners.preparation import default_steps
 from backdoor_curves.learners.reading import read_learner
-from backdoor_curves.records.one_line import error_line
+from backdoor_curves.records.one_line import error_line, one_line
+from backdoor_curves.rows import row_shape
 from backdoor_curves.study.file.config import DataConfig, Experiment, LearnerConfig, Study
 from backdoor_curves.study.plan.estimators import estimator, learner_of
 from backdoor_curves.study.plan.keys import canonical, key_of
@@ -135,7 +137,7 @@ def make_plan(
         if name not in sources:
             train, test = draw(data, seed, data_dir, offline)
             digest = content_hash(train, test)
-            width, pixels = int(train.X[0].size), 0
+            width, pixels = prod(row_shape(train.X)), 0
             if data.features is not None:
                 network = frozen_network(data.features, data_dir, offline)
                 digest = blake2b(f"{digest}{network.cache_file.stem}".encode(), digest_size=16).hexdigest()
@@ -207,7 +209,8 @@ def _require_possible(train: Samples, test: Samples, group: Group) -> None:
     try:
         read_learner(estimator(cell, group.home), data[rates[0]])
     except Exception as error:  # whatever a step says of rows that it was not made for
-        raise ValueError(f"{learner_name(cell.setting.learner)}: {error_line(error)}") from error
+        said = one_line(error) if isinstance(error, TypeError | ValueError) else error_line(error)
+        raise ValueError(f"{learner_name(cell.setting.learner)}: {said}") from error
 
 
 def _cells(experiment: Experiment, learned: Learned) -> Iterator[Cell]:
