@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from msgspec.structs import replace
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -200,6 +201,29 @@ def test_a_table_gets_its_steps_by_default_and_its_learner_says_so(monkeypatch):
         outcome = compute(plan.cells[0].key, plan.cells[0].cell, bench)
         assert outcome.reason == ""
         assert same_bits(outcome, bc.backdoor_learning_curve(make_pipeline(table(), made), data))
+
+
+def test_texts_get_tf_idf_by_default(monkeypatch):
+    """As the vectoriser in a Pipeline, to the last bit; what a function returns gets nothing."""
+    rng, y = np.random.default_rng(0), np.arange(200) % 2
+    X = [
+        " ".join([*rng.choice(["win", "cash"] if spam else ["tea", "note"], 3), *rng.choice(list("abcdef"), 5)])
+        for spam in y
+    ]
+    parts = [Samples(X[:120], y[:120]), Samples(X[120:], y[120:])]
+
+    def word(X, y):  # noqa: ARG001
+        return [f"{text} quokka" for text in X]
+
+    data = bc.poison(*parts, trigger=word, labels=0, rate=0.2, rng=np.random.default_rng(0))
+    plan, bench = bench_of(monkeypatch, parts, data, LearnerConfig("ridge", (2.0,)))
+    assert plan.cells[0].cell.setting.learner.steps == ("tf-idf",)
+    outcome = compute(plan.cells[0].key, plan.cells[0].cell, bench)
+    made = make_pipeline(TfidfVectorizer(), RidgeClassifier(alpha=1.0))
+    assert same_bits(outcome, bc.backdoor_learning_curve(made, data))
+    assert outcome.numbers["moved_l2"] is None
+    function = LearnerConfig(estimator="sklearn.svm:SVC")
+    assert bench_of(monkeypatch, parts, data, function)[0].cells[0].cell.setting.learner.steps == ()
 
 
 # --- identity --------------------------------------------------------------------------------------------------------
