@@ -12,6 +12,7 @@ from typing import IO
 import numpy as np
 import scipy.sparse as sp
 
+from backdoor_curves.datasets.files.columns import WHOLE
 from backdoor_curves.datasets.files.content import require_file
 from backdoor_curves.datasets.files.table import Column, Table
 from backdoor_curves.kernels.memory import available_memory
@@ -112,6 +113,6 @@ def _column(array: Column, name: str, source: str) -> Column:
         return words
     if array.dtype.kind not in "biuf":
         raise ValueError(f"{source}: arrays of numbers or text were expected, {name!r} is of {array.dtype}; convert it")
-    if array.ndim == 1 and array.dtype.kind in "biu":
+    if array.ndim == 1 and array.dtype.kind in "biu" and (abs(array.astype(float)) < WHOLE).all():
         return array.astype(np.int64)
     return array.astype(np.float64, copy=False)

@@ -56,7 +56,12 @@ def _column(column: Any, name: str, source: str) -> Column:
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
     if pa.types.is_null(kind):
         return np.full(len(column), np.nan)
-    if pa.types.is_boolean(kind) or pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+    if (
+        pa.types.is_boolean(kind)
+        or pa.types.is_integer(kind)
+        or pa.types.is_floating(kind)
+        or pa.types.is_decimal(kind)
+    ):
         return _numbers(column.to_pylist())
     if pa.types.is_temporal(kind):
         warn_of_reading(
