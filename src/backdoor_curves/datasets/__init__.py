@@ -1,4 +1,4 @@
-"""Data sets as pairs (train, test) of `Samples`; your own files come through `from_file`, and arrays need none of this."""
+"""Data sets as pairs (train, test) of `Samples`; of one's own `from_file`; arrays need none of this."""
 
 from backdoor_curves.datasets.cifar10 import IncompleteDataWarning, cifar10
 from backdoor_curves.datasets.digits import digits

@@ -129,8 +129,8 @@ def chosen_classes(
         groups = [(label,) for label in known]
     if not 2 <= len(groups) <= MOST_CLASSES or not all(groups):
         raise ValueError(
-            f"{source}: 2 to {MOST_CLASSES} classes were expected, {len(groups)} came, {_listed(known)}; choose another "
-            "label, or some classes"
+            f"{source}: 2 to {MOST_CLASSES} classes were expected, {len(groups)} came, {_listed(known)}; choose "
+            "another label, or some classes"
         )
     for group in groups:
         if sum(counts[label] for label in group) < FEW:
@@ -152,7 +152,7 @@ def _require_known(asked: Sequence[Label], known: Sequence[Label], source: str) 
         if label not in known or isinstance(label, bool):
             words = [str(one) for one in known]
             near = difflib.get_close_matches(str(label), words, n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]!r}?" if near and not near[0] == str(label) else f"there are {_listed(known)}"
+            hint = f"did you mean {near[0]!r}?" if near and near[0] != str(label) else f"there are {_listed(known)}"
             raise ValueError(f"{source}: a class out of its labels was expected, {label!r} came; {hint}")
 
 

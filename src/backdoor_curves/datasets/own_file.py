@@ -279,7 +279,5 @@ def _first(order: Int[np.ndarray, " m"], n: int | None, name: str) -> Int[np.nda
     if n is None:
         return np.sort(order)
     if n > len(order):
-        raise ValueError(
-            f"{name}: at most {len(order)} rows were expected, as there are no more, {n} came; ask for fewer"
-        )
+        raise ValueError(f"{name}: at most {len(order)} rows were expected, there are no more, {n} came; ask for fewer")
     return order[:n]

@@ -107,9 +107,7 @@ def feature_names(
         table.column(text, "text")
         columns = [text]
     if both := [name for name in columns if name in beside[:1]]:
-        raise ValueError(
-            f"{table.source}: features that are not the label were expected, {both[0]!r} came; leave it out"
-        )
+        raise ValueError(f"{table.source}: features beside the label were expected, {both[0]!r} came; leave it out")
     names = list(columns) or [name for name in table.names if name not in drop and name not in beside]
     if not names:
         raise ValueError(f"{table.source}: a column beside the label was expected, none is left; drop fewer")

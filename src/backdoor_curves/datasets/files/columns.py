@@ -106,8 +106,8 @@ def _require_decimals(known: Sequence[str], name: str, source: str) -> None:
 
 def _refuse_thousands(text: str, name: str, source: str) -> None:
     raise ValueError(
-        f"{source}: column {name!r}: numbers with a decimal point were expected, {text!r} came, which may be read in two "
-        "ways; write them without signs between thousands, or drop the column"
+        f"{source}: column {name!r}: numbers with a decimal point were expected, {text!r} came, which may be read in "
+        "two ways; write them without signs between thousands, or drop the column"
     )
 
 
@@ -125,6 +125,6 @@ def _say_what_words_are(cells: Sequence[str], known: Sequence[str], name: str, s
     if are_numbers >= MOSTLY * len(cells):
         row = next(i for i, cell in enumerate(cells) if cell.strip() and cell.strip() not in numbers)
         warn_of_reading(
-            f"{source}: column {name!r} has numbers in {are_numbers} of {len(cells)} cells and {cells[row]!r:.60} in row "
-            f"{row}: all are read as words; mend it, or leave the cell empty"
+            f"{source}: column {name!r} has numbers in {are_numbers} of {len(cells)} cells and {cells[row]!r:.60} in "
+            f"row {row}: all are read as words; mend it, or leave the cell empty"
         )

@@ -1,4 +1,4 @@
-"""CSV and TSV: cells between commas, semicolons or tabs, by the standard library's reader, with names in the first line."""
+"""CSV and TSV: cells between commas, semicolons or tabs, and their names in the first line."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def files_by_class(folder: Path, endings: Collection[str], source: str) -> list[
     for entry in _entries(folder):
         if not entry.is_dir():
             raise ValueError(
-                f"{source}: a folder for each class was expected, the file {entry.name!r} lies beside them; move it away"
+                f"{source}: a folder for each class was expected, {entry.name!r} lies beside them; move it away"
             )
         files = list(_files_below(entry, top, source, {_inode(folder)}))
         if not files:

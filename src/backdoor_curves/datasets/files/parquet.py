@@ -56,12 +56,8 @@ def _column(column: Any, name: str, source: str) -> Column:
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
     if pa.types.is_null(kind):
         return np.full(len(column), np.nan)
-    if (
-        pa.types.is_boolean(kind)
-        or pa.types.is_integer(kind)
-        or pa.types.is_floating(kind)
-        or pa.types.is_decimal(kind)
-    ):
+    of_numbers = (pa.types.is_boolean, pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal)
+    if any(is_one(kind) for is_one in of_numbers):
         return _numbers(column.to_pylist())
     if pa.types.is_temporal(kind):
         warn_of_reading(
@@ -71,7 +67,7 @@ def _column(column: Any, name: str, source: str) -> Column:
     if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
         return _words([value.strip() or None if value else None for value in column.to_pylist()])
     raise ValueError(
-        f"{source}: column {name!r}: numbers or text were expected, {column.type} came; drop it when the file is written"
+        f"{source}: column {name!r}: numbers or text were expected, {column.type} came; write it otherwise"
     )
 
 
