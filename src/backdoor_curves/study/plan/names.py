@@ -18,22 +18,10 @@ TITLES = {"logistic": "Logistic regression", "ridge": "Ridge", "linear-svm": "Li
 """Of the kinds of learners; another has its own name."""
 STEP_WORDS = {"table": "numbers scaled, words one-hot, missing values imputed"}
 """Of steps; another has its own name."""
-AS_IT_IS = "as it is"
+ONLY_SETTING = "its only setting"
 """A setting without hyperparameters."""
 SYMBOLS = {"lambda": "λ", "gamma": "γ"}
 """Of the hyperparameters that have a column in every table; another has its own name."""
-
-
-def coordinates(cell: Cell) -> dict[str, Any]:
-    """Return scenario, setting and seed as columns of a table: words, and numbers as they are."""
-    values = cell.setting.values
-    return {
-        **scenario_words(cell.scenario),
-        "learner": learner_name(cell.setting.learner),
-        **{name: values.get(name) for name in SYMBOLS},
-        "rate": cell.scenario.rate,
-        "seed": cell.seed,
-    }
 
 
 def where(cell: Cell) -> str:
@@ -287,14 +275,44 @@ def setting_name(hyperparameters: Mapping[str, Value], form: str = "g") -> str:
     >>> setting_name({"lambda": 0.1, "gamma": 0.005}), setting_name({"lambda": 1 / 3}, ".2g")
     ('λ = 0.1, γ = 0.005', 'λ = 0.33')
     >>> setting_name({"max_depth": 3, "criterion": "gini"}), setting_name({})
-    ('max_depth = 3, criterion = gini', 'as it is')
+    ('max_depth = 3, criterion = gini', 'its only setting')
     """
-    return ", ".join(setting_parts(hyperparameters, form)) or AS_IT_IS
+    return ", ".join(setting_parts(hyperparameters, form)) or ONLY_SETTING
 
 
 def setting_parts(hyperparameters: Mapping[str, Value], form: str = "g") -> list[str]:
     """Return each hyperparameter as a title has it."""
-    return [f"{SYMBOLS.get(name, name)} = {value_name(value, form)}" for name, value in hyperparameters.items()]
+    names = zip(symbols_of(hyperparameters), hyperparameters.values(), strict=True)
+    return [f"{symbol} = {value_name(value, form)}" for symbol, value in names]
+
+
+def symbols_of(names: Iterable[str]) -> list[str]:
+    """Return how the hyperparameters of a learner are written: by symbols those of the four kinds, which have a lambda.
+
+    Examples
+    --------
+    >>> from backdoor_curves.study.plan.names import symbols_of
+    >>> symbols_of(["lambda", "gamma"]), symbols_of(["gamma"])
+    (['λ', 'γ'], ['gamma'])
+    """
+    names = list(names)
+    return [SYMBOLS.get(name, name) if "lambda" in names else name for name in names]
+
+
+def strength_of(hyperparameters: Mapping[str, Value]) -> float | None:
+    """Return lambda, or what a learner with an exact path has in its place: 1 / C, or 2 alpha; None if it has neither.
+
+    Examples
+    --------
+    >>> from backdoor_curves.study.plan.names import strength_of
+    >>> strength_of({"classifier__C": 4.0}), strength_of({"alpha": 1.0}), strength_of({"max_depth": 3})
+    (0.25, 2.0, None)
+    """
+    for name, value in hyperparameters.items():
+        last = name.rpartition("__")[2]
+        if last in ("lambda", "C", "alpha") and isinstance(value, int | float) and value > 0:
+            return 1.0 / value if last == "C" else 2.0 * value if last == "alpha" else float(value)
+    return None
 
 
 def value_name(value: Value, form: str = "g") -> str:
