@@ -1,6 +1,7 @@
 """The key of a cell: a hash of its values, of the content of its rows, and of the version of the algorithm.
 
-What is hashed is the canonical text of the `Cell`: its fields and theirs, by name, the names in alphabetical order. A
+Data of one's own are known by the content of their rows and the names of classes and columns, wherever they came from.
+Else what is hashed is the canonical text of the `Cell`: its fields and theirs, by name, the names in alphabetical order. A
 field at its default is left out, so that a field which is added with a default renames no cell that is kept, and the
 order of fields means nothing. In return a default stands for ever: whoever changes one raises `ALGORITHM`; and where
 a field may hold records of two types, each needs a field without a default that tells them apart, or a tag, which is
@@ -16,6 +17,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from backdoor_curves.study.plan.scenario import Cell
 
@@ -27,13 +29,20 @@ WHOLE = 2.0**53
 
 def key_of(cell: Cell, data_hash: str) -> str:
     """Return the key of a cell whose rows have this hash."""
-    return blake2b(f"{ALGORITHM}\n{data_hash}\n{canonical(cell)}".encode(), digest_size=16).hexdigest()
+    return blake2b(f"{ALGORITHM}\n{data_hash}\n{canonical(_identified(cell))}".encode(), digest_size=16).hexdigest()
 
 
 def random_state_of(cell: Cell) -> int:
     """Return the random state of a learner that draws: a hash of which cell it is, however it is computed and kept."""
+    cell = _identified(cell)
     which = "\n".join(map(canonical, (cell.scenario, cell.setting, cell.seed)))
     return int.from_bytes(blake2b(which.encode(), digest_size=4).digest(), "little") >> 1
+
+
+def _identified(cell: Cell) -> Cell:
+    """Return a cell without the paths of its data."""
+    data = cell.scenario.data
+    return replace(cell, scenario=replace(cell.scenario, data=data.identity)) if data.is_own else cell
 
 
 def canonical(value: Any) -> str:
