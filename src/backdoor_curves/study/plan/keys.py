@@ -1,11 +1,11 @@
 """The key of a cell: a hash of its values, of the content of its rows, and of the version of the algorithm.
 
-Data of one's own are known by the content of their rows and the names of classes and columns, wherever they came from.
-Else what is hashed is the canonical text of the `Cell`: its fields and theirs, by name, the names in alphabetical order. A
+What is hashed is the canonical text of the `Cell`: its fields and theirs, by name, the names in alphabetical order. A
 field at its default is left out, so that a field which is added with a default renames no cell that is kept, and the
 order of fields means nothing. In return a default stands for ever: whoever changes one raises `ALGORITHM`; and where
 a field may hold records of two types, each needs a field without a default that tells them apart, or a tag, which is
-hashed with its fields.
+hashed with its fields. Data of one's own are known by the content of their rows, and by the names of their classes and
+columns, wherever they came from.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from backdoor_curves.study.file.config import DataConfig
 from backdoor_curves.study.plan.scenario import Cell
 
 ALGORITHM = 5
@@ -42,7 +43,8 @@ def random_state_of(cell: Cell) -> int:
 def _identified(cell: Cell) -> Cell:
     """Return a cell without the paths of its data."""
     data = cell.scenario.data
-    return replace(cell, scenario=replace(cell.scenario, data=data.identity)) if data.is_own else cell
+    own = isinstance(data, DataConfig) and data.is_own
+    return replace(cell, scenario=replace(cell.scenario, data=data.identity)) if own else cell
 
 
 def canonical(value: Any) -> str:

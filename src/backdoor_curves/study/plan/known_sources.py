@@ -94,13 +94,13 @@ class Sources:
             again = own_data(data, seed, self.home)
             if content_hash(again.train, again.test) != content_hash(found.train, found.test):
                 raise ValueError(
-                    f"{data.call!r}: the same rows each time were expected for seed {seed}, others came the second time; "
-                    "draw with numpy.random.default_rng(seed)"
+                    f"{data.call!r}: the same rows each time were expected for seed {seed}, others came the second "
+                    "time; draw with numpy.random.default_rng(seed)"
                 )
         return named
 
     def code(self, way: tuple[object, ...], data: DataConfig, seed: int) -> str:
-        """Return the hash of the functions that an attack calls, tried on the data's first rows; "" where it has none."""
+        """Return the hash of the functions that an attack calls, tried on the first rows; "" where it calls none."""
         self.of(data, seed)
         return code_of(way, self._first_rows[data], self.home)
 
