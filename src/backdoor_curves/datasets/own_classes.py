@@ -19,6 +19,8 @@ FEW = 2
 """Rows that a class needs: one to train on, one to test."""
 MOST_CLASSES = 1000
 """More classes are a column of names or of measurements: a learner would have as many score columns."""
+LONGEST = 200
+"""Characters of a label: it stands in titles and tables."""
 SHOWN = 10
 """Classes that an error lists."""
 
@@ -133,12 +135,21 @@ def chosen_classes(
             "another label, or some classes"
         )
     for group in groups:
+        require_printable(group, source)
         if sum(counts[label] for label in group) < FEW:
             raise ValueError(
                 f"{source}: {FEW} rows of each class or more were expected, {group[0]!r} has one; leave it out with "
                 "classes, or merge it with another"
             )
     return Classes(tuple(groups))
+
+
+def require_printable(labels: Sequence[Label], source: str) -> None:
+    """Refuse labels that a terminal or a table would not show as they are."""
+    if bad := [label for label in labels if not str(label).isprintable() or len(str(label)) > LONGEST]:
+        raise ValueError(
+            f"{source}: labels of at most {LONGEST} printable characters were expected, {bad[0]!r:.60} came; name them anew"
+        )
 
 
 def places_of(labels: np.ndarray, classes: Classes) -> Int[np.ndarray, " n"]:

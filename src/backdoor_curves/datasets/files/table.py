@@ -13,6 +13,8 @@ from jaxtyping import Int
 
 Column = Any
 """An array whose first axis is the rows (floats, integers, or objects that are str or None), or a CSR matrix."""
+LONGEST = 200
+"""Characters of a name: it stands in titles and tables."""
 MOST_NAMES = 8
 """Of columns that are listed where one is not there: a line on a terminal has room for no more."""
 
@@ -32,7 +34,7 @@ class Table:
     Raises
     ------
     ValueError
-        If there are no columns or no rows, or columns have different lengths.
+        If there are no columns or no rows, columns have different lengths, or a name cannot be printed.
 
     Examples
     --------
@@ -47,6 +49,11 @@ class Table:
     columns: Mapping[str, Column]
 
     def __post_init__(self) -> None:
+        if bad := [name for name in self.columns if not name.isprintable() or len(name) > LONGEST]:
+            raise ValueError(
+                f"{self.source}: names of columns of at most {LONGEST} printable characters were expected, "
+                f"{bad[0]!r:.60} came; rename it"
+            )
         lengths = {name: column.shape[0] for name, column in self.columns.items()}
         if not lengths or not max(lengths.values()):
             raise ValueError(f"{self.source}: rows were expected, none came")

@@ -1,4 +1,4 @@
-"""Data of one's own in a study: a file, or what a function returns for a seed; with the names of classes and columns."""
+"""Data of one's own in a study: a file, or what a function returns for a seed; its classes and columns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A trigger of one's own in a study: a function by its name, held to give back rows of the same kind, and identified."""
+"""A trigger of one's own in a study: a function by name, held to give back rows of one kind, and identified."""
 
 from __future__ import annotations
 
