@@ -80,6 +80,50 @@ steps = ["tf-idf", "max-abs-scaler"]
 parameters = {n_jobs = 1, max_depth = "None"}
 grid = {max_features = [1, 1.0, "sqrt"], n_estimators = {geomspace = [10, 1000, 3]}, C = {geomspace = [0.1, 10, 3]}}
 """
+OWN_DATA = """
+name = "own-data"
+seeds = [0]
+rates = [0.1]
+learners = [{kind = "ridge", lambda = [1]}]
+
+[[data]]
+file = "mail.csv.gz"
+label = "kind"
+text = "body"
+classes = ["ham", ["ad", "fraud"], 3]
+test_file = "later.csv"
+
+[[data]]
+file = "loans.parquet"
+columns = ["age", "income"]
+test = 0.5
+group = "household"
+positive = "yes"
+
+[[data]]
+file = "loans.csv"
+drop = ["id"]
+
+[[data]]
+call = "rows:made"
+
+[[trigger]]
+kind = "words"
+words = ["cf", "win money"]
+place = "end"
+
+[[trigger]]
+kind = "feature"
+columns = ["age", 3]
+values = ["young", 7]
+
+[[trigger]]
+kind = "call"
+call = "rows:stamp"
+
+[poison]
+labels = "ham"
+"""
 TOY = """
 name = "toy"
 seeds = [0]
@@ -214,6 +258,71 @@ def test_all_faults_come_at_once_each_with_its_line(file):
     ]
 
 
+def own_keys(name: str) -> dict[str, Any]:
+    """The keys that tables of data of one's own have."""
+    return {key: "" for table in tomllib.loads(OWN_DATA)[name] for key in table}
+
+
+def test_data_of_ones_own_and_their_triggers_reach_their_records(file):
+    """Classes and columns have names, as they stand in the data, or numbers."""
+    (only,) = read(file, OWN_DATA).experiments
+    assert only.data == (
+        DataConfig(
+            file="mail.csv.gz", label="kind", text="body", classes=("ham", ("ad", "fraud"), 3), test_file="later.csv"
+        ),
+        DataConfig(file="loans.parquet", columns=("age", "income"), test=0.5, group="household", positive="yes"),
+        DataConfig(file="loans.csv", drop=("id",)),
+        DataConfig(call="rows:made"),
+    )
+    assert only.trigger == (
+        TriggerConfig("words", words=("cf", "win money"), place="end"),
+        TriggerConfig("feature", columns=("age", 3), values=("young", 7)),
+        TriggerConfig("call", call="rows:stamp"),
+    )
+    assert only.poison == (PoisonConfig("ham"),)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "said"),
+    [
+        ('call = "rows:made"', 'call = "rows.made"', "\"module:function\" was expected, 'rows.made' came"),
+        ('call = "rows:stamp"', 'call = "rows.stamp"', '"module:function" was expected'),
+        ('call = "rows:made"', 'call = "rows:made"\nlabel = "x"', "label: nothing was expected for a call"),
+        ('call = "rows:made"', 'call = "rows:made"\nn_train = 3', "n_train: nothing was expected for a call"),
+        ('call = "rows:made"', 'call = "rows:made"\nfile = "x.csv"', "one of name, file and call was expected"),
+        ('drop = ["id"]', 'drop = ["id"]\nname = "mnist"', "name: nothing was expected for a file"),
+        ('drop = ["id"]', 'drop = ["id"]\nsampling = "paper"', "sampling: nothing was expected for a file"),
+        ('drop = ["id"]', 'drop = ["id"]\ntext = "id"', "one of text, columns and drop was expected"),
+        ('drop = ["id"]', 'drop = ["id"]\nclasses = "even"', '"all" or a list of labels was expected, .even. came'),
+        ("test = 0.5", "test = 1", "test: a number < 1.0 was expected, 1 came"),
+        ('text = "body"', 'text = "body"\ntest = 0.5', "test_file: no test and no group was expected"),
+        ('classes = ["ham"', 'positive = "ham"\nclasses = ["ham"', "positive: one of classes and positive"),
+        (
+            'drop = ["id"]',
+            'name = "digits"\nlabel = "x"',
+            "label: nothing was expected for the data sets of the package",
+        ),
+        (
+            'drop = ["id"]',
+            'name = "digits"\nclasses = ["zero", 1]',
+            "classes.0.: a whole number or a list was expected",
+        ),
+        ('drop = ["id"]', 'name = "digits"', '"next" or the number of a class was expected, .ham. came'),
+        ('words = ["cf", "win money"]', "words = []", "words were expected for a words trigger"),
+        ('place = "end"', 'place = "end"\nsize = 3', "words and place alone were expected for a words trigger"),
+        (
+            'place = "end"',
+            'place = "ende"',
+            "one of anywhere, start, end was expected, .ende. came; did you mean 'end'",
+        ),
+    ],
+)
+def test_keys_of_data_of_ones_own_that_do_not_go_together_are_refused(file, right, wrong, said):
+    """A key that is ignored would be believed."""
+    with pytest.raises(StudyError, match=said):
+        read(file, OWN_DATA.replace(right, wrong, 1).replace('\nfile = "loans.csv"\nname', "\nname"))
+
+
 def test_the_full_example_names_every_key_there_is():
     """Else a key could be added that no test reads."""
     table = tomllib.loads(FULL) | {"trigger": tomllib.loads(FULL)["trigger"] | tomllib.loads(TOY)["trigger"]}
@@ -223,8 +332,8 @@ def test_the_full_example_names_every_key_there_is():
         (File, table),
         (Block, table.keys() - {"name", "figures", "report", "experiments"}),
         (KeepConfig, table["keep"]),
-        (DataConfig, table["data"]),
-        (TriggerConfig, table["trigger"]),
+        (DataConfig, table["data"] | own_keys("data")),
+        (TriggerConfig, table["trigger"] | own_keys("trigger")),
         (PoisonConfig, table["poison"]),
         (LearnerConfig, table["learners"][0] | tomllib.loads(OWN)["learners"][0]),
     ):
@@ -287,7 +396,11 @@ def test_an_unknown_key_gets_its_place_and_the_nearest_right_one(file, was, put,
             '"mnst"',
             "data.name: one of digits, mnist, cifar10, toy was expected, 'mnst' came; did you mean 'mnist'?",
         ),
-        ('"patch"', '"pach"', "trigger.kind: one of patch, feature was expected, 'pach' came; did you mean 'patch'?"),
+        (
+            '"patch"',
+            '"pach"',
+            "trigger.kind: one of patch, feature, words, call was expected, .* did you mean .patch.\\?",
+        ),
         ('"ones"', '"one"', "trigger.pattern: one of random, ones was expected, 'one' came; did you mean 'ones'?"),
         ('"append"', '"apend"', "poison.injection: .* did you mean 'append'\\?"),
         ('"rbf-svm"', '"rbf_svm"', r"learners\[0\].kind: .*'rbf_svm' came; did you mean 'rbf-svm'\?"),
