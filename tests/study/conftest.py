@@ -17,10 +17,10 @@ def in_workers(tmp_path, monkeypatch):
             "import os, signal, time, pathlib\n"
             "import backdoor_curves.study.compute.cell as work\n"
             "real = work.estimator\n"
-            "def estimator(cell):\n"
+            "def estimator(cell, home=None):\n"
             f"    if cell.setting.lam == {FAULTY}:\n"
             f"        {code}\n"
-            "    return real(cell)\n"
+            "    return real(cell, home)\n"
             "work.estimator = estimator\n"
         )
         monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))

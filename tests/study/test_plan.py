@@ -14,7 +14,7 @@ from backdoor_curves.study.file.study_file import built_in_study
 from backdoor_curves.study.plan import keys
 from backdoor_curves.study.plan.cells import make_plan
 from backdoor_curves.study.plan.keys import key_of
-from backdoor_curves.study.plan.names import coordinates
+from backdoor_curves.study.store.columns import coordinates
 
 
 def test_cells_go_learner_by_learner_and_seeds_run_fastest():

@@ -6,12 +6,17 @@ import os
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from backdoor_curves.cli.ending import CELLS_FAILED, INTERRUPTED
 from backdoor_curves.cli.progress import Stop, duration, shown
 from backdoor_curves.cli.shared import REPORT, as_given, data_dir_option, memory_option, offline_option
+
+if TYPE_CHECKING:
+    from backdoor_curves.data.samples import Samples
+    from backdoor_curves.study.plan.cells import Group
 
 _study = click.argument("study", required=False, type=click.Path(path_type=Path))
 _out = click.option(
@@ -80,7 +85,15 @@ def run(
     folder = out / asked.name
     stop = Stop()
     with stop:
-        progress = run_study(asked, folder, wishes, data_dir=data_dir, offline=offline, stopping=lambda: stop.asked)
+        progress = run_study(
+            asked,
+            folder,
+            wishes,
+            data_dir=data_dir,
+            offline=offline,
+            home=None if study is None else study.parent,
+            stopping=lambda: stop.asked,
+        )
         first, last = shown(progress)
     if stop.asked and last.left:
         click.echo(f"stopped: {last} and kept in {folder}; go on with: {as_given()}", err=True)
@@ -136,8 +149,11 @@ def _end(folder: Path, something_done: bool, shard: tuple[int, int] | None) -> N
 def check(study: Path | None, max_memory: str | None, data_dir: Path | None, offline: bool) -> None:
     """Check STUDY.toml and its data, and print the plan: cells, groups, about how much time and memory.
 
+    An estimator of one's own that is to be refitted is fitted once, to know how long that takes.
+
     Exit code: 0, or 2 with a line for each fault.
     """
+    from backdoor_curves.study.compute.fit_times import fit_times, in_words
     from backdoor_curves.study.file.study_file import built_in_study, read_study
     from backdoor_curves.study.plan.cells import make_plan, require_sense
     from backdoor_curves.study.plan.names import attack_name, data_name, learner_name
@@ -151,8 +167,12 @@ def check(study: Path | None, max_memory: str | None, data_dir: Path | None, off
     from backdoor_curves.study.plan.sources import draw
 
     asked = built_in_study() if study is None else read_study(study)
-    plan = make_plan(asked, data_dir, offline)
-    require_sense(plan, lambda group: draw(group.first.scenario.data, group.first.seed, data_dir, offline))
+    plan = make_plan(asked, data_dir, offline, home=None if study is None else study.parent)
+
+    def rows_of(group: Group) -> tuple[Samples, Samples]:
+        return draw(group.first.scenario.data, group.first.seed, data_dir, offline)
+
+    require_sense(plan, rows_of)
     groups = "1 group that shares" if len(plan.groups) == 1 else f"{len(plan.groups)} groups that share"
     cells = "1 cell" if len(plan.cells) == 1 else f"{len(plan.cells)} cells"
     click.echo(f"{asked.name}: {cells} in {groups} data and kernels")
@@ -164,6 +184,9 @@ def check(study: Path | None, max_memory: str | None, data_dir: Path | None, off
         click.echo(f"  {count:>7} {' | '.join(words)}")
     needed = max(map(memory_of, plan.groups))
     cores = os.cpu_count() or 1
-    seconds = duration(seconds_of_all(plan.cells, plan))
+    fits = fit_times(plan, rows_of)
+    for line in in_words(fits):
+        click.echo(f"  {line}")
+    seconds = duration(seconds_of_all(plan.cells, plan, {at: one.fits * one.seconds for at, one in fits.items()}))
     click.echo(f"about {seconds} of one core (there are {cores}), at most {needed / 2**30:.2g} GiB a process")
     require_memory(plan, as_bytes(max_memory) if max_memory else memory_of_machine())

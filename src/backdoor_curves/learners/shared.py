@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float
 
-from backdoor_curves.kernels.cache import GIB, RememberedKernel
+from backdoor_curves.kernels.cache import GIB, RememberedKernel, WholeMatrices
 from backdoor_curves.kernels.functions import Kernel
 from backdoor_curves.paths.intercept import FREE, Intercept
 from backdoor_curves.paths.linalg.coordinates import Space, coordinates
@@ -89,6 +89,30 @@ class Shared:
         path = svm_path(X, y, u0, du, kernel, intercept, is_patient)
         self._plateaus.append(_Kept(X, y, kernel, intercept, path))
         return path
+
+
+@dataclass(eq=False)
+class SharedMatrices(Shared):
+    """Shares of kernels only the whole matrix of the training rows, and no path: with it bits are those without it."""
+
+    def kernel(self, kernel: Kernel) -> RememberedKernel:
+        """Return the kernel that remembers its whole matrices."""
+        if kernel not in self.kernels:
+            self.kernels[kernel] = WholeMatrices(kernel, self.room)
+        return self.kernels[kernel]
+
+    def svm_path(
+        self,
+        X: Rows,
+        y: Float[np.ndarray, " n"],
+        u0: Float[np.ndarray, " n"],
+        du: Float[np.ndarray, " n"],
+        kernel: Kernel,
+        intercept: Intercept = FREE,
+        is_patient: bool = True,
+    ) -> SVMPath:
+        """Return the path of an SVM, followed for itself."""
+        return svm_path(X, y, u0, du, kernel, intercept, is_patient)
 
 
 @dataclass(frozen=True, eq=False)

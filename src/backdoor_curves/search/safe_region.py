@@ -15,14 +15,14 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
+from backdoor_curves.search.axes import Axis, Hyperparameters, axes_of, typed
+
 MARGIN = 0.02
 """Two rows in a hundred: what a user may be asked to pay for resistance."""
 ASR = 0.2
 """An attacker who gets one row in five is not rid of, but has no backdoor to rely on."""
 ROUNDING = 1e-12
 """So that a setting at the very edge of the margin is within it, whatever 0.98 - 0.02 is in binary; equals likewise."""
-Hyperparameters = Mapping[str, Any]
-"""Of a setting, by name."""
 S = TypeVar("S", bound=Hashable)
 L = TypeVar("L", bound=Hashable)
 """A scenario and a learner: values of any kind."""
@@ -217,6 +217,16 @@ class SafeRegion(Generic[S, L]):
         return min(judged, key=lambda one: (one.asr, -one.clean_accuracy), default=None)
 
     @property
+    def axes(self) -> list[Axis]:
+        """The hyperparameters in which its settings differ."""
+        return axes_of(setting.hyperparameters for setting in self.settings)
+
+    def safe_along(self, axis: Axis) -> tuple[Any, ...]:
+        """Return the values of an axis at which some setting is safe, whatever its other hyperparameters."""
+        places = {axis.place(setting.hyperparameters) for setting in self.safe}
+        return tuple(axis.values[place] for place in sorted(places))
+
+    @property
     def held_out_clean_accuracy(self) -> float | None:
         """The clean accuracy of what the other seeds choose, in the mean over seeds left out; None if never chosen."""
         return _mean([one.clean_accuracy for one in self.left_out])
@@ -265,14 +275,14 @@ Point = tuple[float, float]
 Points = dict[int, Point]
 """By seed."""
 Key = tuple[tuple[str, Any], ...]
-"""Hyperparameters as a value, by name."""
+"""Hyperparameters as a value, by name, each with its type."""
 
 
 def _region(trials: Sequence[TrialLike[S, L]], bounds: Bounds) -> SafeRegion[S, L]:
     found: dict[Key, Points] = {}
     named: dict[Key, Hyperparameters] = {}
     for trial in trials:
-        key = tuple(sorted(trial.hyperparameters.items()))
+        key = tuple((name, typed(value)) for name, value in sorted(trial.hyperparameters.items()))
         named.setdefault(key, trial.hyperparameters)
         points = found.setdefault(key, {})
         if trial.clean_accuracy is not None and trial.asr is not None:
@@ -285,7 +295,7 @@ def _region(trials: Sequence[TrialLike[S, L]], bounds: Bounds) -> SafeRegion[S, 
     for key, points in found.items():
         accuracy, asr = means[key] if key in means else _over(points, tuple(points))
         settings.append(JudgedSetting(named[key], accuracy, asr, tuple(points), key in means, key in safe))
-    left_out = [_left_out(seed, len(seeds), judged, means, bounds) for seed in seeds] if len(seeds) > 1 else []
+    left_out = [_left_out(seed, len(seeds), judged, means, named, bounds) for seed in seeds] if len(seeds) > 1 else []
     return SafeRegion(
         scenario=trials[0].scenario,
         learner=trials[0].learner,
@@ -305,15 +315,20 @@ def _comparable(found: Mapping[Key, Points]) -> tuple[int, ...]:
 
 
 def _left_out(
-    seed: int, n_seeds: int, judged: Mapping[Key, Points], means: Mapping[Key, Point], bounds: Bounds
+    seed: int,
+    n_seeds: int,
+    judged: Mapping[Key, Points],
+    means: Mapping[Key, Point],
+    named: Mapping[Key, Hyperparameters],
+    bounds: Bounds,
 ) -> LeftOut:
     unseen = {key: points[seed] for key, points in judged.items()}
     seen = {key: _without(mean, unseen[key], n_seeds) for key, mean in means.items()}
     best = max(accuracy for accuracy, _ in unseen.values())
-    chosen = max(_safe(seen, bounds), key=lambda key: _rank(*seen[key], dict(key)), default=None)
+    chosen = max(_safe(seen, bounds), key=lambda key: _rank(*seen[key], named[key]), default=None)
     if chosen is None:
         return LeftOut(seed, None, None, None, best, False)
-    return LeftOut(seed, dict(chosen), *unseen[chosen], best, chosen in _safe(unseen, bounds))
+    return LeftOut(seed, dict(named[chosen]), *unseen[chosen], best, chosen in _safe(unseen, bounds))
 
 
 def _safe(points: Mapping[Key, Point], bounds: Bounds) -> set[Key]:

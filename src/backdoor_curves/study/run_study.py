@@ -88,6 +88,7 @@ def run_study(
     *,
     data_dir: Path | None = None,
     offline: bool = False,
+    home: Path | None = None,
     stopping: Callable[[], bool] = lambda: False,
 ) -> Iterator[Progress]:
     """Do what is left of a study, and yield how far it has come: first what is there, then after each commit.
@@ -100,6 +101,8 @@ def run_study(
     wishes : Wishes
     data_dir, offline
         As in `datasets.mnist`.
+    home : path, optional
+        The folder of the study's file, beside which estimators of one's own are looked up.
     stopping : callable
         Whether to begin no further cell.
 
@@ -113,7 +116,7 @@ def run_study(
     rows = path.with_name(f".{path.name}.rows")
     with _leaving_nothing(path), Store(path) as store:
         try:
-            plan = make_plan(study, data_dir, offline, rows)
+            plan = make_plan(study, data_dir, offline, rows, home)
             require_memory(plan, wishes.memory)
             require_sense(plan, lambda group: read_rows(rows / group.source.hash))
             statuses = _statuses(folder, plan, wishes.accept_changes)

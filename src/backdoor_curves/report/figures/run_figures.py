@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -16,6 +16,7 @@ from backdoor_curves.display.slopes import SlopePoint
 from backdoor_curves.report.figures.safe_map import draw_safe_maps
 from backdoor_curves.search.safe_region import safe_regions
 from backdoor_curves.study.plan.names import (
+    AS_IT_IS,
     apart,
     as_file_name,
     learner_name,
@@ -24,9 +25,10 @@ from backdoor_curves.study.plan.names import (
     scenario_title,
     scenario_words,
     setting_parts,
+    strength_of,
     telling,
 )
-from backdoor_curves.study.plan.scenario import Learner, Scenario, Setting
+from backdoor_curves.study.plan.scenario import OWN, Learner, Scenario, Setting
 from backdoor_curves.study.store.run import Run
 from backdoor_curves.study.store.stored_cell import StoredCell
 
@@ -77,7 +79,8 @@ def figures_for_print(run: Run) -> Iterator[tuple[str, Figure]]:
     file_names = apart(scenario_file_name(scenario) for scenario in scenarios)
     for file_name, (scenario, cells) in zip(file_names, scenarios.items(), strict=True):
         title = scenario_title(scenario, scenarios)
-        if exact := [cell for cell in cells if cell.numbers["theta"] is not None and cell.numbers["theta"] > 0]:
+        exact = [cell for cell in cells if cell.numbers["theta"] is not None and cell.numbers["theta"] > 0]
+        if exact := [cell for cell in exact if strength_of(cell.hyperparameters) is not None]:
             yield f"slopes_{file_name}", slope_figure(exact, title)
         with_norm = [cell for cell in cells if cell.numbers["norm_at_1"] is not None and run.keeps_curve(cell)]
         if with_norm:
@@ -100,23 +103,42 @@ def slope_points(cells: Iterable[StoredCell], name: str = "") -> list[SlopePoint
     def column(group: Sequence[StoredCell], quantity: str) -> np.ndarray:
         return np.array([cell.numbers[quantity] for cell in group], dtype=float)
 
-    return [
-        SlopePoint(
-            name,
-            group[0].setting.lam,
-            group[0].setting.gamma,
-            slopes=column(group, "slope_at_0"),
-            attack_success_rates=column(group, "asr_at_1"),
-            clean_accuracies=column(group, "clean_accuracy_at_1"),
+    points = []
+    for setting, group in from_strong_to_weak(cells).items():
+        lam, rest = strength_of(setting.values), setting.beside_strength.values
+        if lam is None:  # there is no size of mark for it
+            continue
+        own = setting.learner.kind == OWN
+        points.append(
+            SlopePoint(
+                ", ".join([name, *setting_parts(rest)]) if own else name,
+                lam,
+                setting.gamma,
+                slopes=column(group, "slope_at_0"),
+                attack_success_rates=column(group, "asr_at_1"),
+                clean_accuracies=column(group, "clean_accuracy_at_1"),
+            )
         )
-        for group in from_strong_to_weak(cells).values()
-    ]
+    return points
 
 
 def from_strong_to_weak(cells: Iterable[StoredCell]) -> dict[Setting, list[StoredCell]]:
     """Return cells by setting: the other hyperparameters ascend, lambdas descend from strong regularisation to weak."""
     found = _by_setting(cells)
-    return dict(sorted(found.items(), key=lambda item: (item[0].without("lambda").hyperparameters, -item[0].lam)))
+    beside = {setting.beside_strength: None for setting in found}
+    ranks = {setting: rank for rank, setting in enumerate(sorted(beside, key=_ascending))}
+    return dict(
+        sorted(found.items(), key=lambda item: (ranks[item[0].beside_strength], -(strength_of(item[0].values) or 0.0)))
+    )
+
+
+def _ascending(setting: Setting) -> list[tuple[Any, ...]]:
+    """Return by what settings of a learner are sorted: numbers by size, before words."""
+    numbers = [isinstance(value, int | float) for _, value in setting.hyperparameters]
+    return [
+        (name, not is_number, value if is_number else 0.0, str(value))
+        for (name, value), is_number in zip(setting.hyperparameters, numbers, strict=True)
+    ]
 
 
 def _by_learner(cells: Iterable[StoredCell]) -> dict[Learner, list[StoredCell]]:
@@ -212,7 +234,7 @@ def learner_figure(run: Run, cells: Sequence[StoredCell], where: str = "") -> Fi
             BackdoorLearningCurveDisplay.from_curves(curves, control=control, quantity=quantity, ax=ax)
             ax.label_outer()
             ax.set(xlabel="", xticks=[0.0, 0.5, 1.0], xticklabels=["0", "0.5", "1"])
-        axes[0, column].set_title("\n".join(setting_parts(setting.values)))
+        axes[0, column].set_title("\n".join(setting_parts(setting.values)) or AS_IT_IS)
     figure.supxlabel("β, weight of the poison rows", fontsize="medium")
     _one_legend(figure, axes)
     seeds = len({cell.seed for cell in cells})
@@ -225,11 +247,11 @@ def learner_figure(run: Run, cells: Sequence[StoredCell], where: str = "") -> Fi
 
 
 def _by_setting(cells: Iterable[StoredCell]) -> dict[Setting, list[StoredCell]]:
-    """Return cells by setting, from the smallest lambda on."""
+    """Return cells by setting, from the smallest lambda on, or the first hyperparameter."""
     settings: dict[Setting, list[StoredCell]] = {}
     for cell in cells:
         settings.setdefault(cell.setting, []).append(cell)
-    return dict(sorted(settings.items(), key=lambda item: (item[0].lam, item[0].hyperparameters)))
+    return dict(sorted(settings.items(), key=lambda item: _ascending(item[0])))
 
 
 def _evenly(items: list[Setting], most: int) -> list[Setting]:

@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from math import fsum, prod
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from backdoor_curves.display.style import HUES
 from backdoor_curves.report.page.series import Series, series_of
+from backdoor_curves.search.axes import Axis, typed
 from backdoor_curves.search.safe_region import Bounds, JudgedSetting, SafeRegion, safe_regions
 from backdoor_curves.study.compute.decision_regions import DecisionRegions
 from backdoor_curves.study.compute.explanation import Explanation
@@ -305,26 +306,22 @@ def _picked(groups: Sequence[Sequence[Region]], budget: Budget) -> list[list[lis
 
 def _thinned(region: Region, most: int) -> list[JudgedSetting]:
     """Return at most about so many settings: evenly chosen in each hyperparameter, and those that the verdict names."""
-    found: dict[str, set[float]] = {}
-    for one in region.settings:
-        for name, value in one.hyperparameters.items():
-            found.setdefault(name, set()).add(value)
-    axes = {name: sorted(values) for name, values in found.items()}
-
-    while prod(map(len, axes.values())) > most and max(map(len, axes.values())) > 2:
-        longest = max(axes, key=lambda name: len(axes[name]))
-        axes[longest] = _half_of(axes[longest])
+    axes = {axis.name: axis for axis in region.axes}
+    while prod(len(axis.values) for axis in axes.values()) > most and max(len(a.values) for a in axes.values()) > 2:
+        longest = max(axes, key=lambda name: len(axes[name].values))
+        axes[longest] = Axis(longest, _half_of(axes[longest].values))
+    kept = {name: set(map(typed, axis.values)) for name, axis in axes.items()}
     named = (region.best, region.chosen, region.cheapest, region.least_attacked)
     return [
         one
         for one in region.settings
-        if all(value in axes[name] for name, value in one.hyperparameters.items()) or one in named
+        if all(typed(one.hyperparameters.get(name)) in values for name, values in kept.items()) or one in named
     ]
 
 
-def _half_of(values: list[float]) -> list[float]:
+def _half_of(values: Sequence[Any]) -> tuple[Any, ...]:
     """Return half of the values, the first and the last among them."""
-    return [values[round(place)] for place in np.linspace(0, len(values) - 1, max(2, len(values) // 2))]
+    return tuple(values[round(place)] for place in np.linspace(0, len(values) - 1, max(2, len(values) // 2)))
 
 
 def _left_out(n_scenarios: int, scenarios: Sequence[ShownScenario], most_seeds: int) -> list[str]:

@@ -23,6 +23,7 @@ from backdoor_curves.report.page.svg import (
 )
 from backdoor_curves.report.page.words import learner_title, setting_name
 from backdoor_curves.search.safe_region import JudgedSetting
+from backdoor_curves.study.plan.names import strength_of
 
 LOWEST = 0.25
 """How far below the best clean accuracy the frontier's picture reaches: of what is worse nobody would choose one."""
@@ -165,7 +166,7 @@ def slopes(name: str, scenario: ShownScenario) -> str:
     ]
     if not found:
         return ""
-    lams = [one.setting.lam for _, one, _ in found]
+    lams = [lam for _, one, _ in found if (lam := strength_of(one.setting.hyperparameters)) is not None] or [1.0]
     low, high = min(lams) / 1.3, max(lams) * 1.3
     bottom = min(0.0, *(theta.low for *_, theta in found))
     x1, y1 = Scale(low, high, 44.0, 306.0, log=True), Scale(bottom, 1.0, 250.0, 34.0)
@@ -177,10 +178,12 @@ def slopes(name: str, scenario: ShownScenario) -> str:
         axis_below(x2, y2.start, ticks(bottom, 1.0), "θ, slope of the curve at β = 0"),
     ]
     for learner, one, theta in found:
-        x = x1(one.setting.lam)
-        ends = {"x1": x, "x2": x, "y1": y1(theta.low), "y2": y1(theta.high)}
-        parts.append(element("line", class_=f"range h{learner.hue}", **ends))
-        parts.append(_mark(learner, one, x, y1(theta.mean)))
+        lam = strength_of(one.setting.hyperparameters)
+        if lam is not None:
+            x = x1(lam)
+            ends = {"x1": x, "x2": x, "y1": y1(theta.low), "y2": y1(theta.high)}
+            parts.append(element("line", class_=f"range h{learner.hue}", **ends))
+            parts.append(_mark(learner, one, x, y1(theta.mean)))
         parts.append(_mark(learner, one, x2(theta.mean), y2(100 * one.setting.asr)))
     thetas = [theta.mean for *_, theta in found]
     words = f"{len(found)} settings, θ from {min(thetas):.3f} to {max(thetas):.3f}. The table has all numbers."

@@ -1,14 +1,18 @@
-"""The maps of a learner over lambda and gamma: clean accuracy and attack success rate, the safe region outlined."""
+"""The maps of a learner over one or two hyperparameters: clean accuracy, attack success rate, the safe region outlined."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from backdoor_curves.report.page.content import Region, ShownLearner, ShownSetting
 from backdoor_curves.report.page.svg import element, picture, short, text
-from backdoor_curves.report.page.words import learner_title, percent, setting_name
+from backdoor_curves.report.page.words import learner_title, percent, setting_name, shown
+from backdoor_curves.report.page.words import value as in_words
+from backdoor_curves.search.axes import Axis, axes_of
 from backdoor_curves.search.safe_region import JudgedSetting
+from backdoor_curves.study.plan.names import AS_IT_IS, symbols_of
 
 STEPS = 9
 """Of the colours of a map."""
@@ -20,7 +24,17 @@ WIDTH = 368.0
 """Of a map, in pixels, where its cells are neither."""
 TOP = 30.0
 
-Gamma = float | None
+LABELS = {"lambda": "λ, strength of the penalty", "gamma": "γ"}
+"""Of axes; another has its own name."""
+LETTER = 6.2
+"""Pixels that a letter takes, on average."""
+MOST_LETTERS = 14
+"""Of a word beside a map."""
+NOTHING = Axis("", (None,))
+"""The axis that is not there."""
+
+Place = tuple[int, int]
+"""Of a cell: along x to the right, along y upwards."""
 
 
 @dataclass(frozen=True)
@@ -37,38 +51,69 @@ class _Quantity:
 class _Grid:
     """Where the cells of a map are."""
 
-    lams: Sequence[float]
-    gammas: Sequence[Gamma]
+    x: Axis
+    y: Axis
+    symbols: Mapping[str, str]
 
     @property
     def left(self) -> float:
-        return 8.0 if self.flat else 46.0
+        if self.flat:
+            return 8.0
+        return max(46.0, *(14.0 + LETTER * len(_tick(value, MOST_LETTERS)) for value in self.y.values))
 
     @property
     def flat(self) -> bool:
-        """Whether it is a strip over lambda."""
-        return list(self.gammas) == [None]
+        """Whether it is a strip over one hyperparameter."""
+        return self.y is NOTHING
 
     @property
     def wide(self) -> float:
-        return min(WIDE, max(NARROW, (WIDTH - self.left) / len(self.lams)))
+        return min(WIDE, max(NARROW, (WIDTH - self.left) / len(self.x.values)))
 
     @property
     def high(self) -> float:
         return 30.0 if self.wide >= ROOMY else 20.0
 
-    def corner(self, lam: float, gamma: Gamma) -> tuple[float, float]:
-        """Return the upper left corner of a cell; gamma rises upwards."""
-        row = len(self.gammas) - 1 - self.gammas.index(gamma)
-        return self.left + self.wide * self.lams.index(lam), TOP + self.high * row
+    def place(self, setting: JudgedSetting) -> Place:
+        """Return where a setting stands."""
+        x, y = (0 if axis is NOTHING else axis.place(setting.hyperparameters) for axis in (self.x, self.y))
+        return x, y
+
+    def corner(self, place: Place) -> tuple[float, float]:
+        """Return the upper left corner of a cell; y rises upwards."""
+        row = len(self.y.values) - 1 - place[1]
+        return self.left + self.wide * place[0], TOP + self.high * row
 
     @property
     def bottom(self) -> float:
-        return TOP + self.high * len(self.gammas)
+        return TOP + self.high * len(self.y.values)
 
     @property
     def right(self) -> float:
-        return self.left + self.wide * len(self.lams)
+        return self.left + self.wide * len(self.x.values)
+
+    def label(self, axis: Axis) -> str:
+        """Return what stands at an axis."""
+        symbol = self.symbols.get(axis.name, axis.name)
+        return LABELS[axis.name] if symbol != axis.name else symbol or AS_IT_IS
+
+
+def _grid_of(learner: ShownLearner) -> _Grid | None:
+    """Return the grid of a learner's maps; None where its settings differ in more than two hyperparameters."""
+    settings = [one.setting.hyperparameters for one in learner.shown]
+    axes = axes_of(settings)
+    if len(axes) > 2:
+        return None
+    names = list(settings[0]) if settings else []
+    return _Grid(*[*axes, NOTHING, NOTHING][:2], dict(zip(names, symbols_of(names), strict=True)))
+
+
+def _tick(value: Any, most: int) -> str:
+    """Return a value beside a map, numbers in two or three digits and words in so many letters."""
+    if value is None:
+        return ""
+    said = short(value) if isinstance(value, int | float) and not isinstance(value, bool) else in_words(value)
+    return said if len(said) <= most else f"{said[: most - 1]}…"
 
 
 def accuracy_map(name: str, learner: ShownLearner) -> str:
@@ -85,17 +130,19 @@ def attack_map(name: str, learner: ShownLearner) -> str:
 
 
 def _map(name: str, learner: ShownLearner, quantity: _Quantity) -> str:
-    settings = [one.setting for one in learner.shown]
-    gammas: list[Gamma] = sorted({one.gamma for one in settings}, key=lambda gamma: gamma or 0.0)
-    grid = _Grid(sorted({one.lam for one in settings}), gammas)
+    """Return a map; "" of settings that differ in more than two hyperparameters, which have a table."""
+    grid = _grid_of(learner)
+    if grid is None:
+        return ""
+    over = [shown(grid.symbols[axis.name], MOST_LETTERS) for axis in (grid.x, grid.y) if axis is not NOTHING]
     return picture(
         name,
         (max(grid.right, grid.left + 150.0) + 4.0, grid.bottom + 38.0),
-        f"{quantity.title} of {learner_title(learner.learner)} over λ" + ("" if grid.flat else " and γ"),
+        f"{quantity.title} of {learner_title(learner.learner)}" + (f" over {' and '.join(over)}" if over else ""),
         _in_words(learner, quantity),
         text(quantity.title, grid.left, 14.0, class_="title"),
         *(_cell(one, learner.region, grid, quantity) for one in learner.shown),
-        _outline({(one.lam, one.gamma) for one in settings if one.safe}, grid),
+        _outline({grid.place(one.setting) for one in learner.shown if one.setting.safe}, grid),
         _axes(grid),
         role="group",
     )
@@ -104,23 +151,33 @@ def _map(name: str, learner: ShownLearner, quantity: _Quantity) -> str:
 def _axes(grid: _Grid) -> str:
     every = 1 if grid.wide >= 30 else 2 if grid.wide >= 20 else 3  # a label such as 0.316 is some 30 pixels wide
     middle = grid.wide / 2.0
+    room = max(3, int(every * grid.wide / LETTER))
+    ticks = list(enumerate(grid.x.values))[::every]
     parts = [
-        text(short(lam), grid.corner(lam, grid.gammas[0])[0] + middle, grid.bottom + 15.0, text_anchor="middle")
-        for lam in grid.lams[::every]
+        text(_tick(value, room), grid.corner((k, 0))[0] + middle, grid.bottom + 15.0, text_anchor="middle")
+        for k, value in ticks
     ]
-    parts.append(text("λ, strength of the penalty", grid.left, grid.bottom + 31.0, class_="label"))
+    parts.append(text(shown(grid.label(grid.x), 60), grid.left, grid.bottom + 31.0, class_="label"))
     if not grid.flat:
-        for gamma in grid.gammas:
-            y = grid.corner(grid.lams[0], gamma)[1] + grid.high / 2.0 + 4.0
-            parts.append(text("" if gamma is None else short(gamma), grid.left - 6.0, y, text_anchor="end"))
-        parts.append(text("γ", grid.left - 6.0, TOP - 8.0, text_anchor="end", class_="label"))
+        for k, value in enumerate(grid.y.values):
+            y = grid.corner((0, k))[1] + grid.high / 2.0 + 4.0
+            parts.append(text(_tick(value, MOST_LETTERS), grid.left - 6.0, y, text_anchor="end"))
+        parts.append(_label_above(grid))
     return element("g", *parts, class_="axis")
+
+
+def _label_above(grid: _Grid) -> str:
+    """Return the name of y over its values; a long one begins at the left and stands under the title."""
+    label = shown(grid.label(grid.y), 60)
+    if LETTER * len(label) <= grid.left - 6.0:
+        return text(label, grid.left - 6.0, TOP - 8.0, text_anchor="end", class_="label")
+    return text(label, 0.0, TOP - 4.0, class_="label")
 
 
 def _cell(one: ShownSetting, region: Region, grid: _Grid, quantity: _Quantity) -> str:
     """Return a cell of a map: a link to its curve, with its number."""
     setting = one.setting
-    (x, y), wide, high = grid.corner(setting.lam, setting.gamma), grid.wide, grid.high
+    (x, y), wide, high = grid.corner(grid.place(setting)), grid.wide, grid.high
     if not one.key:
         return element("rect", x=x, y=y, width=wide, height=high, class_="empty")
     value = quantity.value(setting)
@@ -144,9 +201,9 @@ def _cell(one: ShownSetting, region: Region, grid: _Grid, quantity: _Quantity) -
     )
 
 
-def _outline(safe: set[tuple[float, Gamma]], grid: _Grid) -> str:
+def _outline(safe: set[Place], grid: _Grid) -> str:
     """Return a line around the safe cells: their edges that no two of them share."""
-    places = {(grid.lams.index(lam), grid.gammas.index(gamma)): grid.corner(lam, gamma) for lam, gamma in safe}
+    places = {place: grid.corner(place) for place in safe}
     edges = []
     for (i, j), (x, y) in sorted(places.items()):
         right, below = x + grid.wide, y + grid.high

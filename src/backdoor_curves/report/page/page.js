@@ -20,6 +20,7 @@
 
   const digits = (value, count = 3) =>
     value === null || value === undefined ? "–" : String(Number(value.toPrecision(count)));
+  const said = (value) => (typeof value === "number" ? digits(value) : value); // words are shown as they are
   const percent = (value) => (value === null || value === undefined ? "–" : `${(100 * value).toFixed(1)}\u202f%`);
   const at = (curve, name, beta) => {
     const xs = curve.b, ys = curve[name];
@@ -186,7 +187,7 @@
   const name = (one) => {
     const scenario = data.scenarios[one.s];
     const parts = [data.learners[one.l]];
-    data.symbols.forEach((symbol, k) => { if (one.at[k] !== null) parts.push(`${symbol} = ${digits(one.at[k])}`); });
+    data.symbols.forEach((symbol, k) => { if (one.at[k] !== null) parts.push(`${symbol} = ${said(one.at[k])}`); });
     parts.push(`p = ${digits(100 * scenario.rate)}\u202f%`);
     return parts.join(", ").replaceAll(" = ", "\u00a0=\u00a0");
   };
@@ -268,7 +269,7 @@
       label.textContent = words;
       select.dataset.coordinate = k;
       for (const value of values) {
-        const option = new Option(typeof value === "number" ? digits(value) : value, String(value));
+        const option = new Option(said(value), String(value));
         option.selected = value === of(now);
         select.add(option);
       }
@@ -284,7 +285,8 @@
   // The setting with the wanted value that shares most with the present one; hyperparameters as near as can be.
   const closest = (k, value) => {
     const now = settings[state.n];
-    const gap = (p, q) => (p === null || q === null ? Number(p !== q) : Math.min(1, Math.abs(Math.log(p / q)) / 50));
+    const numbers = (p, q) => typeof p === "number" && typeof q === "number" && p > 0 && q > 0;
+    const gap = (p, q) => (numbers(p, q) ? Math.min(1, Math.abs(Math.log(p / q)) / 50) : Number(p !== q));
     const cost = (one) => COORDINATES.reduce((sum, [, of], i) =>
       i === k ? sum : sum + 4 ** (5 - Math.min(i, 5)) * (i < 6 ? Number(of(one) !== of(now)) : gap(of(one), of(now))), 0);
     const found = there.filter((one) => COORDINATES[k][1](one) === value);

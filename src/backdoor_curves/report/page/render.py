@@ -30,11 +30,12 @@ from backdoor_curves.report.page.words import (
     scenario_rest,
     setting_name,
     shown,
+    value,
     verdict,
 )
 from backdoor_curves.report.tables.attacks import comparisons
 from backdoor_curves.study.compute.explanation import ROWS, Explanation
-from backdoor_curves.study.plan.names import SYMBOLS, scenario_words
+from backdoor_curves.study.plan.names import scenario_words, symbols_of
 
 SHORT = {
     "triggered_loss": "t",
@@ -172,9 +173,9 @@ def _view(scenario: ShownScenario, content: Content) -> ScenarioView:
 def _data(content: Content) -> dict[str, Any]:
     """Return what the script draws from: scenarios, settings with their cells and curves, decision pictures."""
     shown_settings = [one.setting for scenario in content.drawn for one in scenario.shown]
-    hyperparameters = list(dict.fromkeys(name for one in shown_settings for name in one.hyperparameters))
+    symbols = list(dict.fromkeys(symbol for one in shown_settings for symbol in symbols_of(one.hyperparameters)))
     return {
-        "symbols": [SYMBOLS.get(name, name) for name in hyperparameters],
+        "symbols": [shown(symbol, 120) for symbol in symbols],
         "learners": [learner_title(learner) for learner in content.learners],
         "scenarios": [
             {
@@ -186,7 +187,7 @@ def _data(content: Content) -> dict[str, Any]:
             for one in content.drawn
         ],
         "settings": [
-            _setting(one, place, learner.number, hyperparameters)
+            _setting(one, place, learner.number, symbols)
             for place, scenario in enumerate(content.drawn)
             for learner in scenario.learners
             for one in learner.shown
@@ -202,11 +203,13 @@ def _start(scenario: ShownScenario) -> int | None:
     return None if first is None else first.number
 
 
-def _setting(one: ShownSetting, scenario: int, learner: int, names: Sequence[str]) -> dict[str, Any]:
+def _setting(one: ShownSetting, scenario: int, learner: int, symbols: Sequence[str]) -> dict[str, Any]:
+    given = one.setting.hyperparameters
+    values = dict(zip(symbols_of(given), given.values(), strict=True))
     return {
         "s": scenario,
         "l": learner,
-        "at": [one.setting.hyperparameters.get(name) for name in names],
+        "at": [_said(values.get(symbol)) for symbol in symbols],
         "safe": one.setting.safe,
         "cells": [
             [cell.key, cell.seed, *(_round(cell.numbers.get(name)) for name in CELL_NUMBERS)]
@@ -214,6 +217,11 @@ def _setting(one: ShownSetting, scenario: int, learner: int, names: Sequence[str
         ],
         "curve": None if one.series is None else _curve(one.series),
     }
+
+
+def _said(found: Any) -> Any:
+    """Return a value of a hyperparameter as the script has it: numbers, words, and None where there is none."""
+    return found if found is None or (isinstance(found, int | float) and not isinstance(found, bool)) else value(found)
 
 
 CELL_NUMBERS = ("clean_accuracy_at_1", "asr_at_1", "theta", "half_loss_beta")

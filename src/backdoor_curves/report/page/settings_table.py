@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from backdoor_curves.report.page.content import ShownLearner, ShownSetting
-from backdoor_curves.report.page.words import number
+from backdoor_curves.report.page.words import number, shown, value
 from backdoor_curves.study.compute.quantities import ALL_QUANTITIES, CONTROL_QUANTITIES
-from backdoor_curves.study.plan.names import SYMBOLS
+from backdoor_curves.study.plan.names import AS_IT_IS, symbols_of
 
 
 @dataclass(frozen=True)
@@ -35,23 +35,23 @@ def settings_table(learner: ShownLearner) -> SettingsTable:
     left_out = () if controlled else CONTROL_QUANTITIES
     kept = [name for name, quantity in ALL_QUANTITIES.items() if quantity.heading and name not in left_out]
     names = list(learner.shown[0].setting.hyperparameters) if learner.shown else []
-    lines = [
-        Line(one, [number(one.setting.hyperparameters[name]) for name in names], [_text(one, name) for name in kept])
-        for one in learner.shown
-    ]
-    return SettingsTable(
-        [SYMBOLS.get(name, name) for name in names], [ALL_QUANTITIES[name].heading for name in kept], lines
-    )
+    lines = [Line(one, _at(one, names), [_text(one, name) for name in kept]) for one in learner.shown]
+    headings = [shown(symbol, 120) for symbol in symbols_of(names)] or ["setting"]
+    return SettingsTable(headings, [ALL_QUANTITIES[name].heading for name in kept], lines)
+
+
+def _at(one: ShownSetting, names: Sequence[str]) -> list[str]:
+    return [value(one.setting.hyperparameters[name]) for name in names] or [AS_IT_IS]
 
 
 def _text(one: ShownSetting, name: str) -> str:
     """Return a quantity of a setting in the mean over seeds, a share in per cent."""
     if name in OF_THEIR_OWN:
         return OF_THEIR_OWN[name](one)
-    value = one.mean(name)
+    mean = one.mean(name)
     if ALL_QUANTITIES[name].is_share:
-        return "–" if value is None else f"{100 * value:.1f}"
-    return number(value)
+        return "–" if mean is None else f"{100 * mean:.1f}"
+    return number(mean)
 
 
 def _slope(one: ShownSetting) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from backdoor_curves.report.page.content import Content, Region, ShownLearner, ShownScenario
+from backdoor_curves.report.region_words import region_words
 from backdoor_curves.search.safe_region import ROUNDING, JudgedSetting
 from backdoor_curves.study.plan import names
 from backdoor_curves.study.plan.scenario import Learner, Scenario
@@ -117,9 +118,21 @@ def number(value: float | None, digits: int = 3) -> str:
     return "–" if value is None or value != value else f"{float(f'{value:.{digits}g}'):g}"
 
 
+def value(found: Any, digits: int = 3) -> str:
+    """Return a value of a hyperparameter as a page has it: fractions in so many digits, words fit for it.
+
+    Examples
+    --------
+    >>> from backdoor_curves.report.page.words import value
+    >>> value(1 / 3), value(100000), value("<b>\\x00")
+    ('0.333', '100000', '<b>�')
+    """
+    return shown(names.value_name(float(number(found, digits)) if isinstance(found, float) else found), 120)
+
+
 def setting_name(setting: JudgedSetting) -> str:
     """Return the hyperparameters of a setting, so that no number is torn from its name."""
-    rounded = {name: float(number(value)) for name, value in setting.hyperparameters.items()}
+    rounded = {shown(name, 120): value(found) for name, found in setting.hyperparameters.items()}
     return names.setting_name(rounded).replace(" = ", "\u00a0=\u00a0")
 
 
@@ -155,7 +168,7 @@ def verdict(learner: ShownLearner) -> Verdict:
     if chosen is None:
         return Verdict("unsafe", f"{name} has no safe setting here.", (at_best, *_costs(learner)))
     above = _above(learner, chosen)
-    doubt = (*above, *_count(region), *_held_out(region))
+    doubt = (*above, *_count(region), *_where(region), *_held_out(region))
     if chosen is best:
         claim = f"{name} resists here: its most accurate setting is safe{' on average' if above else ''}."
         return Verdict("average" if above else "resists", claim, (at_best, *doubt))
@@ -212,6 +225,13 @@ def _count(region: Region) -> tuple[str]:
         return ("It is the only setting that was tried.",)
     are = "is" if len(region.safe) == 1 else "are"
     return (f"{len(region.safe)} of the {_tried(region)} tried {are} safe.",)
+
+
+def _where(region: Region) -> tuple[str, ...]:
+    """Say where the region lies along each hyperparameter; of a learner with a lambda its map shows it."""
+    if len(region.settings) == 1 or "lambda" in region.settings[0].hyperparameters:
+        return ()
+    return (f"Safe along each hyperparameter: {'; '.join(shown(words) for words in region_words(region))}.",)
 
 
 def _tried(region: Region) -> str:

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from backdoor_curves.metrics import theta
+from backdoor_curves.report.region_words import region_words
 from backdoor_curves.search.safe_region import SafeRegion, safe_regions
-from backdoor_curves.study.plan.names import SYMBOLS, learner_name, scenario_words, telling
+from backdoor_curves.study.plan.names import AS_IT_IS, SYMBOLS, learner_name, scenario_words, telling, value_name
 from backdoor_curves.study.plan.scenario import Learner, Scenario
 from backdoor_curves.study.store.statistics import by_setting
 from backdoor_curves.study.store.stored_cell import StoredCell
@@ -20,7 +21,10 @@ def as_text(cells: Sequence[StoredCell]) -> str:
     shown = telling(cell.scenario for cell in cells)
     control = ("without trigger",) if controlled else ()
     measured = ("clean acc.", "ASR at β=1", *control, "θ", "slope", "holds to β", "area", "half-loss β")
-    lines = [(*shown, "learner", *SYMBOLS, "p", *measured, "path")]
+    kinds = SYMBOLS if any("lambda" in cell.hyperparameters for cell in cells) else {}
+    names = [*kinds, *(name for cell in cells for name in cell.hyperparameters if name not in kinds)]
+    names = list(dict.fromkeys(names))
+    lines = [(*shown, "learner", *names, "p", *measured, "path")]
     for group in by_setting(cells):
         first, words = group[0], scenario_words(group[0].scenario)
         values = first.hyperparameters
@@ -29,7 +33,7 @@ def as_text(cells: Sequence[StoredCell]) -> str:
             (
                 *(words[name] for name in shown),
                 learner_name(first.learner),
-                *(f"{values[name]:g}" if name in values else "" for name in SYMBOLS),
+                *(value_name(values[name]) if name in values else "" for name in names),
                 f"{first.scenario.rate:g}",
                 _mean(done, "clean_accuracy_at_1"),
                 _mean(done, "asr_at_1"),
@@ -83,9 +87,10 @@ def _safest(region: SafeRegion[Scenario, Learner]) -> str:
     tried = sum(setting.judged for setting in region.settings)
     if (chosen := region.chosen) is None:
         return f"none of {tried} settings is safe"
-    at = ", ".join(f"{name} {value:g}" for name, value in chosen.hyperparameters.items())
+    at = ", ".join(f"{name} {value_name(value)}" for name, value in chosen.hyperparameters.items()) or AS_IT_IS
     rates = f"clean acc. {chosen.clean_accuracy:.3f}, ASR {chosen.asr:.3f}"
-    return f"{len(region.safe)} of {tried} settings safe, best {at}: {rates}"
+    along = "" if "lambda" in chosen.hyperparameters else "".join(f"; {words}" for words in region_words(region))
+    return f"{len(region.safe)} of {tried} settings safe, best {at}: {rates}{along}"
 
 
 def _aligned(lines: Sequence[Sequence[str]], words: int) -> list[str]:

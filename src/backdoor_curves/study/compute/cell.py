@@ -21,8 +21,6 @@ from typing import Any
 import numpy as np
 from msgspec.structs import replace
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression, RidgeClassifier
-from sklearn.svm import SVC, LinearSVC
 from threadpoolctl import ThreadpoolController
 
 from backdoor_curves.curve import BackdoorLearningCurve, backdoor_learning_curve
@@ -33,7 +31,7 @@ from backdoor_curves.learners.estimators import facts_of
 from backdoor_curves.learners.exact import refusal
 from backdoor_curves.learners.follow import follow
 from backdoor_curves.learners.reading import read_learner
-from backdoor_curves.learners.shared import Shared
+from backdoor_curves.learners.shared import Shared, SharedMatrices
 from backdoor_curves.paths.base import BetaPath, PathError
 from backdoor_curves.records.one_line import error_line
 from backdoor_curves.study.compute.decision_regions import decision_regions, in_the_plane
@@ -43,9 +41,9 @@ from backdoor_curves.study.compute.movement import Movement, movement
 from backdoor_curves.study.compute.quantities import Number, numbers
 from backdoor_curves.study.compute.stamped_images import StampedImages, stamped_images
 from backdoor_curves.study.plan.cells import Group
-from backdoor_curves.study.plan.keys import random_state_of
+from backdoor_curves.study.plan.estimators import estimator
 from backdoor_curves.study.plan.names import class_names
-from backdoor_curves.study.plan.scenario import Cell, Setting
+from backdoor_curves.study.plan.scenario import OWN, Cell, Setting
 from backdoor_curves.study.plan.sources import poisoned
 
 
@@ -83,7 +81,7 @@ class Bench:
     shared : Shared
         Kernels and coordinates.
     lams : tuple of float
-        All lambdas of the group, ascending.
+        All lambdas of the group, ascending; none where each cell follows its own path.
     plateaus : dict
         By rate, and whether it is the control: the path of an SVM at the smallest lambda. While no clean row is at its
         bound it is that of the others, too.
@@ -91,6 +89,8 @@ class Bench:
         How far the test rows moved, which is the same at each rate.
     images : StampedImages, optional
         Test images before and after the attack; where the study has `[[attacks]]`, to be laid side by side.
+    home : path, optional
+        The folder of the study's file, beside which estimators of one's own are looked up.
     """
 
     data: Mapping[float, PoisonedData]
@@ -99,10 +99,11 @@ class Bench:
     plateaus: dict[tuple[float, bool], Shared] = field(default_factory=dict)
     movement: Movement | None = None
     images: StampedImages | None = None
+    home: Path | None = None
 
     def shared_by(self, cell: Cell, is_control: bool) -> Shared:
         """Return what a cell may use, and leave something in that no other sees."""
-        if not self.shared.kernels:
+        if not (self.shared.kernels and self.lams):
             return self.shared
         rate = cell.scenario.rate
         if len(self.data[rate].clean_train) > FEW:
@@ -111,33 +112,11 @@ class Bench:
         if place not in self.plateaus:
             first = self.plateaus[place] = self.shared.copy()
             smallest = Setting.of(cell.setting.learner, cell.setting.values | {"lambda": self.lams[0]})
-            reference = estimator(replace(cell, setting=smallest))
+            reference = estimator(replace(cell, setting=smallest), self.home)
             data = self.data[rate].control() if is_control else self.data[rate]
             with suppress(PathError):  # of which its own cell will tell
                 follow(read_learner(reference, data), "exact", shared=first)
         return self.plateaus[place].copy()
-
-
-def estimator(cell: Cell) -> Any:
-    """Return the scikit-learn estimator of a cell: C = 1 / lambda, alpha = lambda / 2.
-
-    With a free intercept solvers and tolerances are those that come closest to the optimum; with a penalised one it is
-    liblinear as it comes, with a random state from what the cell is.
-    """
-    setting = cell.setting
-    kind, C = setting.learner.kind, 1.0 / setting.lam
-    if kind == "ridge":
-        return RidgeClassifier(alpha=setting.lam / 2.0)
-    if kind == "rbf-svm":
-        return SVC(C=C, gamma=setting.gamma)
-    if setting.learner.intercept == "penalised":
-        state = random_state_of(cell)
-        if kind == "logistic":
-            return LogisticRegression(C=C, solver="liblinear", random_state=state)
-        return LinearSVC(C=C, loss="hinge", random_state=state)
-    if kind == "logistic":
-        return LogisticRegression(C=C, solver="newton-cholesky", tol=1e-8)
-    return SVC(C=C, kernel="linear")
 
 
 def prepare(group: Group, train: Samples, test: Samples, table: FeatureTable | None = None) -> Bench:
@@ -155,6 +134,16 @@ def prepare(group: Group, train: Samples, test: Samples, table: FeatureTable | N
     if table is not None:
         data = {rate: table.data(images) for rate, images in data.items()}
         train, test = table.rows(train), table.rows(test)
+    if cell.setting.learner.sees_rows_as_they_are:
+        shared, lams, seen = _shared_kernel(cell, data, train, test), group.lams, data[group.rates[0]]
+    else:
+        shared, lams, seen = SharedMatrices(), (), None
+    moved = movement(first, seen, cell.setting.gamma)
+    return Bench(data, shared, lams, movement=moved, images=images, home=group.home)
+
+
+def _shared_kernel(cell: Cell, data: Mapping[float, PoisonedData], train: Samples, test: Samples) -> Shared:
+    """Return what cells of one of the four kinds share: the kernel between all rows, computed in one order."""
     shared = Shared()
     last = estimator(cell)
     kernel = facts_of(last).kernel(last)
@@ -163,8 +152,7 @@ def prepare(group: Group, train: Samples, test: Samples, table: FeatureTable | N
         tested = _rows([test.X, next(iter(data.values())).triggered_test.X])
         with _threads().limit(limits=1):  # more threads add up in another order
             shared.kernels[kernel] = GroupKernel(kernel, learned, tested)
-    moved = movement(first, data[group.rates[0]], cell.setting.gamma)
-    return Bench(data, shared, group.lams, movement=moved, images=images)
+    return shared
 
 
 @cache
@@ -186,7 +174,7 @@ def compute(key: str, cell: Cell, bench: Bench) -> Outcome:
         betas = cell.keep.betas or None
         method: Any = cell.method
         shared = bench.shared_by(cell, is_control)
-        return backdoor_learning_curve(estimator(cell), data, method=method, betas=betas, shared=shared)
+        return backdoor_learning_curve(estimator(cell, bench.home), data, method=method, betas=betas, shared=shared)
 
     try:
         with warnings.catch_warnings(), _threads().limit(limits=1):
@@ -205,19 +193,22 @@ def compute(key: str, cell: Cell, bench: Bench) -> Outcome:
                 records["stamped images"] = bench.images.to_bytes()
             values = numbers(small, small_control, bench.movement)
     except Exception as error:  # one bad cell must not cost a night's others
-        return Outcome(key, time.perf_counter() - start, reason=_reason(error))
+        return Outcome(key, time.perf_counter() - start, reason=_reason(error, cell))
     return Outcome(key, time.perf_counter() - start, values, records)
 
 
+PACKAGE = Path(__file__).parents[2]
 EXPECTED = (ValueError, TypeError, PathError, ArithmeticError, MemoryError, OSError)
 
 
-def _reason(error: Exception) -> str:
-    """Return an error in one line; one that nobody foresaw with its place."""
+def _reason(error: Exception, cell: Cell) -> str:
+    """Return an error in one line; one that nobody foresaw with its place, and whose it is."""
     said = error_line(error)
     if isinstance(error, EXPECTED):
         return said
     last = traceback.extract_tb(error.__traceback__)[-1]
+    if cell.setting.learner.kind == OWN and not Path(last.filename).is_relative_to(PACKAGE):
+        return f"{said} (at {Path(last.filename).name}:{last.lineno})"
     return f"{said} (at {Path(last.filename).name}:{last.lineno}, a bug in backdoor-curves; please report it)"
 
 

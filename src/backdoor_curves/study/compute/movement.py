@@ -26,25 +26,26 @@ class Movement:
         The largest |x'_j - x_j| of a row.
     share : float
         Entries that changed, of all, in [0, 1].
-    seen : float
+    seen : float, optional
         |phi(x') - phi(x)| as the learner sees the rows: with a kernel exp(-gamma |x' - x|^2) it is
-        (2 - 2 exp(-gamma |x' - x|^2))^1/2, at most 2^1/2; without one |x' - x| of the rows, or of their features.
+        (2 - 2 exp(-gamma |x' - x|^2))^1/2, at most 2^1/2; without one |x' - x| of the rows, or of their features. None
+        where the learner sees them through steps, or is one's own.
     """
 
     l2: float
     largest: float
     share: float
-    seen: float
+    seen: float | None
 
 
-def movement(stamped: PoisonedData, seen: PoisonedData, gamma: float | None) -> Movement | None:
-    """Return how far triggered test rows moved; None where it is not known which rows they were.
+def movement(stamped: PoisonedData, seen: PoisonedData | None, gamma: float | None) -> Movement | None:
+    """Return how far triggered test rows moved; None where that, or which rows they were, is not known.
 
     Parameters
     ----------
     stamped : PoisonedData
         With the rows that were stamped.
-    seen : PoisonedData
+    seen : PoisonedData, optional
         The same with the rows that the learner sees: features of a frozen network, or the same.
     gamma : float, optional
         Of a learner with an RBF kernel.
@@ -60,24 +61,33 @@ def movement(stamped: PoisonedData, seen: PoisonedData, gamma: float | None) -> 
     >>> movement(data, data, gamma=None)
     Movement(l2=5.0, largest=4.0, share=0.5, seen=5.0)
     """
-    moved, steps = _steps(stamped), _steps(seen)
-    if moved is None or steps is None:
+    moved = _steps(stamped)
+    if moved is None:
         return None
     size = np.abs(moved)
-    squares = (steps**2).sum(axis=1)
-    distances = np.sqrt(squares) if gamma is None else np.sqrt(-2.0 * np.expm1(-gamma * squares))
     return Movement(
         l2=float(np.sqrt((moved**2).sum(axis=1)).mean()),
         largest=float(size.max(axis=1).mean()),
         share=float((size > CHANGED * max(1.0, float(size.max()))).mean()),
-        seen=float(distances.mean()),
+        seen=None if seen is None else _seen(seen, gamma),
     )
 
 
+def _seen(seen: PoisonedData, gamma: float | None) -> float | None:
+    """Return the mean distance in the space of a kernel."""
+    steps = _steps(seen)
+    if steps is None:
+        return None
+    squares = (steps**2).sum(axis=1)
+    distances = np.sqrt(squares) if gamma is None else np.sqrt(-2.0 * np.expm1(-gamma * squares))
+    return float(distances.mean())
+
+
 def _steps(data: PoisonedData) -> Float[np.ndarray, "n d"] | None:
-    """Return x' - x of the triggered test rows, flat."""
+    """Return x' - x of the triggered test rows, flat; None of rows that are no arrays of numbers."""
     before, after = originals(data), data.triggered_test
-    return None if before is None else _flat(after.X) - _flat(before.X)
+    numbers = isinstance(after.X, np.ndarray) and after.X.dtype.kind in "fiub"
+    return None if before is None or not numbers else _flat(after.X) - _flat(before.X)
 
 
 def originals(data: PoisonedData) -> Samples | None:

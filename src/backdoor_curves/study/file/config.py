@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
@@ -16,6 +17,17 @@ Seed = Annotated[int, Meta(ge=0, lt=2**32)]
 Beta = Annotated[float, Meta(ge=0, le=1)]
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")]  # it becomes a folder
 Kind = Literal["logistic", "ridge", "linear-svm", "rbf-svm"]
+Step = Literal[
+    "table", "impute", "standard-scaler", "min-max-scaler", "max-abs-scaler", "one-hot", "tf-idf", "word-counts"
+]
+"""Transformers before a learner, see `learners.preparation`."""
+Scalar = bool | int | float | str
+Value = Scalar | tuple[Scalar, ...]
+"""Of an estimator's parameter; "None" is Python's None, for which TOML has no word."""
+Parameters = tuple[tuple[str, Value], ...]
+"""`{name = value}` in a file; in a record, which has a hash, pairs."""
+Grid = tuple[tuple[str, tuple[Value, ...]], ...]
+"""`{name = [values]}` likewise."""
 
 
 class FeaturesConfig(Struct, frozen=True):
@@ -73,16 +85,29 @@ class PoisonConfig(LabelPolicy, frozen=True):
 
 
 class LearnerConfig(Struct, frozen=True):
-    """`[[learners]]`: a learner and its grid; `gamma` for rbf-svm only.
+    """`[[learners]]`: one of the four kinds at lambdas (and gammas), or an estimator of one's own and its grid.
 
-    `intercept = "penalised"` is that of liblinear: `LinearSVC`, `LogisticRegression(solver="liblinear")`.
+    `intercept = "penalised"` is that of liblinear: `LinearSVC`, `LogisticRegression(solver="liblinear")`; `gamma` is
+    for rbf-svm only. `estimator` is "module:function" or the path of a class; `parameters` hold for all its settings,
+    `grid` has the values of others. `steps` stand before either; None leaves them to the data, see
+    `learners.preparation`.
     """
 
-    kind: Kind
-    lam: Annotated[tuple[Positive, ...], Meta(min_length=1)] = msgspec.field(name="lambda")
+    kind: Kind | None = None
+    lam: Annotated[tuple[Positive, ...], Meta(min_length=1)] | None = msgspec.field(name="lambda", default=None)
     gamma: tuple[Positive, ...] = ()
     method: Literal["auto", "exact", "refit"] = "auto"
     intercept: Literal["free", "penalised"] = "free"
+    estimator: str | None = None
+    name: str | None = None
+    steps: tuple[Step, ...] | None = None
+    parameters: Parameters | None = None
+    grid: Grid | None = None
+
+    @staticmethod
+    def required_keys(table: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return the keys that a table must have: those of a kind, unless it names an estimator."""
+        return () if "estimator" in table else ("kind", "lambda")
 
 
 class KeepConfig(Struct, frozen=True):

@@ -47,8 +47,9 @@ def read_table(table: dict[str, Any], record: type[Struct], place: str, faults: 
             faults[here] = f"unknown key; {hint}"
             continue
         values[fields[key].name] = _read_value(value, hints[fields[key].name], here, faults)
+    needed = getattr(record, "required_keys", lambda _: ())(table)
     for key, field in fields.items():
-        if field.required and field.name not in values:
+        if (field.required or key in needed) and key not in table:
             faults[f"{place}.{key}" if place else key] = "missing key"
     return record(**values) if len(faults) == before else None
 
@@ -56,6 +57,8 @@ def read_table(table: dict[str, Any], record: type[Struct], place: str, faults: 
 def _read_value(value: Any, hint: Any, place: str, faults: Faults) -> Any:
     if isinstance(value, dict) and _takes_pairs(hint) and value and all(map(str.isdecimal, value)):
         return _converted(sorted([int(key), entry] for key, entry in value.items()), hint, place, faults)
+    if _takes_named(hint):
+        return _read_named(value, hint, place, faults)
     kinds = list(records_of(hint))
     if kinds and (isinstance(value, dict) or not _takes_others(hint)):
         many = _is_tuple(hint)
@@ -77,6 +80,39 @@ def _read_value(value: Any, hint: Any, place: str, faults: Faults) -> Any:
         if value is None:
             return None
     return _converted(value, hint, place, faults)
+
+
+def _read_named(value: Any, hint: Any, place: str, faults: Faults) -> Any:
+    """Return pairs of a name and a value, or a list of values, of a table; or of a list of such pairs."""
+    pairs = list(value.items()) if isinstance(value, dict) else value
+    if not isinstance(pairs, list) or not all(isinstance(p, list | tuple) and len(p) == 2 for p in pairs):
+        faults[place] = f"a table such as {{C = 1.0}} was expected, {value!r} came"
+        return None
+    kind = get_args(_entry(hint))[1]
+    read = []
+    for name, given in pairs:
+        here = f"{place}.{name}"
+        values = _grid(given, here, faults) if isinstance(given, dict) and get_origin(kind) is tuple else given
+        if isinstance(given, dict) and get_origin(kind) is tuple:
+            if values is None:
+                continue
+            values = _whole_as_given(given, values)
+        try:
+            read.append(msgspec.convert([name, values], tuple[str, kind]))  # type: ignore[valid-type]
+        except msgspec.ValidationError:
+            wanted = "a list of values" if get_origin(kind) is tuple else "a number, a word, true, false or a list"
+            faults[here] = f"{wanted} was expected, {given!r} came"
+    return tuple(read)
+
+
+def _whole_as_given(table: dict[str, Any], values: list[Any]) -> list[Any]:
+    """Return the numbers of a grid as whole ones where its ends were written so and all of them are: of trees, say."""
+    bounds = next(iter(table.values()))
+    whole = all(type(bound) is int for bound in bounds[:2])
+    rounded = [round(value) for value in values]
+    # A geometric series of whole numbers is off them by some units in the last place.
+    close = all(abs(value - near) <= 1e-9 * abs(value) for value, near in zip(values, rounded, strict=True))
+    return rounded if whole and close else values
 
 
 def _converted(value: Any, hint: Any, place: str, faults: Faults) -> Any:
@@ -159,6 +195,12 @@ def _kind_of(table: dict[str, Any], kinds: list[type[Struct]], place: str, fault
 def _takes_pairs(hint: Any) -> bool:
     """Return whether a type takes pairs of numbers, for which a file has a table."""
     return tuple[tuple[int, int], ...] in get_args(hint)
+
+
+def _takes_named(hint: Any) -> bool:
+    """Return whether a type is pairs of a name and what it names, for which a file has a table."""
+    entry = _entry(hint)
+    return get_origin(entry) is tuple and get_args(entry)[0] is str
 
 
 def _takes_others(hint: Any) -> bool:

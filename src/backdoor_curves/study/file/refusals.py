@@ -20,9 +20,9 @@ from backdoor_curves.study.file.config import (
     DataConfig,
     Experiment,
     FeaturesConfig,
-    LearnerConfig,
     TriggerConfig,
 )
+from backdoor_curves.study.file.learner_refusals import check_learners
 from backdoor_curves.study.file.reading import Faults
 
 
@@ -41,20 +41,7 @@ def check_block(block: Block, prefix: str, faults: Faults) -> None:
     for index, trigger in enumerate(block.trigger or ()):
         place = f"{prefix}trigger[{index}]" if len(block.trigger or ()) > 1 else f"{prefix}trigger"
         _check_trigger(trigger, place, faults)
-    for index, learner in enumerate(block.learners or ()):
-        _check_learner(learner, f"{prefix}learners[{index}]", faults)
-    settings = [
-        (learner.kind, learner.intercept, lam, gamma)
-        for learner in block.learners or ()
-        for lam in dict.fromkeys(learner.lam)
-        for gamma in dict.fromkeys(learner.gamma or (None,))
-    ]
-    for (kind, _, lam, _), times in Counter(settings).items():
-        if times > 1:
-            faults[f"{prefix}learners"] = (
-                f"each setting once was expected, {kind} at lambda {lam:g} came twice; "
-                "two methods are compared in two studies"
-            )
+    check_learners(block.learners or (), prefix, faults)
 
 
 def _check_trigger(trigger: TriggerConfig, place: str, faults: Faults) -> None:
@@ -116,18 +103,6 @@ def _check_preset(attack: AttackEntry, place: str, faults: Faults) -> None:
 
 def _kind_of(trigger: Struct) -> str:
     return str(type(trigger).__struct_config__.tag)
-
-
-def _check_learner(learner: LearnerConfig, place: str, faults: Faults) -> None:
-    for name, values in (("lambda", learner.lam), ("gamma", learner.gamma)):
-        _check_finite(values, f"{place}.{name}", faults)
-        _check_once(values, f"{place}.{name}", faults)
-    if learner.kind == "rbf-svm" and not learner.gamma:
-        faults[place] = "at least one gamma was expected for rbf-svm"
-    if learner.kind != "rbf-svm" and learner.gamma:
-        faults[place] = f"no gamma was expected for {learner.kind}"
-    if learner.intercept == "penalised" and learner.kind not in ("logistic", "linear-svm"):
-        faults[f"{place}.intercept"] = f"'free' was expected for {learner.kind}: only liblinear's are penalised"
 
 
 def check_together(experiment: Experiment, homes: dict[str, str], faults: Faults) -> None:

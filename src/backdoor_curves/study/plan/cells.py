@@ -7,20 +7,28 @@ group alone; so a cell's numbers are the same bit for bit whoever computes it, w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from hashlib import blake2b
 from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from backdoor_curves.data.samples import Samples
-from backdoor_curves.study.file.config import DataConfig, Experiment, Study
+from backdoor_curves.learners.preparation import default_steps
+from backdoor_curves.learners.reading import read_learner
+from backdoor_curves.study.file.config import DataConfig, Experiment, LearnerConfig, Study
+from backdoor_curves.study.plan.estimators import estimator, learner_of
 from backdoor_curves.study.plan.keys import canonical, key_of
-from backdoor_curves.study.plan.names import attack_name
-from backdoor_curves.study.plan.scenario import Cell, Scenario, Setting, settings_of
+from backdoor_curves.study.plan.names import attack_name, learner_name
+from backdoor_curves.study.plan.scenario import OWN, Cell, Learner, Scenario, Setting, settings_of
 from backdoor_curves.study.plan.sources import WIDTHS, content_hash, draw, frozen_network, poisoned, write_rows
+
+Learned = Mapping[DataConfig, Sequence[tuple[LearnerConfig, Learner]]]
+"""The learners of each of the data, by their tables: their steps may be the data's."""
 
 
 class Planned(NamedTuple):
@@ -44,6 +52,9 @@ class Source:
         Features that the learners see.
     pixels : int
         Numbers of an image that goes through a network first; else 0.
+    steps : tuple of str
+        What a learner that takes numbers needs before it, see `default_steps`.
+    n_classes : int
     """
 
     hash: str
@@ -51,17 +62,23 @@ class Source:
     n_test: int
     width: int
     pixels: int = 0
+    steps: tuple[str, ...] = ()
+    n_classes: int = 2
 
 
 @dataclass(frozen=True)
 class Group:
-    """What cells share: all that they are but lambda and rate, those that occur, and the rows."""
+    """What cells share: all that they are but lambda and rate, those that occur, and the rows.
+
+    `home` is the folder of the study's file, beside which estimators of one's own are looked up.
+    """
 
     number: int
     first: Cell
     lams: tuple[float, ...]
     rates: tuple[float, ...]
     source: Source
+    home: Path | None = None
 
     @property
     def table(self) -> str:
@@ -87,7 +104,11 @@ class Plan:
 
 
 def make_plan(
-    study: Study, data_dir: str | Path | None = None, offline: bool = False, rows_folder: Path | None = None
+    study: Study,
+    data_dir: str | Path | None = None,
+    offline: bool = False,
+    rows_folder: Path | None = None,
+    home: Path | None = None,
 ) -> Plan:
     """Return the plan of a study; its data are drawn once, and hashed.
 
@@ -98,11 +119,13 @@ def make_plan(
         As in `datasets.mnist`.
     rows_folder : path, optional
         Where the rows are written for `read_rows`, each source in a folder named by its hash.
+    home : path, optional
+        The folder of the study's file.
 
     Raises
     ------
     ValueError, OSError
-        If the study asks for data that cannot be had.
+        If the study asks for data or for estimators that cannot be had.
     """
     sources: dict[tuple[DataConfig, int], Source] = {}
 
@@ -118,16 +141,26 @@ def make_plan(
                 width, pixels = WIDTHS[data.features.network], width
             if rows_folder is not None:
                 write_rows(rows_folder / digest, train, test)
-            sources[name] = Source(digest, len(train), len(test), width, pixels)
+            steps, n_classes = default_steps(train.X), len(np.unique(train.y))
+            sources[name] = Source(digest, len(train), len(test), width, pixels, steps, n_classes)
         return sources[name]
+
+    @cache
+    def learner(config: LearnerConfig, default: tuple[str, ...]) -> Learner:
+        return learner_of(config, default, home)
+
+    def learners_on(experiment: Experiment, data: DataConfig) -> list[tuple[LearnerConfig, Learner]]:
+        default = source_of(data, experiment.seeds[0]).steps
+        return [(config, learner(config, default)) for config in experiment.learners]
 
     cells: list[Planned] = []
     groups: list[Group] = []
     known: set[str] = set()
     for experiment in study.experiments:
         numbers: dict[Hashable, int] = {}
-        lams = _lams(experiment)
-        for cell in _cells(experiment):
+        learned = {data: learners_on(experiment, data) for data in experiment.data}
+        lams = _lams(learned)
+        for cell in _cells(experiment, learned):
             source = source_of(cell.scenario.data, cell.seed)
             key = key_of(cell, source.hash)
             if key in known:  # two experiments may meet in a cell
@@ -135,7 +168,8 @@ def make_plan(
             known.add(key)
             number = numbers.setdefault(_shared(cell), len(groups))
             if number == len(groups):
-                groups.append(Group(number, cell, lams[_beside(cell.setting), cell.method], experiment.rates, source))
+                beside = _beside(cell.setting), cell.method
+                groups.append(Group(number, cell, lams.get(beside, ()), experiment.rates, source, home))
             cells.append(Planned(key, cell, number))
     return Plan(study, cells, groups)
 
@@ -146,18 +180,19 @@ def require_sense(plan: Plan, rows_of: Callable[[Group], tuple[Samples, Samples]
     Raises
     ------
     ValueError
-        If a trigger, labels or rates do not fit the rows.
+        If a trigger, labels or rates do not fit the rows, or the rows do not fit steps or an estimator of one's own.
     """
     seen = set()
     for group in plan.groups:
-        at = group.first.scenario
-        kind = (at.data, at.way, group.rates)
+        at, learner = group.first.scenario, group.first.setting.learner
+        kind = (at.data, at.way, group.rates, None if learner.sees_rows_as_they_are else learner)
         if kind not in seen:
             seen.add(kind)
-            _require_possible(*rows_of(group), group.first, group.rates)
+            _require_possible(*rows_of(group), group)
 
 
-def _require_possible(train: Samples, test: Samples, cell: Cell, rates: tuple[float, ...]) -> None:
+def _require_possible(train: Samples, test: Samples, group: Group) -> None:
+    cell, rates = group.first, group.rates
     try:
         data = poisoned(train, test, cell, rates)
         if cell.control:
@@ -166,13 +201,19 @@ def _require_possible(train: Samples, test: Samples, cell: Cell, rates: tuple[fl
         if cell.scenario.attack is None:
             raise
         raise ValueError(f"attack {attack_name(cell.scenario)!r}: {error}") from error
+    if cell.setting.learner.sees_rows_as_they_are or cell.scenario.data.features is not None:
+        return
+    try:
+        read_learner(estimator(cell, group.home), data[rates[0]])
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{learner_name(cell.setting.learner)}: {error}") from error
 
 
-def _cells(experiment: Experiment) -> Iterator[Cell]:
+def _cells(experiment: Experiment, learned: Learned) -> Iterator[Cell]:
     """Yield the cells of an experiment, learner by learner, the seeds fastest."""
     for data, (way, control) in product(experiment.data, _ways(experiment)):
-        for config in experiment.learners:
-            for setting, rate in product(settings_of(config), experiment.rates):
+        for config, learner in learned[data]:
+            for setting, rate in product(settings_of(config, learner), experiment.rates):
                 scenario = Scenario(data, way[0], way[1], rate, way[2])
                 for seed in experiment.seeds:
                     yield Cell(scenario, setting, seed, config.method, control, experiment.keep)
@@ -194,13 +235,13 @@ def _shared(cell: Cell) -> Hashable:
 
 @lru_cache(maxsize=4096)  # the same few settings come again for each rate and seed
 def _beside(setting: Setting) -> Setting:
-    return setting.without("lambda")
+    return setting.beside_strength
 
 
-def _lams(experiment: Experiment) -> dict[tuple[Setting, str], tuple[float, ...]]:
-    """Return all lambdas, ascending, at which an experiment has a learner with the same other hyperparameters."""
+def _lams(learned: Learned) -> dict[tuple[Setting, str], tuple[float, ...]]:
+    """Return all lambdas, ascending, at which an experiment has a kind with the same other hyperparameters."""
     found: dict[tuple[Setting, str], set[float]] = {}
-    for config in experiment.learners:
-        for setting in settings_of(config):
+    for config, learner in {pair: None for pairs in learned.values() for pair in pairs}:
+        for setting in settings_of(config, learner) if learner.kind != OWN else ():
             found.setdefault((_beside(setting), config.method), set()).add(setting.lam)
     return {kind: tuple(sorted(lams)) for kind, lams in found.items()}

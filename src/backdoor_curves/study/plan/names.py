@@ -11,25 +11,17 @@ import msgspec
 
 from backdoor_curves.datasets.cifar10 import CLASSES as CIFAR10_CLASSES
 from backdoor_curves.study.file.attacks import AttackConfig, CleanLabels, TriggerKind
-from backdoor_curves.study.file.config import DataConfig, TriggerConfig
+from backdoor_curves.study.file.config import DataConfig, TriggerConfig, Value
 from backdoor_curves.study.plan.scenario import Cell, Learner, Scenario
 
 TITLES = {"logistic": "Logistic regression", "ridge": "Ridge", "linear-svm": "Linear SVM", "rbf-svm": "RBF SVM"}
 """Of the kinds of learners; another has its own name."""
+STEP_WORDS = {"table": "numbers scaled, words one-hot, missing values imputed"}
+"""Of steps; another has its own name."""
+AS_IT_IS = "as it is"
+"""A setting without hyperparameters."""
 SYMBOLS = {"lambda": "λ", "gamma": "γ"}
 """Of the hyperparameters that have a column in every table; another has its own name."""
-
-
-def coordinates(cell: Cell) -> dict[str, Any]:
-    """Return scenario, setting and seed as columns of a table: words, and numbers as they are."""
-    values = cell.setting.values
-    return {
-        **scenario_words(cell.scenario),
-        "learner": learner_name(cell.setting.learner),
-        **{name: values.get(name) for name in SYMBOLS},
-        "rate": cell.scenario.rate,
-        "seed": cell.seed,
-    }
 
 
 def where(cell: Cell) -> str:
@@ -245,23 +237,36 @@ def learner_name(learner: Learner) -> str:
     Examples
     --------
     >>> from backdoor_curves.study.plan.names import learner_name, learner_title
-    >>> from backdoor_curves.study.plan.scenario import Learner
+    >>> from backdoor_curves.study.plan.scenario import OWN, Learner
     >>> learner_name(Learner("logistic", "penalised")), learner_title(Learner("logistic", "penalised"))
     ('logistic, penalised intercept', 'Logistic regression, penalised intercept')
+    >>> forest = Learner(OWN, estimator="sklearn.ensemble.RandomForestClassifier", parameters=(("max_depth", 3),))
+    >>> learner_name(forest), learner_name(Learner("ridge", steps=("tf-idf",)))
+    ('RandomForestClassifier, max_depth = 3', 'ridge, tf-idf')
     """
-    return learner.kind + _intercept(learner)
+    return ", ".join([_called(learner) or learner.kind, *_told(learner)])
 
 
 def learner_title(learner: Learner) -> str:
     """Return a learner as a title has it."""
-    return TITLES.get(learner.kind, learner.kind) + _intercept(learner)
+    return ", ".join([_called(learner) or TITLES.get(learner.kind, learner.kind), *_told(learner)])
 
 
-def _intercept(learner: Learner) -> str:
-    return "" if learner.intercept == "free" else f", {learner.intercept} intercept"
+def _called(learner: Learner) -> str:
+    """Return what an estimator of one's own is called; "" of one of the four kinds."""
+    if learner.name or ":" in learner.estimator:
+        return learner.name or learner.estimator
+    return learner.estimator.rpartition(".")[2]
 
 
-def setting_name(hyperparameters: Mapping[str, float], form: str = "g") -> str:
+def _told(learner: Learner) -> list[str]:
+    """Return what is to be told of a learner beside its kind or name: which a name of one's own may have said."""
+    intercept = [] if learner.intercept == "free" else [f"{learner.intercept} intercept"]
+    parameters = [] if learner.name else setting_parts(dict(learner.parameters))
+    return [*intercept, *parameters, *(STEP_WORDS.get(step, step) for step in learner.steps)]
+
+
+def setting_name(hyperparameters: Mapping[str, Value], form: str = "g") -> str:
     """Return hyperparameters as a title has them, numbers in a form.
 
     Examples
@@ -269,10 +274,58 @@ def setting_name(hyperparameters: Mapping[str, float], form: str = "g") -> str:
     >>> from backdoor_curves.study.plan.names import setting_name
     >>> setting_name({"lambda": 0.1, "gamma": 0.005}), setting_name({"lambda": 1 / 3}, ".2g")
     ('λ = 0.1, γ = 0.005', 'λ = 0.33')
+    >>> setting_name({"max_depth": 3, "criterion": "gini"}), setting_name({})
+    ('max_depth = 3, criterion = gini', 'as it is')
     """
-    return ", ".join(setting_parts(hyperparameters, form))
+    return ", ".join(setting_parts(hyperparameters, form)) or AS_IT_IS
 
 
-def setting_parts(hyperparameters: Mapping[str, float], form: str = "g") -> list[str]:
+def setting_parts(hyperparameters: Mapping[str, Value], form: str = "g") -> list[str]:
     """Return each hyperparameter as a title has it."""
-    return [f"{SYMBOLS.get(name, name)} = {value:{form}}" for name, value in hyperparameters.items()]
+    names = zip(symbols_of(hyperparameters), hyperparameters.values(), strict=True)
+    return [f"{symbol} = {value_name(value, form)}" for symbol, value in names]
+
+
+def symbols_of(names: Iterable[str]) -> list[str]:
+    """Return how the hyperparameters of a learner are written: by symbols those of the four kinds, which have a lambda.
+
+    Examples
+    --------
+    >>> from backdoor_curves.study.plan.names import symbols_of
+    >>> symbols_of(["lambda", "gamma"]), symbols_of(["gamma"])
+    (['λ', 'γ'], ['gamma'])
+    """
+    names = list(names)
+    return [SYMBOLS.get(name, name) if "lambda" in names else name for name in names]
+
+
+def strength_of(hyperparameters: Mapping[str, Value]) -> float | None:
+    """Return lambda, or what a learner with an exact path has in its place: 1 / C, or 2 alpha; None if it has neither.
+
+    Examples
+    --------
+    >>> from backdoor_curves.study.plan.names import strength_of
+    >>> strength_of({"classifier__C": 4.0}), strength_of({"alpha": 1.0}), strength_of({"max_depth": 3})
+    (0.25, 2.0, None)
+    """
+    for name, value in hyperparameters.items():
+        last = name.rpartition("__")[2]
+        if last in ("lambda", "C", "alpha") and isinstance(value, int | float) and value > 0:
+            return 1.0 / value if last == "C" else 2.0 * value if last == "alpha" else float(value)
+    return None
+
+
+def value_name(value: Value, form: str = "g") -> str:
+    """Return a value of a hyperparameter: a fraction in a form, a whole number whole, words as they are.
+
+    Examples
+    --------
+    >>> from backdoor_curves.study.plan.names import value_name
+    >>> [value_name(value) for value in (0.001, 1.0, 1000000, True, "sqrt", (1, 2))]
+    ['0.001', '1', '1000000', 'true', 'sqrt', '(1, 2)']
+    """
+    if isinstance(value, tuple):
+        return f"({', '.join(value_name(one, form) for one in value)})"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:{form}}" if isinstance(value, float) else str(value)

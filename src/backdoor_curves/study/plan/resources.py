@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from types import MappingProxyType
 
 from backdoor_curves.kernels.group_kernel import FEW
 from backdoor_curves.kernels.memory import GIB, available_memory, limit_of_container
 from backdoor_curves.paths.svm.path import KEPT
+from backdoor_curves.study.file.config import DataConfig
 from backdoor_curves.study.plan.cells import Group, Plan, Planned
-from backdoor_curves.study.plan.scenario import Cell
+from backdoor_curves.study.plan.estimators import followed_as
+from backdoor_curves.study.plan.names import learner_name
+from backdoor_curves.study.plan.scenario import Cell, Setting
 
 BASE = 0.3 * GIB
 """A process with its libraries."""
@@ -20,6 +25,9 @@ SHARE = 0.75
 
 SECONDS = {"ridge": 0.05, "linear-svm": 0.2, "rbf-svm": 0.25, "logistic": 0.4}
 """Of a cell with 1500 training rows of 784 features, on one core of 2024; it grows with the square of the rows."""
+FitTimes = Mapping[tuple[DataConfig, Setting], float]
+"""Seconds of a cell's fits, where they were measured."""
+_NONE: FitTimes = MappingProxyType({})
 REFITS = 10.0
 """How much longer 21 refits take."""
 
@@ -33,6 +41,7 @@ def memory_of_machine() -> float:
     return SHARE * min(whole, limit_of_container())
 
 
+@lru_cache(maxsize=4096)  # a coordinator asks for it each time that it hands out a cell
 def memory_of(group: Group) -> float:
     """Return the bytes that a worker needs for a group, from above."""
     cell, source = group.first, group.source
@@ -43,8 +52,8 @@ def memory_of(group: Group) -> float:
     needed = BASE + 8.0 * (source.width + source.pixels) * (
         source.n_train + 2 * len(group.rates) * source.n_train + 2 * tests
     )
-    kind = cell.setting.learner.kind
-    if cell.method == "refit" or kind == "ridge":
+    kind = followed_as(cell, source.n_classes, group.home)
+    if cell.method == "refit" or kind in ("ridge", None):
         return needed + 8.0 * min(source.n_train, source.width) ** 2 * 3
     if kind == "logistic":
         return needed + 8.0 * (min(source.n_train, source.width) ** 2 * 4 + 200.0 * tests)
@@ -56,16 +65,22 @@ def memory_of(group: Group) -> float:
     return needed + kernel + beside + 8.0 * (3.0 * source.n_train**2 + 2.0 * nodes * tests) + nodes * source.n_train
 
 
-def seconds_of(cell: Cell, group: Group) -> float:
-    """Return about how long a cell takes on one core; twice that where it has a control."""
-    size = (group.source.n_train / 1500.0) ** 2 * (0.5 + 0.5 * group.source.width / 784.0)
-    once = max(0.01, SECONDS[cell.setting.learner.kind] * size) * (REFITS if cell.method == "refit" else 1.0)
+def seconds_of(cell: Cell, group: Group, fits: FitTimes = _NONE) -> float:
+    """Return about how long a cell takes on one core; twice that where it has a control.
+
+    `fits` has the measured seconds of all fits of a cell, by data and setting; see `compute.fit_times`.
+    """
+    once = fits.get((cell.scenario.data, cell.setting))
+    if once is None:
+        size = (group.source.n_train / 1500.0) ** 2 * (0.5 + 0.5 * group.source.width / 784.0)
+        kind = followed_as(cell, group.source.n_classes, group.home) or "logistic"
+        once = max(0.01, SECONDS[kind] * size) * (REFITS if cell.method == "refit" else 1.0)
     return once * (2.0 if cell.control else 1.0)
 
 
-def seconds_of_all(cells: Iterable[Planned], plan: Plan) -> float:
+def seconds_of_all(cells: Iterable[Planned], plan: Plan, fits: FitTimes = _NONE) -> float:
     """Return about how long cells take on one core."""
-    return sum(seconds_of(planned.cell, plan.groups[planned.group]) for planned in cells)
+    return sum(seconds_of(planned.cell, plan.groups[planned.group], fits) for planned in cells)
 
 
 def require_memory(plan: Plan, memory: float) -> None:
@@ -81,8 +96,8 @@ def require_memory(plan: Plan, memory: float) -> None:
         if needed > memory:
             first = group.first
             raise ValueError(
-                f"{first.setting.learner.kind} on {group.source.n_train} training rows needs {needed / GIB:.2g} GiB, "
-                f"{memory / GIB:.2g} GiB are allowed; draw fewer rows, or raise --max-memory"
+                f"{learner_name(first.setting.learner)} on {group.source.n_train} training rows needs "
+                f"{needed / GIB:.2g} GiB, {memory / GIB:.2g} GiB are allowed; draw fewer rows, or raise --max-memory"
             )
 
 

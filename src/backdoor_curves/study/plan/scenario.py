@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import product
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from backdoor_curves.study.file.attacks import AttackConfig
-from backdoor_curves.study.file.config import DataConfig, KeepConfig, LabelPolicy, LearnerConfig, TriggerConfig
+from backdoor_curves.study.file.config import (
+    DataConfig,
+    KeepConfig,
+    LabelPolicy,
+    LearnerConfig,
+    Parameters,
+    TriggerConfig,
+    Value,
+)
 
 
 class Scenario(Struct, frozen=True):
@@ -38,18 +48,42 @@ class Scenario(Struct, frozen=True):
         return self.trigger, self.policy, self.attack
 
 
+OWN = "estimator"
+"""The kind of a learner that is none of the four."""
+
+
 class Learner(Struct, frozen=True):
     """A learner without its hyperparameters.
 
     Parameters
     ----------
     kind : str
-        As in `[[learners]]`.
+        As in `[[learners]]`, or "estimator".
     intercept : {"free", "penalised"}
+    steps : tuple of str
+        Transformers before it, by name.
+    estimator : str
+        Of one's own: "module:function", or the path of a class.
+    name : str
+        What tables call it; "" for what the estimator is called.
+    parameters : tuple of (name, value)
+        That it has in all its settings.
+    content : str
+        The hash of what came when it was made, see `own_estimators.content_of`.
     """
 
     kind: str
     intercept: str = "free"
+    steps: tuple[str, ...] = ()
+    estimator: str = ""
+    name: str = ""
+    parameters: Parameters = ()
+    content: str = ""
+
+    @property
+    def sees_rows_as_they_are(self) -> bool:
+        """Whether it is one of the four kinds, and no steps are before it."""
+        return self.kind != OWN and not self.steps
 
 
 class Setting(Struct, frozen=True):
@@ -59,7 +93,10 @@ class Setting(Struct, frozen=True):
     ----------
     learner : Learner
     hyperparameters : tuple of (name, value)
-        "lambda" first, the others by their names, in whatever order they came: equal settings are equal.
+        "lambda" first, the others by their names, in whatever order they came: equal settings are equal. Those of the
+        four kinds are floats.
+    types : str
+        Of the values, where some are no floats: Python takes 1, 1.0 and True for equal, and estimators do not.
 
     Examples
     --------
@@ -67,39 +104,58 @@ class Setting(Struct, frozen=True):
     >>> setting = Setting.of(Learner("rbf-svm"), {"gamma": 0.05, "lambda": 1.0})
     >>> setting.hyperparameters, setting.lam, setting.without("lambda").hyperparameters
     ((('lambda', 1.0), ('gamma', 0.05)), 1.0, (('gamma', 0.05),))
+    >>> forest = Learner("estimator", estimator="sklearn.ensemble.RandomForestClassifier")
+    >>> Setting.of(forest, {"max_features": 1}) == Setting.of(forest, {"max_features": 1.0})
+    False
     """
 
     learner: Learner
-    hyperparameters: tuple[tuple[str, float], ...]
+    hyperparameters: tuple[tuple[str, Value], ...]
+    types: str = ""
 
     def __post_init__(self) -> None:
-        values = [(name, float(value)) for name, value in self.hyperparameters]  # a number of numpy's for one
-        ordered = sorted(values, key=lambda pair: (pair[0] != "lambda", pair[0]))
-        msgspec.structs.force_setattr(self, "hyperparameters", tuple(ordered))
+        own = self.learner.kind == OWN
+        # Of the four kinds a number of numpy's, or a whole one, is that number.
+        values = [(name, value if own else float(value)) for name, value in self.hyperparameters]  # type: ignore[arg-type]
+        ordered = tuple(sorted(values, key=lambda pair: (pair[0] != "lambda", pair[0])))
+        types = "".join(_type_of(value) for _, value in ordered)
+        msgspec.structs.force_setattr(self, "hyperparameters", ordered)
+        msgspec.structs.force_setattr(self, "types", types if set(types) - {"f"} else "")
 
     @classmethod
-    def of(cls, learner: Learner, hyperparameters: Mapping[str, float]) -> Setting:
+    def of(cls, learner: Learner, hyperparameters: Mapping[str, Value]) -> Setting:
         """Return a learner at hyperparameters by name."""
         return cls(learner, tuple(hyperparameters.items()))
 
     @property
-    def values(self) -> dict[str, float]:
+    def values(self) -> dict[str, Any]:
         """The hyperparameters by name."""
         return dict(self.hyperparameters)
 
     @property
     def lam(self) -> float:
-        """Lambda, which every learner of a study has."""
-        return self.values["lambda"]
+        """Lambda, which each of the four kinds has."""
+        return float(self.values["lambda"])
 
     @property
     def gamma(self) -> float | None:
-        """Gamma; None for a learner that has none."""
-        return self.values.get("gamma")
+        """Gamma of an RBF SVM; None for another learner."""
+        return None if self.learner.kind == OWN else self.values.get("gamma")
 
     def without(self, name: str) -> Setting:
         """Return what settings share that differ in one hyperparameter alone."""
         return Setting(self.learner, tuple(pair for pair in self.hyperparameters if pair[0] != name))
+
+    @property
+    def beside_strength(self) -> Setting:
+        """What settings share that differ in the strength of their penalty alone, lambda or a C: the same kernel."""
+        strengths = [name for name, _ in self.hyperparameters if name.rpartition("__")[2] in ("lambda", "C")]
+        return Setting(self.learner, tuple(pair for pair in self.hyperparameters if pair[0] not in strengths))
+
+
+def _type_of(value: Value) -> str:
+    """Return a letter for the type of a value, and one for each entry of a tuple."""
+    return f"({''.join(map(_type_of, value))})" if isinstance(value, tuple) else type(value).__name__[0]
 
 
 class Cell(Struct, frozen=True):
@@ -126,9 +182,13 @@ class Cell(Struct, frozen=True):
     keep: KeepConfig = KeepConfig()
 
 
-def settings_of(config: LearnerConfig) -> Iterator[Setting]:
-    """Yield the settings of a learner's table, all lambdas of a gamma together."""
-    learner = Learner(config.kind, config.intercept)
+def settings_of(config: LearnerConfig, learner: Learner) -> Iterator[Setting]:
+    """Yield the settings of a learner's table, all lambdas of a gamma together; of a grid those of its last name."""
+    if config.grid is not None or config.lam is None:
+        names = [name for name, _ in config.grid or ()]
+        for values in product(*(values for _, values in config.grid or ())):
+            yield Setting.of(learner, dict(zip(names, values, strict=True)))
+        return
     for gamma in config.gamma or (None,):
         for lam in config.lam:
             yield Setting.of(learner, {"lambda": lam} | ({} if gamma is None else {"gamma": gamma}))

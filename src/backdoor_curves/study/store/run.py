@@ -23,6 +23,7 @@ from backdoor_curves.study.compute.quantities import ALL_QUANTITIES
 from backdoor_curves.study.compute.stamped_images import StampedImages
 from backdoor_curves.study.file.config import Study
 from backdoor_curves.study.plan.names import SYMBOLS
+from backdoor_curves.study.store.columns import alike, column_of, own_names
 from backdoor_curves.study.store.sqlite import (
     SUFFIX,
     StoreError,
@@ -149,7 +150,7 @@ class Run:
 
     def table(self) -> list[dict[str, Any]]:
         """Return a row a cell: coordinates, numbers (None where there are none), seconds, error."""
-        return [
+        rows = [
             {
                 **cell.coordinates,
                 **{name: cell.numbers.get(name) for name in ALL_QUANTITIES},
@@ -158,11 +159,13 @@ class Run:
             }
             for cell in self.cells
         ]
+        return alike(rows, (cell.cell for cell in self.cells))
 
     def _repr_html_(self) -> str:
         """Return the run as a notebook shows it: how far it has come, and its first settings, means over seeds."""
         failed = f", {len(self.failed)} failed" if self.failed else ""
-        lines = [_line(cells) for cells in by_setting(self.cells)]
+        own = [column_of(name) for name in own_names(cell.cell for cell in self.cells)]
+        lines = [_line(cells, own) for cells in by_setting(self.cells)]
         more = f"<p>and {len(lines) - MOST_LINES} more settings</p>" if len(lines) > MOST_LINES else ""
         head = f"{escape(self.study.name)}: {self.n_done} of {self.n_cells} cells done{failed}"
         return f"<p><b>{head}</b></p>{table(lines[:MOST_LINES])}{more}"
@@ -186,7 +189,7 @@ class Run:
         return pd.DataFrame(self.table())
 
 
-def _line(cells: Sequence[StoredCell]) -> dict[str, object]:
+def _line(cells: Sequence[StoredCell], own: Sequence[str]) -> dict[str, object]:
     """Return a setting as a line of a table, in the mean over its seeds."""
     names = {
         "clean_accuracy_at_1": "clean accuracy",
@@ -195,7 +198,7 @@ def _line(cells: Sequence[StoredCell]) -> dict[str, object]:
         "area": "area",
     }
     at = cells[0].coordinates
-    line: dict[str, object] = {name: at[name] for name in ("data", "learner", *SYMBOLS, "rate")}
+    line: dict[str, object] = {name: at.get(name) for name in ("data", "learner", *SYMBOLS, *own, "rate")}
     for quantity, name in names.items():
         values = [value for cell in cells if (value := cell.numbers.get(quantity)) is not None]
         line[name] = float(np.mean(values)) if values else None

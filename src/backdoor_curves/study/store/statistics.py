@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from backdoor_curves.study.compute.quantities import ALL_QUANTITIES
+from backdoor_curves.study.store.columns import alike
 from backdoor_curves.study.store.stored_cell import StoredCell
 
 LEVEL = 0.95
@@ -65,7 +66,7 @@ def over_seeds(cells: Sequence[StoredCell]) -> list[dict[str, Any]]:
             found = [cell.numbers.get(quantity) for cell in group]
             if quantity != "method" and any(value is not None for value in found):
                 rows.append({**at, "quantity": quantity, **_summary(found)})
-    return rows
+    return alike(rows, (cell.cell for cell in cells))
 
 
 def by_setting(cells: Iterable[StoredCell]) -> list[list[StoredCell]]:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from backdoor_curves.study.plan.names import coordinates
 from backdoor_curves.study.plan.scenario import Cell, Learner, Scenario, Setting
+from backdoor_curves.study.store.columns import coordinates
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class StoredCell:
         return self.setting.learner
 
     @property
-    def hyperparameters(self) -> dict[str, float]:
+    def hyperparameters(self) -> dict[str, Any]:
         """Its hyperparameters by name."""
         return self.setting.values
 
