@@ -29,7 +29,7 @@ DARK = 0.55
 
 
 def draw_safe_maps(rows: Sequence[Sequence[tuple[str, Region]]], title: str) -> Figure:
-    """Return a row of panels a pair: strips over one hyperparameter, lambda say, and maps over two, lambda and gamma say.
+    """Return a row of panels a pair: strips over one hyperparameter, lambda say, and maps over two.
 
     In a strip clean accuracy is blue, attack success orange, and safe settings stand on green. So do those of a learner
     that has more hyperparameters, its most accurate settings, in a list. In a map the colour is

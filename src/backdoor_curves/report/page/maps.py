@@ -1,4 +1,4 @@
-"""The maps of a learner over one or two hyperparameters: clean accuracy, attack success rate, the safe region outlined."""
+"""Maps of a learner over one or two hyperparameters: clean accuracy, attack success rate, the safe region outlined."""
 
 from __future__ import annotations
 
