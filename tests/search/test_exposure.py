@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from backdoor_curves.search.exposure import Rates, chosen_of, exposures, resistances, worst_of
+from backdoor_curves.search.exposure import Rates, chosen_of, exposures, resistances, sturdiest_of, worst_of
 from backdoor_curves.search.safe_region import Bounds
 
 
@@ -87,3 +87,14 @@ def test_a_setting_that_did_not_meet_all_attacks_resists_nothing():
     """Else the one that was spared the worst attack would be chosen."""
     spared = [one for one in trials(ASR, CLEAN) if (one.attack, one.setting) != ("sentence", "strong")]
     assert [one.setting for one in resistances(exposures(spared))] == ["weak"]
+
+
+def test_a_setting_withstands_so_many_rows_that_neither_they_nor_fewer_are_too_many():
+    """Weak is over .2 from 3 rows on whatever comes later; with a narrow margin strong is no choice."""
+    found = {one.setting: one.rows for one in resistances(exposures(trials(ASR, CLEAN)))}
+    assert found == {"weak": 1, "strong": 10}
+    dips = ASR | {("word", "weak"): {1: 0.3, 3: 0.1, 10: 0.1}}
+    assert {one.setting: one.rows for one in resistances(exposures(trials(dips, CLEAN)))} == {"weak": 0, "strong": 10}
+    met = resistances(exposures(trials(ASR, CLEAN)))
+    assert sturdiest_of(met).setting == "strong"
+    assert sturdiest_of(met, Bounds(margin=0.005)).setting == "weak"

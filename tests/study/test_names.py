@@ -6,8 +6,8 @@ from small_study import a_cell
 
 from backdoor_curves.study.file.config import DataConfig, FeaturesConfig, LabelPolicy, TriggerConfig
 from backdoor_curves.study.plan.names import apart, as_file_name, setting_name, telling, where
-from backdoor_curves.study.store.columns import coordinates
 from backdoor_curves.study.plan.scenario import Learner, Setting
+from backdoor_curves.study.store.columns import coordinates
 
 
 def test_coordinates_are_the_columns_that_users_read():

@@ -140,11 +140,14 @@ class Resistance(Generic[S]):
         Without poison, in the mean over seeds: what it costs to choose it.
     asr : float
         The highest success rate of any attack with any number of rows.
+    rows : int
+        The most rows tried with which, as with all fewer ones, no attack gets over the bound; 0 if one row is too many.
     """
 
     setting: S
     clean_accuracy: float
     asr: float
+    rows: int
 
 
 def exposures(trials: Iterable[DoseTrial[A, S]]) -> list[Exposure[A, S]]:
@@ -193,8 +196,9 @@ def worst_of(found: Sequence[Exposure[A, S]], asr: float = HALF) -> Exposure[A, 
     return min(found, key=rank)
 
 
-def resistances(found: Sequence[Exposure[A, S]]) -> list[Resistance[S]]:
+def resistances(found: Sequence[Exposure[A, S]], bounds: Bounds | None = None) -> list[Resistance[S]]:
     """Return what each setting that met all attacks withstands, in the order in which they come."""
+    bound = (bounds or Bounds()).asr + ROUNDING
     attacks = {exposure.attack for exposure in found}
     by_setting: dict[S, list[Exposure[A, S]]] = {}
     for exposure in found:
@@ -204,10 +208,22 @@ def resistances(found: Sequence[Exposure[A, S]]) -> list[Resistance[S]]:
             setting,
             float(np.mean([dose.values("clean_accuracy_without").mean() for one in met for dose in one.doses])),
             max(one.worst.asr for one in met),
+            _withstood([dose for one in met for dose in one.doses], bound),
         )
         for setting, met in by_setting.items()
         if {one.attack for one in met} == attacks
     ]
+
+
+def sturdiest_of(found: Sequence[Resistance[S]], bounds: Bounds | None = None) -> Resistance[S]:
+    """Return of the settings within the margin of the best accuracy the one that withstands the most rows.
+
+    Of equals the one with the lowest success rate.
+    """
+    bounds = bounds or Bounds()
+    best = max(one.clean_accuracy for one in found)
+    accurate = [one for one in found if one.clean_accuracy >= best - bounds.margin - ROUNDING]
+    return max(accurate, key=lambda one: (one.rows, -one.asr))
 
 
 def chosen_of(found: Sequence[Resistance[S]], bounds: Bounds | None = None) -> Resistance[S] | None:
@@ -220,6 +236,12 @@ def chosen_of(found: Sequence[Resistance[S]], bounds: Bounds | None = None) -> R
         if one.asr <= bounds.asr + ROUNDING and one.clean_accuracy >= best - bounds.margin - ROUNDING
     )
     return max(safe, key=lambda one: (round(one.clean_accuracy, 12), -one.asr), default=None)
+
+
+def _withstood(doses: Sequence[Dose], bound: float) -> int:
+    """Return the most rows with which, as with all fewer ones, no attack gets over the bound."""
+    too_many = min((dose.rows for dose in doses if dose.asr > bound), default=np.inf)
+    return max((dose.rows for dose in doses if dose.rows < too_many), default=0)
 
 
 def _in_common(cells: Sequence[dict[int, Rates]]) -> tuple[int, ...]:

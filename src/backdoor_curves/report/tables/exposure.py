@@ -16,6 +16,7 @@ from backdoor_curves.search.exposure import (
     chosen_of,
     exposures,
     resistances,
+    sturdiest_of,
     worst_of,
 )
 from backdoor_curves.search.safe_region import Bounds
@@ -88,8 +89,8 @@ class Answer:
         The one of these that needs the fewest rows.
     chosen : Resistance or None
         The most accurate setting that resists all attacks; None if none does.
-    least : Resistance
-        The setting that the attacks get least of.
+    sturdiest : Resistance
+        The setting that withstands the most rows, of those about as accurate as the best.
     given : Resistance
         The user's own setting.
     n_seeds, n_test : int
@@ -102,7 +103,7 @@ class Answer:
     own: list[Exposure[str, Setting]] = field(repr=False)
     worst: Exposure[str, Setting]
     chosen: Resistance[Setting] | None
-    least: Resistance[Setting]
+    sturdiest: Resistance[Setting]
     given: Resistance[Setting]
     n_seeds: int
     n_test: int
@@ -128,7 +129,7 @@ def answer_of(run: Run, bounds: Bounds) -> Answer | None:
         return None
     as_given = _as_given(audit, [one.setting for one in found])
     own = [one for one in found if one.setting == as_given]
-    met = resistances(found)
+    met = resistances(found, bounds)
     triggered = [cell.numbers.get("n_triggered") for cell in run.cells if cell.setting == as_given]
     return Answer(
         asr=audit.asr,
@@ -137,7 +138,7 @@ def answer_of(run: Run, bounds: Bounds) -> Answer | None:
         own=own,
         worst=worst_of(own, audit.asr),
         chosen=chosen_of(met, bounds),
-        least=min(met, key=lambda one: (one.asr, -one.clean_accuracy)),
+        sturdiest=sturdiest_of(met, bounds),
         given=next((one for one in met if one.setting == as_given), met[0]),
         n_seeds=len(own[0].doses[0].found),
         n_test=max((int(n) for n in triggered if n), default=0),
@@ -183,12 +184,12 @@ def _exposed(answer: Answer) -> str:
 def _resists(answer: Answer) -> str:
     most = max(dose.rows for one in answer.own for dose in one.doses)
     if answer.chosen is None:
-        least = answer.least
+        sturdy, given = answer.sturdiest, answer.given
+        ours = f"; {setting_name(given.setting.values)} {_holds(given)}" if sturdy.setting != given.setting else ""
         return (
-            f"No setting that was tried holds all attacks to {_percent(answer.bounds.asr)} with up to {_rows(most)} "
-            f"at a clean accuracy within {100 * answer.bounds.margin:g} points of the best; the least exposed is "
-            f"{setting_name(least.setting.values)}, at most {_percent(least.asr)}, with a clean accuracy of "
-            f"{_percent(least.clean_accuracy)}."
+            f"No setting that was tried holds all attacks to {_percent(answer.bounds.asr)} with {_rows(most)} at a clean "
+            f"accuracy within {100 * answer.bounds.margin:g} points of the best. {setting_name(sturdy.setting.values)} "
+            f"{_holds(sturdy)}, at a clean accuracy of {_percent(sturdy.clean_accuracy)}{ours}."
         )
     chosen, cost = answer.chosen, answer.given.clean_accuracy - answer.chosen.clean_accuracy
     if chosen.setting == answer.as_given:
@@ -202,6 +203,10 @@ def _resists(answer: Answer) -> str:
         f"{_rows(most)}, where {setting_name(answer.as_given.values)} has up to {_percent(answer.given.asr)}; it "
         f"{price} ({_percent(answer.given.clean_accuracy)} to {_percent(chosen.clean_accuracy)})."
     )
+
+
+def _holds(found: Resistance[Setting]) -> str:
+    return f"holds with up to {_rows(found.rows)}" if found.rows else "does not hold with the fewest that were tried"
 
 
 def _sure(answer: Answer) -> str:
@@ -265,7 +270,7 @@ def as_json(answer: Answer) -> dict[str, Any]:
             for one in answer.own
         ],
         "resists": None if answer.chosen is None else _resistance(answer.chosen),
-        "least_exposed": _resistance(answer.least),
+        "sturdiest": _resistance(answer.sturdiest),
         "given": _resistance(answer.given),
         "n_seeds": answer.n_seeds,
         "n_triggered": answer.n_test,
@@ -289,4 +294,5 @@ def _resistance(found: Resistance[Setting]) -> dict[str, Any]:
         "setting": dict(found.setting.values),
         "clean_accuracy": found.clean_accuracy,
         "worst_asr": found.asr,
+        "rows_withstood": found.rows,
     }
