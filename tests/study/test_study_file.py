@@ -68,6 +68,18 @@ knots = true
 coefficients = true
 explanations = true
 """
+OWN = """
+name = "own"
+seeds = [0]
+rates = [0.1]
+
+[[learners]]
+estimator = "models:forest"
+name = "the filter"
+steps = ["tf-idf", "max-abs-scaler"]
+parameters = {n_jobs = 1, max_depth = "None"}
+grid = {max_features = [1, 1.0, "sqrt"], n_estimators = {geomspace = [10, 1000, 3]}, C = {geomspace = [0.1, 10, 3]}}
+"""
 TOY = """
 name = "toy"
 seeds = [0]
@@ -214,7 +226,7 @@ def test_the_full_example_names_every_key_there_is():
         (DataConfig, table["data"]),
         (TriggerConfig, table["trigger"]),
         (PoisonConfig, table["poison"]),
-        (LearnerConfig, table["learners"][0]),
+        (LearnerConfig, table["learners"][0] | tomllib.loads(OWN)["learners"][0]),
     ):
         assert {field.encode_name for field in msgspec.structs.fields(record)} == set(keys)
 

@@ -92,7 +92,7 @@ class ExactNumbers:
 def _key(scenario: Scenario, setting: Setting, seed: int) -> Key:
     """Return which cell it is, with numbers to six digits: grids of lambda and of 1 / C differ in their last bits."""
     at = scenario
-    rounded = {name: _digits(value) for name, value in setting.hyperparameters}
+    rounded = {name: _digits(value) for name, value in setting.values.items()}
     return replace(at, rate=_digits(at.rate)), Setting.of(setting.learner, rounded), seed
 
 

@@ -16,7 +16,7 @@ from backdoor_curves.display.slopes import SlopePoint
 from backdoor_curves.report.figures.safe_map import draw_safe_maps
 from backdoor_curves.search.safe_region import safe_regions
 from backdoor_curves.study.plan.names import (
-    AS_IT_IS,
+    ONLY_SETTING,
     apart,
     as_file_name,
     learner_name,
@@ -234,7 +234,7 @@ def learner_figure(run: Run, cells: Sequence[StoredCell], where: str = "") -> Fi
             BackdoorLearningCurveDisplay.from_curves(curves, control=control, quantity=quantity, ax=ax)
             ax.label_outer()
             ax.set(xlabel="", xticks=[0.0, 0.5, 1.0], xticklabels=["0", "0.5", "1"])
-        axes[0, column].set_title("\n".join(setting_parts(setting.values)) or AS_IT_IS)
+        axes[0, column].set_title("\n".join(setting_parts(setting.values)) or ONLY_SETTING)
     figure.supxlabel("β, weight of the poison rows", fontsize="medium")
     _one_legend(figure, axes)
     seeds = len({cell.seed for cell in cells})

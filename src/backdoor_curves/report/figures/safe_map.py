@@ -16,7 +16,7 @@ from matplotlib.patches import Rectangle
 from backdoor_curves.display.style import HUES, NEUTRAL
 from backdoor_curves.search.axes import Axis
 from backdoor_curves.search.safe_region import JudgedSetting, SafeRegion
-from backdoor_curves.study.plan.names import AS_IT_IS, setting_name, symbols_of, value_name
+from backdoor_curves.study.plan.names import ONLY_SETTING, setting_name, symbols_of, value_name
 
 CLEAN, ATTACK, SAFE = HUES[0], HUES[1], HUES[2]
 COLORS = LinearSegmentedColormap.from_list("attack", ["#FFFFFF", ATTACK, "#5A2600"])
@@ -83,7 +83,7 @@ def _verdict(region: Region) -> str:
 
 
 def _draw_strip(ax: Axes, region: Region) -> None:
-    along = (region.axes or [Axis("", (AS_IT_IS,))])[0]
+    along = (region.axes or [Axis("", (ONLY_SETTING,))])[0]
     place = {} if not along.name else {id(one): along.place(one.hyperparameters) for one in region.settings}
     shown = sorted(region.settings, key=lambda setting: place.get(id(setting), 0))
     is_log = along.name == "lambda" or along.is_geometric

@@ -12,7 +12,7 @@ from backdoor_curves.report.page.words import learner_title, percent, setting_na
 from backdoor_curves.report.page.words import value as in_words
 from backdoor_curves.search.axes import Axis, axes_of
 from backdoor_curves.search.safe_region import JudgedSetting
-from backdoor_curves.study.plan.names import AS_IT_IS, symbols_of
+from backdoor_curves.study.plan.names import ONLY_SETTING, symbols_of
 
 STEPS = 9
 """Of the colours of a map."""
@@ -95,7 +95,7 @@ class _Grid:
     def label(self, axis: Axis) -> str:
         """Return what stands at an axis."""
         symbol = self.symbols.get(axis.name, axis.name)
-        return LABELS[axis.name] if symbol != axis.name else symbol or AS_IT_IS
+        return LABELS[axis.name] if symbol != axis.name else symbol or ONLY_SETTING
 
 
 def _grid_of(learner: ShownLearner) -> _Grid | None:
@@ -105,7 +105,8 @@ def _grid_of(learner: ShownLearner) -> _Grid | None:
     if len(axes) > 2:
         return None
     names = list(settings[0]) if settings else []
-    return _Grid(*[*axes, NOTHING, NOTHING][:2], dict(zip(names, symbols_of(names), strict=True)))
+    x, y = [*axes, NOTHING, NOTHING][:2]
+    return _Grid(x, y, dict(zip(names, symbols_of(names), strict=True)))
 
 
 def _tick(value: Any, most: int) -> str:

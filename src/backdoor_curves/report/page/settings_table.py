@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from backdoor_curves.report.page.content import ShownLearner, ShownSetting
 from backdoor_curves.report.page.words import number, shown, value
 from backdoor_curves.study.compute.quantities import ALL_QUANTITIES, CONTROL_QUANTITIES
-from backdoor_curves.study.plan.names import AS_IT_IS, symbols_of
+from backdoor_curves.study.plan.names import ONLY_SETTING, symbols_of
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def settings_table(learner: ShownLearner) -> SettingsTable:
 
 
 def _at(one: ShownSetting, names: Sequence[str]) -> list[str]:
-    return [value(one.setting.hyperparameters[name]) for name in names] or [AS_IT_IS]
+    return [value(one.setting.hyperparameters[name]) for name in names] or [ONLY_SETTING]
 
 
 def _text(one: ShownSetting, name: str) -> str:

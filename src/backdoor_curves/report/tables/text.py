@@ -9,7 +9,7 @@ import numpy as np
 from backdoor_curves.metrics import theta
 from backdoor_curves.report.region_words import region_words
 from backdoor_curves.search.safe_region import SafeRegion, safe_regions
-from backdoor_curves.study.plan.names import AS_IT_IS, SYMBOLS, learner_name, scenario_words, telling, value_name
+from backdoor_curves.study.plan.names import ONLY_SETTING, SYMBOLS, learner_name, scenario_words, telling, value_name
 from backdoor_curves.study.plan.scenario import Learner, Scenario
 from backdoor_curves.study.store.statistics import by_setting
 from backdoor_curves.study.store.stored_cell import StoredCell
@@ -87,7 +87,7 @@ def _safest(region: SafeRegion[Scenario, Learner]) -> str:
     tried = sum(setting.judged for setting in region.settings)
     if (chosen := region.chosen) is None:
         return f"none of {tried} settings is safe"
-    at = ", ".join(f"{name} {value_name(value)}" for name, value in chosen.hyperparameters.items()) or AS_IT_IS
+    at = ", ".join(f"{name} {value_name(value)}" for name, value in chosen.hyperparameters.items()) or ONLY_SETTING
     rates = f"clean acc. {chosen.clean_accuracy:.3f}, ASR {chosen.asr:.3f}"
     along = "" if "lambda" in chosen.hyperparameters else "".join(f"; {words}" for words in region_words(region))
     return f"{len(region.safe)} of {tried} settings safe, best {at}: {rates}{along}"

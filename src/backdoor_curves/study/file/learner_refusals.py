@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
 from typing import Any
 
@@ -46,7 +46,7 @@ def _settings(learner: LearnerConfig) -> Iterator[tuple[tuple[Any, ...], tuple[A
     what = (learner.kind, learner.intercept, learner.estimator, learner.name, learner.steps)
     what = (*what, *(told_apart(value) for _, value in learner.parameters or ()))
     grid = sorted(learner.grid or ())
-    lists = [dict.fromkeys(learner.lam or (None,)), dict.fromkeys(learner.gamma or (None,))]
+    lists: list[Iterable[Any]] = [dict.fromkeys(learner.lam or (None,)), dict.fromkeys(learner.gamma or (None,))]
     lists += [dict.fromkeys((name, told_apart(value)) for value in values) for name, values in grid]
     for at in product(*lists):
         yield what, at

@@ -18,7 +18,7 @@ TITLES = {"logistic": "Logistic regression", "ridge": "Ridge", "linear-svm": "Li
 """Of the kinds of learners; another has its own name."""
 STEP_WORDS = {"table": "numbers scaled, words one-hot, missing values imputed"}
 """Of steps; another has its own name."""
-AS_IT_IS = "as it is"
+ONLY_SETTING = "its only setting"
 """A setting without hyperparameters."""
 SYMBOLS = {"lambda": "λ", "gamma": "γ"}
 """Of the hyperparameters that have a column in every table; another has its own name."""
@@ -275,9 +275,9 @@ def setting_name(hyperparameters: Mapping[str, Value], form: str = "g") -> str:
     >>> setting_name({"lambda": 0.1, "gamma": 0.005}), setting_name({"lambda": 1 / 3}, ".2g")
     ('λ = 0.1, γ = 0.005', 'λ = 0.33')
     >>> setting_name({"max_depth": 3, "criterion": "gini"}), setting_name({})
-    ('max_depth = 3, criterion = gini', 'as it is')
+    ('max_depth = 3, criterion = gini', 'its only setting')
     """
-    return ", ".join(setting_parts(hyperparameters, form)) or AS_IT_IS
+    return ", ".join(setting_parts(hyperparameters, form)) or ONLY_SETTING
 
 
 def setting_parts(hyperparameters: Mapping[str, Value], form: str = "g") -> list[str]:

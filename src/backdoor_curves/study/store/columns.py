@@ -76,7 +76,7 @@ def alike(rows: list[dict[str, Any]], cells: Iterable[Cell]) -> list[dict[str, A
     order[place:place] = columns
     made = []
     for row in rows:
-        values = {name: row.get(name) for name in order}
+        values: dict[str, Any] = {name: row.get(name) for name in order}
         for column, name in columns.items():
             if name in in_words and values[column] is not None:
                 values[column] = value_name(values[column])
