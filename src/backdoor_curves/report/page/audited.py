@@ -27,7 +27,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class AttackLine:
-    """An attack as the template takes it: its mark, what its poison looks like, and an entry for each number of rows."""
+    """An attack as the template takes it: its mark, what its poison looks like, an entry for each number of rows."""
 
     number: int
     name: str

@@ -1,4 +1,4 @@
-"""What an audit answers, of a run: fewest rows, worst attack, setting that resists, and how sure it is; text and JSON."""
+"""What an audit answers, of a run: fewest rows, worst attack, setting that resists, how sure it is; text and JSON."""
 
 from __future__ import annotations
 
@@ -187,9 +187,9 @@ def _resists(answer: Answer) -> str:
         sturdy, given = answer.sturdiest, answer.given
         ours = f"; {setting_name(given.setting.values)} {_holds(given)}" if sturdy.setting != given.setting else ""
         return (
-            f"No setting that was tried holds all attacks to {_percent(answer.bounds.asr)} with {_rows(most)} at a clean "
-            f"accuracy within {100 * answer.bounds.margin:g} points of the best. {setting_name(sturdy.setting.values)} "
-            f"{_holds(sturdy)}, at a clean accuracy of {_percent(sturdy.clean_accuracy)}{ours}."
+            f"No setting that was tried holds all attacks to {_percent(answer.bounds.asr)} with {_rows(most)} at a "
+            f"clean accuracy within {100 * answer.bounds.margin:g} points of the best. "
+            f"{setting_name(sturdy.setting.values)} {_holds(sturdy)}, at a clean accuracy of {_percent(sturdy.clean_accuracy)}{ours}."
         )
     chosen, cost = answer.chosen, answer.given.clean_accuracy - answer.chosen.clean_accuracy
     if chosen.setting == answer.as_given:

@@ -27,7 +27,7 @@ from backdoor_curves.triggers.words import WordTrigger
 
 RowKind = Literal["text", "table", "images"]
 BEYOND = 0.1
-"""How far beyond the largest value of a column its trigger is, as a share of the column's range (Tabdoor's of CovType)."""
+"""How far beyond the largest value of a column its trigger is, as a share of the range: Tabdoor's of CovType."""
 FREQUENT = 0.1
 """Share of the training texts that have the frequent word (ONION's)."""
 WAVES = 6.0
@@ -43,8 +43,8 @@ def kind_of(train: Samples) -> RowKind:
     >>> from backdoor_curves.data.samples import Samples
     >>> from backdoor_curves.study.audit.panel import kind_of
     >>> y = np.array([0, 1])
-    >>> kind_of(Samples(["a", "b"], y)), kind_of(Samples(np.zeros((2, 3)), y)), kind_of(Samples(np.zeros((2, 8, 8, 1)), y))
-    ('text', 'table', 'images')
+    >>> [kind_of(Samples(X, y)) for X in (["a", "b"], np.zeros((2, 3)), np.zeros((2, 8, 8, 1)))]
+    ['text', 'table', 'images']
     """
     if is_series(train.X) or not row_shape(train.X):
         return "text"
