@@ -198,7 +198,8 @@ def _over(answer: Answer, asr: float, rows: int) -> str:
         for dose in exposure.doses:
             if dose.rows <= rows and dose.asr > asr:
                 return (
-                    f"--fail-above: at most {asr:g} with {rows} rows was allowed, {exposure.attack!r} has {dose.asr:.3f} "
+                    f"--fail-above: at most {asr:g} with {rows} rows was allowed, "
+                    f"{exposure.attack!r} has {dose.asr:.3f} "
                     f"with {dose.rows}"
                 )
     return ""

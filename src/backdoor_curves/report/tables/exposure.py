@@ -189,7 +189,8 @@ def _resists(answer: Answer) -> str:
         return (
             f"No setting that was tried holds all attacks to {_percent(answer.bounds.asr)} with {_rows(most)} at a "
             f"clean accuracy within {100 * answer.bounds.margin:g} points of the best. "
-            f"{setting_name(sturdy.setting.values)} {_holds(sturdy)}, at a clean accuracy of {_percent(sturdy.clean_accuracy)}{ours}."
+            f"{setting_name(sturdy.setting.values)} {_holds(sturdy)}, at a clean accuracy of "
+            f"{_percent(sturdy.clean_accuracy)}{ours}."
         )
     chosen, cost = answer.chosen, answer.given.clean_accuracy - answer.chosen.clean_accuracy
     if chosen.setting == answer.as_given:
