@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from backdoor_curves.data.on_disk import content_hash
 from backdoor_curves.data.samples import Samples
 from backdoor_curves.learners.preparation import default_steps
 from backdoor_curves.learners.reading import read_learner
@@ -25,7 +26,7 @@ from backdoor_curves.study.plan.estimators import estimator, learner_of
 from backdoor_curves.study.plan.keys import canonical, key_of
 from backdoor_curves.study.plan.names import attack_name, learner_name
 from backdoor_curves.study.plan.scenario import OWN, Cell, Learner, Scenario, Setting, settings_of
-from backdoor_curves.study.plan.sources import WIDTHS, content_hash, draw, frozen_network, poisoned, write_rows
+from backdoor_curves.study.plan.sources import WIDTHS, draw, frozen_network, poisoned, write_rows
 
 Learned = Mapping[DataConfig, Sequence[tuple[LearnerConfig, Learner]]]
 """The learners of each of the data, by their tables: their steps may be the data's."""

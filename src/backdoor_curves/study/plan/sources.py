@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from backdoor_curves.data.on_disk import read_samples, write_samples
 from backdoor_curves.data.poisoned import PoisonedData
 from backdoor_curves.data.samples import Samples
 from backdoor_curves.datasets import cifar10, digits, mnist, toy
 from backdoor_curves.poisoning import paper_protocol as protocol
 from backdoor_curves.poisoning.poison import poison
-from backdoor_curves.records.npz import write_folder
 from backdoor_curves.study.file.config import DataConfig, FeaturesConfig
 from backdoor_curves.study.plan.attacks import attack_of
 from backdoor_curves.study.plan.scenario import Cell
 
 WIDTHS = {"alexnet": 4096, "squeezenet": 512}
 """Features of each network."""
-PARTS = ("train_X", "train_y", "test_X", "test_y")
 
 
 def draw(data: DataConfig, seed: int, data_dir: str | Path | None, offline: bool) -> tuple[Samples, Samples]:
@@ -94,22 +92,11 @@ def _streams(seed: int) -> list[np.random.SeedSequence]:
 # --- rows on disk ----------------------------------------------------------------------------------------------------
 
 
-def content_hash(train: Samples, test: Samples) -> str:
-    """Return a hash of the content of rows and labels, shapes and types included."""
-    digest = blake2b(digest_size=16)
-    for array in (train.X, train.y, test.X, test.y):
-        digest.update(f"{array.dtype.str}{array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
-
-
 def write_rows(folder: Path, train: Samples, test: Samples) -> None:
-    """Write rows to a folder, see `write_folder`, unless it is there."""
-    if not folder.is_dir():
-        write_folder(folder, dict(zip(PARTS, (train.X, train.y, test.X, test.y), strict=True)))
+    """Write rows to a folder, see `write_samples`, unless it is there."""
+    write_samples(folder, {"train": train, "test": test})
 
 
 def read_rows(folder: Path) -> tuple[Samples, Samples]:
-    """Return the rows that `write_rows` wrote, mapped into memory."""
-    train_X, train_y, test_X, test_y = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in PARTS)
-    return Samples(train_X, train_y), Samples(test_X, test_y)
+    """Return the rows that `write_rows` wrote; arrays are mapped into memory."""
+    return read_samples(folder, "train"), read_samples(folder, "test")
