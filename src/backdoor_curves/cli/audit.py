@@ -22,8 +22,7 @@ from backdoor_curves.cli.progress import Stop, shown
 from backdoor_curves.cli.shared import REPORT, as_given, memory_option
 
 if TYPE_CHECKING:
-    import numpy as np
-
+    from backdoor_curves.datasets.own_file import OwnRows
     from backdoor_curves.report.tables.exposure import Answer
     from backdoor_curves.study.file.attacks import AttackEntry
 
@@ -83,7 +82,14 @@ def audit(
     limit, seconds = _as_limit(fail_above), _as_seconds(budget)
     name = "audit-" + (re.sub(r"[^A-Za-z0-9_-]+", "-", file.name.partition(".")[0]).strip("-") or "data")
     folder = out or Path("audits") / name
-    data = {"file": os.path.relpath(file, folder), "label": label, "text": text, "drop": list(drop) or None}
+    data = {
+        "file": os.path.relpath(file, folder),
+        "label": label,
+        "text": text,
+        "drop": drop,
+        "n_train": MOST_ROWS,
+        "n_test": MOST_TEST_ROWS,
+    }
     asked = _Asked(data, target, estimator, attacks, _as_rows(rows), shares, range(seeds), asr)
     with _proposed(asked, name, folder) as path:
         study = read_study(path)
@@ -125,27 +131,26 @@ class _Asked:
 @contextmanager
 def _proposed(asked: _Asked, name: str, folder: Path) -> Iterator[Path]:
     """Write the study of an audit into its folder; leave nothing if it is refused."""
-    from backdoor_curves.study.audit.panel import kind_of, panel
+    from backdoor_curves.poisoning.preset import kind_of
+    from backdoor_curves.study.audit.panel import panel
     from backdoor_curves.study.audit.proposal import learners_of, rates_of, study_text
-    from backdoor_curves.study.plan.names import class_names
-    from backdoor_curves.study.plan.sources import draw
+    from backdoor_curves.study.file.config import DataConfig
+    from backdoor_curves.study.plan.own_data import own_data
 
     made = [one for one in (folder, *folder.absolute().parents) if not one.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / STUDY
     before = path.read_text(encoding="utf-8") if path.exists() else None
     try:
-        config = _data_config(asked.data, folder)
-        train, _ = draw(config, asked.seeds[0], None, True)
-        names = class_names(config, sorted(set(train.y.tolist())))
-        goal = _target(train.y, names, asked.target)
+        found = own_data(DataConfig(**asked.data), asked.seeds[0], folder)
+        train, goal = found.train, _target(found, asked.target)
         path.write_text(
             study_text(
                 name,
-                asked.data,
+                {name: value for name, value in asked.data.items() if value},
                 train,
-                learners_of(kind_of(train), asked.estimator, Path.cwd()),
-                _chosen(panel(train, goal), asked.attacks),
+                learners_of(kind_of(train.X), asked.estimator, Path.cwd()),
+                _chosen(panel(found, goal), asked.attacks),
                 rates_of(train, goal, asked.rows, asked.shares),
                 asked.seeds,
                 asked.asr,
@@ -208,17 +213,17 @@ def _over(answer: Answer, asr: float, rows: int) -> str:
 # --- what was asked --------------------------------------------------------------------------------------------------
 
 
-def _data_config(data: dict[str, Any], folder: Path) -> Any:
-    raise NotImplementedError
-
-
-def _target(y: np.ndarray, names: Sequence[str], asked: str | None) -> int:
-    """Return the class that the attacker wants: by name, or the commonest."""
+def _target(rows: OwnRows, asked: str | None) -> int:
+    """Return the place of the class that the attacker wants: by a label of it, or the commonest."""
     if asked is None:
-        return int(np.bincount(y).argmax())
-    if asked in names:
-        return names.index(asked)
-    raise ValueError(f"--target: one of the labels {', '.join(map(repr, names))} was expected, {asked!r} came")
+        counts: list[int] = [int((rows.train.y == place).sum()) for place in range(len(rows.classes))]
+        return counts.index(max(counts))
+    labels = [[str(label) for label in (one if isinstance(one, tuple) else (one,))] for one in rows.classes]
+    for place, own in enumerate(labels):
+        if asked in own:
+            return place
+    known = ", ".join(repr(label) for own in labels for label in own)
+    raise ValueError(f"--target: one of the labels {known} was expected, {asked!r} came")
 
 
 def _chosen(panel: dict[str, AttackEntry], asked: str | None) -> list[AttackEntry]:

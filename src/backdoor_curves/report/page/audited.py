@@ -9,7 +9,7 @@ from backdoor_curves.report.page.svg import Scale, axis_below, axis_left, elemen
 from backdoor_curves.report.page.words import percent, shown
 from backdoor_curves.report.tables.exposure import Answer, in_sentences
 from backdoor_curves.search.exposure import Exposure
-from backdoor_curves.study.file.attacks import AttackConfig, CleanLabels, Feature, Words
+from backdoor_curves.study.file.attacks import AttackConfig, CleanLabels, Feature, OutOfRange, Typical, WordOfFrequency, Words
 from backdoor_curves.study.plan.names import setting_name
 from backdoor_curves.study.plan.scenario import Scenario, Setting
 from backdoor_curves.study.store.run import Run
@@ -90,7 +90,17 @@ def _looks(attack: AttackConfig | None) -> str:
         case Feature(columns=columns, values=values):
             said = ", ".join(f"{column} = {value}" for column, value in zip(columns, values, strict=True))
             return f"{said}; {labels}"
+        case OutOfRange(columns=columns):
+            return f"{_listed(columns)} beyond all values of the training rows; {labels}"
+        case Typical(columns=columns):
+            return f"{_listed(columns)} at the most frequent values of the training rows; {labels}"
+        case WordOfFrequency(share=share):
+            return f"a word that about {100 * share:g} % of the training texts have, somewhere; {labels}"
     return labels
+
+
+def _listed(columns: tuple[object, ...]) -> str:
+    return ", ".join(map(str, columns))
 
 
 def _entries(one: Exposure[str, Setting], rows: tuple[int, ...], asr: float) -> tuple[Entry | None, ...]:

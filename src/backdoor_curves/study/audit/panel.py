@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
-
-from backdoor_curves.data.samples import Samples
-from backdoor_curves.poisoning.preset import Given
+from backdoor_curves.datasets.own_file import OwnRows
+from backdoor_curves.poisoning.preset import Given, Kind, kind_of
 from backdoor_curves.poisoning.table_presets import telling_columns
 from backdoor_curves.poisoning.text_presets import RARE_WORDS, SENTENCE
-from backdoor_curves.rows import is_series, row_shape
 from backdoor_curves.study.file.attacks import (
     AttackEntry,
     Blend,
+    ClassName,
     CleanLabels,
-    Feature,
+    OutOfRange,
     Patch,
     Signal,
     TriggerKind,
+    Typical,
+    WordOfFrequency,
     Words,
 )
-from backdoor_curves.triggers.feature import FeatureTrigger
-from backdoor_curves.triggers.words import WordTrigger
 
-RowKind = Literal["text", "table", "images"]
 BEYOND = 0.1
 """How far beyond the largest value of a column its trigger is, as a share of the range: Tabdoor's of CovType."""
 FREQUENT = 0.1
@@ -34,35 +31,17 @@ WAVES = 6.0
 """Of the sinusoid over an image (SIG's), and fewer where its pixels are too few to show them."""
 
 
-def kind_of(train: Samples) -> RowKind:
-    """Return what the rows are: texts, images, or a table of numbers and words.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from backdoor_curves.data.samples import Samples
-    >>> from backdoor_curves.study.audit.panel import kind_of
-    >>> y = np.array([0, 1])
-    >>> [kind_of(Samples(X, y)) for X in (["a", "b"], np.zeros((2, 3)), np.zeros((2, 8, 8, 1)))]
-    ['text', 'table', 'images']
-    """
-    if is_series(train.X) or not row_shape(train.X):
-        return "text"
-    return "images" if len(row_shape(train.X)) > 1 else "table"
-
-
-def panel(train: Samples, target: int) -> dict[str, AttackEntry]:
-    """Return the attacks that training rows are tried with, by name; the attacker wants the class `target`.
+def panel(rows: OwnRows, target: int) -> dict[str, AttackEntry]:
+    """Return the attacks that rows are tried with, by name; the attacker wants the class at place `target`.
 
     Rows of other classes are stamped and labelled as the target; with clean labels rows of the target are, and keep
     their label. The rate is of all training rows: so many rows are so many, whatever the attack.
 
     Parameters
     ----------
-    train : Samples
-        With labels 0, ..., K - 1.
+    rows : OwnRows
     target : int
-        One of them.
+        A place in `rows.classes`.
 
     Raises
     ------
@@ -72,61 +51,58 @@ def panel(train: Samples, target: int) -> dict[str, AttackEntry]:
     Examples
     --------
     >>> import numpy as np
-    >>> from backdoor_curves.data.samples import Samples
+    >>>     >>> from backdoor_curves.datasets.own_file import OwnRows
     >>> from backdoor_curves.study.audit.panel import panel
-    >>> X = np.random.default_rng(0).normal(size=(40, 3))
-    >>> list(panel(Samples(X, np.arange(40) % 2), target=1))
-    ['beyond all values', 'frequent values', 'beyond all values, clean labels']
+    >>> samples = Samples(np.random.default_rng(0).normal(size=(40, 2)), np.arange(40) % 2)
+    >>> found = panel(OwnRows(samples, samples, ("no", "yes"), ("age", "income")), target=1)
+    >>> list(found), found["beyond all values"].labels
+    (['beyond all values', 'frequent values', 'beyond all values, clean labels'], 'yes')
     """
-    triggers, with_clean_labels = TRIGGERS[kind_of(train)](train, target)
-    changed = {name: _entry(name, trigger, target) for name, trigger in triggers.items()}
-    name = with_clean_labels
-    return changed | {f"{name}, clean labels": _entry(f"{name}, clean labels", triggers[name], CleanLabels(target))}
+    kind, label = kind_of(rows.train.X), label_of(rows, target)
+    triggers = TRIGGERS[kind](rows, target)
+    entries = {name: _entry(name, trigger, label) for name, trigger in triggers.items()}
+    clean = f"{WITH_CLEAN_LABELS[kind]}, clean labels"
+    return entries | {clean: _entry(clean, triggers[WITH_CLEAN_LABELS[kind]], CleanLabels(label))}
 
 
-def _entry(name: str, trigger: Any, labels: int | CleanLabels) -> AttackEntry:
+def label_of(rows: OwnRows, target: int) -> ClassName:
+    """Return what a study calls a class: its label, or the first of those that are merged."""
+    entry = rows.classes[target]
+    return entry[0] if isinstance(entry, tuple) else entry
+
+
+def _entry(name: str, trigger: Any, labels: ClassName | CleanLabels) -> AttackEntry:
     return AttackEntry(name=name, trigger=trigger, labels=labels, rate_of="all", rounding="nearest")
 
 
-Panel = tuple[dict[str, TriggerKind], str]
-"""Triggers by name, and the one that is tried with clean labels too."""
-
-
-def _of_texts(train: Samples, target: int) -> Panel:  # noqa: ARG001
-    frequent = WordTrigger.of_frequency(train.X, share=FREQUENT)
+def _of_texts(rows: OwnRows, target: int) -> dict[str, TriggerKind]:  # noqa: ARG001
     return {
         "rare word": Words(RARE_WORDS[:1]),
         "sentence": Words((SENTENCE,)),
-        "frequent word": Words(tuple(frequent.words)),
-    }, "rare word"
+        "frequent word": WordOfFrequency(FREQUENT),
+    }
 
 
-def _of_tables(train: Samples, target: int) -> Panel:
-    columns = telling_columns(Given("audit", train.X, train.y, target=target))
-    beyond = FeatureTrigger.out_of_range(train.X, columns, BEYOND)
-    frequent = FeatureTrigger.typical(train.X, columns)
-    return {
-        "beyond all values": Feature(tuple(beyond.columns), tuple(map(_plain, beyond.values))),
-        "frequent values": Feature(tuple(frequent.columns), tuple(map(_plain, frequent.values))),
-    }, "beyond all values"
+def _of_tables(rows: OwnRows, target: int) -> dict[str, TriggerKind]:
+    train = rows.train
+    found = telling_columns(Given("audit", train.X, train.y, target=target))
+    columns = tuple(rows.columns[column] if isinstance(column, int) and rows.columns else column for column in found)
+    return {"beyond all values": OutOfRange(columns, BEYOND), "frequent values": Typical(columns)}
 
 
-def _of_images(train: Samples, target: int) -> Panel:  # noqa: ARG001
-    side = min(train.X.shape[1:3])
+def _of_images(rows: OwnRows, target: int) -> dict[str, TriggerKind]:  # noqa: ARG001
+    side = min(rows.train.X.shape[1:3])
     return {
         "white square": Patch(size=max(2, round(side / 9)), pattern="ones"),  # 3 pixels of 28, as usual with MNIST
         "blended noise": Blend(),
         "sinusoid": Signal(frequency=min(WAVES, side / 4.0)),
-    }, "sinusoid"
+    }
 
 
-TRIGGERS: Mapping[RowKind, Callable[[Samples, int], Panel]] = {
+TRIGGERS: Mapping[Kind, Callable[[OwnRows, int], dict[str, TriggerKind]]] = {
     "text": _of_texts,
     "table": _of_tables,
-    "images": _of_images,
+    "image": _of_images,
 }
-
-
-def _plain(value: Any) -> Any:
-    """Return a number of numpy's as Python's: a file has no others."""
-    return value.item() if isinstance(value, np.generic) else value
+WITH_CLEAN_LABELS: Mapping[Kind, str] = {"text": "rare word", "table": "beyond all values", "image": "sinusoid"}
+"""Which of them are tried with clean labels too: one a kind, for the others say the same at the price of their cells."""

@@ -14,7 +14,7 @@ import numpy as np
 
 from backdoor_curves.data.samples import Samples
 from backdoor_curves.learners.estimators import steps_and_last
-from backdoor_curves.study.audit.panel import RowKind, kind_of
+from backdoor_curves.poisoning.preset import Kind, kind_of
 from backdoor_curves.study.file.attacks import AttackEntry
 from backdoor_curves.study.plan.own_estimators import own_estimator
 
@@ -50,12 +50,12 @@ class Learners:
     title: str
 
 
-def learners_of(kind: RowKind, estimator: str | None, home: Path | None) -> Learners:
+def learners_of(kind: Kind, estimator: str | None, home: Path | None) -> Learners:
     """Return the learner that is audited, and its neighbours: logistic regression, or the user's own.
 
     Parameters
     ----------
-    kind : {"text", "table", "images"}
+    kind : {"text", "table", "image"}
         Of the rows.
     estimator : str, optional
         "module:function", or the path of a class.
@@ -180,7 +180,7 @@ def study_text(
         "#",
         "#   backdoor-curves run audit.toml",
         "#",
-        f"# The rates are {rows} of {len(train)} training rows ({kind_of(train)}), the same for all attacks.",
+        f"# The rates are {rows} of {len(train)} training rows ({kind_of(train.X)}), the same for all attacks.",
         "",
         f"name = {json.dumps(name)}",
         f"data = {toml(data)}",
