@@ -87,8 +87,6 @@ def audit(
         "label": label,
         "text": text,
         "drop": drop,
-        "n_train": MOST_ROWS,
-        "n_test": MOST_TEST_ROWS,
     }
     asked = _Asked(data, target, estimator, attacks, _as_rows(rows), shares, range(seeds), asr)
     with _proposed(asked, name, folder) as path:
@@ -142,12 +140,16 @@ def _proposed(asked: _Asked, name: str, folder: Path) -> Iterator[Path]:
     path = folder / STUDY
     before = path.read_text(encoding="utf-8") if path.exists() else None
     try:
-        found = own_data(DataConfig(**asked.data), asked.seeds[0], folder)
+        data = {key: value for key, value in asked.data.items() if value}
+        found = own_data(DataConfig(**data), asked.seeds[0], folder)
+        if (largest := _largest(found)) is not None:
+            data |= largest
+            found = own_data(DataConfig(**data), asked.seeds[0], folder)
         train, goal = found.train, _target(found, asked.target)
         path.write_text(
             study_text(
                 name,
-                {name: value for name, value in asked.data.items() if value},
+                data,
                 train,
                 learners_of(kind_of(train.X), asked.estimator, Path.cwd()),
                 _chosen(panel(found, goal), asked.attacks),
@@ -211,6 +213,14 @@ def _over(answer: Answer, asr: float, rows: int) -> str:
 
 
 # --- what was asked --------------------------------------------------------------------------------------------------
+
+
+def _largest(rows: OwnRows) -> dict[str, int] | None:
+    """Return how many rows are drawn of a file that has more than an audit takes; None where all are."""
+    n_train, n_test = len(rows.train), len(rows.test)
+    if n_train <= MOST_ROWS and n_test <= MOST_TEST_ROWS:
+        return None
+    return {"n_train": min(n_train, MOST_ROWS), "n_test": min(n_test, MOST_TEST_ROWS)}
 
 
 def _target(rows: OwnRows, asked: str | None) -> int:
