@@ -7,6 +7,7 @@ import json
 import math
 import os
 import re
+import shutil
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -135,11 +136,13 @@ def _proposed(asked: _Asked, name: str, folder: Path) -> Iterator[Path]:
     from backdoor_curves.study.file.config import DataConfig
     from backdoor_curves.study.plan.own_data import own_data
 
-    made = [one for one in (folder, *folder.absolute().parents) if not one.exists()]
+    made = [one for one in (folder.absolute(), *folder.absolute().parents) if not one.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / STUDY
-    before = path.read_text(encoding="utf-8") if path.exists() else None
+    kept = {one: one.read_bytes() for one in folder.iterdir() if one.is_file() and one.suffix in (".toml", ".py")}
     try:
+        if asked.estimator is not None:
+            _bring(asked.estimator, folder)
         data = {key: value for key, value in asked.data.items() if value}
         found = own_data(DataConfig(**data), asked.seeds[0], folder)
         if (largest := _largest(found)) is not None:
@@ -151,7 +154,7 @@ def _proposed(asked: _Asked, name: str, folder: Path) -> Iterator[Path]:
                 name,
                 data,
                 train,
-                learners_of(kind_of(train.X), asked.estimator, Path.cwd()),
+                learners_of(kind_of(train.X), asked.estimator, folder),
                 _chosen(panel(found, goal), asked.attacks),
                 rates_of(train, goal, asked.rows, asked.shares),
                 asked.seeds,
@@ -161,14 +164,22 @@ def _proposed(asked: _Asked, name: str, folder: Path) -> Iterator[Path]:
         )
         yield path
     except Exception:
-        if before is None:
-            path.unlink(missing_ok=True)
-        else:
-            path.write_text(before, encoding="utf-8")
+        for one in [*folder.glob("*.toml"), *folder.glob("*.py")]:
+            if one not in kept:
+                one.unlink()
+            elif one.read_bytes() != kept[one]:
+                one.write_bytes(kept[one])
         for one in made:
             with suppress(OSError):
                 one.rmdir()
         raise
+
+
+def _bring(estimator: str, folder: Path) -> None:
+    """Copy the user's module beside the study: who repeats it finds it there."""
+    module = estimator.partition(":")[0].partition(".")[0] + ".py"
+    if Path(module).is_file() and Path(module).resolve().parent != folder.resolve():
+        shutil.copyfile(module, folder / module)
 
 
 def _end(folder: Path, limit: tuple[float, int] | None) -> None:
