@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import tomllib
+
 import numpy as np
 import pytest
-import tomllib
 
 from backdoor_curves.data.samples import Samples
 from backdoor_curves.poisoning.poison import poison

@@ -204,7 +204,7 @@ def _require_ours(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise StoreError(f"{folder}: a new folder was expected, a file came; pass another --out")
     others = [path for path in folder.glob("*") if not path.name.startswith(".")] if folder.exists() else []
-    others = [path for path in others if path.suffix not in (".toml", ".py")]  # a study that lies where its run is to be
+    others = [path for path in others if path.suffix not in (".toml", ".py")]  # a study lies where its run is to be
     if others and not stores_of(folder):
         kind = "a run of an older version" if (folder / "study.json").is_file() else "one with other files"
         raise StoreError(f"{folder}: a new folder was expected, {kind} came; pass another --out")

@@ -9,7 +9,15 @@ from backdoor_curves.report.page.svg import Scale, axis_below, axis_left, elemen
 from backdoor_curves.report.page.words import percent, shown
 from backdoor_curves.report.tables.exposure import Answer, in_sentences
 from backdoor_curves.search.exposure import Exposure
-from backdoor_curves.study.file.attacks import AttackConfig, CleanLabels, Feature, OutOfRange, Typical, WordOfFrequency, Words
+from backdoor_curves.study.file.attacks import (
+    AttackConfig,
+    CleanLabels,
+    Feature,
+    OutOfRange,
+    Typical,
+    WordOfFrequency,
+    Words,
+)
 from backdoor_curves.study.plan.names import setting_name
 from backdoor_curves.study.plan.scenario import Scenario, Setting
 from backdoor_curves.study.store.run import Run

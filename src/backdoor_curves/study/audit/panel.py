@@ -105,4 +105,4 @@ TRIGGERS: Mapping[Kind, Callable[[OwnRows, int], dict[str, TriggerKind]]] = {
     "image": _of_images,
 }
 WITH_CLEAN_LABELS: Mapping[Kind, str] = {"text": "rare word", "table": "beyond all values", "image": "sinusoid"}
-"""Which of them are tried with clean labels too: one a kind, for the others say the same at the price of their cells."""
+"""Which of them are tried with clean labels too: one a kind, others would say the same at the price of their cells."""
