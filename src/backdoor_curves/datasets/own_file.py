@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -154,6 +154,7 @@ def own_rows(
     test: float | Path,
     counts: tuple[int | None, int | None],
     rng: np.random.Generator | None,
+    read: Callable[[Path], Table] = read_table,
 ) -> OwnRows:
     """Return the rows of a file with the names of their classes and columns.
 
@@ -167,16 +168,18 @@ def own_rows(
         Training and test rows to draw; None for all.
     rng : numpy Generator, optional
         Needed where rows are drawn.
+    read : callable
+        From a path to its table.
     """
     _require_sense(parts, test, counts)
-    table = read_table(path)
+    table = read(path)
     parts = _of_folder(parts, table)
     labels = labels_of(table.column(parts.label, "label"), parts.label, table.source)
     classes = chosen_classes(labels, parts.classes, parts.positive, table.source)
     names = feature_names(table, parts.text, parts.columns, parts.drop, _beside(parts, table))
     rows, y = _of_classes(labels, classes, table.source)
     if isinstance(test, Path):
-        other = read_table(test)
+        other = read(test)
         test_labels = labels_of(other.column(parts.label, "label"), parts.label, other.source)
         test_rows, test_y = _of_classes(test_labels, classes, other.source, is_test=not parts.classes)
         orders = _order(y, counts[0], rng), _order(test_y, counts[1], rng)

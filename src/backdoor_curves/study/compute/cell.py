@@ -128,7 +128,7 @@ def prepare(group: Group, train: Samples, test: Samples, table: FeatureTable | N
         If trigger, labels or rates do not fit the rows, or if the table lacks some.
     """
     cell = group.first
-    data = poisoned(train, test, cell, group.rates)
+    data = poisoned(train, test, cell, group.rates, group.home)
     first = data[group.rates[0]]
     images = None if cell.scenario.attack is None else stamped_images(first)
     if table is not None:

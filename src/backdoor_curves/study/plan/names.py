@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from pathlib import PurePath
 from types import MappingProxyType
 from typing import Any
 
@@ -20,6 +21,8 @@ STEP_WORDS = {"table": "numbers scaled, words one-hot, missing values imputed"}
 """Of steps; another has its own name."""
 ONLY_SETTING = "its only setting"
 """A setting without hyperparameters."""
+MOST_NAMED = 4
+"""Classes of one's own data that a title lists."""
 SYMBOLS = {"lambda": "λ", "gamma": "γ"}
 """Of the hyperparameters that have a column in every table; another has its own name."""
 
@@ -106,6 +109,8 @@ def data_name(data: DataConfig) -> str:
     >>> data_name(DataConfig("mnist", (7, (1, 4)), n_train=500, n_test=100))
     'mnist 7-1+4, 500/100 rows'
     """
+    if data.is_own:
+        return _own_name(data)
     if data.name == "toy":
         classes = ""
     elif isinstance(data.classes, str):
@@ -118,6 +123,15 @@ def data_name(data: DataConfig) -> str:
     if data.features is not None:
         network = f", {data.features.network}" + (" normalised" if data.features.normalised else "")
     return f"{data.name}{classes}{rows}{network}"
+
+
+def _own_name(data: DataConfig) -> str:
+    """Return what data of one's own are called: by their file or function, never by its folder."""
+    called = data.call or PurePath(data.file or "").name
+    names = class_names(data, range(len(data.classes))) if isinstance(data.classes, tuple) else ()
+    classes = f" {'-'.join(names)}" if 0 < len(names) <= MOST_NAMED else f", {len(names)} classes" if names else ""
+    counts = "/".join("all" if n is None else str(n) for n in (data.n_train, data.n_test))
+    return f"{called}{classes}" + (f", {counts} rows" if counts != "all/all" else "")
 
 
 def class_names(data: DataConfig, labels: Sequence[int]) -> list[str]:
@@ -136,6 +150,9 @@ def class_names(data: DataConfig, labels: Sequence[int]) -> list[str]:
     >>> class_names(DataConfig("cifar10", (0, 6), sampling="paper"), [0, 1])
     ['frog', 'airplane']
     """
+    if data.is_own:
+        entries = [entry if isinstance(entry, tuple) else (entry,) for entry in data.classes]
+        return ["+".join(map(str, entries[label])) for label in labels]
     own = CIFAR10_CLASSES if data.name == "cifar10" else tuple(map(str, range(10)))
     if data.classes == "all":
         names = list(own)
@@ -223,7 +240,14 @@ def injection_name(scenario: Scenario) -> str:
 def trigger_name(trigger: TriggerConfig) -> str:
     """Return the trigger of `[trigger]` in a word or two."""
     if trigger.kind == "feature":
-        return "columns " + ", ".join(f"{c} = {v:g}" for c, v in zip(trigger.columns, trigger.values, strict=False))
+        pairs = zip(trigger.columns, trigger.values, strict=False)
+        return "columns " + ", ".join(f"{c} = {v if isinstance(v, str) else f'{v:g}'}" for c, v in pairs)
+    if trigger.kind == "words":
+        return f"words {', '.join(trigger.words)}" + (
+            "" if trigger.place == "anywhere" else f", at the {trigger.place}"
+        )
+    if trigger.kind == "call":
+        return trigger.call
     place = "" if trigger.position == "bottom-right" else f", {trigger.position}"
     return f"{trigger.pattern} {trigger.size} x {trigger.size}{place}"
 

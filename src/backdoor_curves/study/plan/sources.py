@@ -11,18 +11,26 @@ import numpy as np
 from backdoor_curves.data.on_disk import read_samples, write_samples
 from backdoor_curves.data.poisoned import PoisonedData
 from backdoor_curves.data.samples import Samples
-from backdoor_curves.datasets import cifar10, digits, mnist, toy
+from backdoor_curves.datasets import cifar10, digits, mnist, read_table, toy
 from backdoor_curves.poisoning import paper_protocol as protocol
 from backdoor_curves.poisoning.poison import poison
 from backdoor_curves.study.file.config import DataConfig, FeaturesConfig
 from backdoor_curves.study.plan.attacks import attack_of
+from backdoor_curves.study.plan.own_data import Reader, own_data
 from backdoor_curves.study.plan.scenario import Cell
 
 WIDTHS = {"alexnet": 4096, "squeezenet": 512}
 """Features of each network."""
 
 
-def draw(data: DataConfig, seed: int, data_dir: str | Path | None, offline: bool) -> tuple[Samples, Samples]:
+def draw(
+    data: DataConfig,
+    seed: int,
+    data_dir: str | Path | None,
+    offline: bool,
+    home: Path | None = None,
+    read: Reader = read_table,
+) -> tuple[Samples, Samples]:
     """Return the training and test rows of a data set for a seed; the paper's are the same for all seeds.
 
     Raises
@@ -30,6 +38,9 @@ def draw(data: DataConfig, seed: int, data_dir: str | Path | None, offline: bool
     ValueError, OSError
         If these data cannot be had.
     """
+    if data.is_own:
+        found = own_data(data, seed, home, read)
+        return found.train, found.test
     classes: Any = data.classes
     if data.sampling == "paper":
         pair = protocol.cifar10_pair if data.name == "cifar10" else protocol.mnist_pair
@@ -43,8 +54,12 @@ def draw(data: DataConfig, seed: int, data_dir: str | Path | None, offline: bool
     return digits(classes, n_train=data.n_train, n_test=data.n_test, rng=rng)
 
 
-def poisoned(train: Samples, test: Samples, cell: Cell, rates: tuple[float, ...]) -> dict[float, PoisonedData]:
+def poisoned(
+    train: Samples, test: Samples, cell: Cell, rates: tuple[float, ...], home: Path | None = None
+) -> dict[float, PoisonedData]:
     """Return the poisoned data of a cell's seed, for its rate or others: the same rows and trigger, nested poison rows.
+
+    `home` is the folder of the study's file, beside which triggers of one's own are looked up.
 
     Raises
     ------
@@ -57,7 +72,7 @@ def poisoned(train: Samples, test: Samples, cell: Cell, rates: tuple[float, ...]
         size = scenario.trigger.size
         return {rate: protocol.badnet(train, test, rate=rate, size=size, seed=seed) for rate in rates}
     _, for_trigger, for_poison = _streams(seed)
-    attack = attack_of(scenario, train, for_trigger)
+    attack = attack_of(scenario, train, for_trigger, home)
     return {rate: poison(train, test, attack, rate=rate, rng=np.random.default_rng(for_poison)) for rate in rates}
 
 
