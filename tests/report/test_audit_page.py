@@ -87,8 +87,22 @@ def test_sentences_say_the_rows_the_attack_and_the_setting(run):
     assert "2 seeds" in sure
     never = replace(answer, asr=1.0 + 1e-9)
     assert in_sentences(never)[0].startswith("No number of poisoned rows that was tried (1, 4, 16)")
-    at_once = replace(answer, asr=1e-9)
-    assert "without any poison" in in_sentences(at_once)[0]
+
+
+def test_an_attack_whose_trigger_alone_is_enough_is_not_judged(run):
+    """What needs no poison is no backdoor: of the others the worst is named, and if there are none it is said."""
+    cells = [
+        replace(cell, numbers={**cell.numbers, "asr_at_0": 0.9}) if cell.scenario.attack.name == "noise" else cell
+        for cell in run.cells
+    ]
+    answer = answer_of(replace(run, cells=tuple(cells)), Bounds())
+    assert [one.attack for one in answer.alone] == ["noise"]
+    assert answer.worst.attack == "square <b>"
+    assert "Not judged, for the trigger alone gets that far without any poison: noise (90.0 %)." in in_sentences(answer)
+    every = [replace(cell, numbers={**cell.numbers, "asr_at_0": 0.9}) for cell in run.cells]
+    assert "Nothing above is the poison's doing." in " ".join(
+        in_sentences(answer_of(replace(run, cells=tuple(every)), Bounds()))
+    )
 
 
 def test_a_setting_that_resists_is_named_with_its_cost(run):

@@ -93,6 +93,8 @@ class Answer:
         The setting that withstands the most rows, of those about as accurate as the best.
     given : Resistance
         The user's own setting.
+    alone : list of Exposure
+        Attacks, of the user's own setting, that are not judged: their trigger has this success without any poison.
     n_seeds, n_test : int
         Seeds compared, and triggered test rows of a seed; 0 where these are not known.
     """
@@ -105,6 +107,7 @@ class Answer:
     chosen: Resistance[Setting] | None
     sturdiest: Resistance[Setting]
     given: Resistance[Setting]
+    alone: list[Exposure[str, Setting]] = field(repr=False)
     n_seeds: int
     n_test: int
 
@@ -129,17 +132,20 @@ def answer_of(run: Run, bounds: Bounds) -> Answer | None:
         return None
     as_given = _as_given(audit, [one.setting for one in found])
     own = [one for one in found if one.setting == as_given]
-    met = resistances(found, bounds)
+    alone = [one for one in own if one.asr_without >= audit.asr]
+    judged = {one.attack for one in own} - {one.attack for one in alone} or {one.attack for one in own}
+    met = resistances([one for one in found if one.attack in judged], bounds)
     triggered = [cell.numbers.get("n_triggered") for cell in run.cells if cell.setting == as_given]
     return Answer(
         asr=audit.asr,
         bounds=bounds,
         as_given=as_given,
         own=own,
-        worst=worst_of(own, audit.asr),
+        worst=worst_of([one for one in own if one.attack in judged], audit.asr),
         chosen=chosen_of(met, bounds),
         sturdiest=sturdiest_of(met, bounds),
         given=next((one for one in met if one.setting == as_given), met[0]),
+        alone=alone,
         n_seeds=len(own[0].doses[0].found),
         n_test=max((int(n) for n in triggered if n), default=0),
     )
@@ -156,19 +162,16 @@ def _as_given(audit: AuditConfig, settings: Sequence[Setting]) -> Setting:
 
 
 def in_sentences(answer: Answer) -> list[str]:
-    """Return the answer in a few sentences: how few rows, which setting, how sure."""
-    return [_exposed(answer), _resists(answer), _sure(answer)]
+    """Return the answer in a few sentences: how few rows, which setting, what is not judged, how sure."""
+    return [_exposed(answer), _resists(answer), *_not_judged(answer), _sure(answer)]
 
 
 def _exposed(answer: Answer) -> str:
     dose, who = answer.fewest, f"{learner_title(answer.as_given.learner)} ({setting_name(answer.as_given.values)})"
-    if answer.worst.asr_without >= answer.asr:
-        return (
-            f"{who} gives {_percent(answer.worst.asr_without)} of the triggered rows to the attacker without any "
-            f"poison (attack: {answer.worst.attack}): the trigger alone is enough."
-        )
     if dose is None:
-        most = max(answer.own, key=lambda one: one.worst.asr)
+        alone = {one.attack for one in answer.alone}
+        judged = [one for one in answer.own if one.attack not in alone] or answer.own
+        most = max(judged, key=lambda one: one.worst.asr)
         tried = ", ".join(str(one.rows) for one in answer.worst.doses)
         return (
             f"No number of poisoned rows that was tried ({tried}) gets the attacker {_percent(answer.asr)} of the "
@@ -204,6 +207,16 @@ def _resists(answer: Answer) -> str:
         f"{_rows(most)}, where {setting_name(answer.as_given.values)} has up to {_percent(answer.given.asr)}; it "
         f"{price} ({_percent(answer.given.clean_accuracy)} to {_percent(chosen.clean_accuracy)})."
     )
+
+
+def _not_judged(answer: Answer) -> list[str]:
+    """Return of which attacks the trigger alone is enough: what needs no poison is no backdoor."""
+    if not answer.alone:
+        return []
+    shares = ", ".join(f"{one.attack} ({_percent(one.asr_without)})" for one in answer.alone)
+    if len(answer.alone) == len(answer.own):
+        return [f"Without any poison the triggers alone get as far: {shares}. Nothing above is the poison's doing."]
+    return [f"Not judged, for the trigger alone gets that far without any poison: {shares}."]
 
 
 def _holds(found: Resistance[Setting]) -> str:
@@ -260,6 +273,7 @@ def as_json(answer: Answer) -> dict[str, Any]:
         "bounds": {"asr": answer.bounds.asr, "margin": answer.bounds.margin},
         "learner": learner_title(answer.as_given.learner),
         "as_given": dict(answer.as_given.values),
+        "needs_no_poison": [one.attack for one in answer.alone],
         "worst_attack": answer.worst.attack,
         "fewest_rows": None if fewest is None else fewest.rows,
         "attacks": [
