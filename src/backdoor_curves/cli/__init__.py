@@ -1,10 +1,10 @@
-"""The command `backdoor-curves`: its commands are in `studies`, `runs`, `attacks`, `paper` and `datasets`."""
+"""The command `backdoor-curves`: its commands are in `audit`, `studies`, `runs`, `attacks`, `paper` and `datasets`."""
 
 from __future__ import annotations
 
 import click
 
-from backdoor_curves.cli import attacks, datasets, paper, runs, studies
+from backdoor_curves.cli import attacks, audit, datasets, paper, runs, studies
 from backdoor_curves.cli.ending import OneLineErrors
 from backdoor_curves.records.version import __version__
 
@@ -18,6 +18,7 @@ def main() -> None:
 
 
 for command in (
+    audit.audit,
     studies.run,
     studies.check,
     runs.status,

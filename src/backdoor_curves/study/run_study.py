@@ -47,6 +47,8 @@ class Wishes:
         Whether failed cells are tried again.
     accept_changes : bool
         Whether a run may go on with a study that has changed.
+    by_seed : bool
+        Whether all cells of a seed are begun before those of the next: what is stopped early is whole for some seeds.
     """
 
     n_jobs: int
@@ -56,6 +58,7 @@ class Wishes:
     scheduler: str | None = None
     retry_failed: bool = False
     accept_changes: bool = False
+    by_seed: bool = False
 
 
 @dataclass(frozen=True)
@@ -123,6 +126,9 @@ def run_study(
             _begin(store, study, plan)
             ours = plan.cells if wishes.shard is None else plan.shard(*wishes.shard)
             todo = [planned for planned in ours if _is_left(planned, statuses, wishes.retry_failed)]
+            if wishes.by_seed:
+                seeds = {seed: place for place, seed in enumerate(dict.fromkeys(one.cell.seed for one in plan.cells))}
+                todo.sort(key=lambda planned: seeds[planned.cell.seed])
             write_tables(
                 [plan.groups[number] for number in sorted({planned.group for planned in todo})],
                 rows,
@@ -198,6 +204,7 @@ def _require_ours(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise StoreError(f"{folder}: a new folder was expected, a file came; pass another --out")
     others = [path for path in folder.glob("*") if not path.name.startswith(".")] if folder.exists() else []
+    others = [path for path in others if path.suffix not in (".toml", ".py")]  # a study lies where its run is to be
     if others and not stores_of(folder):
         kind = "a run of an older version" if (folder / "study.json").is_file() else "one with other files"
         raise StoreError(f"{folder}: a new folder was expected, {kind} came; pass another --out")

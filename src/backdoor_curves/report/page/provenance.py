@@ -104,7 +104,7 @@ def as_toml(study: Study) -> str:
     """
     table = msgspec.to_builtins(study)
     experiments = table.pop("experiments")
-    lines = [f"{key} = {_toml(value)}" for key, value in table.items()]
+    lines = [f"{key} = {_toml(value)}" for key, value in table.items() if value is not None]
     for experiment in experiments:
         for key in ("trigger", "poison") if experiment["attacks"] else ("attacks",):  # a file has these or those
             del experiment[key]

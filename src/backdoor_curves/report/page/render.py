@@ -13,6 +13,7 @@ from jinja2 import Environment, StrictUndefined
 
 from backdoor_curves.display.style import HUES
 from backdoor_curves.report.page import explained, figures, maps
+from backdoor_curves.report.page.audited import audit_view
 from backdoor_curves.report.page.compared_attacks import comparison_views
 from backdoor_curves.report.page.content import Content, ShownLearner, ShownScenario, ShownSetting
 from backdoor_curves.report.page.decision_pictures import decision_picture
@@ -34,6 +35,7 @@ from backdoor_curves.report.page.words import (
     verdict,
 )
 from backdoor_curves.report.tables.attacks import comparisons
+from backdoor_curves.report.tables.exposure import answer_of
 from backdoor_curves.study.compute.explanation import ROWS, Explanation
 from backdoor_curves.study.plan.names import scenario_words, symbols_of
 
@@ -104,6 +106,7 @@ def rendered(content: Content, command: str) -> str:
         badges={"resists": "✓", "safe": "✓", "average": "✓", "unsafe": "✗", "unknown": "?"},
         status=status_line(content),
         headline=headline(content),
+        audit=None if (answer := answer_of(content.run, content.bounds)) is None else audit_view(content.run, answer),
         comparisons=(compared := comparison_views(content)),
         n_uncompared=len(comparisons(content.run.cells)) - len(compared),
         views=[_view(scenario, content) for scenario in content.drawn],

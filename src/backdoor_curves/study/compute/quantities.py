@@ -59,6 +59,7 @@ QUANTITIES: Mapping[str, Quantity] = {
     ),
     "elsewhere_at_1": Quantity(lambda curve: curve.outcomes(1.0).elsewhere),
     "n_triggered": Quantity(lambda curve: curve.outcomes(1.0).n),
+    "n_poison": Quantity(lambda curve: curve.info.n_poison),
 }
 CONTROL_QUANTITIES: Mapping[str, Quantity] = {
     "control_asr_at_1": Quantity(lambda curve: curve.accuracy("triggered", 1.0), "ASR without trigger", is_share=True),

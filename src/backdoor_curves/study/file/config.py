@@ -172,8 +172,18 @@ class Experiment(Struct, frozen=True):
     attacks: tuple[AttackEntry, ...] = ()
 
 
+class AuditConfig(Struct, frozen=True):
+    """`[audit]`: the page begins with how few rows backdoor the learner `as_given`, and which setting resists.
+
+    `asr` is the attack success rate that counts as a backdoor; `as_given` names hyperparameters of the first learner.
+    """
+
+    as_given: Parameters = ()
+    asr: Annotated[float, Meta(gt=0, le=1)] = 0.5
+
+
 class Study(Struct, frozen=True):
-    """A study: one grid or several, and whether figures and the report are made.
+    """A study: one grid or several, and whether figures and the report are made; `audit` is that of `[audit]`.
 
     Examples
     --------
@@ -186,6 +196,7 @@ class Study(Struct, frozen=True):
     experiments: tuple[Experiment, ...]
     figures: bool = True
     report: bool = True
+    audit: AuditConfig | None = None
 
 
 class Block(Struct, frozen=True):
@@ -207,4 +218,5 @@ class File(Block, frozen=True, kw_only=True):
     name: Name
     figures: bool = True
     report: bool = True
+    audit: AuditConfig | None = None
     experiments: tuple[Block, ...] = ()

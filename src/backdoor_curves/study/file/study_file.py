@@ -75,7 +75,7 @@ def read_study(path: str | Path) -> Study:
     faults: Faults = {}
     file = read_table(table, File, "", faults)
     if file is not None:
-        study = Study(file.name, tuple(_experiments(file, faults)), file.figures, file.report)
+        study = Study(file.name, tuple(_experiments(file, faults)), file.figures, file.report, file.audit)
         if not faults:
             return study
     lines = lines_of_keys(text)

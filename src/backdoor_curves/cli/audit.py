@@ -1,0 +1,289 @@
+"""The command that takes a data file: audit."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+import os
+import re
+import shutil
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from backdoor_curves.cli.ending import CELLS_FAILED, EXPOSED, INTERRUPTED
+from backdoor_curves.cli.progress import Stop, shown
+from backdoor_curves.cli.shared import REPORT, as_given, memory_option
+
+if TYPE_CHECKING:
+    from backdoor_curves.datasets.own_file import OwnRows
+    from backdoor_curves.report.tables.exposure import Answer
+    from backdoor_curves.study.file.attacks import AttackEntry
+
+STUDY, ANSWER = "audit.toml", "audit.json"
+MOST_ROWS, MOST_TEST_ROWS = 4000, 2000
+"""Rows of a larger file that an audit draws for a seed by default: it is to take minutes."""
+UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--label", required=True, help="The column of the labels; of a folder with a folder a class: label.")
+@click.option("--text", help="The column of the texts; without it the other columns are a table.")
+@click.option("--drop", multiple=True, metavar="COLUMN", help="A column that the learner is not to see.")
+@click.option("--target", help="The label that the attacker wants; by default the commonest.")
+@click.option("--estimator", metavar="MODULE:NAME", help="By default logistic regression on scaled columns or tf-idf.")
+@click.option("--attacks", metavar="NAME,...", help="Of the panel for such data; by default all of them.")
+@click.option("--rows", metavar="N,...", help="Poisoned rows to try; by default 1, 3, 10, 30 and 1 %.")
+@click.option("--rate", "shares", multiple=True, type=click.FloatRange(0, 1, min_open=True), help="As a share of rows.")
+@click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True, help="Draws of rows and poison.")
+@click.option("--asr", type=click.FloatRange(0, 1, min_open=True), default=0.5, show_default=True, help="A backdoor.")
+@click.option("--out", type=click.Path(path_type=Path), help="A folder; by default audits/NAME.")
+@click.option("--budget", metavar="TIME", help="Such as 5m: no curve is begun after it.")
+@click.option("--fail-above", metavar="ASR@ROWS", help="Exit code 4 if so many rows get the attacker more than that.")
+@click.option("-j", "--jobs", type=click.IntRange(min=1), help="Processes; by default one a core.")
+@memory_option
+def audit(
+    file: Path,
+    label: str,
+    text: str | None,
+    drop: tuple[str, ...],
+    target: str | None,
+    estimator: str | None,
+    attacks: str | None,
+    rows: str | None,
+    shares: tuple[float, ...],
+    seeds: int,
+    asr: float,
+    out: Path | None,
+    budget: str | None,
+    fail_above: str | None,
+    jobs: int | None,
+    max_memory: str | None,
+) -> None:
+    """Say how few poisoned rows of FILE backdoor a learner, which attack is worst, and which setting resists.
+
+    FILE is a table (CSV, TSV, Parquet, npz), or a folder with a folder a class. It is attacked with rows that a real
+    attacker could slip in; the learner and its neighbours in lambda are followed. What comes of it is in OUT:
+    report.html, audit.json, and audit.toml, the study that was run, to be edited and run again.
+
+    Exit code: 0, 2 for a fault in what was asked, 3 where curves failed, 4 for --fail-above, 130 where interrupted.
+    """
+    from backdoor_curves.study.file.study_file import read_study
+    from backdoor_curves.study.plan.resources import as_bytes, memory_of_machine
+    from backdoor_curves.study.run_study import Wishes, run_study
+
+    limit, seconds = _as_limit(fail_above), _as_seconds(budget)
+    name = "audit-" + (re.sub(r"[^A-Za-z0-9_-]+", "-", file.name.partition(".")[0]).strip("-") or "data")
+    folder = out or Path("audits") / name
+    data = {
+        "file": os.path.relpath(file, folder),
+        "label": label,
+        "text": text,
+        "drop": drop,
+    }
+    asked = _Asked(data, target, estimator, attacks, _as_rows(rows), shares, range(seeds), asr)
+    with _proposed(asked, name, folder) as path:
+        study = read_study(path)
+    wishes = Wishes(
+        n_jobs=jobs or os.cpu_count() or 1,
+        memory=as_bytes(max_memory) if max_memory else memory_of_machine(),
+        by_seed=True,
+    )
+    begun, stop = time.monotonic(), Stop()
+    with stop:
+        progress = run_study(
+            study,
+            folder,
+            wishes,
+            home=folder,
+            stopping=lambda: stop.asked or time.monotonic() - begun > seconds,
+        )
+        _, last = shown(progress)
+    if stop.asked and last.left:
+        click.echo(f"stopped: {last} and kept in {folder}; go on with: {as_given()}", err=True)
+        sys.exit(INTERRUPTED)
+    _end(folder, limit)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What was asked of an audit, but for how it is run."""
+
+    data: dict[str, Any]
+    target: str | None
+    estimator: str | None
+    attacks: str | None
+    rows: Sequence[int]
+    shares: Sequence[float]
+    seeds: Sequence[int]
+    asr: float
+
+
+@contextmanager
+def _proposed(asked: _Asked, name: str, folder: Path) -> Iterator[Path]:
+    """Write the study of an audit into its folder; leave nothing if it is refused."""
+    from backdoor_curves.poisoning.preset import kind_of
+    from backdoor_curves.study.audit.panel import panel
+    from backdoor_curves.study.audit.proposal import learners_of, rates_of, study_text
+    from backdoor_curves.study.file.config import DataConfig
+    from backdoor_curves.study.plan.own_data import own_data
+
+    made = [one for one in (folder.absolute(), *folder.absolute().parents) if not one.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / STUDY
+    kept = {one: one.read_bytes() for one in folder.iterdir() if one.is_file() and one.suffix in (".toml", ".py")}
+    try:
+        if asked.estimator is not None:
+            _bring(asked.estimator, folder)
+        data = {key: value for key, value in asked.data.items() if value}
+        found = own_data(DataConfig(**data), asked.seeds[0], folder)
+        if (largest := _largest(found)) is not None:
+            data |= largest
+            found = own_data(DataConfig(**data), asked.seeds[0], folder)
+        train, goal = found.train, _target(found, asked.target)
+        path.write_text(
+            study_text(
+                name,
+                data,
+                train,
+                learners_of(kind_of(train.X), asked.estimator, folder),
+                _chosen(panel(found, goal), asked.attacks),
+                rates_of(train, goal, asked.rows, asked.shares),
+                asked.seeds,
+                asked.asr,
+            ),
+            encoding="utf-8",
+        )
+        yield path
+    except Exception:
+        for one in [*folder.glob("*.toml"), *folder.glob("*.py")]:
+            if one not in kept:
+                one.unlink()
+            elif one.read_bytes() != kept[one]:
+                one.write_bytes(kept[one])
+        for one in made:
+            with suppress(OSError):
+                one.rmdir()
+        raise
+
+
+def _bring(estimator: str, folder: Path) -> None:
+    """Copy the user's module beside the study: who repeats it finds it there."""
+    module = estimator.partition(":")[0].partition(".")[0] + ".py"
+    if Path(module).is_file() and Path(module).resolve().parent != folder.resolve():
+        shutil.copyfile(module, folder / module)
+
+
+def _end(folder: Path, limit: tuple[float, int] | None) -> None:
+    """Write the page and the answer, say it, and end with the exit code that it has."""
+    from backdoor_curves.records.npz import whole
+    from backdoor_curves.report import write_report
+    from backdoor_curves.report.tables.exposure import answer_of, as_json, as_text, in_sentences
+    from backdoor_curves.search.safe_region import Bounds
+    from backdoor_curves.study.store.run import load_run
+
+    kept = load_run(folder)
+    answer = answer_of(kept, Bounds())
+    if answer is None:
+        reason = f": {kept.failed[0].reason}" if kept.failed else "; give it a larger --budget"
+        raise ValueError(f"{folder}: a curve that is done was expected, none is{reason}")
+    write_report(kept, folder / REPORT, command=as_given())
+    with whole(folder / ANSWER) as draft:
+        draft.write_text(json.dumps(as_json(answer), indent=2) + "\n", encoding="utf-8")
+    click.echo("\n".join(in_sentences(answer)) + f"\n\n{as_text(answer)}")
+    part = f" ({kept.n_done} of {kept.n_cells} curves; the same command goes on)" if kept.n_left else ""
+    click.echo(f"\n{REPORT}, {ANSWER} and {STUDY} are in {folder}{part}", err=True)
+    if kept.failed:
+        click.echo(f"{len(kept.failed)} of {kept.n_cells} curves failed: {kept.failed[0].reason}", err=True)
+    if limit is not None and (over := _over(answer, *limit)):
+        click.echo(over, err=True)
+        sys.exit(EXPOSED)
+    if kept.failed:
+        sys.exit(CELLS_FAILED)
+
+
+def _over(answer: Answer, asr: float, rows: int) -> str:
+    """Return which attack gets more than so much with at most so many rows, in a sentence; "" if none does."""
+    for exposure in answer.own:
+        for dose in exposure.doses:
+            if dose.rows <= rows and dose.asr > asr:
+                return (
+                    f"--fail-above: at most {asr:g} with {rows} rows was allowed, "
+                    f"{exposure.attack!r} has {dose.asr:.3f} "
+                    f"with {dose.rows}"
+                )
+    return ""
+
+
+# --- what was asked --------------------------------------------------------------------------------------------------
+
+
+def _largest(rows: OwnRows) -> dict[str, int] | None:
+    """Return how many rows are drawn of a file that has more than an audit takes; None where all are."""
+    n_train, n_test = len(rows.train), len(rows.test)
+    if n_train <= MOST_ROWS and n_test <= MOST_TEST_ROWS:
+        return None
+    return {"n_train": min(n_train, MOST_ROWS), "n_test": min(n_test, MOST_TEST_ROWS)}
+
+
+def _target(rows: OwnRows, asked: str | None) -> int:
+    """Return the place of the class that the attacker wants: by a label of it, or the commonest."""
+    if asked is None:
+        counts: list[int] = [int((rows.train.y == place).sum()) for place in range(len(rows.classes))]
+        return counts.index(max(counts))
+    labels = [[str(label) for label in (one if isinstance(one, tuple) else (one,))] for one in rows.classes]
+    for place, own in enumerate(labels):
+        if asked in own:
+            return place
+    known = ", ".join(repr(label) for own in labels for label in own)
+    raise ValueError(f"--target: one of the labels {known} was expected, {asked!r} came")
+
+
+def _chosen(panel: dict[str, AttackEntry], asked: str | None) -> list[AttackEntry]:
+    """Return the attacks of a panel that are named, or all."""
+    if asked is None:
+        return list(panel.values())
+    names = [name.strip() for name in re.split(r",(?! clean)", asked)]
+    for name in names:
+        if name not in panel:
+            near = difflib.get_close_matches(name, panel, n=1, cutoff=0.5)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise ValueError(f"--attacks: of {', '.join(map(repr, panel))} some were expected, {name!r} came{hint}")
+    return [panel[name] for name in names]
+
+
+def _as_rows(text: str | None) -> list[int]:
+    numbers = [] if text is None else [part.strip() for part in text.split(",")]
+    if not all(number.isdecimal() and int(number) > 0 for number in numbers):
+        raise ValueError(f"--rows: numbers of rows such as 1,3,10 were expected, {text!r} came")
+    return [int(number) for number in numbers]
+
+
+def _as_seconds(text: str | None) -> float:
+    if text is None:
+        return math.inf
+    found = re.fullmatch(r"([0-9]*\.?[0-9]+)\s*([smh]?)", text.strip())
+    if not found or float(found[1]) <= 0.0:
+        raise ValueError(f"--budget: a time such as 90s, 5m or 1h was expected, {text!r} came")
+    return float(found[1]) * UNITS[found[2]]
+
+
+def _as_limit(text: str | None) -> tuple[float, int] | None:
+    if text is None:
+        return None
+    asr, _, rows = text.partition("@")
+    try:
+        limit = float(asr), int(rows)
+    except ValueError:
+        limit = -1.0, 0
+    if not (0.0 <= limit[0] <= 1.0 and limit[1] >= 1):
+        raise ValueError(f"--fail-above: ASR@ROWS such as 0.5@10 was expected, {text!r} came")
+    return limit

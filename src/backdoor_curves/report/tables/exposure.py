@@ -1,0 +1,313 @@
+"""What an audit answers, of a run: fewest rows, worst attack, setting that resists, how sure it is; text and JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from backdoor_curves.search.exposure import (
+    Dose,
+    Exposure,
+    Rates,
+    Resistance,
+    chosen_of,
+    exposures,
+    resistances,
+    sturdiest_of,
+    worst_of,
+)
+from backdoor_curves.search.safe_region import Bounds
+from backdoor_curves.study.file.config import AuditConfig
+from backdoor_curves.study.plan.names import attack_name, learner_title, setting_name
+from backdoor_curves.study.plan.scenario import Setting
+from backdoor_curves.study.store.run import Run
+from backdoor_curves.study.store.statistics import bootstrap_interval
+from backdoor_curves.study.store.stored_cell import StoredCell
+
+SCHEMA = 1
+"""Of `as_json`; a key that changes its meaning raises it, a new key does not."""
+RATES = {
+    "asr": "asr_at_1",
+    "clean_accuracy": "clean_accuracy_at_1",
+    "asr_without": "asr_at_0",
+    "clean_accuracy_without": "clean_accuracy_at_0",
+}
+"""The quantities of a cell that are its rates."""
+
+
+@dataclass(frozen=True)
+class DoseCell:
+    """A cell as a trial of so many poisoned rows; its attack is named as in tables."""
+
+    cell: StoredCell
+
+    @property
+    def attack(self) -> str:
+        """What tables call it."""
+        return attack_name(self.cell.scenario)
+
+    @property
+    def setting(self) -> Setting:
+        """Its learner and hyperparameters."""
+        return self.cell.setting
+
+    @property
+    def rows(self) -> int:
+        """Poisoned training rows; 0 where it is not done."""
+        return int(self.cell.numbers.get("n_poison") or 0)
+
+    @property
+    def seed(self) -> int:
+        """Of rows, trigger and poison."""
+        return self.cell.seed
+
+    @property
+    def rates(self) -> Rates | None:
+        """What came of it; None where it failed."""
+        found = {name: self.cell.numbers.get(quantity) for name, quantity in RATES.items()}
+        return None if None in found.values() else Rates(**found)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an audit says of a learner.
+
+    Parameters
+    ----------
+    asr : float
+        The success rate that counts as a backdoor.
+    bounds : Bounds
+        What resists.
+    as_given : Setting
+        The user's own.
+    own : list of Exposure
+        Of that setting, an attack each.
+    worst : Exposure
+        The one of these that needs the fewest rows.
+    chosen : Resistance or None
+        The most accurate setting that resists all attacks; None if none does.
+    sturdiest : Resistance
+        The setting that withstands the most rows, of those about as accurate as the best.
+    given : Resistance
+        The user's own setting.
+    alone : list of Exposure
+        Attacks, of the user's own setting, that are not judged: their trigger has this success without any poison.
+    n_seeds, n_test : int
+        Seeds compared, and triggered test rows of a seed; 0 where these are not known.
+    """
+
+    asr: float
+    bounds: Bounds
+    as_given: Setting
+    own: list[Exposure[str, Setting]] = field(repr=False)
+    worst: Exposure[str, Setting]
+    chosen: Resistance[Setting] | None
+    sturdiest: Resistance[Setting]
+    given: Resistance[Setting]
+    alone: list[Exposure[str, Setting]] = field(repr=False)
+    n_seeds: int
+    n_test: int
+
+    @property
+    def fewest(self) -> Dose | None:
+        """The fewest rows that were tried and get the attacker a backdoor; None if none of them does."""
+        return self.worst.to_reach(self.asr)
+
+
+def answer_of(run: Run, bounds: Bounds) -> Answer | None:
+    """Return what the run of a study with `[audit]` answers; None without it, or as long as nothing is done.
+
+    Parameters
+    ----------
+    run : Run
+    bounds : Bounds
+        What resists: an attack success rate under the bound, at no more than the margin under the best accuracy.
+    """
+    audit = run.study.audit
+    found = [] if audit is None else exposures([DoseCell(cell) for cell in run.cells if cell.status == "done"])
+    if audit is None or not found:
+        return None
+    as_given = _as_given(audit, [one.setting for one in found])
+    own = [one for one in found if one.setting == as_given]
+    alone = [one for one in own if one.asr_without >= audit.asr]
+    judged = {one.attack for one in own} - {one.attack for one in alone} or {one.attack for one in own}
+    met = resistances([one for one in found if one.attack in judged], bounds)
+    triggered = [cell.numbers.get("n_triggered") for cell in run.cells if cell.setting == as_given]
+    return Answer(
+        asr=audit.asr,
+        bounds=bounds,
+        as_given=as_given,
+        own=own,
+        worst=worst_of([one for one in own if one.attack in judged], audit.asr),
+        chosen=chosen_of(met, bounds),
+        sturdiest=sturdiest_of(met, bounds),
+        given=next((one for one in met if one.setting == as_given), met[0]),
+        alone=alone,
+        n_seeds=len(own[0].doses[0].found),
+        n_test=max((int(n) for n in triggered if n), default=0),
+    )
+
+
+def _as_given(audit: AuditConfig, settings: Sequence[Setting]) -> Setting:
+    """Return the setting that the file names, or the first."""
+    wanted = dict(audit.as_given)
+    fits = (one for one in settings if all(one.values.get(name) == value for name, value in wanted.items()))
+    return next(fits, settings[0])
+
+
+# --- in words --------------------------------------------------------------------------------------------------------
+
+
+def in_sentences(answer: Answer) -> list[str]:
+    """Return the answer in a few sentences: how few rows, which setting, what is not judged, how sure."""
+    return [_exposed(answer), _resists(answer), *_not_judged(answer), _sure(answer)]
+
+
+def _exposed(answer: Answer) -> str:
+    dose, who = answer.fewest, f"{learner_title(answer.as_given.learner)} ({setting_name(answer.as_given.values)})"
+    if dose is None:
+        alone = {one.attack for one in answer.alone}
+        judged = [one for one in answer.own if one.attack not in alone] or answer.own
+        most = max(judged, key=lambda one: one.worst.asr)
+        tried = ", ".join(str(one.rows) for one in answer.worst.doses)
+        return (
+            f"No number of poisoned rows that was tried ({tried}) gets the attacker {_percent(answer.asr)} of the "
+            f"triggered rows of {who}; the most is {_rate(most.worst)} with {_rows(most.worst.rows)} ({most.attack})."
+        )
+    return (
+        f"{_rows(dose.rows).capitalize()} backdoor {who}: {_rate(dose)} of the triggered rows go to the attacker "
+        f"(attack: {answer.worst.attack}), and clean accuracy goes from {_percent(answer.given.clean_accuracy)} to "
+        f"{_percent(dose.clean_accuracy)}."
+    )
+
+
+def _resists(answer: Answer) -> str:
+    most = max(dose.rows for one in answer.own for dose in one.doses)
+    if answer.chosen is None:
+        sturdy, given = answer.sturdiest, answer.given
+        ours = f"; {setting_name(given.setting.values)} {_holds(given)}" if sturdy.setting != given.setting else ""
+        return (
+            f"No setting that was tried holds all attacks to {_percent(answer.bounds.asr)} with {_rows(most)} at a "
+            f"clean accuracy within {100 * answer.bounds.margin:g} points of the best. "
+            f"{setting_name(sturdy.setting.values)} {_holds(sturdy)}, at a clean accuracy of "
+            f"{_percent(sturdy.clean_accuracy)}{ours}."
+        )
+    chosen, cost = answer.chosen, answer.given.clean_accuracy - answer.chosen.clean_accuracy
+    if chosen.setting == answer.as_given:
+        return (
+            f"It resists as it is: no attack gets more than {_percent(chosen.asr)} with up to {_rows(most)}, and no "
+            "setting that resists is more accurate."
+        )
+    price = "costs no clean accuracy" if cost < 5e-4 else f"costs {100 * cost:.1f} points of clean accuracy"
+    return (
+        f"{setting_name(chosen.setting.values)} resists: no attack gets more than {_percent(chosen.asr)} with up to "
+        f"{_rows(most)}, where {setting_name(answer.as_given.values)} has up to {_percent(answer.given.asr)}; it "
+        f"{price} ({_percent(answer.given.clean_accuracy)} to {_percent(chosen.clean_accuracy)})."
+    )
+
+
+def _not_judged(answer: Answer) -> list[str]:
+    """Return of which attacks the trigger alone is enough: what needs no poison is no backdoor."""
+    if not answer.alone:
+        return []
+    shares = ", ".join(f"{one.attack} ({_percent(one.asr_without)})" for one in answer.alone)
+    if len(answer.alone) == len(answer.own):
+        return [f"Without any poison the triggers alone get as far: {shares}. Nothing above is the poison's doing."]
+    return [f"Not judged, for the trigger alone gets that far without any poison: {shares}."]
+
+
+def _holds(found: Resistance[Setting]) -> str:
+    return f"holds with up to {_rows(found.rows)}" if found.rows else "does not hold with the fewest that were tried"
+
+
+def _sure(answer: Answer) -> str:
+    seeds = "1 seed" if answer.n_seeds == 1 else f"{answer.n_seeds} seeds"
+    tested = f", up to {answer.n_test} triggered test rows each" if answer.n_test else ""
+    between = (
+        "one draw says nothing of others: run more seeds"
+        if answer.n_seeds == 1
+        else "in brackets the 95 % bootstrap interval of the mean over seeds, too narrow for so few"
+    )
+    return (
+        f"Means over {seeds}{tested}; {between}. Between two numbers of rows nothing was tried, and another attack may "
+        "need fewer."
+    )
+
+
+def _rows(n: int) -> str:
+    return "1 poisoned row" if n == 1 else f"{n} poisoned rows"
+
+
+def _rate(dose: Dose) -> str:
+    low, high = bootstrap_interval(dose.values("asr"))
+    return _percent(dose.asr) + (f" [{100 * low:.0f}, {100 * high:.0f}]" if np.isfinite(low) else "")
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+# --- as a table and as JSON ------------------------------------------------------------------------------------------
+
+
+def as_text(answer: Answer) -> str:
+    """Return the success rate of each attack by rows, in per cent, for the setting as given."""
+    rows = sorted({dose.rows for one in answer.own for dose in one.doses})
+    width = max(len("attack"), *(len(one.attack) for one in answer.own))
+    lines = ["ASR in %, by poisoned rows", f"{'attack':<{width}}" + "".join(f"{n:>8}" for n in rows)]
+    for one in answer.own:
+        by_rows = {dose.rows: f"{100 * dose.asr:.1f}" for dose in one.doses}
+        lines.append(f"{one.attack:<{width}}" + "".join(f"{by_rows.get(n, '–'):>8}" for n in rows))
+    return "\n".join(lines)
+
+
+def as_json(answer: Answer) -> dict[str, Any]:
+    """Return the answer as a table of plain values; `docs/howto/audit.md` says what each key is."""
+    fewest = answer.fewest
+    return {
+        "schema": SCHEMA,
+        "asr": answer.asr,
+        "bounds": {"asr": answer.bounds.asr, "margin": answer.bounds.margin},
+        "learner": learner_title(answer.as_given.learner),
+        "as_given": dict(answer.as_given.values),
+        "needs_no_poison": [one.attack for one in answer.alone],
+        "worst_attack": answer.worst.attack,
+        "fewest_rows": None if fewest is None else fewest.rows,
+        "attacks": [
+            {
+                "attack": one.attack,
+                "asr_without_poison": one.asr_without,
+                "doses": [_dose(dose) for dose in one.doses],
+            }
+            for one in answer.own
+        ],
+        "resists": None if answer.chosen is None else _resistance(answer.chosen),
+        "sturdiest": _resistance(answer.sturdiest),
+        "given": _resistance(answer.given),
+        "n_seeds": answer.n_seeds,
+        "n_triggered": answer.n_test,
+    }
+
+
+def _dose(dose: Dose) -> dict[str, Any]:
+    low, high = bootstrap_interval(dose.values("asr"))
+    return {
+        "rows": dose.rows,
+        "asr": dose.asr,
+        "asr_low": low if np.isfinite(low) else None,
+        "asr_high": high if np.isfinite(high) else None,
+        "clean_accuracy": dose.clean_accuracy,
+        "cost": dose.cost,
+    }
+
+
+def _resistance(found: Resistance[Setting]) -> dict[str, Any]:
+    return {
+        "setting": dict(found.setting.values),
+        "clean_accuracy": found.clean_accuracy,
+        "worst_asr": found.asr,
+        "rows_withstood": found.rows,
+    }

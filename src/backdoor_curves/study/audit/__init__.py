@@ -1,0 +1,1 @@
+"""A data file becomes the study that audits a learner on it."""

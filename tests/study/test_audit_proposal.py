@@ -1,0 +1,95 @@
+"""A data file becomes the study that audits it: which attacks, which rates, which learners; and it is read back."""
+
+from __future__ import annotations
+
+import tomllib
+
+import numpy as np
+import pytest
+
+from backdoor_curves.data.samples import Samples
+from backdoor_curves.poisoning.poison import poison
+from backdoor_curves.study.audit.panel import kind_of, panel
+from backdoor_curves.study.audit.proposal import learners_of, rates_of, study_text, toml
+from backdoor_curves.study.plan.attacks import attack_of
+from backdoor_curves.study.plan.scenario import Scenario
+
+DATA = {"name": "digits", "classes": [4, 9]}
+
+
+def rows(kind: str, n: int = 120) -> Samples:
+    """Return rows of a kind, two classes that differ."""
+    rng, y = np.random.default_rng(11), np.arange(n) % 2  # not the seed of the noise
+    if kind == "text":
+        words = np.array(["win", "money", "dear", "see", "you", "all"])
+        return Samples([" ".join(words[rng.integers(3 * label, 3 * label + 3, 5)]) for label in y], y)
+    if kind == "images":
+        return Samples(rng.random((n, 8, 8, 1)), y)
+    return Samples(rng.normal(size=(n, 4)) + y[:, np.newaxis], y)
+
+
+@pytest.mark.parametrize("kind", ["text", "table", "images"])
+@pytest.mark.parametrize("target", [0, 1])
+def test_every_attack_of_a_panel_can_be_carried_out_with_exactly_so_many_rows(kind, target):
+    """The numbers of rows that the page speaks of are those of the poison, for changed and for clean labels."""
+    train = rows(kind)
+    assert kind_of(train) == kind
+    for entry in panel(train, target).values():
+        assert entry.name
+        scenario = Scenario(None, None, None, 0.1, entry.attack)  # type: ignore[arg-type]
+        attack = attack_of(scenario, train, np.random.SeedSequence(0))
+        for n, rate in rates_of(train, target).items():
+            data = poison(train, train, attack, rate=rate, rng=np.random.default_rng(0))
+            assert len(data.poison_train) == n
+            assert set(data.poison_train.y) == {target}
+
+
+def test_triggers_of_tables_are_made_from_training_values():
+    """Beyond: the maximum and a tenth of the range; the columns are those in which classes differ."""
+    train = rows("table")
+    trigger = panel(train, 1)["beyond all values"].trigger
+    for column, value in zip(trigger.columns, trigger.values, strict=True):
+        x = train.X[:, column]
+        assert value == pytest.approx(x.max() + 0.1 * np.ptp(x))
+
+
+def test_rates_are_the_shortest_numbers_that_are_so_many_rows():
+    """And none is of more than half of the rows that an attack may change."""
+    train = rows("table", 120)
+    found = rates_of(train, 1)
+    assert list(found) == [1, 3, 10, 30]  # 1 % of 120 is one row
+    assert all(round(rate * len(train)) == n for n, rate in found.items())
+    assert list(rates_of(train, 1, rows=[2, 31])) == [2]
+    assert list(rates_of(train, 1, shares=[0.05])) == [6]
+    with pytest.raises(ValueError, match=r"rows: between 1 and 30 poisoned rows were expected.*\[31\] came"):
+        rates_of(train, 1, rows=[31])
+
+
+def test_neighbours_of_an_estimator_are_in_its_own_penalty():
+    """C or alpha of the last step, and of no step before it; without one it is tried as it is."""
+    assert learners_of("table", "sklearn.linear_model.RidgeClassifier", None).table["grid"] == {
+        "alpha": [0.1, 1.0, 10.0, 100.0]
+    }
+    assert learners_of("table", "sklearn.svm.SVC", None).as_given == {"C": 1.0}
+    forest = learners_of("table", "sklearn.ensemble.RandomForestClassifier", None)
+    assert (dict(forest.table), forest.as_given) == ({"estimator": "sklearn.ensemble.RandomForestClassifier"}, {})
+    with pytest.raises(ValueError, match="sklearn.svm has no LinearSVQ"):
+        learners_of("table", "sklearn.svm.LinearSVQ", None)
+
+
+@pytest.mark.parametrize("kind", ["text", "table", "images"])
+def test_the_study_of_an_audit_is_a_table_of_what_was_chosen(kind):
+    """It is TOML, and names and values in it are those of the attacks, whatever they are."""
+    train = rows(kind)
+    attacks, rates = list(panel(train, 1).values()), rates_of(train, 1)
+    text = study_text("audit", DATA, train, learners_of(kind, None, None), attacks, rates, range(2), 0.5)
+    table = tomllib.loads(text)
+    assert [attack["name"] for attack in table["attacks"]] == [attack.name for attack in attacks]
+    assert (table["rates"], table["seeds"], table["data"]) == (list(rates.values()), [0, 1], DATA)
+    assert table["audit"] == {"as_given": {"lambda": 1.0}, "asr": 0.5}
+
+
+def test_values_are_written_as_toml_reads_them():
+    """Words of a file may be anything."""
+    value = {'a "b"': ["\\n", "é", 1, 0.1, True], "nested": {"x-y": [1.5]}}
+    assert tomllib.loads(f"value = {toml(value)}")["value"] == value
