@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 
 from backdoor_curves.data.samples import Samples
+from backdoor_curves.datasets.own_file import OwnRows
 from backdoor_curves.poisoning.poison import poison
-from backdoor_curves.study.audit.panel import kind_of, panel
+from backdoor_curves.poisoning.preset import kind_of
+from backdoor_curves.study.audit.panel import panel
 from backdoor_curves.study.audit.proposal import learners_of, rates_of, study_text, toml
+from backdoor_curves.study.file.config import DataConfig
 from backdoor_curves.study.plan.attacks import attack_of
 from backdoor_curves.study.plan.scenario import Scenario
 
@@ -23,20 +26,27 @@ def rows(kind: str, n: int = 120) -> Samples:
     if kind == "text":
         words = np.array(["win", "money", "dear", "see", "you", "all"])
         return Samples([" ".join(words[rng.integers(3 * label, 3 * label + 3, 5)]) for label in y], y)
-    if kind == "images":
+    if kind == "image":
         return Samples(rng.random((n, 8, 8, 1)), y)
     return Samples(rng.normal(size=(n, 4)) + y[:, np.newaxis], y)
 
 
-@pytest.mark.parametrize("kind", ["text", "table", "images"])
+def own(samples: Samples) -> OwnRows:
+    """Return rows as a file has them, with classes "no" and "yes"."""
+    columns = tuple("abcd") if kind_of(samples.X) == "table" else ()
+    return OwnRows(samples, samples, ("no", "yes"), columns)
+
+
+@pytest.mark.parametrize("kind", ["text", "table", "image"])
 @pytest.mark.parametrize("target", [0, 1])
 def test_every_attack_of_a_panel_can_be_carried_out_with_exactly_so_many_rows(kind, target):
     """The numbers of rows that the page speaks of are those of the poison, for changed and for clean labels."""
     train = rows(kind)
-    assert kind_of(train) == kind
-    for entry in panel(train, target).values():
+    assert kind_of(train.X) == kind
+    data_config = DataConfig(file="", classes=("no", "yes"), columns=tuple("abcd"))
+    for entry in panel(own(train), target).values():
         assert entry.name
-        scenario = Scenario(None, None, None, 0.1, entry.attack)  # type: ignore[arg-type]
+        scenario = Scenario(data_config, None, None, 0.1, entry.attack)
         attack = attack_of(scenario, train, np.random.SeedSequence(0))
         for n, rate in rates_of(train, target).items():
             data = poison(train, train, attack, rate=rate, rng=np.random.default_rng(0))
@@ -44,13 +54,12 @@ def test_every_attack_of_a_panel_can_be_carried_out_with_exactly_so_many_rows(ki
             assert set(data.poison_train.y) == {target}
 
 
-def test_triggers_of_tables_are_made_from_training_values():
-    """Beyond: the maximum and a tenth of the range; the columns are those in which classes differ."""
+def test_triggers_of_tables_are_in_the_columns_in_which_classes_differ():
+    """By their names: the last two columns are made to say nothing."""
     train = rows("table")
-    trigger = panel(train, 1)["beyond all values"].trigger
-    for column, value in zip(trigger.columns, trigger.values, strict=True):
-        x = train.X[:, column]
-        assert value == pytest.approx(x.max() + 0.1 * np.ptp(x))
+    train.X[:, 2:] = np.random.default_rng(5).normal(size=(len(train), 2))
+    trigger = panel(own(train), 1)["beyond all values"].trigger
+    assert set(trigger.columns[:2]) == {"a", "b"}
 
 
 def test_rates_are_the_shortest_numbers_that_are_so_many_rows():
@@ -68,20 +77,20 @@ def test_rates_are_the_shortest_numbers_that_are_so_many_rows():
 def test_neighbours_of_an_estimator_are_in_its_own_penalty():
     """C or alpha of the last step, and of no step before it; without one it is tried as it is."""
     assert learners_of("table", "sklearn.linear_model.RidgeClassifier", None).table["grid"] == {
-        "alpha": [0.1, 1.0, 10.0, 100.0]
+        "alpha": [1.0, 10.0, 100.0]
     }
     assert learners_of("table", "sklearn.svm.SVC", None).as_given == {"C": 1.0}
     forest = learners_of("table", "sklearn.ensemble.RandomForestClassifier", None)
     assert (dict(forest.table), forest.as_given) == ({"estimator": "sklearn.ensemble.RandomForestClassifier"}, {})
-    with pytest.raises(ValueError, match="sklearn.svm has no LinearSVQ"):
+    with pytest.raises(ValueError, match=r"sklearn\.svm has no LinearSVQ"):
         learners_of("table", "sklearn.svm.LinearSVQ", None)
 
 
-@pytest.mark.parametrize("kind", ["text", "table", "images"])
+@pytest.mark.parametrize("kind", ["text", "table", "image"])
 def test_the_study_of_an_audit_is_a_table_of_what_was_chosen(kind):
     """It is TOML, and names and values in it are those of the attacks, whatever they are."""
     train = rows(kind)
-    attacks, rates = list(panel(train, 1).values()), rates_of(train, 1)
+    attacks, rates = list(panel(own(train), 1).values()), rates_of(train, 1)
     text = study_text("audit", DATA, train, learners_of(kind, None, None), attacks, rates, range(2), 0.5)
     table = tomllib.loads(text)
     assert [attack["name"] for attack in table["attacks"]] == [attack.name for attack in attacks]

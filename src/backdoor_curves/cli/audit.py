@@ -46,7 +46,9 @@ UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
 @click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True, help="Draws of rows and poison.")
 @click.option("--asr", type=click.FloatRange(0, 1, min_open=True), default=0.5, show_default=True, help="A backdoor.")
 @click.option("--out", type=click.Path(path_type=Path), help="A folder; by default audits/NAME.")
-@click.option("--budget", metavar="TIME", help="Such as 5m: no curve is begun after it.")
+@click.option(
+    "--budget", default="100s", show_default=True, metavar="TIME", help="No curve is begun after it; all for no end."
+)
 @click.option("--fail-above", metavar="ASR@ROWS", help="Exit code 4 if so many rows get the attacker more than that.")
 @click.option("-j", "--jobs", type=click.IntRange(min=1), help="Processes; by default one a core.")
 @memory_option
@@ -63,7 +65,7 @@ def audit(
     seeds: int,
     asr: float,
     out: Path | None,
-    budget: str | None,
+    budget: str,
     fail_above: str | None,
     jobs: int | None,
     max_memory: str | None,
@@ -267,12 +269,12 @@ def _as_rows(text: str | None) -> list[int]:
     return [int(number) for number in numbers]
 
 
-def _as_seconds(text: str | None) -> float:
-    if text is None:
+def _as_seconds(text: str) -> float:
+    if text == "all":
         return math.inf
     found = re.fullmatch(r"([0-9]*\.?[0-9]+)\s*([smh]?)", text.strip())
     if not found or float(found[1]) <= 0.0:
-        raise ValueError(f"--budget: a time such as 90s, 5m or 1h was expected, {text!r} came")
+        raise ValueError(f"--budget: a time such as 90s, 5m or 1h, or all, was expected, {text!r} came")
     return float(found[1]) * UNITS[found[2]]
 
 

@@ -24,9 +24,9 @@ SHARE = 0.01
 """Of the training rows: what an attacker can reach who has a hand on a source of them."""
 MOST = 0.5
 """Share of the rows that an attack may change that it does at most: with more the poison is the data."""
-LAMBDAS = (0.1, 1.0, 10.0, 100.0)
-"""Of the learner that is audited by default: scikit-learn's, one weaker, two stronger, which are what resists."""
-FACTORS = (10.0, 1.0, 0.1, 0.01)
+LAMBDAS = (1.0, 10.0, 100.0)
+"""Of the learner that is audited by default: scikit-learn's, and two stronger ones, which are what resists."""
+FACTORS = (1.0, 0.1, 0.01)
 """Likewise of the C of an estimator of one's own; 1 / factor of its alpha."""
 FEW_BETAS = (0.0, 0.01, 0.05, 0.2, 0.5, 1.0)
 """Of learners that are refitted: the audit asks for both ends, and the page for a curve between."""
@@ -73,7 +73,7 @@ def learners_of(kind: Kind, estimator: str | None, home: Path | None) -> Learner
     >>> learners_of("text", None, None).as_given
     {'lambda': 1.0}
     >>> learners_of("table", "sklearn.svm.LinearSVC", None).table["grid"]
-    {'C': [10.0, 1.0, 0.1, 0.01]}
+    {'C': [1.0, 0.1, 0.01]}
     """
     if estimator is None:
         before = {"steps": ["table"]} if kind == "table" else {}
