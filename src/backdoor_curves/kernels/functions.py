@@ -69,7 +69,7 @@ def rbf(A: Rows, B: Rows, gamma: float) -> Float[np.ndarray, "a b"]:
         block -= squares
         block *= gamma
         if (lost := _lost_distances(block, squares, gamma)) is not None:
-            block[lost] = -gamma * _squared_distances(take_rows(A, rows), B, lost)
+            block[lost] = -gamma * _squared_distances(A[rows], B, lost)
         np.minimum(block, 0.0, out=block)  # a distance of 0 may round to either side
         np.exp(block, out=block)
     return K
