@@ -39,7 +39,8 @@ def _check_keys(data: DataConfig, place: str, faults: Faults) -> None:
     if data.file is not None and data.call is not None:
         faults[place] = "one of name, file and call was expected, file and call came"
         return
-    kind, others = "the data sets of the package", (*OF_FILES, *OF_OWN)
+    kind = "the data sets of the package"
+    others: tuple[str, ...] = (*OF_FILES, *OF_OWN)
     if data.file is not None:
         kind, others = "a file", OF_PACKAGE
     elif data.call is not None:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from backdoor_curves.datasets.cifar10 import CLASSES as CIFAR10_CLASSES
-from backdoor_curves.study.file.attacks import AttackConfig, CleanLabels, TriggerKind
+from backdoor_curves.study.file.attacks import AttackConfig, ClassName, CleanLabels, TriggerKind
 from backdoor_curves.study.file.config import DataConfig, TriggerConfig, Value
 from backdoor_curves.study.plan.scenario import Cell, Learner, Scenario
 
@@ -159,13 +159,13 @@ def class_names(data: DataConfig, labels: Sequence[int]) -> list[str]:
     elif isinstance(data.classes, str):
         names = data.classes.split("-")
     else:
-        names = ["+".join(own[k] for k in group) for group in _groups(data.classes)]
+        names = ["+".join(own[int(k)] for k in group) for group in _groups(data.classes)]
     if data.name == "cifar10" and data.sampling == "paper":
         names.reverse()
     return [names[label] for label in labels]
 
 
-def _groups(classes: tuple[int | tuple[int, ...], ...]) -> list[tuple[int, ...]]:
+def _groups(classes: tuple[ClassName | tuple[ClassName, ...], ...]) -> list[tuple[ClassName, ...]]:
     return [entry if isinstance(entry, tuple) else (entry,) for entry in classes]
 
 
