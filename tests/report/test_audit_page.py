@@ -112,7 +112,7 @@ def test_a_setting_that_resists_is_named_with_its_cost(run):
     assert loose.chosen.clean_accuracy == max(one.clean_accuracy for one in (loose.given, loose.chosen))
     strict = answer_of(run, Bounds(asr=0.0))
     assert strict.chosen is None
-    assert "No setting that was tried holds all attacks to 0.0 %" in in_sentences(strict)[1]
+    assert "No setting that was tried keeps what poison adds to 0.0 points" in in_sentences(strict)[1]
 
 
 def test_the_json_is_what_the_docs_say(run):
@@ -143,6 +143,10 @@ def test_a_run_that_was_stopped_answers_with_the_seeds_that_it_has(run):
     """Cells of the second seed that are missing leave the first alone."""
     part = replace(run, cells=tuple(cell for cell in run.cells if cell.seed == 0 or cell.setting.lam == 1.0))
     assert answer_of(part, Bounds()).n_seeds == 1
+    n, n_all = len(part.cells), run.n_cells
+    assert any(
+        f"Stopped early: {n} of {n_all} curves are done" in said for said in in_sentences(answer_of(part, Bounds()))
+    )
     assert answer_of(replace(run, cells=()), Bounds()) is None
 
 

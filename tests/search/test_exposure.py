@@ -64,7 +64,7 @@ def test_the_worst_attack_needs_the_fewest_rows_then_succeeds_most():
 def test_a_setting_resists_if_its_worst_attack_with_any_rows_is_under_the_bound():
     """Strong costs a point and is under .2; under .1 there is none; with no margin there is none."""
     found = resistances(exposures(trials(ASR, CLEAN)))
-    assert {one.setting: round(one.asr, 3) for one in found} == {"weak": 0.95, "strong": 0.15}
+    assert {one.setting: round(one.gain, 3) for one in found} == {"weak": 0.93, "strong": 0.13}
     assert chosen_of(found).setting == "strong"
     assert chosen_of(found).clean_accuracy == pytest.approx(0.97)
     assert chosen_of(found, Bounds(asr=0.1)) is None

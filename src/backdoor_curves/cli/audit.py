@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from backdoor_curves.study.file.attacks import AttackEntry
 
 STUDY, ANSWER = "audit.toml", "audit.json"
-MOST_ROWS, MOST_TEST_ROWS = 4000, 2000
-"""Rows of a larger file that an audit draws for a seed by default: it is to take minutes."""
+MOST_ROWS, MOST_TEXTS = 4000, 1500
+"""Rows of a larger file that an audit draws for a seed by default: it is to take minutes. Texts have more columns than
+rows, and cost the cube of these; half as many test rows are enough."""
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
 
 
@@ -44,6 +45,7 @@ UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
 @click.option("--rows", metavar="N,...", help="Poisoned rows to try; by default 1, 3, 10, 30 and 1 %.")
 @click.option("--rate", "shares", multiple=True, type=click.FloatRange(0, 1, min_open=True), help="As a share of rows.")
 @click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True, help="Draws of rows and poison.")
+@click.option("--sample", type=click.IntRange(min=10), help="Training rows a seed; by default 4000, of texts 1500.")
 @click.option("--asr", type=click.FloatRange(0, 1, min_open=True), default=0.5, show_default=True, help="A backdoor.")
 @click.option("--out", type=click.Path(path_type=Path), help="A folder; by default audits/NAME.")
 @click.option(
@@ -63,6 +65,7 @@ def audit(
     rows: str | None,
     shares: tuple[float, ...],
     seeds: int,
+    sample: int | None,
     asr: float,
     out: Path | None,
     budget: str,
@@ -91,7 +94,7 @@ def audit(
         "text": text,
         "drop": drop,
     }
-    asked = _Asked(data, target, estimator, attacks, _as_rows(rows), shares, range(seeds), asr)
+    asked = _Asked(data, target, estimator, attacks, _as_rows(rows), shares, range(seeds), sample, asr)
     with _proposed(asked, name, folder) as path:
         study = read_study(path)
     wishes = Wishes(
@@ -126,6 +129,7 @@ class _Asked:
     rows: Sequence[int]
     shares: Sequence[float]
     seeds: Sequence[int]
+    sample: int | None
     asr: float
 
 
@@ -147,7 +151,7 @@ def _proposed(asked: _Asked, name: str, folder: Path) -> Iterator[Path]:
             _bring(asked.estimator, folder)
         data = {key: value for key, value in asked.data.items() if value}
         found = own_data(DataConfig(**data), asked.seeds[0], folder)
-        if (largest := _largest(found)) is not None:
+        if largest := _drawn(found, asked.sample or (MOST_TEXTS if kind_of(found.train.X) == "text" else MOST_ROWS)):
             data |= largest
             found = own_data(DataConfig(**data), asked.seeds[0], folder)
         train, goal = found.train, _target(found, asked.target)
@@ -228,12 +232,12 @@ def _over(answer: Answer, asr: float, rows: int) -> str:
 # --- what was asked --------------------------------------------------------------------------------------------------
 
 
-def _largest(rows: OwnRows) -> dict[str, int] | None:
-    """Return how many rows are drawn of a file that has more than an audit takes; None where all are."""
+def _drawn(rows: OwnRows, most: int) -> dict[str, int]:
+    """Return how many rows are drawn of a file that has more than most; nothing where all are."""
     n_train, n_test = len(rows.train), len(rows.test)
-    if n_train <= MOST_ROWS and n_test <= MOST_TEST_ROWS:
-        return None
-    return {"n_train": min(n_train, MOST_ROWS), "n_test": min(n_test, MOST_TEST_ROWS)}
+    if n_train <= most:
+        return {}
+    return {"n_train": most, "n_test": min(n_test, most // 2)}
 
 
 def _target(rows: OwnRows, asked: str | None) -> int:

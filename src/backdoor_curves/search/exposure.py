@@ -94,6 +94,11 @@ class Dose:
         return float(self.values("clean_accuracy").mean())
 
     @property
+    def gain(self) -> float:
+        """What the poison adds to the success rate that the trigger has without it, in the mean over seeds."""
+        return float((self.values("asr") - self.values("asr_without")).mean())
+
+    @property
     def cost(self) -> float:
         """What the poison takes from the clean accuracy, in the mean over seeds; below 0 where it adds to it."""
         return float((self.values("clean_accuracy_without") - self.values("clean_accuracy")).mean())
@@ -138,15 +143,15 @@ class Resistance(Generic[S]):
     setting : hashable
     clean_accuracy : float
         Without poison, in the mean over seeds: what it costs to choose it.
-    asr : float
-        The highest success rate of any attack with any number of rows.
+    gain : float
+        The most that poison adds to the success rate of a trigger, over all attacks and numbers of rows.
     rows : int
-        The most rows tried with which, as with all fewer ones, no attack gets over the bound; 0 if one row is too many.
+        The most rows tried with which, as with all fewer ones, no attack gains more than the bound; 0 if the fewest do.
     """
 
     setting: S
     clean_accuracy: float
-    asr: float
+    gain: float
     rows: int
 
 
@@ -207,7 +212,7 @@ def resistances(found: Sequence[Exposure[A, S]], bounds: Bounds | None = None) -
         Resistance(
             setting,
             float(np.mean([dose.values("clean_accuracy_without").mean() for one in met for dose in one.doses])),
-            max(one.worst.asr for one in met),
+            max(dose.gain for one in met for dose in one.doses),
             _withstood([dose for one in met for dose in one.doses], bound),
         )
         for setting, met in by_setting.items()
@@ -218,12 +223,12 @@ def resistances(found: Sequence[Exposure[A, S]], bounds: Bounds | None = None) -
 def sturdiest_of(found: Sequence[Resistance[S]], bounds: Bounds | None = None) -> Resistance[S]:
     """Return of the settings within the margin of the best accuracy the one that withstands the most rows.
 
-    Of equals the one with the lowest success rate.
+    Of equals the one of which the attacks gain least.
     """
     bounds = bounds or Bounds()
     best = max(one.clean_accuracy for one in found)
     accurate = [one for one in found if one.clean_accuracy >= best - bounds.margin - ROUNDING]
-    return max(accurate, key=lambda one: (one.rows, -one.asr))
+    return max(accurate, key=lambda one: (one.rows, -one.gain))
 
 
 def chosen_of(found: Sequence[Resistance[S]], bounds: Bounds | None = None) -> Resistance[S] | None:
@@ -233,14 +238,14 @@ def chosen_of(found: Sequence[Resistance[S]], bounds: Bounds | None = None) -> R
     safe = (
         one
         for one in found
-        if one.asr <= bounds.asr + ROUNDING and one.clean_accuracy >= best - bounds.margin - ROUNDING
+        if one.gain <= bounds.asr + ROUNDING and one.clean_accuracy >= best - bounds.margin - ROUNDING
     )
-    return max(safe, key=lambda one: (round(one.clean_accuracy, 12), -one.asr), default=None)
+    return max(safe, key=lambda one: (round(one.clean_accuracy, 12), -one.gain), default=None)
 
 
 def _withstood(doses: Sequence[Dose], bound: float) -> int:
-    """Return the most rows with which, as with all fewer ones, no attack gets over the bound."""
-    too_many = min((dose.rows for dose in doses if dose.asr > bound), default=np.inf)
+    """Return the most rows with which, as with all fewer ones, no attack gains more than the bound."""
+    too_many = min((dose.rows for dose in doses if dose.gain > bound), default=np.inf)
     return max((dose.rows for dose in doses if dose.rows < too_many), default=0)
 
 

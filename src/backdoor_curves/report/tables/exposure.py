@@ -97,6 +97,8 @@ class Answer:
         Attacks, of the user's own setting, that are not judged: their trigger has this success without any poison.
     n_seeds, n_test : int
         Seeds compared, and triggered test rows of a seed; 0 where these are not known.
+    n_done, n_cells : int
+        Curves that are done or failed, and all: the rest may change the answer.
     """
 
     asr: float
@@ -110,6 +112,8 @@ class Answer:
     alone: list[Exposure[str, Setting]] = field(repr=False)
     n_seeds: int
     n_test: int
+    n_done: int
+    n_cells: int
 
     @property
     def fewest(self) -> Dose | None:
@@ -124,7 +128,8 @@ def answer_of(run: Run, bounds: Bounds) -> Answer | None:
     ----------
     run : Run
     bounds : Bounds
-        What resists: an attack success rate under the bound, at no more than the margin under the best accuracy.
+        What resists: the poison adds no more than `asr` to any success rate, at no more than the margin under the best
+        accuracy. (A trigger may get some rows without poison: they are the learner's mistakes, and no setting's fault.)
     """
     audit = run.study.audit
     found = [] if audit is None else exposures([DoseCell(cell) for cell in run.cells if cell.status == "done"])
@@ -148,6 +153,8 @@ def answer_of(run: Run, bounds: Bounds) -> Answer | None:
         alone=alone,
         n_seeds=len(own[0].doses[0].found),
         n_test=max((int(n) for n in triggered if n), default=0),
+        n_done=len(run.cells),
+        n_cells=run.n_cells,
     )
 
 
@@ -163,7 +170,7 @@ def _as_given(audit: AuditConfig, settings: Sequence[Setting]) -> Setting:
 
 def in_sentences(answer: Answer) -> list[str]:
     """Return the answer in a few sentences: how few rows, which setting, what is not judged, how sure."""
-    return [_exposed(answer), _resists(answer), *_not_judged(answer), _sure(answer)]
+    return [_exposed(answer), _resists(answer), *_not_judged(answer), *_to_come(answer), _sure(answer)]
 
 
 def _exposed(answer: Answer) -> str:
@@ -190,7 +197,7 @@ def _resists(answer: Answer) -> str:
         sturdy, given = answer.sturdiest, answer.given
         ours = f"; {setting_name(given.setting.values)} {_holds(given)}" if sturdy.setting != given.setting else ""
         return (
-            f"No setting that was tried holds all attacks to {_percent(answer.bounds.asr)} with {_rows(most)} at a "
+            f"No setting that was tried keeps what poison adds to {_points(answer.bounds.asr)} with {_rows(most)} at a "
             f"clean accuracy within {100 * answer.bounds.margin:g} points of the best. "
             f"{setting_name(sturdy.setting.values)} {_holds(sturdy)}, at a clean accuracy of "
             f"{_percent(sturdy.clean_accuracy)}{ours}."
@@ -198,13 +205,13 @@ def _resists(answer: Answer) -> str:
     chosen, cost = answer.chosen, answer.given.clean_accuracy - answer.chosen.clean_accuracy
     if chosen.setting == answer.as_given:
         return (
-            f"It resists as it is: no attack gets more than {_percent(chosen.asr)} with up to {_rows(most)}, and no "
+            f"It resists as it is: no attack gains more than {_points(chosen.gain)} with up to {_rows(most)}, and no "
             "setting that resists is more accurate."
         )
     price = "costs no clean accuracy" if cost < 5e-4 else f"costs {100 * cost:.1f} points of clean accuracy"
     return (
-        f"{setting_name(chosen.setting.values)} resists: no attack gets more than {_percent(chosen.asr)} with up to "
-        f"{_rows(most)}, where {setting_name(answer.as_given.values)} has up to {_percent(answer.given.asr)}; it "
+        f"{setting_name(chosen.setting.values)} resists: no attack gains more than {_points(chosen.gain)} with up to "
+        f"{_rows(most)}, where at {setting_name(answer.as_given.values)} it gains {_points(answer.given.gain)}; it "
         f"{price} ({_percent(answer.given.clean_accuracy)} to {_percent(chosen.clean_accuracy)})."
     )
 
@@ -217,6 +224,12 @@ def _not_judged(answer: Answer) -> list[str]:
     if len(answer.alone) == len(answer.own):
         return [f"Without any poison the triggers alone get as far: {shares}. Nothing above is the poison's doing."]
     return [f"Not judged, for the trigger alone gets that far without any poison: {shares}."]
+
+
+def _to_come(answer: Answer) -> list[str]:
+    if answer.n_done == answer.n_cells:
+        return []
+    return [f"Stopped early: {answer.n_done} of {answer.n_cells} curves are done, and the rest may change all of this."]
 
 
 def _holds(found: Resistance[Setting]) -> str:
@@ -244,6 +257,10 @@ def _rows(n: int) -> str:
 def _rate(dose: Dose) -> str:
     low, high = bootstrap_interval(dose.values("asr"))
     return _percent(dose.asr) + (f" [{100 * low:.0f}, {100 * high:.0f}]" if np.isfinite(low) else "")
+
+
+def _points(share: float) -> str:
+    return f"{100 * share:.1f} points"
 
 
 def _percent(share: float) -> str:
@@ -287,6 +304,8 @@ def as_json(answer: Answer) -> dict[str, Any]:
         "resists": None if answer.chosen is None else _resistance(answer.chosen),
         "sturdiest": _resistance(answer.sturdiest),
         "given": _resistance(answer.given),
+        "n_done": answer.n_done,
+        "n_curves": answer.n_cells,
         "n_seeds": answer.n_seeds,
         "n_triggered": answer.n_test,
     }
@@ -308,6 +327,6 @@ def _resistance(found: Resistance[Setting]) -> dict[str, Any]:
     return {
         "setting": dict(found.setting.values),
         "clean_accuracy": found.clean_accuracy,
-        "worst_asr": found.asr,
+        "worst_gain": found.gain,
         "rows_withstood": found.rows,
     }
