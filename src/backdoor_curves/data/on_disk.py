@@ -84,7 +84,8 @@ def read_samples(folder: Path, name: str) -> Samples:
     mapped = {path.stem: np.load(path, mmap_mode="r") for path in folder.glob(f"{name}_*.npy")}
     start = f"{name}_X."
     X = from_parts({part.removeprefix(start): array for part, array in mapped.items() if part.startswith(start)})
-    return Samples(X, mapped[f"{name}_y"], mapped.get(f"{name}_weight"))
+    weight = {"weight": mapped[f"{name}_weight"]} if f"{name}_weight" in mapped else {}
+    return Samples(X, mapped[f"{name}_y"], **weight)
 
 
 # --- rows as arrays --------------------------------------------------------------------------------------------------

@@ -148,7 +148,7 @@ def require_printable(labels: Sequence[Label], source: str) -> None:
     """Refuse labels that a terminal or a table would not show as they are."""
     if bad := [label for label in labels if not str(label).isprintable() or len(str(label)) > LONGEST]:
         raise ValueError(
-            f"{source}: labels of at most {LONGEST} printable characters were expected, {bad[0]!r:.60} came; name them anew"
+            f"{source}: labels of at most {LONGEST} printable characters were expected, {bad[0]!r:.60} came"
         )
 
 

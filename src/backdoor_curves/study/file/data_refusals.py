@@ -39,11 +39,11 @@ def _check_keys(data: DataConfig, place: str, faults: Faults) -> None:
     if data.file is not None and data.call is not None:
         faults[place] = "one of name, file and call was expected, file and call came"
         return
-    kind, others = "the data sets of the package", (*OF_FILES, *OF_OWN)
+    kind, others = "the data sets of the package", [*OF_FILES, *OF_OWN]
     if data.file is not None:
-        kind, others = "a file", OF_PACKAGE
+        kind, others = "a file", [*OF_PACKAGE]
     elif data.call is not None:
-        kind, others = "a call", (*OF_PACKAGE, *OF_FILES, "n_train", "n_test")
+        kind, others = "a call", [*OF_PACKAGE, *OF_FILES, "n_train", "n_test"]
     for name in others:
         if getattr(data, name) != getattr(DataConfig(), name):
             faults[f"{place}.{name}"] = f"nothing was expected for {kind}"
