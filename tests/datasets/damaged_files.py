@@ -140,7 +140,7 @@ text(
     "x,y\n" + "".join(f"{i},{i / 7}\n" for i in range(30)),
     "classes were expected in 'y', 0.142857 came in row 1",
 )
-text("infinite labels", "x,y\n1,inf\n2,1\n3,1\n", "classes were expected|whole|inf")
+text("infinite labels", "x,y\n1,inf\n2,1\n3,1\n", "classes were expected in 'y', inf came in row 0")
 text(
     "a label for each row",
     "x,y\n" + "".join(f"{i},n{i}\n" for i in range(30)),
@@ -235,11 +235,6 @@ text(
     f"{KEYS}, n_test = 11",
 )
 text(
-    "gaps for a learner that takes none",
-    "x,y\n" + "".join(f"{i if i % 5 else ''},{i % 2}\n" for i in range(40)),
-    "finite features were expected",
-)
-text(
     "infinity for a learner that takes none",
     "x,y\n" + "".join(f"{i if i % 5 else 'inf'},{i % 2}\n" for i in range(40)),
     "finite features were expected",
@@ -249,7 +244,7 @@ text(
 
 
 @case("no such file", "no such file or folder")
-def _(folder: Path) -> str:
+def _(_: Path) -> str:
     return KEYS
 
 
@@ -260,17 +255,17 @@ def _(folder: Path) -> str:
 
 
 @case("a name of a path's length", "a file was expected|no such file")
-def _(folder: Path) -> str:
+def _(_: Path) -> str:
     return f'file = "{"n" * 5000}.csv", label = "y"'
 
 
 @case("a NUL in the name", "a file was expected: embedded null|no such file")
-def _(folder: Path) -> str:
+def _(_: Path) -> str:
     return 'file = "a\\u0000.csv", label = "y"'
 
 
 @case("no name", "a folder for each class")
-def _(folder: Path) -> str:
+def _(_: Path) -> str:
     return 'file = "", label = "y"'
 
 
@@ -287,7 +282,7 @@ def _(folder: Path) -> str:
 
 
 @case("a device", "a file was expected, a device or a pipe came")
-def _(folder: Path) -> str:
+def _(_: Path) -> str:
     return 'file = "/dev/zero", label = "y"'
 
 
@@ -496,7 +491,6 @@ for part, wrong in (
     ("shape", np.array([20])),
     ("data", np.full(20, "a")),
     ("shape", np.array([-20, 3])),
-    ("indices", np.zeros(20)),
 ):
     arrays(
         f"a sparse matrix with wrong {part}, {len(CASES)}",
@@ -505,13 +499,13 @@ for part, wrong in (
         **(CSR | {part: wrong}),
     )
 arrays("another sparse matrix", "format 'csr' was expected", y=Y, **CSR, format=np.array("csc"))
-members("no array", "'X.npy' is none", X=b"rubbish", y=npy(Y))
-members("a pickle", "'X.npy' is none", X=b"\x80\x04\x95\x10\x00", y=npy(Y))
-members("an array that breaks off", "'X.npy' breaks off", X=npy(X)[:-50], y=npy(Y))
+members("no array", "'X' is none", X=b"rubbish", y=npy(Y))
+members("a pickle", "'X' is none", X=b"\x80\x04\x95\x10\x00", y=npy(Y))
+members("an array that breaks off", "'X' breaks off", X=npy(X)[:-50], y=npy(Y))
 members("a bomb of zeros", "fit into half of the free memory", X=header("(1000000000000, 4)") + bytes(10**6), y=npy(Y))
-members("a negative length", "has the shape|'X.npy' is none", X=header("(-5, 4)") + bytes(100), y=npy(Y))
-members("a header that is code", "'X.npy' is none", X=header("__import__('os')") + bytes(100), y=npy(Y))
-members("an unknown type", "'X.npy' is none", X=header("(20, 3)", "<q9") + bytes(480), y=npy(Y))
+members("a negative length", "has the shape|'X' is none", X=header("(-5, 4)") + bytes(100), y=npy(Y))
+members("a header that is code", "'X' is none", X=header("__import__('os')") + bytes(100), y=npy(Y))
+members("an unknown type", "'X' is none", X=header("(20, 3)", "<q9") + bytes(480), y=npy(Y))
 
 # --- folders ---------------------------------------------------------------------------------------------------------
 

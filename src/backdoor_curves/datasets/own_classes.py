@@ -74,7 +74,7 @@ def labels_of(column: Any, name: str, source: str) -> np.ndarray:
             f"{int(missing.argmax())}; label these rows or leave them out"
         )
     if column.dtype.kind == "f":
-        if (bad := np.flatnonzero(column != np.floor(column))).size:
+        if (bad := np.flatnonzero(~(column == np.floor(column)) | np.isinf(column))).size:
             raise ValueError(
                 f"{source}: classes were expected in {name!r}, {column[bad[0]]:g} came in row {bad[0]}; a number to be "
                 "predicted is no class: cut it into ranges"
