@@ -74,7 +74,7 @@ def labels_of(column: Any, name: str, source: str) -> np.ndarray:
             f"{int(missing.argmax())}; label these rows or leave them out"
         )
     if column.dtype.kind == "f":
-        if (bad := np.flatnonzero(column != np.floor(column))).size:
+        if (bad := np.flatnonzero(~(column == np.floor(column)) | np.isinf(column))).size:
             raise ValueError(
                 f"{source}: classes were expected in {name!r}, {column[bad[0]]:g} came in row {bad[0]}; a number to be "
                 "predicted is no class: cut it into ranges"
@@ -148,8 +148,7 @@ def require_printable(labels: Sequence[Label], source: str) -> None:
     """Refuse labels that a terminal or a table would not show as they are."""
     if bad := [label for label in labels if not str(label).isprintable() or len(str(label)) > LONGEST]:
         raise ValueError(
-            f"{source}: labels of at most {LONGEST} printable characters were expected, {bad[0]!r:.60} came; name "
-            "them anew"
+            f"{source}: labels of at most {LONGEST} printable characters were expected, {bad[0]!r:.60} came"
         )
 
 

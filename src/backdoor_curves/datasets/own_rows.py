@@ -108,6 +108,8 @@ def feature_names(
         columns = [text]
     if both := [name for name in columns if name in beside[:1]]:
         raise ValueError(f"{table.source}: features beside the label were expected, {both[0]!r} came; leave it out")
+    if twice := [name for name in columns if list(columns).count(name) > 1]:
+        raise ValueError(f"{table.source}: columns: each name once was expected, {twice[0]!r} came twice")
     names = list(columns) or [name for name in table.names if name not in drop and name not in beside]
     if not names:
         raise ValueError(f"{table.source}: a column beside the label was expected, none is left; drop fewer")

@@ -60,13 +60,19 @@ def _arrays(archive: zipfile.ZipFile, source: str) -> Iterator[tuple[str, np.nda
     """Yield the arrays of an archive; what they take is known, and refused, before they are read."""
     room = SHARE * available_memory()
     for member in archive.infolist():
+        name = member.filename.removesuffix(".npy")
         with archive.open(member) as stream:
-            needed = _size(stream, member.filename, source)
-        if member.file_size < needed or (room := room - needed) < 0:
-            came = f"{needed} came in {member.filename!r}" if room < 0 else f"{member.filename!r} breaks off"
-            raise ValueError(f"{source}: arrays of bytes that fit into half of the free memory were expected, {came}")
-        with archive.open(member) as stream:
-            yield member.filename.removesuffix(".npy"), np.lib.format.read_array(stream, allow_pickle=False)
+            needed = _size(stream, name, source)
+        room -= needed
+        if room < 0:
+            raise ValueError(
+                f"{source}: arrays that fit into half of the free memory were expected, {name!r} has {needed} bytes"
+            )
+        try:
+            with archive.open(member) as stream:
+                yield name, np.lib.format.read_array(stream, allow_pickle=False)
+        except ValueError as error:
+            raise ValueError(f"{source}: a whole array was expected, {name!r} breaks off ({error})") from None
 
 
 def _size(stream: IO[bytes], name: str, source: str) -> int:
@@ -75,8 +81,8 @@ def _size(stream: IO[bytes], name: str, source: str) -> int:
         version = np.lib.format.read_magic(stream)
         read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}[version]
         shape, _, dtype = read(stream)
-    except (KeyError, ValueError) as error:
-        raise ValueError(f"{source}: arrays were expected, {name!r} is none ({error}); leave it out") from None
+    except (KeyError, ValueError):
+        raise ValueError(f"{source}: arrays were expected, {name!r} is none; leave it out") from None
     if dtype.hasobject or dtype.names is not None:
         kind = "objects" if dtype.hasobject else "records"
         raise ValueError(

@@ -16,6 +16,8 @@ MUCH = 2**26
 MOST_PACKED = 200
 """How many times more bytes than in its file a packed text may have: texts shrink to a tenth, dull tables to a
 fiftieth, and what somebody packed to harm to a thousandth."""
+LONGEST = 300
+"""Characters of a name that an error shows."""
 MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
     codecs.BOM_UTF32_LE: "utf-32",  # before that of utf-16, which it begins with
@@ -35,6 +37,20 @@ def warn_of_reading(said: str) -> None:
     warnings.warn(said, ReadingWarning, stacklevel=2)
 
 
+def printable(name: object) -> str:
+    """Return a name as a line has it: not too long, and without what a terminal would obey.
+
+    Examples
+    --------
+    >>> from backdoor_curves.datasets.files.content import printable
+    >>> printable("a.csv"), printable("a\\x1b[2J.csv")
+    ('a.csv', "'a\\\\x1b[2J.csv'")
+    """
+    text = str(name)
+    text = text if text.isprintable() else repr(text)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+
+
 def require_file(path: Path) -> None:
     """Refuse what is no file: nothing, a folder, a device.
 
@@ -46,12 +62,13 @@ def require_file(path: Path) -> None:
     try:
         mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
-        raise FileNotFoundError(f"{path}: no such file or folder") from None
+        raise FileNotFoundError(f"{printable(path)}: no such file or folder") from None
     except (OSError, ValueError) as error:  # a loop of links, a NUL in the name
-        raise ValueError(f"{path!s:.200}: a file was expected: {getattr(error, 'strerror', None) or error}") from None
+        why = getattr(error, "strerror", None) or error
+        raise ValueError(f"{printable(path)}: a file was expected: {why}") from None
     if not stat.S_ISREG(mode):
         came = "a folder" if stat.S_ISDIR(mode) else "a device or a pipe"
-        raise ValueError(f"{path}: a file was expected, {came} came")
+        raise ValueError(f"{printable(path)}: a file was expected, {came} came")
 
 
 def bytes_of(path: Path, source: str) -> bytes:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from backdoor_curves.datasets.files import images, texts
 from backdoor_curves.datasets.files.arrays import read_arrays
-from backdoor_curves.datasets.files.content import require_file
+from backdoor_curves.datasets.files.content import printable, require_file
 from backdoor_curves.datasets.files.delimited import read_delimited
 from backdoor_curves.datasets.files.parquet import read_parquet
 from backdoor_curves.datasets.files.table import Table
@@ -64,8 +64,8 @@ def read_table(path: str | os.PathLike[str]) -> Table:
     (['age', 'job', 'paid'], [20, 31], ['cook', None])
     """
     path = Path(path)
-    source = path.name or str(path)
-    if path.is_dir():
+    source = printable(path.name or str(path))
+    if os.path.isdir(path):  # which takes any name, as the method of a path does not
         return _read_folder(path, source)
     require_file(path)
     endings = [ending for ending in FORMATS if path.name.lower().endswith(ending)]

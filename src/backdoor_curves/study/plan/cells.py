@@ -163,7 +163,8 @@ def _require_possible(train: Samples, test: Samples, group: Group) -> None:
         if cell.scenario.attack is None:
             raise
         raise ValueError(f"attack {attack_name(cell.scenario)!r}: {error}") from error
-    if cell.setting.learner.sees_rows_as_they_are or cell.scenario.data.features is not None:
+    data_are_known = cell.setting.learner.sees_rows_as_they_are and not cell.scenario.data.is_own
+    if data_are_known or cell.scenario.data.features is not None:
         return
     try:
         read_learner(estimator(cell, group.home), data[rates[0]])
