@@ -19,6 +19,7 @@ GENERATED = ("build", "gallery", "reference/generated")
 PAGES = sorted(page for page in DOCS.rglob("*.md") if not page.relative_to(DOCS).as_posix().startswith(GENERATED))
 NOT_RUN = {
     "docs/features.md": "needs torch, an extra, and weights",
+    "docs/howto/own-learner.md": "a module that lies beside a study",
     "docs/howto/own-network.md": "needs torch, an extra",
     "docs/studies.md": "reads runs that a reader has made",
 }

@@ -340,6 +340,22 @@ def test_the_full_example_names_every_key_there_is():
         assert {field.encode_name for field in msgspec.structs.fields(record)} == set(keys)
 
 
+def test_a_learner_of_ones_own_is_read_with_the_types_of_its_values(file):
+    """A whole number is no share; a series of whole numbers is one, and one of fractions stays so."""
+    (learner,) = read(file, OWN).experiments[0].learners
+    assert (learner.estimator, learner.name, learner.steps) == (
+        "models:forest",
+        "the filter",
+        ("tf-idf", "max-abs-scaler"),
+    )
+    assert learner.parameters == (("n_jobs", 1), ("max_depth", "None"))
+    grid = dict(learner.grid)
+    assert [(type(value), value) for value in grid["max_features"]] == [(int, 1), (float, 1.0), (str, "sqrt")]
+    assert [(type(value), value) for value in grid["n_estimators"]] == [(int, 10), (int, 100), (int, 1000)]
+    assert grid["C"] == tuple(np.geomspace(0.1, 10, 3))
+    assert (learner.kind, learner.lam, learner.gamma) == (None, None, ())
+
+
 def test_a_byte_order_mark_is_no_fault(file):
     """Some editors put one before the first letter, where nobody can see it."""
     file.write_bytes(b"\xef\xbb\xbf" + FULL.encode())
@@ -500,7 +516,7 @@ def test_a_missing_file_a_folder_and_bytes_are_told_apart(tmp_path):
 words = st.text(max_size=8) | st.text(string.ascii_letters + "-_.$[]`", max_size=8)
 KEYS = (
     "name learners rates seeds data trigger poison kind lambda gamma labels columns experiments keep betas geomspace "
-    "linspace range"
+    "linspace range estimator steps parameters grid"
 )
 keys = words | st.sampled_from(KEYS.split())
 scalars = (
@@ -509,7 +525,7 @@ scalars = (
     | st.floats()
     | st.booleans()
     | st.dates()
-    | st.sampled_from(["ridge", "rbf-svm", "digits", "toy", "patch", "feature", "next", "even-odd", 1, 0.5])
+    | st.sampled_from(["ridge", "rbf-svm", "digits", "toy", "patch", "feature", "next", "even-odd", "m:f", 1, 0.5])
 )
 values = st.recursive(
     scalars, lambda below: st.lists(below, max_size=3) | st.dictionaries(keys, below, max_size=3), max_leaves=8
@@ -564,4 +580,4 @@ def test_a_study_with_a_slip_is_a_study_or_one_sentence(file, table):
     if study is not None:
         assert msgspec.json.decode(msgspec.json.encode(study), type=Study) == study
         assert all(experiment.learners for experiment in study.experiments)
-        assert all(math.isfinite(lam) for e in study.experiments for learner in e.learners for lam in learner.lam)
+        assert all(math.isfinite(lam) for e in study.experiments for learner in e.learners for lam in learner.lam or ())

@@ -14,6 +14,12 @@ from backdoor_curves.learners import refitted_estimators
 from backdoor_curves.learners.exact import file_of
 from backdoor_curves.learners.exact.contract import Facts
 
+WITH_WEIGHTS = (
+    "of scikit-learn's, linear models, SVMs, naive Bayes, trees, forests and boosting have it, and neighbours, "
+    "discriminant analysis and Gaussian processes have none"
+)
+"""What helps whoever took one without weights."""
+
 
 def facts_of(estimator: Any) -> Facts:
     """Return who knows what is true of an estimator: its file, or that of all which are refitted."""
@@ -72,7 +78,7 @@ def _require_usable(last: Any) -> None:
     if not _takes_weights(last):
         raise TypeError(
             f"estimator: a classifier whose fit takes sample_weight was expected, {name}.fit has none; "
-            "beta is the weight of the poison rows"
+            f"beta is the weight of the poison rows; {WITH_WEIGHTS}"
         )
     if drawing := _resampler_in(last):
         raise TypeError(

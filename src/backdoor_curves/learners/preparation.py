@@ -9,11 +9,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+from jaxtyping import Shaped
 from sklearn.compose import ColumnTransformer
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.impute import SimpleImputer
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, OneHotEncoder, StandardScaler
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, MaxAbsScaler, MinMaxScaler, OneHotEncoder, StandardScaler
 
 from backdoor_curves.rows import Rows, is_frame, is_missing, is_series, row_shape
 
@@ -36,8 +37,15 @@ def table() -> ColumnTransformer:
     return ColumnTransformer([("numbers", numbers, number_columns), ("words", _words(), word_columns)])
 
 
-def _words() -> OneHotEncoder:
-    return OneHotEncoder(handle_unknown="ignore")
+def _words() -> Pipeline:
+    return make_pipeline(FunctionTransformer(as_words), OneHotEncoder(handle_unknown="ignore"))
+
+
+def as_words(X: Rows) -> Shaped[np.ndarray, "n d"]:
+    """Return columns of a table as text, None where there is none: a table has several ways to say so."""
+    rows = np.asarray(X, dtype=object)
+    entries = [None if is_missing(value) else str(value) for value in rows.ravel().tolist()]
+    return np.array(entries, dtype=object).reshape(rows.shape)
 
 
 def _one_hot() -> ColumnTransformer:

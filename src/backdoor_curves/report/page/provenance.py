@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,8 @@ from backdoor_curves.study.file.config import Study
 from backdoor_curves.study.plan.names import where
 from backdoor_curves.study.store.stored_cell import StoredCell
 
+BARE = re.compile(r"[A-Za-z0-9_-]+")
+"""A key that a TOML file has without quotation marks."""
 MOST_REASONS, MOST_EXAMPLES = 20, 5
 
 
@@ -105,13 +108,19 @@ def as_toml(study: Study) -> str:
     for experiment in experiments:
         for key in ("trigger", "poison") if experiment["attacks"] else ("attacks",):  # a file has these or those
             del experiment[key]
+        for learner in experiment["learners"]:  # a file has tables of what records have as pairs
+            learner |= {key: dict(learner[key]) for key in ("parameters", "grid") if learner[key] is not None}
         lines += ["", "[[experiments]]", *(f"{key} = {_toml(value)}" for key, value in experiment.items())]
     return "\n".join(lines) + "\n"
 
 
 def _toml(value: Any) -> str:
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{key} = {_toml(part)}" for key, part in value.items() if part is not None) + "}"
+        return "{" + ", ".join(f"{_key(key)} = {_toml(part)}" for key, part in value.items() if part is not None) + "}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(_toml, value)) + "]"
     return json.dumps(value)  # strings, numbers and truth are written alike
+
+
+def _key(name: str) -> str:
+    return name if BARE.fullmatch(name) else json.dumps(name)

@@ -20,6 +20,7 @@ from msgspec.structs import replace
 from backdoor_curves.data.samples import Samples
 from backdoor_curves.learners.reading import read_learner
 from backdoor_curves.poisoning.preset import kind_of
+from backdoor_curves.records.one_line import error_line, one_line
 from backdoor_curves.study.file.config import DataConfig, Experiment, LearnerConfig, Study
 from backdoor_curves.study.plan.estimators import estimator, learner_of
 from backdoor_curves.study.plan.keys import canonical, key_of
@@ -167,8 +168,9 @@ def _require_possible(train: Samples, test: Samples, group: Group) -> None:
         return
     try:
         read_learner(estimator(cell, group.home), data[rates[0]])
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{learner_name(cell.setting.learner)}: {error}") from error
+    except Exception as error:  # whatever a step says of rows that it was not made for
+        said = one_line(error) if isinstance(error, TypeError | ValueError) else error_line(error)
+        raise ValueError(f"{learner_name(cell.setting.learner)}: {said}") from error
 
 
 def _cells(experiment: Experiment, learned: Learned, sources: Sources) -> Iterator[Cell]:

@@ -55,9 +55,11 @@ def found_by_name(reference: str, home: Path | None) -> Any:
         except _ShadowError as error:
             raise ValueError(f"{reference!r}: {error}") from None
         except (Exception, SystemExit) as error:  # whatever a module of one's own does when it is imported
-            raise ValueError(f"{reference!r}: {_why(module, error, home)}") from error
+            raise ValueError(f"{reference!r}: {_why(module, error)}") from error
     if not hasattr(holder, name):
-        near = difflib.get_close_matches(name, dir(holder), n=1, cutoff=0.5)
+        names = dir(holder)
+        whole = [f"{name}Classifier"] if f"{name}Classifier" in names else []
+        near = whole or difflib.get_close_matches(name, names, n=1, cutoff=0.5)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise ValueError(f"{reference!r}: {module} has no {name}{hint}")
     return getattr(holder, name)
@@ -139,9 +141,8 @@ def _forget(name: str) -> None:
         del sys.modules[module]
 
 
-def _why(module: str, error: BaseException, home: Path | None) -> str:
+def _why(module: str, error: BaseException) -> str:
     """Return why a module cannot be had: it is not there, or what it raised."""
     if isinstance(error, ModuleNotFoundError) and error.name and f"{module}.".startswith(f"{error.name}."):
-        beside = "" if home is None else f"beside the study, in {home}, or "
-        return f"a module {error.name} was expected {beside}installed, there is none"
+        return f"a module {error.name} was expected beside the study's file or installed, there is none"
     return f"{module} cannot be imported: {error_line(error)}"
