@@ -342,6 +342,7 @@ def test_help_names_every_command(call):
     assert "Backdoor learning curves" in out
     assert {line.split()[0] for line in out.partition("Commands:\n")[2].splitlines()} == {
         "attacks",
+        "audit",
         "check",
         "data",
         "export",
