@@ -7,13 +7,15 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
-from small_study import content, finished, four_learners, small
+from small_study import WISHES, content, finished, four_learners, small
 
 from backdoor_curves.study.compute import cluster
-from backdoor_curves.study.run_study import Progress
+from backdoor_curves.study.file.config import LearnerConfig, PoisonConfig
+from backdoor_curves.study.run_study import Progress, run_study
 
 pytest.importorskip("distributed", reason="needs the extra dask")
 
@@ -57,6 +59,19 @@ def test_a_cluster_keeps_the_same_bits_as_one_process(scheduler, tmp_path):
     """Two workers, cells by turns; then there is nothing left to do."""
     finished(four_learners(), tmp_path / "here" / "small")
     assert finished(four_learners(), tmp_path / "there" / "small", scheduler=scheduler) == Progress(16, 0, 16)
+    assert content(tmp_path / "there" / "small") == content(tmp_path / "here" / "small")
+
+
+def test_learners_of_ones_own_have_the_same_bits_on_a_cluster(scheduler, tmp_path):
+    """Workers look a module up in the study's folder, where they see it; its source is checked there too."""
+    (tmp_path / "ours_there.py").write_text("from sklearn.svm import SVC\ndef machine():\n    return SVC()\n")
+    svm = LearnerConfig(estimator="ours_there:machine", grid=(("C", (0.1, 1.0)),))
+    forest = LearnerConfig(estimator="sklearn.ensemble.RandomForestClassifier", parameters=(("n_estimators", 3),))
+    study = small(learners=(svm, forest), poison=(PoisonConfig(),), seeds=(0,))
+    list(run_study(study, tmp_path / "here" / "small", WISHES, home=tmp_path))
+    there = replace(WISHES, scheduler=scheduler)
+    *_, last = run_study(study, tmp_path / "there" / "small", there, home=tmp_path)
+    assert last == Progress(6, 0, 6)
     assert content(tmp_path / "there" / "small") == content(tmp_path / "here" / "small")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -53,8 +54,11 @@ class Axis:
 
     def place(self, hyperparameters: Hyperparameters) -> int:
         """Return the place of a setting on the axis."""
-        wanted = typed(hyperparameters[self.name])
-        return next(k for k, value in enumerate(self.values) if typed(value) == wanted)
+        return self._places[typed(hyperparameters[self.name])]
+
+    @cached_property
+    def _places(self) -> dict[Any, int]:
+        return {typed(value): place for place, value in enumerate(self.values)}
 
 
 def axes_of(settings: Iterable[Hyperparameters]) -> list[Axis]:
@@ -91,7 +95,7 @@ def in_order(values: Iterable[Any]) -> tuple[Any, ...]:
 
 def typed(value: Any) -> Any:
     """Return a value with its type: Python takes 1, 1.0 and True for equal, and estimators do not."""
-    return type(value).__name__, tuple(map(typed, value)) if isinstance(value, tuple) else value
+    return type(value), tuple(map(typed, value)) if type(value) is tuple else value
 
 
 def _is_number(value: Any) -> bool:

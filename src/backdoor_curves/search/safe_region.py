@@ -282,7 +282,7 @@ def _region(trials: Sequence[TrialLike[S, L]], bounds: Bounds) -> SafeRegion[S, 
     found: dict[Key, Points] = {}
     named: dict[Key, Hyperparameters] = {}
     for trial in trials:
-        key = tuple((name, typed(value)) for name, value in sorted(trial.hyperparameters.items()))
+        key = _key_of(trial.hyperparameters)
         named.setdefault(key, trial.hyperparameters)
         points = found.setdefault(key, {})
         if trial.clean_accuracy is not None and trial.asr is not None:
@@ -304,6 +304,13 @@ def _region(trials: Sequence[TrialLike[S, L]], bounds: Bounds) -> SafeRegion[S, 
         settings=tuple(settings),
         left_out=tuple(left_out),
     )
+
+
+def _key_of(hyperparameters: Hyperparameters) -> Key:
+    items = tuple(sorted(hyperparameters.items()))
+    if set(map(type, hyperparameters.values())) <= {float}:  # as of the four kinds: no two types to tell apart
+        return items
+    return tuple((name, typed(value)) for name, value in items)
 
 
 def _comparable(found: Mapping[Key, Points]) -> tuple[int, ...]:

@@ -307,6 +307,8 @@ def _picked(groups: Sequence[Sequence[Region]], budget: Budget) -> list[list[lis
 def _thinned(region: Region, most: int) -> list[JudgedSetting]:
     """Return at most about so many settings: evenly chosen in each hyperparameter, and those that the verdict names."""
     axes = {axis.name: axis for axis in region.axes}
+    if prod(len(axis.values) for axis in axes.values()) <= most:
+        return list(region.settings)
     while prod(len(axis.values) for axis in axes.values()) > most and max(len(a.values) for a in axes.values()) > 2:
         longest = max(axes, key=lambda name: len(axes[name].values))
         axes[longest] = Axis(longest, _half_of(axes[longest].values))

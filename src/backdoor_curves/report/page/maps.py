@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from backdoor_curves.report.page.content import Region, ShownLearner, ShownSetting
@@ -55,7 +56,7 @@ class _Grid:
     y: Axis
     symbols: Mapping[str, str]
 
-    @property
+    @cached_property
     def left(self) -> float:
         if self.flat:
             return 8.0
@@ -66,7 +67,7 @@ class _Grid:
         """Whether it is a strip over one hyperparameter."""
         return self.y is NOTHING
 
-    @property
+    @cached_property
     def wide(self) -> float:
         return min(WIDE, max(NARROW, (WIDTH - self.left) / len(self.x.values)))
 

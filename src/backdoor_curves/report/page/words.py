@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 from backdoor_curves.report.page.content import Content, Region, ShownLearner, ShownScenario
@@ -127,13 +128,20 @@ def value(found: Any, digits: int = 3) -> str:
     >>> value(1 / 3), value(100000), value("<b>\\x00")
     ('0.333', '100000', '<b>�')
     """
-    return shown(names.value_name(float(number(found, digits)) if isinstance(found, float) else found), 120)
+    if isinstance(found, float):
+        return names.value_name(float(number(found, digits)))
+    return shown(names.value_name(found), 120)
 
 
 def setting_name(setting: JudgedSetting) -> str:
     """Return the hyperparameters of a setting, so that no number is torn from its name."""
-    rounded = {shown(name, 120): value(found) for name, found in setting.hyperparameters.items()}
+    rounded = {_name(name): value(found) for name, found in setting.hyperparameters.items()}
     return names.setting_name(rounded).replace(" = ", "\u00a0=\u00a0")
+
+
+@lru_cache(maxsize=1000)  # of few hyperparameters, thousands of times
+def _name(hyperparameter: str) -> str:
+    return shown(hyperparameter, 120)
 
 
 def scenario_name(scenario: Scenario, among: Sequence[Scenario]) -> str:

@@ -121,9 +121,9 @@ class Setting(Struct, frozen=True):
         # Of the four kinds a number of numpy's, or a whole one, is that number.
         values = [(name, value if own else float(value)) for name, value in self.hyperparameters]  # type: ignore[arg-type]
         ordered = tuple(sorted(values, key=lambda pair: (pair[0] != "lambda", pair[0])))
-        types = "".join(_type_of(value) for _, value in ordered)
         msgspec.structs.force_setattr(self, "hyperparameters", ordered)
-        msgspec.structs.force_setattr(self, "types", types if set(types) - {"f"} else "")
+        types = "".join(_type_of(value) for _, value in ordered) if own else ""
+        msgspec.structs.force_setattr(self, "types", types if types.strip("f") else "")
 
     @classmethod
     def of(cls, learner: Learner, hyperparameters: Mapping[str, Value]) -> Setting:

@@ -7,7 +7,7 @@ from typing import Any
 
 from backdoor_curves.study.compute.quantities import ALL_QUANTITIES
 from backdoor_curves.study.plan.names import SYMBOLS, learner_name, scenario_words, value_name
-from backdoor_curves.study.plan.scenario import Cell
+from backdoor_curves.study.plan.scenario import OWN, Cell
 
 TAKEN = {
     *("data", "trigger", "labels", "injection", "learner", "rate", "seed", "seconds", "error"),
@@ -66,9 +66,9 @@ def alike(rows: list[dict[str, Any]], cells: Iterable[Cell]) -> list[dict[str, A
     ['2', None]
     """
     cells = list(cells)
-    own = own_names(cells)
-    if not own and not any(isinstance(value, str) for cell in cells for value in cell.setting.values.values()):
+    if all(cell.setting.learner.kind != OWN for cell in cells):
         return rows
+    own = own_names(cells)
     in_words = {name for cell in cells for name, value in cell.setting.hyperparameters if _is_in_words(value)}
     columns = {column_of(name): name for name in (*SYMBOLS, *own)}
     order = [name for name in rows[0] if name not in columns] if rows else []
