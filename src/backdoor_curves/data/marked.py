@@ -60,7 +60,7 @@ class MarkedSamples(Samples):
 
 
 def weighted_source(train: MarkedSamples, test: MarkedSamples) -> PoisonedData:
-    """Return data in which the marked training rows have weight beta, and the marked test rows stand for triggered ones.
+    """Return data whose marked training rows have weight beta, and whose marked test rows stand for triggered ones.
 
     No attack is made: all rows keep their labels, and the triggered loss is the loss on the rows that are watched.
 

@@ -17,6 +17,7 @@ from backdoor_curves.rows import is_missing
 FORM = re.compile(
     r"\s*(?:`(?P<quoted>[^`]+)`|(?P<plain>.+?))\s*(?P<op>==|!=|\bnot\s+in\b|\bin\b)\s*(?P<value>.+)", re.DOTALL
 )
+"""A column, in backticks where it has such words itself, and what its value is to be."""
 LONGEST = 10_000
 """Characters of a condition: a list of a thousand values has about as many."""
 SHOWN = 5

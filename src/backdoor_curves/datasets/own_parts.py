@@ -133,9 +133,9 @@ def _of_source(rows: Samples, train: Labelled, source: RowsOfSource, of_file: Sa
     assert source.suspect is not None  # one or the other
     marks = marks_of(train, source.suspect.rows(train.table, "suspect"))
     if not marks.any() or marks.all():
+        came = "all" if marks.any() else "none"
         raise ValueError(
-            f"{train.table.source}: suspect: a part of the training rows was expected, {'all' if marks.any() else 'none'} "
-            "came; train on more, or test fewer"
+            f"{train.table.source}: suspect: a part of the training rows was expected, {came} came; train on more rows"
         )
     return MarkedSamples(rows.X, rows.y, is_marked=marks)
 

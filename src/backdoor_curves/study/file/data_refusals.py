@@ -34,9 +34,7 @@ def check_data(tables: Sequence[DataConfig], prefix: str, faults: Faults) -> Non
         if data.suspect is not None and data.poison is not None:
             faults[place] = "one of suspect and poison was expected, both came"
         if data.watch is not None and not data.has_source:
-            faults[f"{place}.watch"] = (
-                "nothing was expected without suspect or poison: the rows of an attack are triggered"
-            )
+            faults[f"{place}.watch"] = "nothing was expected without suspect or poison: it is of a source"
         for name in ("suspect", "watch"):
             _check_condition(getattr(data, name), f"{place}.{name}", faults)
         if data.positive is not None and not isinstance(data.classes, str):
@@ -56,8 +54,8 @@ def check_source(block: Block, place: str, faults: Faults) -> None:
     for name in ("rates", "trigger", "poison", "attacks"):
         if getattr(block, name) is not None:
             faults[f"{place}.{name}" if place else name] = (
-                "nothing was expected beside suspect or poison of [data]: no attack is made, and all rows of the source "
-                "have weight beta"
+                "nothing was expected beside suspect or poison of [data]: no attack is made, and all rows of the "
+                "source have weight beta"
             )
 
 

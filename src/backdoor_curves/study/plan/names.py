@@ -71,6 +71,8 @@ def scenario_title(scenario: Scenario, among: Iterable[Scenario] = ()) -> str:
     ('mnist 7-1, random 3 x 3, p = 1e-05', 'mnist-7-1_random-3-x-3_next_replace_p-1e-05')
     """
     words, differ = scenario_words(scenario), telling([scenario, *among])
+    if scenario.data.has_source:
+        return f"{words['data']}, {words['trigger']}"
     told = [f"{name} {words[name]}" for name in ("labels", "injection") if name in differ]
     return ", ".join([words["data"], words["trigger"], *told, f"p = {scenario.rate:g}"])
 
