@@ -80,9 +80,8 @@ def _says(one: ShownSetting) -> str:
     """Return in two sentences what the source does to the most accurate setting."""
     gain = Gain.of(one.cells)
     loss, accuracy = ([one.mean(f"{name}_at_{beta}") for beta in (0, 1)] for name in ("triggered_loss", "asr"))
-    verdict = (
-        "" if gain is None else f" It {gain.verdict}." if gain.verdict.startswith("would") else f" It {_doubt(gain)}."
-    )
+    said = "" if gain is None else gain.verdict if gain.verdict.startswith("would") else _doubt(gain)
+    verdict = f" It {said}." if said else ""
     return (
         f"At its most accurate setting ({setting_name(one.setting)}) the watched rows have a loss of {number(loss[0])} "
         f"without the source and {number(loss[1])} with it, and an accuracy of {percent(accuracy[0])} and "

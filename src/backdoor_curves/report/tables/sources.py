@@ -84,9 +84,9 @@ def source_legend(cells: Sequence[StoredCell]) -> str:
     seeds = len({cell.seed for cell in cells})
     means = f", mean ± standard deviation over {seeds} seeds" if seeds > 1 else ""
     lines = [
-        f"without, with: β = 0 and β = 1, the weight of the source's rows; loss and acc. are of the watched test rows{means}",
-        "all: of all test rows; θ = -(2/π) arctan(slope) of the watched loss at β=0, above 0 where a little of the source "
-        "makes it less",
+        f"without, with: β = 0 and 1, the weight of the source's rows; loss and acc.: of the watched test rows{means}",
+        "all: of all test rows; θ = -(2/π) arctan(slope) of the watched loss at β=0, above 0 where a little of the "
+        "source makes it less",
         "",
     ]
     for group in by_setting(cells):
