@@ -124,6 +124,20 @@ call = "rows:stamp"
 [poison]
 labels = "ham"
 """
+SOURCE = """
+name = "source"
+seeds = [0]
+learners = [{kind = "ridge", lambda = [1]}]
+
+[[data]]
+file = "loans.csv"
+suspect = "bank == 'b'"
+watch = "region in ['north', 'south']"
+
+[[data]]
+file = "loans.csv"
+poison = "more.csv"
+"""
 TOY = """
 name = "toy"
 seeds = [0]
@@ -260,7 +274,8 @@ def test_all_faults_come_at_once_each_with_its_line(file):
 
 def own_keys(name: str) -> dict[str, Any]:
     """The keys that tables of data of one's own have."""
-    return {key: "" for table in tomllib.loads(OWN_DATA)[name] for key in table}
+    tables = tomllib.loads(OWN_DATA)[name] + tomllib.loads(SOURCE).get(name, [])
+    return {key: "" for table in tables for key in table}
 
 
 def test_data_of_ones_own_and_their_triggers_reach_their_records(file):
@@ -321,6 +336,42 @@ def test_keys_of_data_of_ones_own_that_do_not_go_together_are_refused(file, righ
     """A key that is ignored would be believed."""
     with pytest.raises(StudyError, match=said):
         read(file, OWN_DATA.replace(right, wrong, 1).replace('\nfile = "loans.csv"\nname', "\nname"))
+
+
+def test_a_source_needs_no_rates_and_no_attack(file):
+    """Its rows are weighted as they are: all of them, and nothing is stamped."""
+    (only,) = read(file, SOURCE).experiments
+    assert (only.rates, only.trigger, only.poison, only.attacks) == ((1.0,), (), (), ())
+    assert only.data == (
+        DataConfig(file="loans.csv", suspect="bank == 'b'", watch="region in ['north', 'south']"),
+        DataConfig(file="loans.csv", poison="more.csv"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "said"),
+    [
+        ("seeds = [0]", "seeds = [0]\nrates = [0.1]", "rates: nothing was expected beside suspect or poison of"),
+        ("seeds = [0]", "seeds = [0]\ntrigger = {kind = 'patch'}", "trigger: nothing was expected beside suspect"),
+        ("seeds = [0]", "seeds = [0]\npoison = {labels = 1}", "poison: nothing was expected beside suspect"),
+        ("seeds = [0]", "seeds = [0]\nattacks = [{preset = 'sig@toolbox'}]", "attacks: nothing was expected beside"),
+        ('poison = "more.csv"', 'label = "x"', "suspect or poison in each of ..data.., or in none, was expected"),
+        ('poison = "more.csv"', 'poison = "more.csv"\nsuspect = "a == 1"', "one of suspect and poison was expected"),
+        ("bank == 'b'", "bank = 'b'", "a condition such as .* was expected, .bank = 'b'. came"),
+        ("bank == 'b'", "bank == b", "a condition such as"),
+        ("bank == 'b'", "bank == __import__('os')", "a condition such as"),
+        ("bank == 'b'", "bank > 3", "a condition such as"),
+        ("bank == 'b'", "== 3", "a condition such as"),
+        ("in ['north', 'south']", "in 'north'", "watch: a condition such as"),
+        ("in ['north', 'south']", "in []", "watch: a condition such as"),
+        ("in ['north', 'south']", "== [[1]]", "watch: a condition such as"),
+        ("in ['north', 'south']", "== " + "[" * 5000, "watch: a condition such as"),
+    ],
+)
+def test_what_has_no_meaning_for_a_source_is_refused(file, right, wrong, said):
+    """A rate of a source would be believed; a condition is read, never run."""
+    with pytest.raises(StudyError, match=said):
+        read(file, SOURCE.replace(right, wrong, 1))
 
 
 def test_the_full_example_names_every_key_there_is():

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from backdoor_curves.data.marked import MarkedSamples
 from backdoor_curves.data.samples import Samples
 from backdoor_curves.records.npz import write_folder
 from backdoor_curves.rows import Rows, is_frame, is_series
@@ -53,6 +54,7 @@ def content_hash(*parts: Samples) -> str:
         plain = isinstance(samples.X, np.ndarray) and samples.X.dtype != object
         arrays = {"X": samples.X} if plain else as_parts(samples.X)
         weights = {"weight": samples.weight} if samples.is_weighted else {}
+        weights |= {"is_marked": samples.is_marked} if isinstance(samples, MarkedSamples) else {}
         for array in ({**arrays, "y": samples.y} | weights).values():
             digest.update(f"{array.dtype.str}{array.shape}".encode())
             whole = np.ascontiguousarray(array)
@@ -76,6 +78,8 @@ def write_samples(folder: Path, parts: Mapping[str, Samples]) -> None:
         arrays[f"{name}_y"] = samples.y
         if samples.is_weighted:
             arrays[f"{name}_weight"] = samples.weight
+        if isinstance(samples, MarkedSamples):
+            arrays[f"{name}_marks"] = samples.is_marked
     write_folder(folder, arrays)
 
 
@@ -84,8 +88,10 @@ def read_samples(folder: Path, name: str) -> Samples:
     mapped = {path.stem: np.load(path, mmap_mode="r") for path in folder.glob(f"{name}_*.npy")}
     start = f"{name}_X."
     X = from_parts({part.removeprefix(start): array for part, array in mapped.items() if part.startswith(start)})
-    y, weight = mapped[f"{name}_y"], mapped.get(f"{name}_weight")
-    return Samples(X, y) if weight is None else Samples(X, y, weight)
+    weight = {"weight": mapped[f"{name}_weight"]} if f"{name}_weight" in mapped else {}
+    if f"{name}_marks" in mapped:
+        return MarkedSamples(X, mapped[f"{name}_y"], is_marked=np.array(mapped[f"{name}_marks"]), **weight)
+    return Samples(X, mapped[f"{name}_y"], **weight)
 
 
 # --- rows as arrays --------------------------------------------------------------------------------------------------

@@ -50,6 +50,9 @@ class DataConfig(Struct, frozen=True):
     Data of one's own have a `file`, with the keys from `label` to `positive` as `datasets.from_file` has them, or a
     `call`, "module:function", which is given the seed and returns training and test rows. Paths are relative to the
     study's file.
+
+    With `suspect`, a condition on a column, or `poison`, a file, nothing is attacked: these training rows have weight
+    beta, and the loss is that of the test rows for which the condition `watch` holds, or of all.
     """
 
     name: Literal["digits", "mnist", "cifar10", "toy"] = "digits"
@@ -68,6 +71,14 @@ class DataConfig(Struct, frozen=True):
     test_file: str | None = None
     group: str | None = None
     positive: ClassName | None = None
+    suspect: str | None = None
+    poison: str | None = None
+    watch: str | None = None
+
+    @property
+    def has_source(self) -> bool:
+        """Whether rows of a source have weight beta, and nothing is attacked."""
+        return self.suspect is not None or self.poison is not None
 
     @property
     def is_own(self) -> bool:

@@ -6,14 +6,15 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from backdoor_curves.datasets.condition import Condition
 from backdoor_curves.study.file.attacks import CleanLabels
-from backdoor_curves.study.file.config import DataConfig, Experiment
+from backdoor_curves.study.file.config import Block, DataConfig, Experiment
 from backdoor_curves.study.file.reading import Faults
 
 REFERENCE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
 """Of a function, "module:function"."""
 OF_FILES = ("label", "text", "columns", "drop", "test", "test_file", "group")
-OF_OWN = ("positive",)
+OF_OWN = ("positive", "suspect", "poison", "watch")
 OF_PACKAGE = ("name", "sampling", "features")
 
 
@@ -30,8 +31,32 @@ def check_data(tables: Sequence[DataConfig], prefix: str, faults: Faults) -> Non
             faults[place] = "one of text, columns and drop was expected, several came"
         if data.test_file is not None and (data.test is not None or data.group is not None):
             faults[f"{place}.test_file"] = "no test and no group was expected beside it: the rows are parted already"
+        if data.suspect is not None and data.poison is not None:
+            faults[place] = "one of suspect and poison was expected, both came"
+        if data.watch is not None and not data.has_source:
+            faults[f"{place}.watch"] = "nothing was expected without suspect or poison: it is of a source"
+        for name in ("suspect", "watch"):
+            _check_condition(getattr(data, name), f"{place}.{name}", faults)
         if data.positive is not None and not isinstance(data.classes, str):
             faults[f"{place}.positive"] = "one of classes and positive was expected, both came"
+
+
+def _check_condition(text: str | None, place: str, faults: Faults) -> None:
+    try:
+        if text is not None:
+            Condition.of(text)
+    except ValueError as error:
+        faults[place] = str(error)
+
+
+def check_source(block: Block, place: str, faults: Faults) -> None:
+    """Add what has no meaning where rows of a source are weighted: an attack, and rates of it."""
+    for name in ("rates", "trigger", "poison", "attacks"):
+        if getattr(block, name) is not None:
+            faults[f"{place}.{name}" if place else name] = (
+                "nothing was expected beside suspect or poison of [data]: no attack is made, and all rows of the "
+                "source have weight beta"
+            )
 
 
 def _check_keys(data: DataConfig, place: str, faults: Faults) -> None:
@@ -39,12 +64,11 @@ def _check_keys(data: DataConfig, place: str, faults: Faults) -> None:
     if data.file is not None and data.call is not None:
         faults[place] = "one of name, file and call was expected, file and call came"
         return
-    kind = "the data sets of the package"
-    others: tuple[str, ...] = (*OF_FILES, *OF_OWN)
+    kind, others = "the data sets of the package", [*OF_FILES, *OF_OWN]
     if data.file is not None:
-        kind, others = "a file", OF_PACKAGE
+        kind, others = "a file", [*OF_PACKAGE]
     elif data.call is not None:
-        kind, others = "a call", (*OF_PACKAGE, *OF_FILES, "n_train", "n_test")
+        kind, others = "a call", [*OF_PACKAGE, *OF_FILES, "n_train", "n_test", "suspect", "poison", "watch"]
     for name in others:
         if getattr(data, name) != getattr(DataConfig(), name):
             faults[f"{place}.{name}"] = f"nothing was expected for {kind}"

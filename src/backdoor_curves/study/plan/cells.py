@@ -186,6 +186,8 @@ def _cells(experiment: Experiment, learned: Learned, sources: Sources) -> Iterat
 
 def _ways(experiment: Experiment) -> Iterator[tuple[tuple[Any, Any, Any], bool]]:
     """Yield trigger, policy and attack, as `Scenario.way` has them, and whether there is a control."""
+    if any(data.has_source for data in experiment.data):
+        yield (None, None, None), False
     for trigger, poison in product(experiment.trigger, experiment.poison):
         yield (trigger, poison.policy, None), poison.control
     for entry in experiment.attacks:

@@ -12,11 +12,12 @@ import scipy.sparse as sp
 
 from backdoor_curves.data.on_disk import content_hash
 from backdoor_curves.data.samples import Samples
+from backdoor_curves.datasets.own_parts import Reader
 from backdoor_curves.learners.preparation import default_steps
 from backdoor_curves.rows import Rows, row_shape
 from backdoor_curves.study.file.config import DataConfig
 from backdoor_curves.study.plan.keys import canonical
-from backdoor_curves.study.plan.own_data import Reader, own_data, reader, resolved
+from backdoor_curves.study.plan.own_data import own_data, reader, resolved
 from backdoor_curves.study.plan.own_trigger import TRIED_ON, code_of
 from backdoor_curves.study.plan.sources import WIDTHS, draw, frozen_network, write_rows
 

@@ -71,6 +71,8 @@ def scenario_title(scenario: Scenario, among: Iterable[Scenario] = ()) -> str:
     ('mnist 7-1, random 3 x 3, p = 1e-05', 'mnist-7-1_random-3-x-3_next_replace_p-1e-05')
     """
     words, differ = scenario_words(scenario), telling([scenario, *among])
+    if scenario.data.has_source:
+        return f"{words['data']}, {words['trigger']}"
     told = [f"{name} {words[name]}" for name in ("labels", "injection") if name in differ and words[name]]
     return ", ".join([words["data"], words["trigger"], *told, f"p = {scenario.rate:g}"])
 
@@ -184,10 +186,26 @@ def attack_name(scenario: Scenario) -> str:
     ('blend, opacity 0.1, at test blend', 'clean-label 1')
     """
     attack = scenario.attack
+    if scenario.data.has_source:
+        return source_name(scenario.data)
     if attack is None:
         assert scenario.trigger is not None  # a scenario has one or the other
         return trigger_name(scenario.trigger)
     return attack.name or attack.preset or ", ".join(_triggers(attack))
+
+
+def source_name(data: DataConfig) -> str:
+    """Return what a source is called whose rows are weighted, and which rows are watched.
+
+    Examples
+    --------
+    >>> from backdoor_curves.study.file.config import DataConfig
+    >>> from backdoor_curves.study.plan.names import source_name
+    >>> source_name(DataConfig(file="loans.csv", suspect="bank == 'b'", watch="age == 30"))
+    "source bank == 'b', watched age == 30"
+    """
+    source = data.suspect or PurePath(data.poison or "").name
+    return f"source {source}" + ("" if data.watch is None else f", watched {data.watch}")
 
 
 def _triggers(attack: AttackConfig) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -11,19 +10,19 @@ import numpy as np
 from msgspec.structs import replace
 
 from backdoor_curves.data.samples import Samples, as_samples
+from backdoor_curves.datasets.condition import Condition
 from backdoor_curves.datasets.files.folders import LABEL
 from backdoor_curves.datasets.files.read import read_table
-from backdoor_curves.datasets.files.table import Table
 from backdoor_curves.datasets.own_classes import chosen_classes, labels_of, places_of
-from backdoor_curves.datasets.own_file import TEST, OwnRows, Parts, own_rows
+from backdoor_curves.datasets.own_file import TEST
+from backdoor_curves.datasets.own_parts import OwnRows, Parts, Reader, RowsOfSource, own_rows
 from backdoor_curves.records.one_line import error_line
 from backdoor_curves.rows import is_frame
 from backdoor_curves.study.file.config import DataConfig
 from backdoor_curves.study.plan.own_code import found_by_name
 
-Reader = Callable[[Path], Table]
-KEPT = 2
-"""Tables that a plan keeps while it draws its seeds: the rows, and those of a test file."""
+KEPT = 3
+"""Tables that a plan keeps while it draws its seeds: the rows, and those of a test file and of a source."""
 
 
 def reader() -> Reader:
@@ -70,7 +69,16 @@ def own_data(data: DataConfig, seed: int, home: Path | None, read: Reader = read
         (data.test or TEST) if data.test_file is None else beside / data.test_file,
         (data.n_train, data.n_test),
         np.random.default_rng(seed),
-        read=read,
+        read,
+        _source(data, beside) if data.has_source else None,
+    )
+
+
+def _source(data: DataConfig, beside: Path) -> RowsOfSource:
+    return RowsOfSource(
+        None if data.suspect is None else Condition.of(data.suspect),
+        None if data.poison is None else beside / data.poison,
+        None if data.watch is None else Condition.of(data.watch),
     )
 
 

@@ -29,7 +29,7 @@ class Scenario(Struct, frozen=True):
     data : DataConfig
     trigger : TriggerConfig, optional
     policy : LabelPolicy, optional
-        Of `[trigger]` and `[poison]`; None where there is an attack.
+        Of `[trigger]` and `[poison]`; None where there is an attack, or a source is weighted.
     rate : float in (0, 1]
         Poisoned rows over rows that could be poisoned, or what an attack says.
     attack : AttackConfig, optional

@@ -8,15 +8,17 @@ from typing import Any
 
 import numpy as np
 
+from backdoor_curves.data.marked import MarkedSamples, weighted_source
 from backdoor_curves.data.on_disk import read_samples, write_samples
 from backdoor_curves.data.poisoned import PoisonedData
 from backdoor_curves.data.samples import Samples
 from backdoor_curves.datasets import cifar10, digits, mnist, read_table, toy
+from backdoor_curves.datasets.own_parts import Reader
 from backdoor_curves.poisoning import paper_protocol as protocol
 from backdoor_curves.poisoning.poison import poison
 from backdoor_curves.study.file.config import DataConfig, FeaturesConfig
 from backdoor_curves.study.plan.attacks import attack_of
-from backdoor_curves.study.plan.own_data import Reader, own_data
+from backdoor_curves.study.plan.own_data import own_data
 from backdoor_curves.study.plan.scenario import Cell
 
 WIDTHS = {"alexnet": 4096, "squeezenet": 512}
@@ -67,6 +69,10 @@ def poisoned(
         If trigger, labels or rates do not fit the rows.
     """
     scenario, seed = cell.scenario, cell.seed
+    if scenario.data.has_source:
+        assert isinstance(train, MarkedSamples)  # as they were drawn
+        assert isinstance(test, MarkedSamples)
+        return dict.fromkeys(rates, weighted_source(train, test))
     if scenario.data.sampling == "paper":
         assert scenario.trigger is not None  # no attacks are read with it
         size = scenario.trigger.size
