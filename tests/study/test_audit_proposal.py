@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from backdoor_curves.data.samples import Samples
-from backdoor_curves.datasets.own_file import OwnRows
+from backdoor_curves.datasets.own_parts import OwnRows
 from backdoor_curves.poisoning.poison import poison
 from backdoor_curves.poisoning.preset import kind_of
 from backdoor_curves.study.audit.panel import panel

@@ -23,7 +23,7 @@ from backdoor_curves.cli.progress import Stop, shown
 from backdoor_curves.cli.shared import REPORT, as_given, memory_option
 
 if TYPE_CHECKING:
-    from backdoor_curves.datasets.own_file import OwnRows
+    from backdoor_curves.datasets.own_parts import OwnRows
     from backdoor_curves.report.tables.exposure import Answer
     from backdoor_curves.study.file.attacks import AttackEntry
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from backdoor_curves.datasets.own_file import OwnRows
+from backdoor_curves.datasets.own_parts import OwnRows
 from backdoor_curves.poisoning.preset import Given, Kind, kind_of
 from backdoor_curves.poisoning.table_presets import telling_columns
 from backdoor_curves.poisoning.text_presets import RARE_WORDS, SENTENCE
@@ -51,7 +51,7 @@ def panel(rows: OwnRows, target: int) -> dict[str, AttackEntry]:
     Examples
     --------
     >>> import numpy as np
-    >>> from backdoor_curves.datasets.own_file import OwnRows
+    >>> from backdoor_curves.datasets.own_parts import OwnRows
     >>> from backdoor_curves.study.audit.panel import panel
     >>> samples = Samples(np.random.default_rng(0).normal(size=(40, 2)), np.arange(40) % 2)
     >>> found = panel(OwnRows(samples, samples, ("no", "yes"), ("age", "income")), target=1)
