@@ -121,6 +121,7 @@ def test_rows_far_from_the_others_and_near_to_each_other_keep_their_distances(ki
     B[10:, 2] += 3e7
     A[70:], B[20:25] = A[60:70], A[40:45]
     between = [np.exp(-0.3 * ((A[:, np.newaxis] - Z) ** 2).sum(-1)) for Z in (A, B)]
+    np.testing.assert_allclose(rbf(kind(A), B, gamma=0.3), between[1], rtol=1e-12, atol=1e-15)
     A, B = kind(A), kind(B)
     found = rbf(A, A, gamma=0.3), rbf(A, B, gamma=0.3)
     for values, expected in zip(found, between, strict=True):

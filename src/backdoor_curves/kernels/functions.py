@@ -20,7 +20,7 @@ from jaxtyping import Bool, Float, Int
 from scipy.spatial.distance import cdist
 
 from backdoor_curves.kernels.inner_products import Columns
-from backdoor_curves.rows import Rows, distinct_rows, take_rows
+from backdoor_curves.rows import Rows, distinct_rows, take_rows, used_columns
 
 Kernel = Callable[[Rows, Rows], Float[np.ndarray, "a b"]]
 """The kernel matrix between two sets of rows."""
@@ -94,7 +94,11 @@ def _lost_distances(
 def _squared_distances(A: Rows, B: Rows, where: Bool[np.ndarray, "a b"]) -> Float[np.ndarray, " k"]:
     """Return |x - z|^2 for the pairs of rows that are marked, row by row, from the differences of their entries."""
     a, b = (np.flatnonzero(where.any(axis=axis)) for axis in (1, 0))
-    near, far = (X.toarray() if sp.issparse(X) else np.asarray(X, dtype=float) for X in (A[a], B[b]))
+    A, B = A[a], B[b]
+    if sp.issparse(A) and sp.issparse(B):
+        used = used_columns(A, B)  # a hashing vectoriser has a million
+        A, B = A[:, used], B[:, used]
+    near, far = (X.toarray() if sp.issparse(X) else X for X in (A, B))
     return cdist(near, far, "sqeuclidean")[where[np.ix_(a, b)]]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from itertools import product
 from typing import Literal
 
 import numpy as np
@@ -110,18 +109,17 @@ class HardenedTrigger:
         head, farthest = self.head.in_pixels(self.value_range), {"inf": farthest_in_cube, "2": farthest_in_ball}
         others = np.delete(np.arange(len(head.classes)), own)
         D, offsets = head.coef[others] - head.coef[own], head.intercept[others] - head.intercept[own]
-        # A row's lead cannot get beyond this, which the box and the other pixels' bounds only take from.
+        # A row's lead in a class without the box, which only takes from it.
         reach = Z @ D.T + offsets + self.eps * np.linalg.norm(D, 1 if self.norm == "inf" else 2, axis=1)
-        order = np.argsort(-reach, axis=1, kind="stable")
-        best, lead = Z.copy(), np.full(len(Z), -np.inf)
-        for place, k in product(range(len(others)), range(len(others))):
-            rows = np.flatnonzero((order[:, place] == k) & (reach[:, k] > lead))
-            if not rows.size:
-                continue
-            moved = farthest[self.norm](Z[rows], D[k], self.eps, boxed=self.value_range is not None)
-            gained = moved @ D[k] + offsets[k]
-            more = gained > lead[rows]
-            best[rows[more]], lead[rows[more]] = moved[more], gained[more]
+        best, lead, each = Z.copy(), np.full(len(Z), -np.inf), np.arange(len(Z))
+        for nearest in np.argsort(-reach, axis=1, kind="stable").T:  # of each row the most promising class first
+            may_lead = reach[each, nearest] > lead
+            for k in np.unique(nearest[may_lead]):
+                rows = np.flatnonzero(may_lead & (nearest == k))
+                moved = farthest[self.norm](Z[rows], D[k], self.eps, boxed=self.value_range is not None)
+                gained = moved @ D[k] + offsets[k]
+                more = gained > lead[rows]
+                best[rows[more]], lead[rows[more]] = moved[more], gained[more]
         return best
 
     def __repr__(self) -> str:

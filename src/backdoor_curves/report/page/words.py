@@ -157,9 +157,8 @@ def scenario_rest(scenario: Scenario, among: Sequence[Scenario]) -> str:
 
 
 def _parts(scenario: Scenario, which: Sequence[str]) -> list[str]:
-    words = names.scenario_words(scenario)
-    said = [name for name in which if words[name]]  # a preset says the injection itself
-    return [shown(words[name] if name == "data" else f"{name} {words[name]}", 120) for name in said]
+    said = names.words_of(scenario, which)
+    return [shown(word if name == "data" else f"{name} {word}", 120) for name, word in said.items()]
 
 
 def verdict(learner: ShownLearner) -> Verdict:

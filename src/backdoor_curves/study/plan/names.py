@@ -52,6 +52,12 @@ def scenario_words(scenario: Scenario) -> Mapping[str, str]:
     )
 
 
+def words_of(scenario: Scenario, names: Iterable[str]) -> dict[str, str]:
+    """Return some of `scenario_words` by name, but for those that have none: a preset says the injection itself."""
+    words = scenario_words(scenario)
+    return {name: words[name] for name in names if words[name]}
+
+
 def telling(scenarios: Iterable[Scenario]) -> list[str]:
     """Return which of `scenario_words` differ between scenarios."""
     words = [scenario_words(scenario) for scenario in dict.fromkeys(scenarios)]
@@ -73,7 +79,8 @@ def scenario_title(scenario: Scenario, among: Iterable[Scenario] = ()) -> str:
     words, differ = scenario_words(scenario), telling([scenario, *among])
     if scenario.data.has_source:
         return f"{words['data']}, {words['trigger']}"
-    told = [f"{name} {words[name]}" for name in ("labels", "injection") if name in differ and words[name]]
+    said = words_of(scenario, [name for name in ("labels", "injection") if name in differ])
+    told = [f"{name} {word}" for name, word in said.items()]
     return ", ".join([words["data"], words["trigger"], *told, f"p = {scenario.rate:g}"])
 
 
