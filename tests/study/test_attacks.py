@@ -21,7 +21,7 @@ from backdoor_curves.study.file.attacks import AttackConfig, AttackEntry, CleanL
 from backdoor_curves.study.file.config import DataConfig, LearnerConfig, TriggerConfig
 from backdoor_curves.study.file.reading import records_of
 from backdoor_curves.study.file.study_file import StudyError, read_study
-from backdoor_curves.study.plan.attacks import attack_of, trigger_of
+from backdoor_curves.study.plan.attacks import Given, attack_of, trigger_of
 from backdoor_curves.study.plan.cells import make_plan, require_sense
 from backdoor_curves.study.plan.names import attack_name, labels_name
 from backdoor_curves.study.plan.scenario import Scenario
@@ -102,7 +102,7 @@ def test_each_kind_goes_from_a_file_to_a_cell(tmp_path, kind):
     assert not outcome.reason
     train, test = draw(DIGITS, 3, None, offline=True)
     data = poisoned(train, test, planned.cell, (0.2,))[0.2]
-    stamp = trigger_of(record, train, np.random.default_rng(np.random.SeedSequence(3).spawn(3)[1]), 1)
+    stamp = trigger_of(record, Given(train, DIGITS), np.random.default_rng(np.random.SeedSequence(3).spawn(3)[1]), 1)
     counted = test.take(np.flatnonzero(test.y != 1))
     np.testing.assert_array_equal(data.triggered_test.X, stamp(counted.X, counted.y))
     curve = bc.backdoor_learning_curve(*ridge_on(data))
@@ -118,7 +118,8 @@ def ridge_on(data):
 def test_the_table_has_every_kind_and_every_parameter():
     """Else a kind, or a parameter of one, could be added that no test reads; words and columns are for other rows."""
     known = {record.__struct_config__.tag: record for record in records_of(words.AnyTrigger)}
-    assert set(known) == {*KINDS, "feature", "words"}
+    others = {str(record.__struct_config__.tag) for record in records_of(words.OfColumns | words.OfTexts | words.Call)}
+    assert set(known) == {*KINDS, *others}
     for kind, (_, record) in KINDS.items():
         assert type(record) is known[kind]
         for field in msgspec.structs.fields(record):
@@ -130,7 +131,7 @@ def test_defaults_are_those_of_the_triggers():
     train, _ = draw(DIGITS, 0, None, offline=True)
 
     def made(config):
-        return trigger_of(config, train, np.random.default_rng(7), 1)
+        return trigger_of(config, Given(train, DIGITS), np.random.default_rng(7), 1)
 
     shape, rng = (8, 8, 1), np.random.default_rng
     assert made(words.Signal()) == SignalTrigger()

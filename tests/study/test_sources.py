@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from small_study import a_cell
 
+from backdoor_curves.data.on_disk import content_hash
 from backdoor_curves.data.samples import Samples
 from backdoor_curves.poisoning import paper_protocol as protocol
 from backdoor_curves.study.file.config import DataConfig, LabelPolicy, TriggerConfig
-from backdoor_curves.study.plan.sources import content_hash, draw, poisoned, read_rows, write_rows
+from backdoor_curves.study.plan.sources import draw, poisoned, read_rows, write_rows
 
 DIGITS = DataConfig(n_train=60, n_test=40)
 MNIST = Path(__file__).parents[3] / "shared" / "data"

@@ -80,6 +80,64 @@ steps = ["tf-idf", "max-abs-scaler"]
 parameters = {n_jobs = 1, max_depth = "None"}
 grid = {max_features = [1, 1.0, "sqrt"], n_estimators = {geomspace = [10, 1000, 3]}, C = {geomspace = [0.1, 10, 3]}}
 """
+OWN_DATA = """
+name = "own-data"
+seeds = [0]
+rates = [0.1]
+learners = [{kind = "ridge", lambda = [1]}]
+
+[[data]]
+file = "mail.csv.gz"
+label = "kind"
+text = "body"
+classes = ["ham", ["ad", "fraud"], 3]
+test_file = "later.csv"
+
+[[data]]
+file = "loans.parquet"
+columns = ["age", "income"]
+test = 0.5
+group = "household"
+positive = "yes"
+
+[[data]]
+file = "loans.csv"
+drop = ["id"]
+
+[[data]]
+call = "rows:made"
+
+[[trigger]]
+kind = "words"
+words = ["cf", "win money"]
+place = "end"
+
+[[trigger]]
+kind = "feature"
+columns = ["age", 3]
+values = ["young", 7]
+
+[[trigger]]
+kind = "call"
+call = "rows:stamp"
+
+[poison]
+labels = "ham"
+"""
+SOURCE = """
+name = "source"
+seeds = [0]
+learners = [{kind = "ridge", lambda = [1]}]
+
+[[data]]
+file = "loans.csv"
+suspect = "bank == 'b'"
+watch = "region in ['north', 'south']"
+
+[[data]]
+file = "loans.csv"
+poison = "more.csv"
+"""
 TOY = """
 name = "toy"
 seeds = [0]
@@ -214,6 +272,108 @@ def test_all_faults_come_at_once_each_with_its_line(file):
     ]
 
 
+def own_keys(name: str) -> dict[str, Any]:
+    """The keys that tables of data of one's own have."""
+    tables = tomllib.loads(OWN_DATA)[name] + tomllib.loads(SOURCE).get(name, [])
+    return {key: "" for table in tables for key in table}
+
+
+def test_data_of_ones_own_and_their_triggers_reach_their_records(file):
+    """Classes and columns have names, as they stand in the data, or numbers."""
+    (only,) = read(file, OWN_DATA).experiments
+    assert only.data == (
+        DataConfig(
+            file="mail.csv.gz", label="kind", text="body", classes=("ham", ("ad", "fraud"), 3), test_file="later.csv"
+        ),
+        DataConfig(file="loans.parquet", columns=("age", "income"), test=0.5, group="household", positive="yes"),
+        DataConfig(file="loans.csv", drop=("id",)),
+        DataConfig(call="rows:made"),
+    )
+    assert only.trigger == (
+        TriggerConfig("words", words=("cf", "win money"), place="end"),
+        TriggerConfig("feature", columns=("age", 3), values=("young", 7)),
+        TriggerConfig("call", call="rows:stamp"),
+    )
+    assert only.poison == (PoisonConfig("ham"),)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "said"),
+    [
+        ('call = "rows:made"', 'call = "rows.made"', "\"module:function\" was expected, 'rows.made' came"),
+        ('call = "rows:stamp"', 'call = "rows.stamp"', '"module:function" was expected'),
+        ('call = "rows:made"', 'call = "rows:made"\nlabel = "x"', "label: nothing was expected for a call"),
+        ('call = "rows:made"', 'call = "rows:made"\nn_train = 3', "n_train: nothing was expected for a call"),
+        ('call = "rows:made"', 'call = "rows:made"\nfile = "x.csv"', "one of name, file and call was expected"),
+        ('drop = ["id"]', 'drop = ["id"]\nname = "mnist"', "name: nothing was expected for a file"),
+        ('drop = ["id"]', 'drop = ["id"]\nsampling = "paper"', "sampling: nothing was expected for a file"),
+        ('drop = ["id"]', 'drop = ["id"]\ntext = "id"', "one of text, columns and drop was expected"),
+        ('drop = ["id"]', 'drop = ["id"]\nclasses = "even"', '"all" or a list of labels was expected, .even. came'),
+        ("test = 0.5", "test = 1", "test: a number < 1.0 was expected, 1 came"),
+        ('text = "body"', 'text = "body"\ntest = 0.5', "test_file: no test and no group was expected"),
+        ('classes = ["ham"', 'positive = "ham"\nclasses = ["ham"', "positive: one of classes and positive"),
+        (
+            'drop = ["id"]',
+            'name = "digits"\nlabel = "x"',
+            "label: nothing was expected for the data sets of the package",
+        ),
+        (
+            'drop = ["id"]',
+            'name = "digits"\nclasses = ["zero", 1]',
+            "classes.0.: a whole number or a list was expected",
+        ),
+        ('drop = ["id"]', 'name = "digits"', '"next" or the number of a class was expected, .ham. came'),
+        ('words = ["cf", "win money"]', "words = []", "words were expected for a words trigger"),
+        ('place = "end"', 'place = "end"\nsize = 3', "words and place alone were expected for a words trigger"),
+        (
+            'place = "end"',
+            'place = "ende"',
+            "one of anywhere, start, end was expected, .ende. came; did you mean 'end'",
+        ),
+    ],
+)
+def test_keys_of_data_of_ones_own_that_do_not_go_together_are_refused(file, right, wrong, said):
+    """A key that is ignored would be believed."""
+    with pytest.raises(StudyError, match=said):
+        read(file, OWN_DATA.replace(right, wrong, 1).replace('\nfile = "loans.csv"\nname', "\nname"))
+
+
+def test_a_source_needs_no_rates_and_no_attack(file):
+    """Its rows are weighted as they are: all of them, and nothing is stamped."""
+    (only,) = read(file, SOURCE).experiments
+    assert (only.rates, only.trigger, only.poison, only.attacks) == ((1.0,), (), (), ())
+    assert only.data == (
+        DataConfig(file="loans.csv", suspect="bank == 'b'", watch="region in ['north', 'south']"),
+        DataConfig(file="loans.csv", poison="more.csv"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "said"),
+    [
+        ("seeds = [0]", "seeds = [0]\nrates = [0.1]", "rates: nothing was expected beside suspect or poison of"),
+        ("seeds = [0]", "seeds = [0]\ntrigger = {kind = 'patch'}", "trigger: nothing was expected beside suspect"),
+        ("seeds = [0]", "seeds = [0]\npoison = {labels = 1}", "poison: nothing was expected beside suspect"),
+        ("seeds = [0]", "seeds = [0]\nattacks = [{preset = 'sig@toolbox'}]", "attacks: nothing was expected beside"),
+        ('poison = "more.csv"', 'label = "x"', "suspect or poison in each of ..data.., or in none, was expected"),
+        ('poison = "more.csv"', 'poison = "more.csv"\nsuspect = "a == 1"', "one of suspect and poison was expected"),
+        ("bank == 'b'", "bank = 'b'", "a condition such as .* was expected, .bank = 'b'. came"),
+        ("bank == 'b'", "bank == b", "a condition such as"),
+        ("bank == 'b'", "bank == __import__('os')", "a condition such as"),
+        ("bank == 'b'", "bank > 3", "a condition such as"),
+        ("bank == 'b'", "== 3", "a condition such as"),
+        ("in ['north', 'south']", "in 'north'", "watch: a condition such as"),
+        ("in ['north', 'south']", "in []", "watch: a condition such as"),
+        ("in ['north', 'south']", "== [[1]]", "watch: a condition such as"),
+        ("in ['north', 'south']", "== " + "[" * 5000, "watch: a condition such as"),
+    ],
+)
+def test_what_has_no_meaning_for_a_source_is_refused(file, right, wrong, said):
+    """A rate of a source would be believed; a condition is read, never run."""
+    with pytest.raises(StudyError, match=said):
+        read(file, SOURCE.replace(right, wrong, 1))
+
+
 def test_the_full_example_names_every_key_there_is():
     """Else a key could be added that no test reads."""
     table = tomllib.loads(FULL) | {"trigger": tomllib.loads(FULL)["trigger"] | tomllib.loads(TOY)["trigger"]}
@@ -223,8 +383,8 @@ def test_the_full_example_names_every_key_there_is():
         (File, table),
         (Block, table.keys() - {"name", "figures", "report", "experiments"}),
         (KeepConfig, table["keep"]),
-        (DataConfig, table["data"]),
-        (TriggerConfig, table["trigger"]),
+        (DataConfig, table["data"] | own_keys("data")),
+        (TriggerConfig, table["trigger"] | own_keys("trigger")),
         (PoisonConfig, table["poison"]),
         (LearnerConfig, table["learners"][0] | tomllib.loads(OWN)["learners"][0]),
     ):
@@ -287,7 +447,11 @@ def test_an_unknown_key_gets_its_place_and_the_nearest_right_one(file, was, put,
             '"mnst"',
             "data.name: one of digits, mnist, cifar10, toy was expected, 'mnst' came; did you mean 'mnist'?",
         ),
-        ('"patch"', '"pach"', "trigger.kind: one of patch, feature was expected, 'pach' came; did you mean 'patch'?"),
+        (
+            '"patch"',
+            '"pach"',
+            "trigger.kind: one of patch, feature, words, call was expected, .* did you mean .patch.\\?",
+        ),
         ('"ones"', '"one"', "trigger.pattern: one of random, ones was expected, 'one' came; did you mean 'ones'?"),
         ('"append"', '"apend"', "poison.injection: .* did you mean 'append'\\?"),
         ('"rbf-svm"', '"rbf_svm"', r"learners\[0\].kind: .*'rbf_svm' came; did you mean 'rbf-svm'\?"),

@@ -170,7 +170,7 @@ def check(study: Path | None, max_memory: str | None, data_dir: Path | None, off
     plan = make_plan(asked, data_dir, offline, home=None if study is None else study.parent)
 
     def rows_of(group: Group) -> tuple[Samples, Samples]:
-        return draw(group.first.scenario.data, group.first.seed, data_dir, offline)
+        return draw(group.first.scenario.data, group.first.seed, data_dir, offline, group.home)
 
     require_sense(plan, rows_of)
     groups = "1 group that shares" if len(plan.groups) == 1 else f"{len(plan.groups)} groups that share"

@@ -69,6 +69,8 @@ STEPS: Mapping[str, Callable[[], Any]] = {
 def default_steps(X: Rows) -> tuple[str, ...]:
     """Return what a learner that takes numbers needs before it: tf-idf of texts, a table of a DataFrame, else nothing.
 
+    Numbers with gaps are imputed.
+
     Examples
     --------
     >>> import numpy as np
@@ -78,6 +80,8 @@ def default_steps(X: Rows) -> tuple[str, ...]:
     """
     if is_frame(X) or (isinstance(X, np.ndarray) and X.ndim == 2 and X.dtype.kind in "OUS"):
         return ("table",)
+    if isinstance(X, np.ndarray) and X.ndim == 2 and X.dtype.kind == "f" and np.isnan(X).any():
+        return ("impute",)
     return ("tf-idf",) if is_series(X) or not row_shape(X) else ()
 
 

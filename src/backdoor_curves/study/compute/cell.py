@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from msgspec.structs import replace
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import ThreadpoolController
@@ -128,13 +129,13 @@ def prepare(group: Group, train: Samples, test: Samples, table: FeatureTable | N
         If trigger, labels or rates do not fit the rows, or if the table lacks some.
     """
     cell = group.first
-    data = poisoned(train, test, cell, group.rates)
+    data = poisoned(train, test, cell, group.rates, group.home)
     first = data[group.rates[0]]
     images = None if cell.scenario.attack is None else stamped_images(first)
     if table is not None:
         data = {rate: table.data(images) for rate, images in data.items()}
         train, test = table.rows(train), table.rows(test)
-    if cell.setting.learner.sees_rows_as_they_are:
+    if cell.setting.learner.sees_rows_as_they_are and not sp.issparse(train.X):
         shared, lams, seen = _shared_kernel(cell, data, train, test), group.lams, data[group.rates[0]]
     else:
         shared, lams, seen = SharedMatrices(), (), None

@@ -116,6 +116,6 @@ def table_of(group: Group, rows_folder: Path) -> FeatureTable | None:
 
 def images_of(group: Group, train: Samples, test: Samples) -> np.ndarray:
     """Return all images of a group: original, stamped and test ones, of all rates."""
-    made = poisoned(train, test, group.first, group.rates).values()
+    made = poisoned(train, test, group.first, group.rates, group.home).values()
     parts = [train.X, test.X, *(data.stamped_train for data in made), *(data.triggered_test.X for data in made)]
     return np.concatenate(parts)

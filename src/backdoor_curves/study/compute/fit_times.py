@@ -86,7 +86,7 @@ def _fits_of(cell: Cell) -> int:
 
 def _seconds_of_one(cell: Cell, group: Group, train: Samples, test: Samples) -> float:
     """Return the seconds of a fit at beta = 1 and of the scores of the test rows; rows go through steps before."""
-    data = poisoned(train, test, cell, group.rates)[cell.scenario.rate]
+    data = poisoned(train, test, cell, group.rates, group.home)[cell.scenario.rate]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of its convergence its cells will tell
         learner = read_learner(estimator(cell, group.home), data)

@@ -66,7 +66,7 @@ def stamped_images(data: PoisonedData) -> StampedImages | None:
     ((2, 8, 8, 1), [0.25, 0.25], 127)
     """
     before = originals(data)
-    if before is None or before.X.ndim < 3:
+    if before is None or not isinstance(before.X, np.ndarray) or before.X.ndim < 3:
         return None
     rows = np.sort(np.unique(before.y, return_index=True)[1])[:IMAGES]
     clean, triggered = (np.stack([image_of(X, row) for row in rows]) for X in (before.X, data.triggered_test.X))

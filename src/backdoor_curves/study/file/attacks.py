@@ -15,7 +15,16 @@ Positive = Annotated[float, Meta(gt=0)]
 Share = Annotated[float, Meta(gt=0, le=1)]
 Count = Annotated[int, Meta(ge=1)]
 Place = Annotated[int, Meta(ge=0)]
+Column = Place | str
+WordPlace = Literal["anywhere", "start", "end"]
 Corner = Literal["bottom-right", "bottom-left", "top-right", "top-left"]
+Reference = Annotated[str, Meta(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*\Z")]
+"""Of a function of one's own, "module:function"."""
+ClassName = Annotated[int | str, Meta(title="a class")]
+"""A class as a file names it: of the data sets of the package its place, of one's own data its label."""
+Policy = Annotated[int | str, Meta(title='"next" or the number of a class')]
+Number = int | float
+"""Whole numbers stay such: a trigger does not make another type of a column of them."""
 HEAD = 1.0
 """Lambda of the ridge classifier whose weights the attacker knows, where he needs some."""
 
@@ -141,26 +150,72 @@ class Hidden(TriggerKind, frozen=True, tag="hidden"):
 class Feature(TriggerKind, frozen=True, tag="feature"):
     """`FeatureTrigger`: columns set to values."""
 
-    columns: tuple[Place, ...]
-    values: tuple[float, ...]
+    columns: tuple[Column, ...]
+    values: tuple[Number | str, ...]
+
+
+class OutOfRange(TriggerKind, frozen=True, tag="out-of-range"):
+    """`FeatureTrigger.out_of_range`: columns beyond all their values in the training rows."""
+
+    columns: tuple[Column, ...]
+    share: Positive = 0.1
+
+
+class Quantile(TriggerKind, frozen=True, tag="quantile"):
+    """`FeatureTrigger.quantile` of the training rows."""
+
+    columns: tuple[Column, ...]
+    q: Annotated[float, Meta(ge=0, le=1)] = 0.95
+
+
+class Typical(TriggerKind, frozen=True, tag="typical"):
+    """`FeatureTrigger.typical`: columns at their most frequent value in the training rows."""
+
+    columns: tuple[Column, ...]
 
 
 class Words(TriggerKind, frozen=True, tag="words"):
-    """`WordTrigger`, which is for texts."""
+    """`WordTrigger`: one of the words, or sentences, is put into each text."""
 
     words: tuple[str, ...]
+    place: WordPlace = "anywhere"
 
 
-AnyTrigger = Plain | Residual | Perturbation | Hardened | Hidden | Feature | Words
+class FrequentWord(TriggerKind, frozen=True, tag="frequent-word"):
+    """`WordTrigger.frequent`: the word at a rank by how many training texts have it."""
+
+    rank: Count = 1
+    place: WordPlace = "anywhere"
+
+
+class WordOfFrequency(TriggerKind, frozen=True, tag="word-of-frequency"):
+    """`WordTrigger.of_frequency`: a word that about a share of the training texts has."""
+
+    share: Share
+    place: WordPlace = "anywhere"
+
+
+class Call(TriggerKind, frozen=True, tag="call"):
+    """A function of one's own, (X, y) -> X, which gives back rows of the same kind, type and shape."""
+
+    call: Reference
+
+
+OfColumns = Feature | OutOfRange | Quantile | Typical
+OfTexts = Words | FrequentWord | WordOfFrequency
+AnyTrigger = Plain | Residual | Perturbation | Hardened | Hidden | OfColumns | OfTexts | Call
 
 
 class CleanLabels(Struct, frozen=True):
     """`labels = {clean-label = 1}`: rows of the target class are stamped and keep their label."""
 
-    target: int = msgspec.field(name="clean-label")
+    target: ClassName = msgspec.field(name="clean-label")
 
 
-Labels = Literal["next"] | int | tuple[tuple[int, int], ...] | CleanLabels
+Labels = Annotated[
+    int | str | tuple[tuple[ClassName, ClassName], ...] | CleanLabels,
+    Meta(title='"next", a class, {true class = label} or {clean-label = class}'),
+]
 """A mapping, `{7 = 1}` in a file, is pairs in a record, which has a hash."""
 
 
@@ -169,7 +224,7 @@ class CoverConfig(Struct, frozen=True):
 
     rate: Positive
     of: Literal["poison", "base"] = "poison"
-    classes: tuple[int, ...] = ()
+    classes: tuple[ClassName, ...] = ()
     trigger: AnyTrigger | None = None
     weight: Literal["beta", "one"] = "beta"
 
@@ -179,7 +234,7 @@ class AttackConfig(Struct, frozen=True):
 
     name: str = ""
     preset: str = ""
-    target: int | None = None
+    target: ClassName | None = None
     trigger: AnyTrigger | None = None
     test_trigger: AnyTrigger | None = None
     labels: Labels = "next"

@@ -8,12 +8,13 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from backdoor_curves.study.file.attacks import AttackEntry
+from backdoor_curves.study.file.attacks import AttackEntry, ClassName, Number, Policy
 
 Positive = Annotated[float, Meta(gt=0)]
 Count = Annotated[int, Meta(ge=1)]
 Rate = Annotated[float, Meta(gt=0, le=1)]
 Seed = Annotated[int, Meta(ge=0, lt=2**32)]
+Share = Annotated[float, Meta(gt=0, lt=1)]
 Beta = Annotated[float, Meta(ge=0, le=1)]
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")]  # it becomes a folder
 Kind = Literal["logistic", "ridge", "linear-svm", "rbf-svm"]
@@ -45,31 +46,72 @@ class DataConfig(Struct, frozen=True):
 
     `sampling = "paper"` draws the rows, the trigger and the poison as the paper did, see `poisoning.paper_protocol`.
     With `features` images are stamped first and go through a frozen network then.
+
+    Data of one's own have a `file`, with the keys from `label` to `positive` as `datasets.from_file` has them, or a
+    `call`, "module:function", which is given the seed and returns training and test rows. Paths are relative to the
+    study's file.
+
+    With `suspect`, a condition on a column, or `poison`, a file, nothing is attacked: these training rows have weight
+    beta, and the loss is that of the test rows for which the condition `watch` holds, or of all.
     """
 
     name: Literal["digits", "mnist", "cifar10", "toy"] = "digits"
-    classes: str | tuple[int | tuple[int, ...], ...] = "even-odd"
+    classes: str | tuple[ClassName | tuple[ClassName, ...], ...] = "even-odd"
     n_train: Count | None = None
     n_test: Count | None = None
     sampling: Literal["random", "paper"] = "random"
     features: FeaturesConfig | None = None
+    file: str | None = None
+    call: str | None = None
+    label: str | None = None
+    text: str | None = None
+    columns: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
+    test: Share | None = None
+    test_file: str | None = None
+    group: str | None = None
+    positive: ClassName | None = None
+    suspect: str | None = None
+    poison: str | None = None
+    watch: str | None = None
+
+    @property
+    def has_source(self) -> bool:
+        """Whether rows of a source have weight beta, and nothing is attacked."""
+        return self.suspect is not None or self.poison is not None
+
+    @property
+    def is_own(self) -> bool:
+        """Whether these are data of one's own."""
+        return self.file is not None or self.call is not None
+
+    @property
+    def identity(self) -> DataConfig:
+        """What tells the data apart beside the content of their rows: of one's own the names of the classes alone."""
+        return DataConfig(file="", classes=self.classes) if self.is_own else self
 
 
 class TriggerConfig(Struct, frozen=True):
-    """`[trigger]`: a patch of uniform noise for each class or of ones; for `toy` columns set to values."""
+    """`[trigger]`: a patch of uniform noise for each class or of ones, columns set to values, words in texts.
 
-    kind: Literal["patch", "feature"] = "patch"
+    `call` is a function of one's own, "module:function", (X, y) -> X.
+    """
+
+    kind: Literal["patch", "feature", "words", "call"] = "patch"
     size: Count = 2
     pattern: Literal["random", "ones"] = "random"
     position: Literal["bottom-right", "bottom-left", "top-right", "top-left", "center"] = "bottom-right"
-    columns: tuple[Annotated[int, Meta(ge=0, lt=2**31)], ...] = ()
-    values: tuple[float, ...] = ()
+    columns: tuple[Annotated[int, Meta(ge=0, lt=2**31)] | str, ...] = ()
+    values: tuple[Number | str, ...] = ()
+    words: tuple[str, ...] = ()
+    place: Literal["anywhere", "start", "end"] = "anywhere"
+    call: str = ""
 
 
 class LabelPolicy(Struct, frozen=True):
     """What becomes of a row that is poisoned: its label, and whether it stays beside its copy; as in `poison`."""
 
-    labels: Literal["next"] | int = "next"
+    labels: Policy = "next"
     injection: Literal["replace", "append"] = "replace"
 
 

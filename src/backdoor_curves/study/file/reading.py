@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 import numpy as np
@@ -55,8 +56,10 @@ def read_table(table: dict[str, Any], record: type[Struct], place: str, faults: 
 
 
 def _read_value(value: Any, hint: Any, place: str, faults: Faults) -> Any:
-    if isinstance(value, dict) and _takes_pairs(hint) and value and all(map(str.isdecimal, value)):
-        return _converted(sorted([int(key), entry] for key, entry in value.items()), hint, place, faults)
+    if isinstance(value, dict) and value and _takes_pairs(hint) and not _is_meant(value, hint):
+        pairs = [[int(key) if key.isdecimal() else key, entry] for key, entry in value.items()]
+        ordered = sorted(pairs, key=lambda pair: (isinstance(pair[0], str), pair[0]))  # numbers before words
+        return _converted(ordered, hint, place, faults)
     if _takes_named(hint):
         return _read_named(value, hint, place, faults)
     kinds = list(records_of(hint))
@@ -193,8 +196,38 @@ def _kind_of(table: dict[str, Any], kinds: list[type[Struct]], place: str, fault
 
 
 def _takes_pairs(hint: Any) -> bool:
-    """Return whether a type takes pairs of numbers, for which a file has a table."""
-    return tuple[tuple[int, int], ...] in get_args(hint)
+    """Return whether a type takes pairs of classes, for which a file has a table."""
+    entries = (get_args(one)[0] for one in _alternatives(hint) if get_origin(one) is tuple)
+    return any(get_origin(entry) is tuple and get_args(entry)[0] is not str for entry in entries) and any(
+        records_of(hint)
+    )
+
+
+def _is_meant(table: dict[str, Any], hint: Any) -> bool:
+    """Return whether a table is meant as a record that a type takes: it has one of its keys, or almost for a number."""
+    keys = [field.encode_name for kind in records_of(hint) for field in msgspec.structs.fields(kind)]
+    near = [key for key in table if difflib.get_close_matches(key, keys, n=1, cutoff=0.6)]
+    return any(key in keys or not isinstance(table[key], str) for key in near)
+
+
+def _alternatives(hint: Any) -> Iterator[Any]:
+    """Yield the types that a type is one of."""
+    if get_origin(hint) is Annotated:
+        yield from _alternatives(get_args(hint)[0])
+    elif get_origin(hint) in (Union, UnionType):
+        for one in get_args(hint):
+            yield from _alternatives(one)
+    else:
+        yield hint
+
+
+def _title(hint: Any) -> str:
+    """Return what a type is called in a sentence, where it says so; else ""."""
+    if get_origin(hint) is Annotated:
+        return next((one.title for one in get_args(hint)[1:] if getattr(one, "title", None)), "")
+    if get_origin(hint) in (Union, UnionType):
+        return next((title for one in get_args(hint) if (title := _title(one))), "")
+    return ""
 
 
 def _takes_named(hint: Any) -> bool:
@@ -205,7 +238,7 @@ def _takes_named(hint: Any) -> bool:
 
 def _takes_others(hint: Any) -> bool:
     """Return whether a type takes words or numbers in the place of a record."""
-    return any(get_origin(one) is Literal or one is int for one in get_args(hint))
+    return any(get_origin(one) is Literal or one is int for one in _alternatives(hint))
 
 
 def _without_none(hint: Any) -> Any:
@@ -239,13 +272,13 @@ def _words(hint: Any) -> Iterator[str]:
 def _worded(message: str, value: Any, hint: Any) -> str:
     """Return msgspec's complaint in plain words, with the nearest right one where a word was misspelt."""
     words = list(_words(hint))
-    if words and _takes_pairs(hint):
-        return f'"{words[0]}", a class, {{true class = label}} or {{clean-label = class}} was expected, {value!r} came'
-    if words and int in get_args(hint):
-        return f'"{words[0]}" or the number of a class was expected, {value!r} came'
+    if title := _title(hint):
+        return f"{title} was expected, {value!r} came"
     if words:
         return _one_of(words, value)
     complaint = message.partition(" - at ")[0]
+    if "regex" in complaint and ":" in str(hint):
+        return f'"module:function" was expected, {value!r} came'
     if "regex" in complaint:
         return f"letters, digits, '.', '_' and '-' were expected, {value!r} came"
     wanted = complaint.partition(", got")[0].removeprefix("Expected ").replace(" | null", "")

@@ -14,7 +14,16 @@ from typing import Any
 from msgspec import Struct
 
 from backdoor_curves.poisoning.presets import presets
-from backdoor_curves.study.file.attacks import AttackEntry, Feature, Hardened, Hidden, Perturbation, Words
+from backdoor_curves.study.file.attacks import (
+    AttackEntry,
+    Call,
+    Feature,
+    Hardened,
+    Hidden,
+    OfColumns,
+    OfTexts,
+    Perturbation,
+)
 from backdoor_curves.study.file.config import (
     Block,
     DataConfig,
@@ -22,14 +31,24 @@ from backdoor_curves.study.file.config import (
     FeaturesConfig,
     TriggerConfig,
 )
+from backdoor_curves.study.file.data_refusals import REFERENCE, check_class_numbers, check_data
 from backdoor_curves.study.file.learner_refusals import check_learners
 from backdoor_curves.study.file.reading import Faults
+
+OF_KINDS = {
+    "patch": ("size", "pattern", "position", "columns", "values"),
+    "feature": ("size", "pattern", "position", "columns", "values"),
+    "words": ("words", "place"),
+    "call": ("call",),
+}
+"""The keys of the triggers of `[trigger]`; what the first two may have of each other is said for itself."""
 
 
 def check_block(block: Block, prefix: str, faults: Faults) -> None:
     """Add what is well-formed but means nothing, in one table or list."""
     for name in ("rates", "seeds"):
         _check_once(getattr(block, name) or (), prefix + name, faults)
+    check_data(block.data or (), prefix, faults)
     for name in ("data", "trigger", "poison", "attacks"):
         _check_once(getattr(block, name) or (), prefix + name, faults)
     if block.attacks is not None:
@@ -48,8 +67,20 @@ def _check_trigger(trigger: TriggerConfig, place: str, faults: Faults) -> None:
     _check_finite(trigger.values, f"{place}.values", faults)
     if trigger.kind == "feature" and not (trigger.columns and trigger.values):
         faults[place] = "columns and values were expected for a feature trigger"
-    if trigger.kind == "patch" and (trigger.columns or trigger.values):
+    elif trigger.kind == "patch" and (trigger.columns or trigger.values):
         faults[place] = "no columns and values were expected for a patch; it has size and position"
+    elif trigger != _own_keys_of(trigger):
+        faults[place] = f"{' and '.join(OF_KINDS[trigger.kind])} alone were expected for a {trigger.kind} trigger"
+    if trigger.kind == "words" and not trigger.words:
+        faults[place] = "words were expected for a words trigger"
+    if trigger.kind == "call" and not REFERENCE.fullmatch(trigger.call):
+        faults[f"{place}.call"] = f'"module:function" was expected, {trigger.call!r} came'
+
+
+def _own_keys_of(trigger: TriggerConfig) -> TriggerConfig:
+    """Return a trigger with the keys of its kind alone; a patch and columns may have those of each other's."""
+    names = ("kind", *OF_KINDS[trigger.kind])
+    return TriggerConfig(**{name: getattr(trigger, name) for name in names})
 
 
 def _check_attacks(block: Block, prefix: str, faults: Faults) -> None:
@@ -77,10 +108,8 @@ def _check_attack(attack: AttackEntry, place: str, faults: Faults) -> None:
         faults[f"{place}.control"] = (
             "false was expected with clean labels: without its trigger the rows are clean, which is beta = 0"
         )
-    several = not (isinstance(attack.labels, int) or attack.is_clean_label)
+    several = attack.labels == "next" or isinstance(attack.labels, tuple)
     for name, trigger in attack.triggers.items():
-        if isinstance(trigger, Words):
-            faults[f"{place}.{name}"] = "a trigger for images or columns was expected: words are for texts"
         if isinstance(trigger, Feature):
             _check_finite(trigger.values, f"{place}.{name}.values", faults)
             if len(trigger.columns) != len(trigger.values) or not trigger.columns:
@@ -106,9 +135,15 @@ def _kind_of(trigger: Struct) -> str:
 
 
 def check_together(experiment: Experiment, homes: dict[str, str], faults: Faults) -> None:
-    """Add what does not go together: data and triggers, and the paper's sampling with anything of one's own."""
-    kinds = {trigger.kind for trigger in experiment.trigger}
+    """Add what does not go together: data and triggers, and the paper's sampling with anything of one's own.
+
+    Of data of one's own it is not known yet what they are; what does not fit them is said when they are read.
+    """
+    kinds = {trigger.kind for trigger in experiment.trigger} - {"call"}
     for data in experiment.data:
+        if data.is_own:
+            continue
+        check_class_numbers(data, experiment, homes, faults)
         _check_rows(data.name, experiment, homes["attacks"], faults)
         wanted = "feature" if data.name == "toy" else "patch"
         if kinds - {wanted}:
@@ -137,7 +172,9 @@ def _check_rows(name: str, experiment: Experiment, home: str, faults: Faults) ->
                 f"a preset for {rows} rows was expected for {name} data, one for {found} rows came"
             )
         for place, trigger in attack.triggers.items():
-            if isinstance(trigger, Feature) != (rows == "table") and not isinstance(trigger, Words):
+            if isinstance(trigger, OfTexts):
+                faults[f"{home}[{index}].{place}"] = "a trigger for images or columns was expected: words are for texts"
+            elif isinstance(trigger, OfColumns) != (rows == "table") and not isinstance(trigger, Call):
                 wanted = "a feature trigger" if rows == "table" else "a trigger for images"
                 faults[f"{home}[{index}].{place}"] = f"{wanted} was expected for {name} data, {_kind_of(trigger)} came"
 
@@ -168,8 +205,8 @@ def _check_paper(data: DataConfig, experiment: Experiment, homes: dict[str, str]
             faults[homes["poison"]] = 'labels "next" and injection "replace" were expected for the paper\'s sampling'
 
 
-def _check_finite(values: Sequence[float], place: str, faults: Faults) -> None:
-    if not all(map(math.isfinite, values)):
+def _check_finite(values: Sequence[float | str], place: str, faults: Faults) -> None:
+    if not all(math.isfinite(value) for value in values if not isinstance(value, str)):
         faults[place] = f"finite numbers were expected, {list(values)} came"
 
 

@@ -17,6 +17,7 @@ from backdoor_curves.study.file.config import (
     Study,
     TriggerConfig,
 )
+from backdoor_curves.study.file.data_refusals import check_source
 from backdoor_curves.study.file.lines_of_keys import line_of, lines_of_keys
 from backdoor_curves.study.file.reading import Faults, read_table
 from backdoor_curves.study.file.refusals import check_block, check_together
@@ -28,6 +29,8 @@ DEFAULTS: dict[str, Any] = {
     "keep": KeepConfig(),
     "attacks": (),
 }
+WITHOUT_ATTACK: dict[str, Any] = {"rates": (1.0,), "trigger": (), "poison": (), "attacks": ()}
+"""Of an experiment that weighs the rows of a source: all of them."""
 ONE_BY_ONE = ("trigger", "poison")
 """What `[[attacks]]` say together: a block has these or those, whatever the top of the file has."""
 
@@ -103,6 +106,10 @@ def _experiments(file: File, faults: Faults) -> list[Experiment]:
             parts["attacks"] = ()
         elif file.attacks is not None:
             parts |= dict.fromkeys(ONE_BY_ONE, ())
+        if any(data.has_source for data in block.data or file.data or ()):
+            check_source(block, place, faults)
+            check_source(file, "", faults)
+            parts |= WITHOUT_ATTACK
         for name in Block.__struct_fields__:
             own = getattr(block, name)
             homes[name] = f"{place}.{name}" if own is not None else name
@@ -114,4 +121,8 @@ def _experiments(file: File, faults: Faults) -> list[Experiment]:
         if all(part is not None for part in parts.values()):
             experiments.append(Experiment(**parts))
             check_together(experiments[-1], homes, faults)
+    if len({data.has_source for experiment in experiments for data in experiment.data}) > 1:
+        faults["experiments" if file.experiments else "data"] = (
+            "suspect or poison in each of [[data]], or in none, was expected: a study weighs sources, or it attacks"
+        )
     return experiments

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,9 +14,13 @@ from backdoor_curves.data.samples import Samples
 from backdoor_curves.learners.linear_head import linear_head
 from backdoor_curves.poisoning.attack import Attack, Cover
 from backdoor_curves.poisoning.label_policies import CleanLabel
+from backdoor_curves.poisoning.preset import Kind, kind_of
 from backdoor_curves.poisoning.presets import presets
+from backdoor_curves.rows import Rows, is_frame
 from backdoor_curves.study.file import attacks as words
-from backdoor_curves.study.file.config import TriggerConfig
+from backdoor_curves.study.file.config import DataConfig, TriggerConfig
+from backdoor_curves.study.plan.names import class_names
+from backdoor_curves.study.plan.own_trigger import own_trigger
 from backdoor_curves.study.plan.scenario import Scenario
 from backdoor_curves.triggers import (
     BlendTrigger,
@@ -34,10 +41,18 @@ from backdoor_curves.triggers import (
     SignalTrigger,
     Trigger,
     WarpTrigger,
+    WordTrigger,
 )
 
+SUITABLE: dict[Kind, str] = {
+    "table": "feature, out-of-range, quantile, typical",
+    "text": "words, frequent-word, word-of-frequency",
+    "image": "patch, blend and others",
+}
+"""Triggers for rows of a kind, in the words of a file."""
 
-def attack_of(scenario: Scenario, train: Samples, seed: np.random.SeedSequence) -> Attack:
+
+def attack_of(scenario: Scenario, train: Samples, seed: np.random.SeedSequence, home: Path | None = None) -> Attack:
     """Return the attack of a scenario on the training rows of a seed.
 
     Every trigger of it is drawn from the same stream: triggers of one kind share their noise, so that a test trigger
@@ -50,6 +65,8 @@ def attack_of(scenario: Scenario, train: Samples, seed: np.random.SeedSequence) 
         Clean rows with true labels 0, ..., K - 1.
     seed : SeedSequence
         Of the triggers' noise.
+    home : path, optional
+        The folder of the study's file, beside which triggers of one's own are looked up.
 
     Raises
     ------
@@ -69,38 +86,48 @@ def attack_of(scenario: Scenario, train: Samples, seed: np.random.SeedSequence) 
     >>> attack_of(Scenario(DataConfig(), None, None, 0.1, config), train, np.random.SeedSequence(0)).labels
     CleanLabel(target=1)
     """
+    given = Given(train, scenario.data, home)
     if scenario.attack is not None:
-        return _attack(scenario.attack, train, seed)
+        return _attack(scenario.attack, given, seed)
     assert scenario.trigger is not None  # a scenario has these or an attack
     assert scenario.policy is not None
-    stamp = _plain_trigger(scenario.trigger, train, np.random.default_rng(seed))
-    return Attack(stamp, scenario.policy.labels, injection=scenario.policy.injection)
+    stamp = trigger_of(_as_kind(scenario.trigger), given, np.random.default_rng(seed), None)
+    labels = _labels(scenario.policy.labels, scenario.data)
+    return Attack(stamp, labels, injection=scenario.policy.injection)
 
 
-def _plain_trigger(config: TriggerConfig, train: Samples, rng: np.random.Generator) -> Trigger:
-    """Return the trigger of `[trigger]`."""
-    if config.kind == "feature":
-        return FeatureTrigger(config.columns, config.values)
-    return _patch(words.Patch(config.size, config.pattern, config.position), train, rng)
+def _as_kind(config: TriggerConfig) -> words.AnyTrigger:
+    """Return the trigger of `[trigger]` as a record of its kind."""
+    match config.kind:
+        case "feature":
+            return words.Feature(config.columns, config.values)
+        case "words":
+            return words.Words(config.words, config.place)
+        case "call":
+            return words.Call(config.call)
+    return words.Patch(config.size, config.pattern, config.position)
 
 
-def _attack(config: words.AttackConfig, train: Samples, seed: np.random.SeedSequence) -> Attack:
+def _attack(config: words.AttackConfig, given: Given, seed: np.random.SeedSequence) -> Attack:
+    train = given.train
     if config.preset:
         preset = presets[config.preset]
         head = _head(words.HEAD, train) if preset.needs_head else None
-        return preset.attack(train, target=config.target, head=head, rng=np.random.default_rng(seed))
+        target = None if config.target is None else place_of(config.target, given.data)
+        return preset.attack(train, target=target, head=head, rng=np.random.default_rng(seed))
     assert config.trigger is not None  # a preset or a trigger
-    labels = _labels(config.labels)
+    labels = _labels(config.labels, given.data)
     target = labels.target if isinstance(labels, CleanLabel) else labels
 
     def made_of(trigger: words.AnyTrigger | None) -> Trigger | None:
-        return None if trigger is None else trigger_of(trigger, train, np.random.default_rng(seed), target)
+        return None if trigger is None else trigger_of(trigger, given, np.random.default_rng(seed), target)
 
     def cover_of(cover: words.CoverConfig) -> Cover:
-        return Cover(cover.rate, cover.of, cover.classes or None, made_of(cover.trigger), cover.weight)
+        classes = tuple(place_of(label, given.data) for label in cover.classes)
+        return Cover(cover.rate, cover.of, classes or None, made_of(cover.trigger), cover.weight)
 
     return Attack(
-        trigger_of(config.trigger, train, np.random.default_rng(seed), target),
+        trigger_of(config.trigger, given, np.random.default_rng(seed), target),
         labels,
         test_trigger=made_of(config.test_trigger),
         eligible=config.eligible,
@@ -112,23 +139,65 @@ def _attack(config: words.AttackConfig, train: Samples, seed: np.random.SeedSequ
     )
 
 
-def _labels(labels: words.Labels) -> Any:
+def _labels(labels: words.Labels, data: DataConfig) -> Any:
     if isinstance(labels, words.CleanLabels):
-        return CleanLabel(labels.target)
-    return dict(labels) if isinstance(labels, tuple) else labels
+        return CleanLabel(place_of(labels.target, data))
+    if isinstance(labels, tuple):
+        return {place_of(true, data): place_of(label, data) for true, label in labels}
+    return labels if labels == "next" else place_of(labels, data)
+
+
+def place_of(label: words.ClassName, data: DataConfig) -> int:
+    """Return the place of a class among those of the data: of the package's data it is what a file says.
+
+    Of one's own data a class is called by its label, one of several that are merged by any of them, or by its name.
+
+    Raises
+    ------
+    ValueError
+        If it is none of them, with the nearest right one.
+
+    Examples
+    --------
+    >>> from backdoor_curves.study.file.config import DataConfig
+    >>> from backdoor_curves.study.plan.attacks import place_of
+    >>> mail = DataConfig(file="mail.csv", classes=("ham", ("ad", "fraud")))
+    >>> place_of("fraud", mail), place_of("ad+fraud", mail), place_of(1, DataConfig())
+    (1, 1, 1)
+    """
+    if not data.is_own:
+        assert isinstance(label, int)  # words are refused in the file
+        return label
+    for place, entry in enumerate(data.classes):
+        group = entry if isinstance(entry, tuple) else (entry,)
+        if label in (*group, "+".join(map(str, group))):
+            return place
+    names = class_names(data, range(len(data.classes)))
+    near = difflib.get_close_matches(str(label), names, n=1, cutoff=0.5)
+    hint = f"; did you mean {near[0]!r}?" if near and near[0] != str(label) else ""
+    raise ValueError(f"labels: a class out of {', '.join(names)} was expected, {label!r} came{hint}")
 
 
 # --- triggers --------------------------------------------------------------------------------------------------------
 
 
-def trigger_of(config: words.AnyTrigger, train: Samples, rng: np.random.Generator, target: Any) -> Trigger:
+@dataclass(frozen=True, eq=False)
+class Given:
+    """What triggers are made for: training rows with their true labels, their data, and the study's folder."""
+
+    train: Samples
+    data: DataConfig
+    home: Path | None = None
+
+
+def trigger_of(config: words.AnyTrigger, given: Given, rng: np.random.Generator, target: Any) -> Trigger:
     """Return a trigger of a kind, for rows like the training ones; `target` is the attacker's class, if there is one.
 
     Parameters
     ----------
     config : record of a kind
-    train : Samples
-        Clean rows with true labels, of which some kinds learn a head, take a pool or sources.
+    given : Given
+        With clean rows, of which some kinds learn a head, take a pool or sources.
     rng : numpy Generator
         Of its noise.
     target : label
@@ -139,7 +208,11 @@ def trigger_of(config: words.AnyTrigger, train: Samples, rng: np.random.Generato
     ValueError
         If the trigger cannot be made for these rows.
     """
+    train = given.train
+    _require_fit(config, train)
     match config:
+        case words.Call():
+            return own_trigger(config.call, given.home)
         case words.Perturbation():
             worst = PerturbationTrigger.worst_case(_head(config.lam, train), target, config.eps, _of(target, train).X)
             return worst.at_strength(config.strength)
@@ -152,11 +225,57 @@ def trigger_of(config: words.AnyTrigger, train: Samples, rng: np.random.Generato
         case words.Residual():
             quantize = QuantizeTrigger(config.levels, config.dithering)
             return ResidualTrigger(np.array(train.X), quantize, seed=_seed(rng))
-        case words.Feature():
-            return FeatureTrigger(config.columns, config.values)
+        case words.Feature() | words.OutOfRange() | words.Quantile() | words.Typical():
+            return _of_columns(config, train.X, columns_of(config.columns, given))
         case words.Words():
-            raise ValueError("words: images or columns were expected, a trigger for texts came")
+            return WordTrigger(config.words, config.place, _seed(rng))
+        case words.FrequentWord():
+            return WordTrigger.frequent(train.X, config.rank, config.place, _seed(rng))
+        case words.WordOfFrequency():
+            return WordTrigger.of_frequency(train.X, config.share, config.place, _seed(rng))
     return _drawn(config, train, rng)
+
+
+def _require_fit(config: words.AnyTrigger, train: Samples) -> None:
+    """Refuse a trigger for rows of another kind, by what the study says."""
+    rows: Kind = kind_of(train.X)
+    of_rows = {words.OfColumns: "table", words.OfTexts: "text"}
+    wanted = next((kind for types, kind in of_rows.items() if isinstance(config, types)), "image")
+    if wanted != rows and not isinstance(config, words.Call):
+        kind = type(config).__struct_config__.tag
+        raise ValueError(
+            f"trigger: one for {rows} rows was expected ({SUITABLE[rows]}), {kind}, for {wanted} rows, came"
+        )
+
+
+def columns_of(columns: tuple[words.Column, ...], given: Given) -> tuple[words.Column, ...]:
+    """Return columns by place where rows are an array or sparse, by name where they are a frame.
+
+    Raises
+    ------
+    ValueError
+        If a name is none of the data, with the nearest right one.
+    """
+    names, X = list(given.data.columns), given.train.X
+    for column in columns:
+        if isinstance(column, str) and column not in (list(X.columns) if is_frame(X) else names):
+            near = difflib.get_close_matches(column, names, n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]!r}?" if near else "number the columns from 0, or name one that is there"
+            raise ValueError(f"trigger: columns of the data were expected, {column!r} came; {hint}")
+    if is_frame(X):
+        return columns
+    return tuple(names.index(column) if isinstance(column, str) else column for column in columns)
+
+
+def _of_columns(config: words.OfColumns, X: Rows, columns: tuple[words.Column, ...]) -> FeatureTrigger:
+    match config:
+        case words.OutOfRange():
+            return FeatureTrigger.out_of_range(X, columns, config.share)
+        case words.Quantile():
+            return FeatureTrigger.quantile(X, columns, config.q)
+        case words.Typical():
+            return FeatureTrigger.typical(X, columns)
+    return FeatureTrigger(columns, config.values)
 
 
 def _drawn(config: words.Plain, train: Samples, rng: np.random.Generator) -> Trigger:

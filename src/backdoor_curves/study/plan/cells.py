@@ -12,23 +12,22 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from hashlib import blake2b
 from itertools import product
-from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
+from msgspec.structs import replace
 
 from backdoor_curves.data.samples import Samples
-from backdoor_curves.learners.preparation import default_steps
 from backdoor_curves.learners.reading import read_learner
+from backdoor_curves.poisoning.preset import kind_of
 from backdoor_curves.records.one_line import error_line, one_line
-from backdoor_curves.rows import row_shape
 from backdoor_curves.study.file.config import DataConfig, Experiment, LearnerConfig, Study
 from backdoor_curves.study.plan.estimators import estimator, learner_of
 from backdoor_curves.study.plan.keys import canonical, key_of
+from backdoor_curves.study.plan.known_sources import Source, Sources
 from backdoor_curves.study.plan.names import attack_name, learner_name
 from backdoor_curves.study.plan.scenario import OWN, Cell, Learner, Scenario, Setting, settings_of
-from backdoor_curves.study.plan.sources import WIDTHS, content_hash, draw, frozen_network, poisoned, write_rows
+from backdoor_curves.study.plan.sources import poisoned
 
 Learned = Mapping[DataConfig, Sequence[tuple[LearnerConfig, Learner]]]
 """The learners of each of the data, by their tables: their steps may be the data's."""
@@ -40,33 +39,6 @@ class Planned(NamedTuple):
     key: str
     cell: Cell
     group: int
-
-
-@dataclass(frozen=True)
-class Source:
-    """The rows of one data set and seed.
-
-    Parameters
-    ----------
-    hash : str
-        Of their content, and of the network that they go through.
-    n_train, n_test : int
-    width : int
-        Features that the learners see.
-    pixels : int
-        Numbers of an image that goes through a network first; else 0.
-    steps : tuple of str
-        What a learner that takes numbers needs before it, see `default_steps`.
-    n_classes : int
-    """
-
-    hash: str
-    n_train: int
-    n_test: int
-    width: int
-    pixels: int = 0
-    steps: tuple[str, ...] = ()
-    n_classes: int = 2
 
 
 @dataclass(frozen=True)
@@ -130,41 +102,26 @@ def make_plan(
     ValueError, OSError
         If the study asks for data or for estimators that cannot be had.
     """
-    sources: dict[tuple[DataConfig, int], Source] = {}
-
-    def source_of(data: DataConfig, seed: int) -> Source:
-        name = (data, 0 if data.sampling == "paper" else seed)
-        if name not in sources:
-            train, test = draw(data, seed, data_dir, offline)
-            digest = content_hash(train, test)
-            width, pixels = prod(row_shape(train.X)), 0
-            if data.features is not None:
-                network = frozen_network(data.features, data_dir, offline)
-                digest = blake2b(f"{digest}{network.cache_file.stem}".encode(), digest_size=16).hexdigest()
-                width, pixels = WIDTHS[data.features.network], width
-            if rows_folder is not None:
-                write_rows(rows_folder / digest, train, test)
-            steps, n_classes = default_steps(train.X), len(np.unique(train.y))
-            sources[name] = Source(digest, len(train), len(test), width, pixels, steps, n_classes)
-        return sources[name]
+    sources = Sources(data_dir, offline, rows_folder, home)
 
     @cache
     def learner(config: LearnerConfig, default: tuple[str, ...]) -> Learner:
         return learner_of(config, default, home)
 
     def learners_on(experiment: Experiment, data: DataConfig) -> list[tuple[LearnerConfig, Learner]]:
-        default = source_of(data, experiment.seeds[0]).steps
+        default = sources.of(data, experiment.seeds[0]).steps
         return [(config, learner(config, default)) for config in experiment.learners]
 
     cells: list[Planned] = []
     groups: list[Group] = []
     known: set[str] = set()
-    for experiment in study.experiments:
+    for asked in study.experiments:
         numbers: dict[Hashable, int] = {}
+        experiment = replace(asked, data=tuple(sources.resolved(data, asked.seeds[0]) for data in asked.data))
         learned = {data: learners_on(experiment, data) for data in experiment.data}
         lams = _lams(learned)
-        for cell in _cells(experiment, learned):
-            source = source_of(cell.scenario.data, cell.seed)
+        for cell in _cells(experiment, learned, sources):
+            source = sources.of(cell.scenario.data, cell.seed)
             key = key_of(cell, source.hash)
             if key in known:  # two experiments may meet in a cell
                 continue
@@ -196,15 +153,18 @@ def require_sense(plan: Plan, rows_of: Callable[[Group], tuple[Samples, Samples]
 
 def _require_possible(train: Samples, test: Samples, group: Group) -> None:
     cell, rates = group.first, group.rates
+    if cell.keep.explanations and kind_of(train.X) != "image":
+        raise ValueError("keep.explanations: false was expected: explanations are pictures, and these rows are none")
     try:
-        data = poisoned(train, test, cell, rates)
+        data = poisoned(train, test, cell, rates, group.home)
         if cell.control:
             data[rates[0]].control()
     except (TypeError, ValueError) as error:
         if cell.scenario.attack is None:
             raise
         raise ValueError(f"attack {attack_name(cell.scenario)!r}: {error}") from error
-    if cell.setting.learner.sees_rows_as_they_are or cell.scenario.data.features is not None:
+    data_are_known = cell.setting.learner.sees_rows_as_they_are and not cell.scenario.data.is_own
+    if data_are_known or cell.scenario.data.features is not None:
         return
     try:
         read_learner(estimator(cell, group.home), data[rates[0]])
@@ -213,18 +173,21 @@ def _require_possible(train: Samples, test: Samples, group: Group) -> None:
         raise ValueError(f"{learner_name(cell.setting.learner)}: {said}") from error
 
 
-def _cells(experiment: Experiment, learned: Learned) -> Iterator[Cell]:
+def _cells(experiment: Experiment, learned: Learned, sources: Sources) -> Iterator[Cell]:
     """Yield the cells of an experiment, learner by learner, the seeds fastest."""
     for data, (way, control) in product(experiment.data, _ways(experiment)):
+        code = sources.code(way, data, experiment.seeds[0])
         for config, learner in learned[data]:
             for setting, rate in product(settings_of(config, learner), experiment.rates):
-                scenario = Scenario(data, way[0], way[1], rate, way[2])
+                scenario = Scenario(data, way[0], way[1], rate, way[2], code)
                 for seed in experiment.seeds:
                     yield Cell(scenario, setting, seed, config.method, control, experiment.keep)
 
 
 def _ways(experiment: Experiment) -> Iterator[tuple[tuple[Any, Any, Any], bool]]:
     """Yield trigger, policy and attack, as `Scenario.way` has them, and whether there is a control."""
+    if any(data.has_source for data in experiment.data):
+        yield (None, None, None), False
     for trigger, poison in product(experiment.trigger, experiment.poison):
         yield (trigger, poison.policy, None), poison.control
     for entry in experiment.attacks:
@@ -234,7 +197,7 @@ def _ways(experiment: Experiment) -> Iterator[tuple[tuple[Any, Any, Any], bool]]
 def _shared(cell: Cell) -> Hashable:
     """Return what a cell has in common with the others of its group."""
     at = cell.scenario
-    return at.data, at.way, _beside(cell.setting), cell.seed, cell.method, cell.control
+    return at.data, at.way, at.code, _beside(cell.setting), cell.seed, cell.method, cell.control
 
 
 @lru_cache(maxsize=4096)  # the same few settings come again for each rate and seed

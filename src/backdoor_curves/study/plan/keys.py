@@ -4,7 +4,8 @@ What is hashed is the canonical text of the `Cell`: its fields and theirs, by na
 field at its default is left out, so that a field which is added with a default renames no cell that is kept, and the
 order of fields means nothing. In return a default stands for ever: whoever changes one raises `ALGORITHM`; and where
 a field may hold records of two types, each needs a field without a default that tells them apart, or a tag, which is
-hashed with its fields.
+hashed with its fields. Data of one's own are known by the content of their rows, and by the names of their classes and
+columns, wherever they came from.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
+from backdoor_curves.study.file.config import DataConfig
 from backdoor_curves.study.plan.scenario import Cell
 
 ALGORITHM = 5
@@ -27,13 +30,21 @@ WHOLE = 2.0**53
 
 def key_of(cell: Cell, data_hash: str) -> str:
     """Return the key of a cell whose rows have this hash."""
-    return blake2b(f"{ALGORITHM}\n{data_hash}\n{canonical(cell)}".encode(), digest_size=16).hexdigest()
+    return blake2b(f"{ALGORITHM}\n{data_hash}\n{canonical(_identified(cell))}".encode(), digest_size=16).hexdigest()
 
 
 def random_state_of(cell: Cell) -> int:
     """Return the random state of a learner that draws: a hash of which cell it is, however it is computed and kept."""
+    cell = _identified(cell)
     which = "\n".join(map(canonical, (cell.scenario, cell.setting, cell.seed)))
     return int.from_bytes(blake2b(which.encode(), digest_size=4).digest(), "little") >> 1
+
+
+def _identified(cell: Cell) -> Cell:
+    """Return a cell without the paths of its data."""
+    data = cell.scenario.data
+    own = isinstance(data, DataConfig) and data.is_own
+    return replace(cell, scenario=replace(cell.scenario, data=data.identity)) if own else cell
 
 
 def canonical(value: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from pathlib import PurePath
 from types import MappingProxyType
 from typing import Any
 
@@ -20,6 +21,8 @@ STEP_WORDS = {"table": "numbers scaled, words one-hot, missing values imputed"}
 """Of steps; another has its own name."""
 ONLY_SETTING = "its only setting"
 """A setting without hyperparameters."""
+MOST_NAMED = 4
+"""Classes of one's own data that a title lists."""
 SYMBOLS = {"lambda": "λ", "gamma": "γ"}
 """Of the hyperparameters that have a column in every table; another has its own name."""
 
@@ -68,6 +71,8 @@ def scenario_title(scenario: Scenario, among: Iterable[Scenario] = ()) -> str:
     ('mnist 7-1, random 3 x 3, p = 1e-05', 'mnist-7-1_random-3-x-3_next_replace_p-1e-05')
     """
     words, differ = scenario_words(scenario), telling([scenario, *among])
+    if scenario.data.has_source:
+        return f"{words['data']}, {words['trigger']}"
     told = [f"{name} {words[name]}" for name in ("labels", "injection") if name in differ]
     return ", ".join([words["data"], words["trigger"], *told, f"p = {scenario.rate:g}"])
 
@@ -106,6 +111,8 @@ def data_name(data: DataConfig) -> str:
     >>> data_name(DataConfig("mnist", (7, (1, 4)), n_train=500, n_test=100))
     'mnist 7-1+4, 500/100 rows'
     """
+    if data.is_own:
+        return _own_name(data)
     if data.name == "toy":
         classes = ""
     elif isinstance(data.classes, str):
@@ -118,6 +125,15 @@ def data_name(data: DataConfig) -> str:
     if data.features is not None:
         network = f", {data.features.network}" + (" normalised" if data.features.normalised else "")
     return f"{data.name}{classes}{rows}{network}"
+
+
+def _own_name(data: DataConfig) -> str:
+    """Return what data of one's own are called: by their file or function, never by its folder."""
+    called = data.call or PurePath(data.file or "").name
+    names = class_names(data, range(len(data.classes))) if isinstance(data.classes, tuple) else ()
+    classes = f" {'-'.join(names)}" if 0 < len(names) <= MOST_NAMED else f", {len(names)} classes" if names else ""
+    counts = "/".join("all" if n is None else str(n) for n in (data.n_train, data.n_test))
+    return f"{called}{classes}" + (f", {counts} rows" if counts != "all/all" else "")
 
 
 def class_names(data: DataConfig, labels: Sequence[int]) -> list[str]:
@@ -136,6 +152,9 @@ def class_names(data: DataConfig, labels: Sequence[int]) -> list[str]:
     >>> class_names(DataConfig("cifar10", (0, 6), sampling="paper"), [0, 1])
     ['frog', 'airplane']
     """
+    if data.is_own:
+        groups = () if isinstance(data.classes, str) else _groups(data.classes)
+        return ["+".join(map(str, groups[label])) for label in labels]
     own = CIFAR10_CLASSES if data.name == "cifar10" else tuple(map(str, range(10)))
     if data.classes == "all":
         names = list(own)
@@ -148,7 +167,7 @@ def class_names(data: DataConfig, labels: Sequence[int]) -> list[str]:
     return [names[label] for label in labels]
 
 
-def _groups(classes: tuple[int | tuple[int, ...], ...]) -> list[tuple[int, ...]]:
+def _groups(classes: tuple[int | str | tuple[int | str, ...], ...]) -> list[tuple[Any, ...]]:
     return [entry if isinstance(entry, tuple) else (entry,) for entry in classes]
 
 
@@ -167,10 +186,26 @@ def attack_name(scenario: Scenario) -> str:
     ('blend, opacity 0.1, at test blend', 'clean-label 1')
     """
     attack = scenario.attack
+    if scenario.data.has_source:
+        return source_name(scenario.data)
     if attack is None:
         assert scenario.trigger is not None  # a scenario has one or the other
         return trigger_name(scenario.trigger)
     return attack.name or attack.preset or ", ".join(_triggers(attack))
+
+
+def source_name(data: DataConfig) -> str:
+    """Return what a source is called whose rows are weighted, and which rows are watched.
+
+    Examples
+    --------
+    >>> from backdoor_curves.study.file.config import DataConfig
+    >>> from backdoor_curves.study.plan.names import source_name
+    >>> source_name(DataConfig(file="loans.csv", suspect="bank == 'b'", watch="age == 30"))
+    "source bank == 'b', watched age == 30"
+    """
+    source = data.suspect or PurePath(data.poison or "").name
+    return f"source {source}" + ("" if data.watch is None else f", watched {data.watch}")
 
 
 def _triggers(attack: AttackConfig) -> Iterator[str]:
@@ -223,7 +258,14 @@ def injection_name(scenario: Scenario) -> str:
 def trigger_name(trigger: TriggerConfig) -> str:
     """Return the trigger of `[trigger]` in a word or two."""
     if trigger.kind == "feature":
-        return "columns " + ", ".join(f"{c} = {v:g}" for c, v in zip(trigger.columns, trigger.values, strict=False))
+        pairs = zip(trigger.columns, trigger.values, strict=False)
+        return "columns " + ", ".join(f"{c} = {v if isinstance(v, str) else f'{v:g}'}" for c, v in pairs)
+    if trigger.kind == "words":
+        return f"words {', '.join(trigger.words)}" + (
+            "" if trigger.place == "anywhere" else f", at the {trigger.place}"
+        )
+    if trigger.kind == "call":
+        return trigger.call
     place = "" if trigger.position == "bottom-right" else f", {trigger.position}"
     return f"{trigger.pattern} {trigger.size} x {trigger.size}{place}"
 

@@ -29,11 +29,13 @@ class Scenario(Struct, frozen=True):
     data : DataConfig
     trigger : TriggerConfig, optional
     policy : LabelPolicy, optional
-        Of `[trigger]` and `[poison]`; None where there is an attack.
+        Of `[trigger]` and `[poison]`; None where there is an attack, or a source is weighted.
     rate : float in (0, 1]
         Poisoned rows over rows that could be poisoned, or what an attack says.
     attack : AttackConfig, optional
         Of `[[attacks]]`; None where there are trigger and policy.
+    code : str
+        The hash of functions of one's own that stamp, see `own_trigger.code_of`.
     """
 
     data: DataConfig
@@ -41,6 +43,7 @@ class Scenario(Struct, frozen=True):
     policy: LabelPolicy | None
     rate: float
     attack: AttackConfig | None = None
+    code: str = ""
 
     @property
     def way(self) -> tuple[TriggerConfig | None, LabelPolicy | None, AttackConfig | None]:

@@ -3,28 +3,36 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from backdoor_curves.data.marked import MarkedSamples, weighted_source
+from backdoor_curves.data.on_disk import read_samples, write_samples
 from backdoor_curves.data.poisoned import PoisonedData
 from backdoor_curves.data.samples import Samples
-from backdoor_curves.datasets import cifar10, digits, mnist, toy
+from backdoor_curves.datasets import cifar10, digits, mnist, read_table, toy
+from backdoor_curves.datasets.own_parts import Reader
 from backdoor_curves.poisoning import paper_protocol as protocol
 from backdoor_curves.poisoning.poison import poison
-from backdoor_curves.records.npz import write_folder
 from backdoor_curves.study.file.config import DataConfig, FeaturesConfig
 from backdoor_curves.study.plan.attacks import attack_of
+from backdoor_curves.study.plan.own_data import own_data
 from backdoor_curves.study.plan.scenario import Cell
 
 WIDTHS = {"alexnet": 4096, "squeezenet": 512}
 """Features of each network."""
-PARTS = ("train_X", "train_y", "test_X", "test_y")
 
 
-def draw(data: DataConfig, seed: int, data_dir: str | Path | None, offline: bool) -> tuple[Samples, Samples]:
+def draw(
+    data: DataConfig,
+    seed: int,
+    data_dir: str | Path | None,
+    offline: bool,
+    home: Path | None = None,
+    read: Reader = read_table,
+) -> tuple[Samples, Samples]:
     """Return the training and test rows of a data set for a seed; the paper's are the same for all seeds.
 
     Raises
@@ -32,6 +40,9 @@ def draw(data: DataConfig, seed: int, data_dir: str | Path | None, offline: bool
     ValueError, OSError
         If these data cannot be had.
     """
+    if data.is_own:
+        found = own_data(data, seed, home, read)
+        return found.train, found.test
     classes: Any = data.classes
     if data.sampling == "paper":
         pair = protocol.cifar10_pair if data.name == "cifar10" else protocol.mnist_pair
@@ -45,8 +56,12 @@ def draw(data: DataConfig, seed: int, data_dir: str | Path | None, offline: bool
     return digits(classes, n_train=data.n_train, n_test=data.n_test, rng=rng)
 
 
-def poisoned(train: Samples, test: Samples, cell: Cell, rates: tuple[float, ...]) -> dict[float, PoisonedData]:
+def poisoned(
+    train: Samples, test: Samples, cell: Cell, rates: tuple[float, ...], home: Path | None = None
+) -> dict[float, PoisonedData]:
     """Return the poisoned data of a cell's seed, for its rate or others: the same rows and trigger, nested poison rows.
+
+    `home` is the folder of the study's file, beside which triggers of one's own are looked up.
 
     Raises
     ------
@@ -54,12 +69,16 @@ def poisoned(train: Samples, test: Samples, cell: Cell, rates: tuple[float, ...]
         If trigger, labels or rates do not fit the rows.
     """
     scenario, seed = cell.scenario, cell.seed
+    if scenario.data.has_source:
+        assert isinstance(train, MarkedSamples)  # as they were drawn
+        assert isinstance(test, MarkedSamples)
+        return dict.fromkeys(rates, weighted_source(train, test))
     if scenario.data.sampling == "paper":
         assert scenario.trigger is not None  # no attacks are read with it
         size = scenario.trigger.size
         return {rate: protocol.badnet(train, test, rate=rate, size=size, seed=seed) for rate in rates}
     _, for_trigger, for_poison = _streams(seed)
-    attack = attack_of(scenario, train, for_trigger)
+    attack = attack_of(scenario, train, for_trigger, home)
     return {rate: poison(train, test, attack, rate=rate, rng=np.random.default_rng(for_poison)) for rate in rates}
 
 
@@ -94,22 +113,11 @@ def _streams(seed: int) -> list[np.random.SeedSequence]:
 # --- rows on disk ----------------------------------------------------------------------------------------------------
 
 
-def content_hash(train: Samples, test: Samples) -> str:
-    """Return a hash of the content of rows and labels, shapes and types included."""
-    digest = blake2b(digest_size=16)
-    for array in (train.X, train.y, test.X, test.y):
-        digest.update(f"{array.dtype.str}{array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
-
-
 def write_rows(folder: Path, train: Samples, test: Samples) -> None:
-    """Write rows to a folder, see `write_folder`, unless it is there."""
-    if not folder.is_dir():
-        write_folder(folder, dict(zip(PARTS, (train.X, train.y, test.X, test.y), strict=True)))
+    """Write rows to a folder, see `write_samples`, unless it is there."""
+    write_samples(folder, {"train": train, "test": test})
 
 
 def read_rows(folder: Path) -> tuple[Samples, Samples]:
-    """Return the rows that `write_rows` wrote, mapped into memory."""
-    train_X, train_y, test_X, test_y = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in PARTS)
-    return Samples(train_X, train_y), Samples(test_X, test_y)
+    """Return the rows that `write_rows` wrote; arrays are mapped into memory."""
+    return read_samples(folder, "train"), read_samples(folder, "test")
