@@ -32,6 +32,11 @@ NAMES = {
     "loss": ("triggered test rows", "clean test rows"),
     "accuracy": ("attack success rate", "clean accuracy"),
 }
+NAMES_OF_SOURCE = {
+    "loss": ("test rows that are watched", "all test rows"),
+    "accuracy": ("accuracy on them", "accuracy on all"),
+}
+"""Where the rows of weight beta are those of a source, and nothing is triggered."""
 
 
 class BackdoorLearningCurveDisplay:
@@ -48,6 +53,8 @@ class BackdoorLearningCurveDisplay:
     control : sequence of BackdoorLearningCurve, optional
         Curves of the same poison rows without the trigger (`PoisonedData.control`), drawn dotted: what they lose is
         label noise.
+    of_source : bool
+        Whether the rows of weight beta are those of a source, as they are: names of lines and axes say so.
 
     Attributes
     ----------
@@ -78,9 +85,11 @@ class BackdoorLearningCurveDisplay:
         curves: Mapping[str, Sequence[BackdoorLearningCurve]],
         *,
         control: Sequence[BackdoorLearningCurve] = (),
+        of_source: bool = False,
     ) -> None:
         self.curves = dict(curves)
         self.control = list(control)
+        self.of_source = of_source
 
     @classmethod
     def from_estimator(
@@ -122,6 +131,7 @@ class BackdoorLearningCurveDisplay:
         curves: Curves | Mapping[str, Curves],
         *,
         control: Curves = (),
+        of_source: bool = False,
         quantity: Quantity = "loss",
         ax: Axes | None = None,
     ) -> BackdoorLearningCurveDisplay:
@@ -132,10 +142,12 @@ class BackdoorLearningCurveDisplay:
         curves : BackdoorLearningCurve, sequence of them, or mapping of name to either
             A sequence may hold several poison rates, and several seeds of each.
         control : BackdoorLearningCurve or sequence of them, optional
+        of_source : bool
+            As of the class.
         quantity, ax
             As in `plot`.
         """
-        display = cls(named(curves), control=listed(control))
+        display = cls(named(curves), control=listed(control), of_source=of_source)
         return display.plot(ax, quantity=quantity)
 
     def plot(self, ax: Axes | None = None, *, quantity: Quantity = "loss") -> BackdoorLearningCurveDisplay:
@@ -206,13 +218,14 @@ class BackdoorLearningCurveDisplay:
         loss = "mean loss, each learner's own" if kind == "own" else f"mean {kind} loss"
         names = {"loss": loss, "accuracy": "share of test rows"}
         ylabel = f"weighted {names[quantity]}" if is_weighted else names[quantity]
-        self.ax_.set(xlabel="β, weight of the poison rows", ylabel=ylabel, xlim=(0, 1))
+        weighted = "the source's rows" if self.of_source else "the poison rows"
+        self.ax_.set(xlabel=f"β, weight of {weighted}", ylabel=ylabel, xlim=(0, 1))
         # Zero is in sight and at the edge, by autoscaling so that axes which share their limits stay in step.
         self.ax_.update_datalim([(0, 0), (0, 1 if quantity == "accuracy" else 0)])
         self.lines_[0].sticky_edges.y.append(0.0)
         self.ax_.autoscale_view(scalex=False)
         self.ax_.spines[["top", "right"]].set_visible(False)
-        solid, dashed = NAMES[quantity]
+        solid, dashed = (NAMES_OF_SOURCE if self.of_source else NAMES)[quantity]
         style = [
             Line2D([], [], color=NEUTRAL, linestyle="-", label=solid),
             Line2D([], [], color=NEUTRAL, linestyle="--", label=dashed),

@@ -11,6 +11,8 @@ from backdoor_curves.records.npz import whole
 from backdoor_curves.records.targets import require_file
 from backdoor_curves.report.page.content import Budget, content_of
 from backdoor_curves.report.page.render import rendered
+from backdoor_curves.report.page.source_page import rendered_source
+from backdoor_curves.report.tables.sources import of_sources
 from backdoor_curves.search.safe_region import Bounds
 from backdoor_curves.study.store.run import Run
 
@@ -57,7 +59,8 @@ def write_report(
     path = Path(path)
     require_file(path, "report.html")
     with threadpool_limits(1):  # of small products: on a busy machine more would wait for each other
-        page = rendered(content_of(run, bounds or Bounds(), budget), command)
+        content = content_of(run, bounds or Bounds(), budget)
+        page = rendered_source(content, command) if of_sources(run.cells) else rendered(content, command)
     with whole(path) as draft:
         draft.write_text(page, encoding="utf-8", errors="replace", newline="\n")
     return path

@@ -61,6 +61,7 @@ def figures_for_print(run: Run) -> Iterator[tuple[str, Figure]]:
     """Yield all figures of a run with names for their files: curves, then slopes, deviations and safe regions.
 
     One of the last three is left out where the run has nothing to show in it: refits have no slope, a forest no norm.
+    All three are where a source is weighted, and nothing is attacked.
 
     Raises
     ------
@@ -78,6 +79,8 @@ def figures_for_print(run: Run) -> Iterator[tuple[str, Figure]]:
         yield f"curves_{name}", figure
     file_names = apart(scenario_file_name(scenario) for scenario in scenarios)
     for file_name, (scenario, cells) in zip(file_names, scenarios.items(), strict=True):
+        if scenario.data.has_source:  # the other pictures are of attack success rates
+            continue
         title = scenario_title(scenario, scenarios)
         exact = [cell for cell in cells if cell.numbers["theta"] is not None and cell.numbers["theta"] > 0]
         if exact := [cell for cell in exact if strength_of(cell.hyperparameters) is not None]:
@@ -221,7 +224,7 @@ def learner_figure(run: Run, cells: Sequence[StoredCell], where: str = "") -> Fi
 
     `where` says in the title which of the data, triggers and label policies of the run it is of.
     """
-    settings = _by_setting(cells)
+    settings, of_source = _by_setting(cells), cells[0].scenario.data.has_source
     drawn = {key: settings[key] for key in _evenly(list(settings), MOST_SETTINGS)}
     figure = Figure(figsize=(3.0 + 3.4 * len(drawn), 6.0), layout="constrained")
     axes = figure.subplots(2, len(drawn), sharex=True, sharey="row", squeeze=False)
@@ -231,19 +234,26 @@ def learner_figure(run: Run, cells: Sequence[StoredCell], where: str = "") -> Fi
         controlled = [cell for cell in group if cell.numbers["control_area"] is not None]
         control = [run.curve(cell, control=True) for cell in controlled if cell.scenario.rate == highest]
         for ax, quantity in zip(axes[:, column], QUANTITIES, strict=True):
-            BackdoorLearningCurveDisplay.from_curves(curves, control=control, quantity=quantity, ax=ax)
+            BackdoorLearningCurveDisplay.from_curves(
+                curves, control=control, of_source=of_source, quantity=quantity, ax=ax
+            )
             ax.label_outer()
             ax.set(xlabel="", xticks=[0.0, 0.5, 1.0], xticklabels=["0", "0.5", "1"])
         axes[0, column].set_title("\n".join(setting_parts(setting.values)) or ONLY_SETTING)
-    figure.supxlabel("β, weight of the poison rows", fontsize="medium")
+    figure.supxlabel(f"β, weight of {weighted_rows(cells)}", fontsize="medium")
     _one_legend(figure, axes)
     seeds = len({cell.seed for cell in cells})
     notes = [f"{len(drawn)} of {len(settings)} settings"] if len(drawn) < len(settings) else []
     notes += [f"mean and range of {seeds} seeds"] if seeds > 1 else []
-    title = f"{learner_title(cells[0].learner)}: backdoor learning curves"
+    title = f"{learner_title(cells[0].learner)}: {'curves of a source' if of_source else 'backdoor learning curves'}"
     title += f", {where}" if where else ""
     figure.suptitle(title + (f" ({', '.join(notes)})" if notes else ""))
     return figure
+
+
+def weighted_rows(cells: Sequence[StoredCell]) -> str:
+    """Return what the rows of weight beta are called."""
+    return "the source's rows" if cells[0].scenario.data.has_source else "the poison rows"
 
 
 def _by_setting(cells: Iterable[StoredCell]) -> dict[Setting, list[StoredCell]]:

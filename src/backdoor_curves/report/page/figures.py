@@ -21,6 +21,7 @@ from backdoor_curves.report.page.svg import (
     text,
     ticks,
 )
+from backdoor_curves.report.page.terms import ATTACK, Terms
 from backdoor_curves.report.page.words import learner_title, setting_name
 from backdoor_curves.search.safe_region import JudgedSetting
 from backdoor_curves.study.plan.names import strength_of
@@ -99,31 +100,33 @@ CURVES = (Pane(LOSSES, "mean loss of test rows"), Pane(SHARES, "% of test rows",
 TURNS = (Pane(DEVIATIONS[:1], "ρ = |w(β)|"), Pane(DEVIATIONS[1:], "ν, turn of w"))
 
 
-def curves(name: str, learner: ShownLearner) -> str:
+def curves(name: str, learner: ShownLearner, terms: Terms = ATTACK) -> str:
     """Return losses above and shares below over beta: the most accurate setting, and the safe or most resistant one."""
-    return _over_beta(name, learner, CURVES, "Backdoor learning curves")
+    return _over_beta(name, learner, CURVES, terms.title, terms)
 
 
-def deviations(name: str, learner: ShownLearner) -> str:
+def deviations(name: str, learner: ShownLearner, terms: Terms = ATTACK) -> str:
     """Return |w| above and how far it turned from w(0) below, over beta, of the same settings."""
-    return _over_beta(name, learner, TURNS, "Deviation of the parameters")
+    return _over_beta(name, learner, TURNS, "Deviation of the parameters", terms)
 
 
-def compared_curves(learner: ShownLearner) -> list[tuple[str, ShownSetting, Series]]:
+def compared_curves(learner: ShownLearner, terms: Terms = ATTACK) -> list[tuple[str, ShownSetting, Series]]:
     """Return the settings whose curves are compared, with their kind."""
-    return [(kind, one, one.series) for kind, one in learner.compared if one.series is not None]
+    found = [(kind, one) for kind, one in learner.compared if kind in terms.kinds]
+    return [(kind, one, one.series) for kind, one in found if one.series is not None]
 
 
-def _over_beta(name: str, learner: ShownLearner, panes: Sequence[Pane], what: str) -> str:
-    drawn = compared_curves(learner)
+def _over_beta(name: str, learner: ShownLearner, panes: Sequence[Pane], what: str, terms: Terms) -> str:
+    drawn = compared_curves(learner, terms)
     kept = [pane for pane in panes if any(line in series.lines for line in pane.lines for *_, series in drawn)]
     if not kept:
         return ""
-    parts = [_pane(pane, drawn, 30.0 + STEP * k, last=k == len(kept) - 1) for k, pane in enumerate(kept)]
+    below = f"β, weight of {terms.weighted}"
+    parts = [_pane(pane, drawn, 30.0 + STEP * k, below * (k == len(kept) - 1)) for k, pane in enumerate(kept)]
     words = " ".join(
         f"{setting_name(one.setting)}: "
         + "; ".join(
-            f"{line.replace('_', ' ')} from {series.lines[line][0]:.3g} to {series.lines[line][-1]:.3g}"
+            f"{terms.line(line)} from {series.lines[line][0]:.3g} to {series.lines[line][-1]:.3g}"
             for pane in kept
             for line in pane.lines
             if line in series.lines
@@ -135,14 +138,14 @@ def _over_beta(name: str, learner: ShownLearner, panes: Sequence[Pane], what: st
     return picture(name, size, f"{what} of {learner_title(learner.learner)}", words, *parts)
 
 
-def _pane(pane: Pane, drawn: Sequence[tuple[str, ShownSetting, Series]], top: float, last: bool) -> str:
-    """Return the axes and lines of a pane, and the mark that the slider moves."""
+def _pane(pane: Pane, drawn: Sequence[tuple[str, ShownSetting, Series]], top: float, below: str) -> str:
+    """Return the axes and lines of a pane, and the mark that the slider moves; `below` is said of beta, or nothing."""
     found = [(kind, line, series) for kind, _, series in drawn for line in pane.lines if line in series.lines]
     highest = pane.top or max(float(series.lines[line].max()) for _, line, series in found) * 1.04 or 1.0
     x, y = Scale(0.0, 1.0, 38.0, 176.0), Scale(0.0, highest, top + PANE, top)
     parts = [
         axis_left(y, x.start, ticks(0.0, highest, 4), pane.label, x.end),
-        axis_below(x, y.start, [0.0, 0.5, 1.0], "β, weight of the poison" if last else ""),
+        axis_below(x, y.start, [0.0, 0.5, 1.0], below),
     ]
     for kind, line, series in found:
         values = pane.factor * series.lines[line]

@@ -106,12 +106,19 @@ def as_toml(study: Study) -> str:
     experiments = table.pop("experiments")
     lines = [f"{key} = {_toml(value)}" for key, value in table.items()]
     for experiment in experiments:
-        for key in ("trigger", "poison") if experiment["attacks"] else ("attacks",):  # a file has these or those
+        for key in _unsaid(experiment):
             del experiment[key]
         for learner in experiment["learners"]:  # a file has tables of what records have as pairs
             learner |= {key: dict(learner[key]) for key in ("parameters", "grid") if learner[key] is not None}
         lines += ["", "[[experiments]]", *(f"{key} = {_toml(value)}" for key, value in experiment.items())]
     return "\n".join(lines) + "\n"
+
+
+def _unsaid(experiment: dict[str, Any]) -> tuple[str, ...]:
+    """Return the parts of an experiment that its file has not: one kind of attack, or of a source any."""
+    if any(data["suspect"] is not None or data["poison"] is not None for data in experiment["data"]):
+        return "rates", "trigger", "poison", "attacks"
+    return ("trigger", "poison") if experiment["attacks"] else ("attacks",)
 
 
 def _toml(value: Any) -> str:

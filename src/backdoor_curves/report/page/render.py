@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from backdoor_curves.display.style import HUES
 from backdoor_curves.report.page import explained, figures, maps
@@ -85,9 +85,7 @@ class ScenarioView:
 
 def rendered(content: Content, command: str) -> str:
     """Return the page as text."""
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
-    environment.filters |= {"percent": percent, "number": number, "shown": shown}
+    environment = templates()
     environment.globals |= {
         "setting_name": setting_name,
         "learner_title": learner_title,
@@ -95,8 +93,8 @@ def rendered(content: Content, command: str) -> str:
         "verdict": verdict,
         "marker": marker,
     }
-    template = environment.from_string(_part("page.html.jinja"))
-    script = _part("page.js")
+    template = environment.get_template("page.html.jinja")
+    script = part("page.js")
     listed, more = failures(content)
     return template.render(
         content=content,
@@ -116,13 +114,24 @@ def rendered(content: Content, command: str) -> str:
         explained_rows=ROWS,
         hues=HUES,
         data=_data(content),
-        style=_part("page.css"),
+        style=part("page.css"),
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
 
 
-def _part(name: str) -> str:
+def templates() -> Environment:
+    """Return the environment of the pages: what stands on them is escaped, and what is undefined is an error."""
+    environment = Environment(
+        loader=FunctionLoader(part), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
+    environment.filters |= {"percent": percent, "number": number, "shown": shown}
+    return environment
+
+
+def part(name: str) -> str:
+    """Return a file of the page: a template, its colours, its script."""
     return (files("backdoor_curves.report.page") / name).read_text(encoding="utf-8")
 
 

@@ -35,16 +35,16 @@ def as_text(cells: Sequence[StoredCell]) -> str:
                 learner_name(first.learner),
                 *(value_name(values[name]) if name in values else "" for name in names),
                 f"{first.scenario.rate:g}",
-                _mean(done, "clean_accuracy_at_1"),
-                _mean(done, "asr_at_1"),
-                *((_mean(done, "control_asr_at_1"),) if controlled else ()),
-                *_slope(done),
-                _mean(done, "area"),
+                mean_of(done, "clean_accuracy_at_1"),
+                mean_of(done, "asr_at_1"),
+                *((mean_of(done, "control_asr_at_1"),) if controlled else ()),
+                *slope_of(done),
+                mean_of(done, "area"),
                 _half(done),
-                _path(group),
+                path_of(group),
             )
         )
-    return "\n".join(_aligned(lines, len(shown) + 1))
+    return "\n".join(aligned(lines, len(shown) + 1))
 
 
 def legend(cells: Sequence[StoredCell]) -> str:
@@ -79,7 +79,7 @@ def safe_text(cells: Sequence[StoredCell]) -> str:
         told = (words[name] for name in shown)
         lines.append((*told, f"p {region.scenario.rate:g}", learner_name(region.learner), _safest(region)))
     means = f"safe: clean acc. within {bounds.margin:g} of the learner's best, ASR at most {bounds.asr:g}, in the mean"
-    return "\n".join([means, *_aligned(lines, len(lines[0]))])
+    return "\n".join([means, *aligned(lines, len(lines[0]))])
 
 
 def _safest(region: SafeRegion[Scenario, Learner]) -> str:
@@ -93,7 +93,7 @@ def _safest(region: SafeRegion[Scenario, Learner]) -> str:
     return f"{len(region.safe)} of {tried} settings safe, best {at}: {rates}{along}"
 
 
-def _aligned(lines: Sequence[Sequence[str]], words: int) -> list[str]:
+def aligned(lines: Sequence[Sequence[str]], words: int) -> list[str]:
     """Return lines in columns, the first ones words to the left, the others numbers to the right, the last as it is."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
 
@@ -109,14 +109,15 @@ def _any_has(cells: Sequence[StoredCell], quantity: str) -> bool:
     return any(cell.numbers.get(quantity) is not None for cell in cells)
 
 
-def _mean(cells: Sequence[StoredCell], quantity: str) -> str:
+def mean_of(cells: Sequence[StoredCell], quantity: str) -> str:
+    """Return the mean of a quantity over cells, with its standard deviation; "-" where none is done."""
     values = [cell.numbers[quantity] for cell in cells]
     if not values:
         return "-"
     return f"{np.mean(values):.3f}" + (f" ±{np.std(values, ddof=1):.3f}" if len(values) > 1 else "")
 
 
-def _slope(cells: Sequence[StoredCell]) -> tuple[str, str, str]:
+def slope_of(cells: Sequence[StoredCell]) -> tuple[str, str, str]:
     """Return theta, the slope and its range; of refits the slope is an estimate from their first betas, marked by ≈."""
     rows = [cell.numbers for cell in cells]
     exact, estimated = ([row[name] for row in rows] for name in ("slope_at_0", "slope_estimate_at_0"))
@@ -137,7 +138,7 @@ def _half(cells: Sequence[StoredCell]) -> str:
     return f"{np.median(values):.4f}" + ("" if len(values) == len(cells) else f" ({len(values)} of {len(cells)})")
 
 
-def _path(cells: Sequence[StoredCell]) -> str:
+def path_of(cells: Sequence[StoredCell]) -> str:
     """Return how the path was followed, and what was not as it should be."""
     done = [cell.numbers for cell in cells if cell.status == "done"]
     if not done:
