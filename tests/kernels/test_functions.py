@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics.pairwise import linear_kernel, polynomial_kernel, rbf_kernel, sigmoid_kernel
 
-from backdoor_curves.kernels import memory
+from backdoor_curves.kernels import functions, memory
 from backdoor_curves.kernels.functions import (
     linear,
     linear_gradient,
@@ -111,6 +111,24 @@ def test_an_offset_of_all_rows_costs_no_digits():
     np.testing.assert_allclose(rbf(A + 1e7, B + 1e7, gamma=0.5), rbf(A, B, gamma=0.5), rtol=1e-12, atol=1e-14)
     # By way of the squares of 1e7 14 of 16 digits go.
     assert np.abs(rbf_kernel(A + 1e7, B + 1e7, gamma=0.5) - rbf(A, B, gamma=0.5)).max() > 1e-4
+
+
+@pytest.mark.parametrize("kind", [np.asarray, sp.csr_array], ids=["dense", "csr"])
+def test_rows_far_from_the_others_and_near_to_each_other_keep_their_distances(kind, monkeypatch):
+    """Stamped rows may be so: a column that is constant in the clean rows is 1e7 of its units away. Some are equal."""
+    A, B = rows(80), rows(30, seed=1)
+    A[40:, 2] += 3e7 + rows(40)[:, 0]
+    B[10:, 2] += 3e7
+    A[70:], B[20:25] = A[60:70], A[40:45]
+    between = [np.exp(-0.3 * ((A[:, np.newaxis] - Z) ** 2).sum(-1)) for Z in (A, B)]
+    A, B = kind(A), kind(B)
+    found = rbf(A, A, gamma=0.3), rbf(A, B, gamma=0.3)
+    for values, expected in zip(found, between, strict=True):
+        np.testing.assert_allclose(values, expected, rtol=1e-12, atol=1e-15)
+    assert np.array_equal(found[0], found[0].T)
+    assert np.array_equal(found[0][60:70], found[0][70:])
+    monkeypatch.setattr(functions, "LOST", np.inf)  # by way of the squares
+    assert np.abs(rbf(A, A, gamma=0.3) - between[0]).max() > 0.01
 
 
 def test_whole_numbers_stay_whole():

@@ -11,10 +11,13 @@ from runs import DIGITS
 from backdoor_curves.report import write_report
 from backdoor_curves.report.page.compared_attacks import comparison_views
 from backdoor_curves.report.page.content import content_of
+from backdoor_curves.report.page.words import scenario_name
 from backdoor_curves.report.tables.attacks import as_markdown, comparisons, in_words
 from backdoor_curves.search.safe_region import Bounds
-from backdoor_curves.study.file.attacks import AttackEntry, Blend, CleanLabels, Lattice, Warp
+from backdoor_curves.study.file.attacks import AttackConfig, AttackEntry, Blend, CleanLabels, Lattice, Warp
 from backdoor_curves.study.file.config import DataConfig, Experiment, KeepConfig, LearnerConfig, Study
+from backdoor_curves.study.plan.names import scenario_title
+from backdoor_curves.study.plan.scenario import Scenario
 from backdoor_curves.study.run_study import run_study
 from backdoor_curves.study.store.run import Run, load_run
 from backdoor_curves.study.store.statistics import bootstrap_interval
@@ -133,3 +136,13 @@ def test_a_page_with_one_attack_has_no_comparison(run, tmp_path):
     assert 'class="attacks"' not in page_of(one, tmp_path / "one.html")
     list(run_study(Study("plain", (DIGITS,)), tmp_path / "plain", WISHES))
     assert 'class="attacks"' not in page_of(load_run(tmp_path / "plain"), tmp_path / "plain.html")
+
+
+def test_what_a_preset_says_itself_is_not_named_without_a_word():
+    """A preset says how rows are injected; beside an attack that says it, its name has nothing in that place."""
+    preset = AttackConfig(preset="badnets@backdoorbench", target=1)
+    scenarios = [Scenario(DataConfig(), None, None, 0.1, attack) for attack in (preset, ATTACKS[0].attack)]
+    assert scenario_name(scenarios[0], scenarios).count(",") == 3  # trigger, labels with their target, rate
+    for title in (scenario_name(scenarios[0], scenarios), scenario_title(scenarios[0], scenarios)):
+        assert "injection" not in title
+    assert "injection replace" in scenario_name(scenarios[1], scenarios)

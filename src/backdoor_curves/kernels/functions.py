@@ -16,7 +16,8 @@ from collections.abc import Callable
 
 import numpy as np
 import scipy.sparse as sp
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
+from scipy.spatial.distance import cdist
 
 from backdoor_curves.kernels.inner_products import Columns
 from backdoor_curves.rows import Rows, distinct_rows, take_rows
@@ -25,6 +26,10 @@ Kernel = Callable[[Rows, Rows], Float[np.ndarray, "a b"]]
 """The kernel matrix between two sets of rows."""
 _BLOCK = 32
 """Rows of a matrix that stay in the cache while they are worked on."""
+LOST = 1e-13
+"""By how much an exponent of the Gaussian kernel may be off: some hundred roundings of a kernel, which is at most 1."""
+VANISHED = 40.0
+"""Below minus this an exponent's error is none of the kernel: exp(-40) is 4e-18."""
 
 
 def linear(A: Rows, B: Rows) -> Float[np.ndarray, "a b"]:
@@ -50,21 +55,47 @@ def rbf(A: Rows, B: Rows, gamma: float) -> Float[np.ndarray, "a b"]:
     >>> rbf(np.array([[1.0], [2.0]]), np.array([[1.0]]), gamma=1.0).ravel().round(6)
     array([1.      , 0.367879])
     """
+    shifted = A, B
     if isinstance(A, np.ndarray) and isinstance(B, np.ndarray):
         # Distances do not move with the origin. With it at a row a common offset costs no digits, and whole numbers
         # stay whole.
-        origin, same = A[0], B is A
-        A = A - origin
-        B = A if same else B - origin
-    K, a, b = _inner(A, B)
+        moved = A - A[0]
+        shifted = moved, moved if B is A else B - A[0]
+    K, a, b = _inner(*shifted)
     for start in range(0, len(K), _BLOCK):
-        block = K[start : start + _BLOCK]
+        rows = slice(start, start + _BLOCK)
+        block, squares = K[rows], a[rows, np.newaxis] + b  # the sum first: it does not see which row is x
         block *= 2.0
-        block -= a[start : start + _BLOCK, np.newaxis] + b  # the sum first: it does not see which row is x
+        block -= squares
         block *= gamma
+        if (lost := _lost_distances(block, squares, gamma)) is not None:
+            block[lost] = -gamma * _squared_distances(A[rows], B, lost)
         np.minimum(block, 0.0, out=block)  # a distance of 0 may round to either side
         np.exp(block, out=block)
     return K
+
+
+def _lost_distances(
+    exponents: Float[np.ndarray, "r b"], squares: Float[np.ndarray, "r b"], gamma: float
+) -> Bool[np.ndarray, "r b"] | None:
+    """Return which exponents -gamma |x - z|^2 may be off by more than `LOST`, and matter; None if none is.
+
+    They came of |x|^2 + |z|^2, of which each rounding is a share: far from the origin, little is left of a small
+    distance.
+    """
+    share = 4.0 * gamma * np.finfo(float).eps
+    if share * squares.max(initial=0.0) <= LOST:
+        return None
+    rounding = share * squares
+    lost = (rounding > LOST) & (exponents + rounding > -VANISHED)
+    return lost if lost.any() else None
+
+
+def _squared_distances(A: Rows, B: Rows, where: Bool[np.ndarray, "a b"]) -> Float[np.ndarray, " k"]:
+    """Return |x - z|^2 for the pairs of rows that are marked, row by row, from the differences of their entries."""
+    a, b = (np.flatnonzero(where.any(axis=axis)) for axis in (1, 0))
+    near, far = (X.toarray() if sp.issparse(X) else np.asarray(X, dtype=float) for X in (A[a], B[b]))
+    return cdist(near, far, "sqeuclidean")[where[np.ix_(a, b)]]
 
 
 def polynomial(A: Rows, B: Rows, gamma: float, coef0: float, degree: int) -> Float[np.ndarray, "a b"]:

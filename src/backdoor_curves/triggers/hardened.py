@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from typing import Literal
 
 import numpy as np
@@ -107,13 +108,20 @@ class HardenedTrigger:
     def _moved(self, Z: Vectors, own: int) -> Vectors:
         """Return rows of one class as near to another, or as far in it, as they may go."""
         head, farthest = self.head.in_pixels(self.value_range), {"inf": farthest_in_cube, "2": farthest_in_ball}
-        best, lead = Z, np.full(len(Z), -np.inf)
-        for k in np.delete(np.arange(len(head.classes)), own):
-            d = head.coef[k] - head.coef[own]
-            moved = farthest[self.norm](Z, d, self.eps, boxed=self.value_range is not None)
-            gained = moved @ d + head.intercept[k] - head.intercept[own]
-            best = np.where((gained > lead)[:, np.newaxis], moved, best)
-            lead = np.maximum(lead, gained)
+        others = np.delete(np.arange(len(head.classes)), own)
+        D, offsets = head.coef[others] - head.coef[own], head.intercept[others] - head.intercept[own]
+        # A row's lead cannot get beyond this, which the box and the other pixels' bounds only take from.
+        reach = Z @ D.T + offsets + self.eps * np.linalg.norm(D, 1 if self.norm == "inf" else 2, axis=1)
+        order = np.argsort(-reach, axis=1, kind="stable")
+        best, lead = Z.copy(), np.full(len(Z), -np.inf)
+        for place, k in product(range(len(others)), range(len(others))):
+            rows = np.flatnonzero((order[:, place] == k) & (reach[:, k] > lead))
+            if not rows.size:
+                continue
+            moved = farthest[self.norm](Z[rows], D[k], self.eps, boxed=self.value_range is not None)
+            gained = moved @ D[k] + offsets[k]
+            more = gained > lead[rows]
+            best[rows[more]], lead[rows[more]] = moved[more], gained[more]
         return best
 
     def __repr__(self) -> str:

@@ -158,7 +158,8 @@ def scenario_rest(scenario: Scenario, among: Sequence[Scenario]) -> str:
 
 def _parts(scenario: Scenario, which: Sequence[str]) -> list[str]:
     words = names.scenario_words(scenario)
-    return [shown(words[name] if name == "data" else f"{name} {words[name]}", 120) for name in which]
+    said = [name for name in which if words[name]]  # a preset says the injection itself
+    return [shown(words[name] if name == "data" else f"{name} {words[name]}", 120) for name in said]
 
 
 def verdict(learner: ShownLearner) -> Verdict:

@@ -73,7 +73,7 @@ def scenario_title(scenario: Scenario, among: Iterable[Scenario] = ()) -> str:
     words, differ = scenario_words(scenario), telling([scenario, *among])
     if scenario.data.has_source:
         return f"{words['data']}, {words['trigger']}"
-    told = [f"{name} {words[name]}" for name in ("labels", "injection") if name in differ]
+    told = [f"{name} {words[name]}" for name in ("labels", "injection") if name in differ and words[name]]
     return ", ".join([words["data"], words["trigger"], *told, f"p = {scenario.rate:g}"])
 
 
