@@ -190,7 +190,7 @@ def test_a_page_is_drawn_from_the_run_alone(tmp_path, monkeypatch):
     for name in (
         "curve.entry.follow",
         "curve.entry.read_learner",
-        "study.plan.cells.draw",
+        "study.plan.known_sources.draw",
         "study.plan.cells.poisoned",
     ):
         monkeypatch.setattr(f"backdoor_curves.{name}", None)  # to be called is an error

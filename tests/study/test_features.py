@@ -17,8 +17,9 @@ from backdoor_curves.study.compute.cell import estimator
 from backdoor_curves.study.compute.features import FeatureTable
 from backdoor_curves.study.file.config import DataConfig, FeaturesConfig, LearnerConfig
 from backdoor_curves.study.file.study_file import StudyError, read_study
-from backdoor_curves.study.plan import cells as planning
+from backdoor_curves.study.plan import known_sources as planning
 from backdoor_curves.study.plan import sources
+from backdoor_curves.study.plan.cells import make_plan
 from backdoor_curves.study.store.run import load_run
 
 FEATURED = DataConfig("cifar10", "airplane-frog", 60, 30, features=FeaturesConfig("squeezenet"))
@@ -97,9 +98,9 @@ def test_workers_need_no_network(tmp_path):
 
 def test_another_network_is_another_key(network, monkeypatch):
     """A cell on other features must never be taken for this one."""
-    keys = {planned.key for planned in planning.make_plan(featured()).cells}
+    keys = {planned.key for planned in make_plan(featured()).cells}
     monkeypatch.setattr(network, "cache_file", Path("other.sqlite"))
-    assert not keys & {planned.key for planned in planning.make_plan(featured()).cells}
+    assert not keys & {planned.key for planned in make_plan(featured()).cells}
 
 
 def test_an_image_that_is_not_in_the_table_is_an_error():

@@ -169,8 +169,8 @@ def test_steps_stand_before_a_kind_and_are_part_of_its_name_and_key():
 
 def bench_of(monkeypatch, parts, data, config):
     """The plan and the bench of a study on rows that are no built-in data."""
-    monkeypatch.setattr("backdoor_curves.study.plan.cells.draw", lambda *_: tuple(parts))
-    monkeypatch.setattr("backdoor_curves.study.plan.cells.content_hash", lambda *_: "0" * 32)
+    monkeypatch.setattr("backdoor_curves.study.plan.known_sources.draw", lambda *_: tuple(parts))
+    monkeypatch.setattr("backdoor_curves.study.plan.known_sources.content_hash", lambda *_: "0" * 32)
     monkeypatch.setattr("backdoor_curves.study.compute.cell.poisoned", lambda *_: {0.1: data})
     plan = make_plan(own(config, rates=(0.1,)))
     return plan, prepare(plan.groups[0], *parts)

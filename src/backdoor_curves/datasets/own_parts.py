@@ -46,19 +46,6 @@ class OwnRows:
 
 
 @dataclass(frozen=True)
-class Parts:
-    """Which column is what, and which labels are classes, as in `from_file`."""
-
-    label: str = LABEL
-    text: str | None = None
-    columns: tuple[str, ...] = ()
-    drop: tuple[str, ...] = ()
-    group: str | None = None
-    classes: tuple[Label | Sequence[Label], ...] = ()
-    positive: Label | None = None
-
-
-@dataclass(frozen=True)
 class RowsOfSource:
     """Training rows that are to be weighted with beta, and the test rows whose loss is asked for.
 
@@ -77,6 +64,23 @@ class RowsOfSource:
     watch: Condition | None = None
 
 
+@dataclass(frozen=True)
+class Parts:
+    """Which column is what, and which labels are classes, as in `from_file`.
+
+    With a `source` its training rows are marked, and the test rows that are watched.
+    """
+
+    label: str = LABEL
+    text: str | None = None
+    columns: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
+    group: str | None = None
+    classes: tuple[Label | Sequence[Label], ...] = ()
+    positive: Label | None = None
+    source: RowsOfSource | None = None
+
+
 def own_rows(
     parts: Parts,
     path: Path,
@@ -84,7 +88,6 @@ def own_rows(
     counts: tuple[int | None, int | None],
     rng: np.random.Generator | None,
     read: Reader = read_table,
-    source: RowsOfSource | None = None,
 ) -> OwnRows:
     """Return the rows of a file with the names of their classes and columns.
 
@@ -100,15 +103,13 @@ def own_rows(
         Needed where rows are drawn.
     read : callable
         From a path to its table.
-    source : RowsOfSource, optional
-        Training rows of it are marked, and the test rows that are watched.
     """
     _require_sense(parts, test, counts)
     table = read(path)
     parts = _of_folder(parts, table)
     labels = labels_of(table.column(parts.label, "label"), parts.label, table.source)
     classes = chosen_classes(labels, parts.classes, parts.positive, table.source)
-    names = feature_names(table, parts.text, parts.columns, parts.drop, _beside(parts, table, source))
+    names = feature_names(table, parts.text, parts.columns, parts.drop, _beside(parts, table))
     whole = labelled(table, parts.label, classes, others_are_left_out=True)
     if isinstance(test, Path):
         other = labelled(read(test), parts.label, classes, others_are_left_out=bool(parts.classes))
@@ -117,7 +118,7 @@ def own_rows(
         train, tested = parted(whole, test, parts.group, counts, rng)
     features = table.select(names)
     rows = [part.samples(names, parts.text, features) for part in (train, tested)]
-    if source is not None:
+    if (source := parts.source) is not None:
         more = None if source.file is None else labelled(read(source.file), parts.label, classes, bool(parts.classes))
         of_file = None if more is None else more.samples(names, parts.text, features)
         rows = [_of_source(rows[0], train, source, of_file), _watched(rows[1], tested, source)]
@@ -172,9 +173,9 @@ def _of_folder(parts: Parts, table: Table) -> Parts:
     return replace(parts, columns=(IMAGE,)) if IMAGE in table.columns else parts
 
 
-def _beside(parts: Parts, table: Table, source: RowsOfSource | None) -> list[str]:
+def _beside(parts: Parts, table: Table) -> list[str]:
     """Return the columns that are no features unless they are named: the label first."""
-    suspect = None if source is None else source.suspect
+    suspect = None if parts.source is None else parts.source.suspect
     beside = {"label": parts.label, "group": parts.group, "suspect": None if suspect is None else suspect.column}
     for role, name in beside.items():
         if name is not None:

@@ -61,6 +61,7 @@ def figures_for_print(run: Run) -> Iterator[tuple[str, Figure]]:
     """Yield all figures of a run with names for their files: curves, then slopes, deviations and safe regions.
 
     One of the last three is left out where the run has nothing to show in it: refits have no slope, a forest no norm.
+    All three are where a source is weighted, and nothing is attacked.
 
     Raises
     ------
@@ -78,6 +79,8 @@ def figures_for_print(run: Run) -> Iterator[tuple[str, Figure]]:
         yield f"curves_{name}", figure
     file_names = apart(scenario_file_name(scenario) for scenario in scenarios)
     for file_name, (scenario, cells) in zip(file_names, scenarios.items(), strict=True):
+        if scenario.data.has_source:  # the other pictures are of attack success rates
+            continue
         title = scenario_title(scenario, scenarios)
         exact = [cell for cell in cells if cell.numbers["theta"] is not None and cell.numbers["theta"] > 0]
         exact = [] if scenario.data.has_source else exact  # their marks are attack success rates

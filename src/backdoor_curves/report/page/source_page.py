@@ -102,7 +102,7 @@ def _row(one: ShownSetting) -> Row:
         for beta in (0, 1)
     ]
     theta = number(one.mean("theta"))
-    return Row(setting_name(one.setting), [*losses, *shares, theta], "–" if gain is None else gain.verdict)
+    return Row(setting_name(one.setting), [*losses, *shares, theta], "–" if gain is None else gain.answer)
 
 
 def _spread(found: Spread | None) -> str:

@@ -34,7 +34,7 @@ class Terms:
 
 ATTACK = Terms("the poison", "Backdoor learning curves")
 SOURCE = Terms(
-    "the source's rows",
+    "the source",
     "Curves of a source",
     {
         "triggered_loss": "loss on watched rows",

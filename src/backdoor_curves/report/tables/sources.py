@@ -12,6 +12,9 @@ from backdoor_curves.study.plan.names import learner_name, scenario_words, setti
 from backdoor_curves.study.store.statistics import by_setting
 from backdoor_curves.study.store.stored_cell import StoredCell
 
+ROUNDING = 1e-9
+"""A share of the loss, or a loss, under which a difference is rounding: bounds of exact curves are about as large."""
+
 
 @dataclass(frozen=True)
 class Gain:
@@ -20,7 +23,7 @@ class Gain:
     Parameters
     ----------
     loss : array of shape (seeds,)
-        > 0 where the source makes the loss less.
+        > 0 where the source makes the loss less, as a share of the loss without it.
     accuracy : float
         Accuracy with the source less that without it, mean over seeds.
     """
@@ -34,12 +37,24 @@ class Gain:
         done = [cell.numbers for cell in cells if cell.status == "done"]
         if not done:
             return None
-        loss = [float(row["triggered_loss_at_0"]) - float(row["triggered_loss_at_1"]) for row in done]
-        return cls(np.array(loss), float(np.mean([row["asr_at_1"] - row["asr_at_0"] for row in done])))
+        without, with_it = (
+            np.array([row[f"triggered_loss_at_{beta}"] for row in done], dtype=float) for beta in (0, 1)
+        )
+        return cls(
+            (without - with_it) / np.maximum(without, ROUNDING),
+            float(np.mean([row["asr_at_1"] - row["asr_at_0"] for row in done])),
+        )
+
+    @property
+    def answer(self) -> str:
+        """The verdict in a word."""
+        return "yes" if self.verdict.startswith("would be") else "no" if self.verdict.startswith("would") else "?"
 
     @property
     def verdict(self) -> str:
         """Whether the source would be missed: by the sign of the difference, if all seeds, two at least, have it."""
+        if (abs(self.loss) <= ROUNDING).all():
+            return "would not be missed: it changes nothing"
         if len(self.loss) < 2:
             return "one seed: ask more whether it would be missed"
         if (self.loss > 0.0).all():

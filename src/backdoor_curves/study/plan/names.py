@@ -160,8 +160,8 @@ def class_names(data: DataConfig, labels: Sequence[int]) -> list[str]:
     ['frog', 'airplane']
     """
     if data.is_own:
-        entries = [entry if isinstance(entry, tuple) else (entry,) for entry in data.classes]
-        return ["+".join(map(str, entries[label])) for label in labels]
+        groups = () if isinstance(data.classes, str) else _groups(data.classes)
+        return ["+".join(map(str, groups[label])) for label in labels]
     own = CIFAR10_CLASSES if data.name == "cifar10" else tuple(map(str, range(10)))
     if data.classes == "all":
         names = list(own)

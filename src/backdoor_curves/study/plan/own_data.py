@@ -64,13 +64,13 @@ def own_data(data: DataConfig, seed: int, home: Path | None, read: Reader = read
             data.group,
             () if isinstance(data.classes, str) else data.classes,
             data.positive,
+            _source(data, beside) if data.has_source else None,
         ),
         beside / data.file,
         (data.test or TEST) if data.test_file is None else beside / data.test_file,
         (data.n_train, data.n_test),
         np.random.default_rng(seed),
         read,
-        _source(data, beside) if data.has_source else None,
     )
 
 
