@@ -57,6 +57,12 @@ def of_cells(run: Run, name: str, lam: float, rows: int, quantity: str) -> np.nd
     )
 
 
+def success(run: Run, name: str, rows: int) -> np.ndarray:
+    """Return by seed the share that poison gets of the triggered rows that the trigger alone does not get."""
+    before, after = (of_cells(run, name, 1.0, rows, f"asr_at_{beta}") for beta in (0, 1))
+    return (after - before) / (1.0 - before)
+
+
 def test_the_answer_has_the_means_of_the_cells(run):
     """By attack and number of poisoned rows, at the setting that the file says is the user's own."""
     answer = answer_of(run, Bounds())
@@ -68,11 +74,9 @@ def test_the_answer_has_the_means_of_the_cells(run):
             asr = of_cells(run, exposure.attack, 1.0, dose.rows, "asr_at_1")
             assert len(asr) == 2
             assert dose.asr == pytest.approx(asr.mean())
+            assert dose.success == pytest.approx(success(run, exposure.attack, dose.rows).mean())
     reached = [
-        (rows, name)
-        for name in ("square <b>", "noise")
-        for rows in ROWS
-        if of_cells(run, name, 1.0, rows, "asr_at_1").mean() >= 0.5
+        (rows, name) for name in ("square <b>", "noise") for rows in ROWS if success(run, name, rows).mean() >= 0.5
     ]
     assert (answer.fewest.rows, answer.worst.attack) == min(reached)
 
@@ -80,10 +84,11 @@ def test_the_answer_has_the_means_of_the_cells(run):
 def test_sentences_say_the_rows_the_attack_and_the_setting(run):
     """And in how many seeds; another share counts as a backdoor where the file says so."""
     answer = answer_of(run, Bounds())
-    exposed, resists, sure = in_sentences(answer)
+    exposed, resists, meant, sure = in_sentences(answer)
     assert exposed.startswith(f"{answer.fewest.rows} poisoned rows backdoor Logistic regression (λ = 1)")
     assert f"attack: {answer.worst.attack}" in exposed
     assert "λ = 300" in resists
+    assert "a backdoor is at least 50.0 % of it" in meant
     assert "2 seeds" in sure
     never = replace(answer, asr=1.0 + 1e-9)
     assert in_sentences(never)[0].startswith("No number of poisoned rows that was tried (1, 4, 16)")
@@ -100,7 +105,7 @@ def test_an_attack_whose_trigger_alone_is_enough_is_not_judged(run):
     assert answer.worst.attack == "square <b>"
     assert "Not judged, for the trigger alone gets that far without any poison: noise (90.0 %)." in in_sentences(answer)
     every = [replace(cell, numbers={**cell.numbers, "asr_at_0": 0.9}) for cell in run.cells]
-    assert "Nothing above is the poison's doing." in " ".join(
+    assert "Little above is the poison's doing." in " ".join(
         in_sentences(answer_of(replace(run, cells=tuple(every)), Bounds()))
     )
 
@@ -112,7 +117,7 @@ def test_a_setting_that_resists_is_named_with_its_cost(run):
     assert loose.chosen.clean_accuracy == max(one.clean_accuracy for one in (loose.given, loose.chosen))
     strict = answer_of(run, Bounds(asr=0.0))
     assert strict.chosen is None
-    assert "No setting that was tried keeps what poison adds to 0.0 points" in in_sentences(strict)[1]
+    assert in_sentences(strict)[1].startswith("No setting that was tried resists 16 poisoned rows")
 
 
 def test_the_json_is_what_the_docs_say(run):
@@ -153,5 +158,5 @@ def test_a_run_that_was_stopped_answers_with_the_seeds_that_it_has(run):
 def test_the_table_has_an_attack_a_line(run):
     """And a column for each number of rows."""
     lines = as_text(answer_of(run, Bounds())).splitlines()
-    assert lines[1].split() == ["attack", *map(str, ROWS)]
-    assert [line.rsplit(maxsplit=3)[0].strip() for line in lines[2:]] == ["square <b>", "noise"]
+    assert lines[1].split() == ["attack", "0", *map(str, ROWS)]
+    assert [line.rsplit(maxsplit=4)[0].strip() for line in lines[2:]] == ["square <b>", "noise"]

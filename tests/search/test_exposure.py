@@ -49,8 +49,8 @@ def test_rows_are_those_tried_with_the_fewest_that_reach_the_rate():
     assert found["word", "weak"].to_reach(0.5).rows == 3
     assert found["sentence", "weak"].to_reach(0.5).rows == 10
     assert found["word", "strong"].to_reach(0.5) is None
-    assert found["word", "weak"].to_reach(0.6).asr == pytest.approx(0.6)
-    assert found["word", "weak"].to_reach(0.6).cost == pytest.approx(0.01)
+    assert found["word", "weak"].to_reach(0.59).asr == pytest.approx(0.6)
+    assert found["word", "weak"].to_reach(0.59).cost == pytest.approx(0.01)
 
 
 def test_the_worst_attack_needs_the_fewest_rows_then_succeeds_most():
@@ -64,7 +64,7 @@ def test_the_worst_attack_needs_the_fewest_rows_then_succeeds_most():
 def test_a_setting_resists_if_its_worst_attack_with_any_rows_is_under_the_bound():
     """Strong costs a point and is under .2; under .1 there is none; with no margin there is none."""
     found = resistances(exposures(trials(ASR, CLEAN)))
-    assert {one.setting: round(one.gain, 3) for one in found} == {"weak": 0.93, "strong": 0.13}
+    assert {one.setting: round(one.success, 3) for one in found} == {"weak": 0.949, "strong": 0.133}
     assert chosen_of(found).setting == "strong"
     assert chosen_of(found).clean_accuracy == pytest.approx(0.97)
     assert chosen_of(found, Bounds(asr=0.1)) is None
@@ -98,3 +98,20 @@ def test_a_setting_withstands_so_many_rows_that_neither_they_nor_fewer_are_too_m
     met = resistances(exposures(trials(ASR, CLEAN)))
     assert sturdiest_of(met).setting == "strong"
     assert sturdiest_of(met, Bounds(margin=0.005)).setting == "weak"
+
+
+def test_what_a_trigger_gets_without_poison_is_no_success_of_the_poison():
+    """A third without, two thirds with: half of the rest; none of it where the trigger alone has all rows."""
+    assert Rates(2 / 3, 0.9, 1 / 3, 0.9).success == pytest.approx(0.5)
+    assert Rates(0.3, 0.9, 1 / 3, 0.9).success < 0.0
+    assert Rates(1.0, 0.9, 1.0, 0.9).success == 0.0
+    assert Rates(0.7, 0.9, 0.0, 0.9).success == 0.7
+
+
+def test_no_setting_is_backdoored_and_resists():
+    """Whatever the trigger gets without poison, the bound of what resists is below the one of a backdoor."""
+    found = exposures([Trial("word", "one", 30, 0, Rates(0.52, 0.9, 0.31, 0.9))])
+    assert found[0].to_reach(0.5) is None
+    assert chosen_of(resistances(found)) is None
+    found = exposures([Trial("word", "one", 30, 0, Rates(0.44, 0.9, 0.31, 0.9))])
+    assert chosen_of(resistances(found)).setting == "one"

@@ -46,12 +46,18 @@ UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
 @click.option("--rate", "shares", multiple=True, type=click.FloatRange(0, 1, min_open=True), help="As a share of rows.")
 @click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True, help="Draws of rows and poison.")
 @click.option("--sample", type=click.IntRange(min=10), help="Training rows a seed; by default 4000, of texts 1500.")
-@click.option("--asr", type=click.FloatRange(0, 1, min_open=True), default=0.5, show_default=True, help="A backdoor.")
+@click.option(
+    "--asr",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=0.5,
+    show_default=True,
+    help="A backdoor: this share of the rest.",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="A folder; by default audits/NAME.")
 @click.option(
     "--budget", default="100s", show_default=True, metavar="TIME", help="No curve is begun after it; all for no end."
 )
-@click.option("--fail-above", metavar="ASR@ROWS", help="Exit code 4 if so many rows get the attacker more than that.")
+@click.option("--fail-above", metavar="ASR@ROWS", help="Exit code 4 if so many rows get the attacker more of the rest.")
 @click.option("-j", "--jobs", type=click.IntRange(min=1), help="Processes; by default one a core.")
 @memory_option
 def audit(
@@ -217,14 +223,13 @@ def _end(folder: Path, limit: tuple[float, int] | None) -> None:
 
 
 def _over(answer: Answer, asr: float, rows: int) -> str:
-    """Return which attack gets more than so much with at most so many rows, in a sentence; "" if none does."""
-    for exposure in answer.own:
+    """Return which attack gets more of the rest with at most so many rows, in a sentence; "" if none does."""
+    for exposure in answer.judged:
         for dose in exposure.doses:
-            if dose.rows <= rows and dose.asr > asr:
+            if dose.rows <= rows and dose.success > asr:
                 return (
-                    f"--fail-above: at most {asr:g} with {rows} rows was allowed, "
-                    f"{exposure.attack!r} has {dose.asr:.3f} "
-                    f"with {dose.rows}"
+                    f"--fail-above: at most {asr:g} of the rest with {rows} rows was allowed, {exposure.attack!r} gets "
+                    f"{dose.success:.3f} with {dose.rows}"
                 )
     return ""
 

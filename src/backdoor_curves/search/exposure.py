@@ -1,8 +1,13 @@
 """How exposed a learner is: how few poisoned rows an attack needs, which one is worst, which setting resists them all.
 
-    exposure of a setting to an attack:    number of poisoned rows -> attack success rate of the victim, over seeds
+    exposure of a setting to an attack:    number of poisoned rows -> success of the poison, over seeds
 
-Numbers of rows are those that were tried: what is between two of them is not known, and nothing is interpolated.
+    success of the poison = (ASR at beta = 1 - ASR at beta = 0) / (1 - ASR at beta = 0)
+
+The share of triggered rows that the poison gives the attacker, of those that the trigger does not give him without it:
+what a learner gets wrong anyway is no backdoor, and no setting's fault. One number for "it is backdoored" and for "it
+resists", so that the two never stand side by side. Numbers of rows are those that were tried: what is between two of
+them is not known, and nothing is interpolated.
 """
 
 from __future__ import annotations
@@ -39,6 +44,15 @@ class Rates(NamedTuple):
     clean_accuracy: float
     asr_without: float
     clean_accuracy_without: float
+
+    @property
+    def success(self) -> float:
+        """Of the triggered rows that the trigger alone does not give to the attacker, the share that the poison does.
+
+        In the net: below 0 where the poison gives him fewer; 0 where he has them all without it.
+        """
+        left = 1.0 - self.asr_without
+        return (self.asr - self.asr_without) / left if left > 0.0 else 0.0
 
 
 class DoseTrial(Protocol[A_co, S_co]):
@@ -80,7 +94,7 @@ class Dose:
     found: tuple[Rates, ...]
 
     def values(self, name: str) -> np.ndarray:
-        """Return one of the rates, one a seed."""
+        """Return one of the rates, or "success", one a seed."""
         return np.array([getattr(rates, name) for rates in self.found])
 
     @property
@@ -89,14 +103,19 @@ class Dose:
         return float(self.values("asr").mean())
 
     @property
+    def asr_without(self) -> float:
+        """The share of triggered rows that go to the attacker without these rows, in the mean over seeds."""
+        return float(self.values("asr_without").mean())
+
+    @property
     def clean_accuracy(self) -> float:
         """The clean accuracy in the mean over seeds."""
         return float(self.values("clean_accuracy").mean())
 
     @property
-    def gain(self) -> float:
-        """What the poison adds to the success rate that the trigger has without it, in the mean over seeds."""
-        return float((self.values("asr") - self.values("asr_without")).mean())
+    def success(self) -> float:
+        """The success of the poison in the mean over seeds."""
+        return float(self.values("success").mean())
 
     @property
     def cost(self) -> float:
@@ -119,19 +138,19 @@ class Exposure(Generic[A, S]):
     setting: S
     doses: tuple[Dose, ...] = field(repr=False)
 
-    def to_reach(self, asr: float = HALF) -> Dose | None:
-        """Return the fewest rows that were tried with at least this success rate; None if none of them has it."""
-        return next((dose for dose in self.doses if dose.asr >= asr - ROUNDING), None)
+    def to_reach(self, success: float = HALF) -> Dose | None:
+        """Return the fewest rows that were tried with at least this success; None if none of them has it."""
+        return next((dose for dose in self.doses if dose.success >= success - ROUNDING), None)
 
     @property
     def worst(self) -> Dose:
-        """The dose of the highest success rate, of equals the smallest."""
-        return max(self.doses, key=lambda dose: dose.asr)
+        """The dose of the highest success, of equals the smallest."""
+        return max(self.doses, key=lambda dose: dose.success)
 
     @property
     def asr_without(self) -> float:
         """The share of triggered rows that go to the attacker without any poison."""
-        return float(np.mean([dose.values("asr_without").mean() for dose in self.doses]))
+        return float(np.mean([dose.asr_without for dose in self.doses]))
 
 
 @dataclass(frozen=True)
@@ -143,15 +162,16 @@ class Resistance(Generic[S]):
     setting : hashable
     clean_accuracy : float
         Without poison, in the mean over seeds: what it costs to choose it.
-    gain : float
-        The most that poison adds to the success rate of a trigger, over all attacks and numbers of rows.
+    success : float
+        The highest success of poison, over all attacks and numbers of rows.
     rows : int
-        The most rows tried with which, as with all fewer ones, no attack gains more than the bound; 0 if the fewest do.
+        The most rows tried with which, as with all fewer ones, no attack has more success than the bound; 0 if the
+        fewest have.
     """
 
     setting: S
     clean_accuracy: float
-    gain: float
+    success: float
     rows: int
 
 
@@ -191,12 +211,12 @@ def exposures(trials: Iterable[DoseTrial[A, S]]) -> list[Exposure[A, S]]:
     return found
 
 
-def worst_of(found: Sequence[Exposure[A, S]], asr: float = HALF) -> Exposure[A, S]:
-    """Return the exposure that reaches a success rate with the fewest rows, of equals the most successful one."""
+def worst_of(found: Sequence[Exposure[A, S]], success: float = HALF) -> Exposure[A, S]:
+    """Return the exposure that reaches a success with the fewest rows, of equals the most successful one."""
 
     def rank(exposure: Exposure[A, S]) -> tuple[float, float]:
-        dose = exposure.to_reach(asr)
-        return (np.inf if dose is None else dose.rows), -exposure.worst.asr
+        dose = exposure.to_reach(success)
+        return (np.inf if dose is None else dose.rows), -exposure.worst.success
 
     return min(found, key=rank)
 
@@ -212,7 +232,7 @@ def resistances(found: Sequence[Exposure[A, S]], bounds: Bounds | None = None) -
         Resistance(
             setting,
             float(np.mean([dose.values("clean_accuracy_without").mean() for one in met for dose in one.doses])),
-            max(dose.gain for one in met for dose in one.doses),
+            max(dose.success for one in met for dose in one.doses),
             _withstood([dose for one in met for dose in one.doses], bound),
         )
         for setting, met in by_setting.items()
@@ -223,12 +243,12 @@ def resistances(found: Sequence[Exposure[A, S]], bounds: Bounds | None = None) -
 def sturdiest_of(found: Sequence[Resistance[S]], bounds: Bounds | None = None) -> Resistance[S]:
     """Return of the settings within the margin of the best accuracy the one that withstands the most rows.
 
-    Of equals the one of which the attacks gain least.
+    Of equals the one against which the attacks have the least success.
     """
     bounds = bounds or Bounds()
     best = max(one.clean_accuracy for one in found)
     accurate = [one for one in found if one.clean_accuracy >= best - bounds.margin - ROUNDING]
-    return max(accurate, key=lambda one: (one.rows, -one.gain))
+    return max(accurate, key=lambda one: (one.rows, -one.success))
 
 
 def chosen_of(found: Sequence[Resistance[S]], bounds: Bounds | None = None) -> Resistance[S] | None:
@@ -238,14 +258,14 @@ def chosen_of(found: Sequence[Resistance[S]], bounds: Bounds | None = None) -> R
     safe = (
         one
         for one in found
-        if one.gain <= bounds.asr + ROUNDING and one.clean_accuracy >= best - bounds.margin - ROUNDING
+        if one.success <= bounds.asr + ROUNDING and one.clean_accuracy >= best - bounds.margin - ROUNDING
     )
-    return max(safe, key=lambda one: (round(one.clean_accuracy, 12), -one.gain), default=None)
+    return max(safe, key=lambda one: (round(one.clean_accuracy, 12), -one.success), default=None)
 
 
 def _withstood(doses: Sequence[Dose], bound: float) -> int:
-    """Return the most rows with which, as with all fewer ones, no attack gains more than the bound."""
-    too_many = min((dose.rows for dose in doses if dose.gain > bound), default=np.inf)
+    """Return the most rows with which, as with all fewer ones, no attack has more success than the bound."""
+    too_many = min((dose.rows for dose in doses if dose.success > bound), default=np.inf)
     return max((dose.rows for dose in doses if dose.rows < too_many), default=0)
 
 

@@ -40,6 +40,7 @@ class AttackLine:
     number: int
     name: str
     looks: str
+    without: str
     entries: tuple[Entry | None, ...]
 
     @property
@@ -75,6 +76,7 @@ def audit_view(run: Run, answer: Answer) -> AuditView:
                 number,
                 shown(one.attack, 120),
                 shown(looks.get(one.attack, ""), 300),
+                percent(one.asr_without),
                 _entries(one, rows, answer.asr),
             )
             for number, one in enumerate(answer.own)
@@ -111,7 +113,7 @@ def _listed(columns: tuple[object, ...]) -> str:
     return ", ".join(map(str, columns))
 
 
-def _entries(one: Exposure[str, Setting], rows: tuple[int, ...], asr: float) -> tuple[Entry | None, ...]:
+def _entries(one: Exposure[str, Setting], rows: tuple[int, ...], success: float) -> tuple[Entry | None, ...]:
     doses = {dose.rows: dose for dose in one.doses}
     entries: list[Entry | None] = []
     for n in rows:
@@ -120,24 +122,24 @@ def _entries(one: Exposure[str, Setting], rows: tuple[int, ...], asr: float) -> 
             continue
         low, high = bootstrap_interval(doses[n].values("asr"))
         between = "" if low != low else f"{100 * low:.0f}–{100 * high:.0f}"
-        entries.append(Entry(percent(doses[n].asr), between, doses[n].asr >= asr))
+        entries.append(Entry(percent(doses[n].asr), between, doses[n].success >= success))
     return tuple(entries)
 
 
 def _picture(answer: Answer, rows: tuple[int, ...]) -> str:
-    """Return the success rate over the number of poisoned rows, a line an attack, and where a backdoor begins."""
+    """Return the success of poison over the number of its rows, a line an attack, and where a backdoor begins."""
     x = Scale(rows[0] / 1.25, rows[-1] * 1.25, 48.0, 640.0, log=True)
     y = Scale(0.0, 100.0, 250.0, 24.0)
     parts = [
-        axis_left(y, x.start, [0.0, 25.0, 50.0, 75.0, 100.0], "attack success rate, %", x.end),
+        axis_left(y, x.start, [0.0, 25.0, 50.0, 75.0, 100.0], "of the rest to the attacker, %", x.end),
         axis_below(x, y.start, [float(n) for n in rows], "poisoned training rows"),
         element("line", x1=x.start, x2=x.end, y1=y(100.0 * answer.asr), y2=y(100.0 * answer.asr), class_="bound"),
     ]
     marks = []
     for number, one in enumerate(answer.own):
         xs = [x(float(dose.rows)) for dose in one.doses]
-        ys = [y(100.0 * dose.asr) for dose in one.doses]
+        ys = [y(max(0.0, 100.0 * dose.success)) for dose in one.doses]
         parts.append(polyline(xs, ys, f"line h{number % len(HUES)}"))
         marks += [marker(number, at, up, class_=f"m full h{number % len(HUES)}") for at, up in zip(xs, ys, strict=True)]
     words = f"{len(answer.own)} attacks with {rows[0]} to {rows[-1]} poisoned rows. The table has all numbers."
-    return picture("audit-rows", (660.0, 292.0), "Attack success rate over poisoned rows", words, *parts, *marks)
+    return picture("audit-rows", (660.0, 292.0), "Success of poison over the number of its rows", words, *parts, *marks)

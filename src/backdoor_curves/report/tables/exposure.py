@@ -78,7 +78,7 @@ class Answer:
     Parameters
     ----------
     asr : float
-        The success rate that counts as a backdoor.
+        The success of the poison that counts as a backdoor.
     bounds : Bounds
         What resists.
     as_given : Setting
@@ -94,7 +94,7 @@ class Answer:
     given : Resistance
         The user's own setting.
     alone : list of Exposure
-        Attacks, of the user's own setting, that are not judged: their trigger has this success without any poison.
+        Attacks, of the user's own setting, whose trigger gets that share of all triggered rows without any poison.
     n_seeds, n_test : int
         Seeds compared, and triggered test rows of a seed; 0 where these are not known.
     n_done, n_cells : int
@@ -116,6 +116,11 @@ class Answer:
     n_cells: int
 
     @property
+    def judged(self) -> list[Exposure[str, Setting]]:
+        """The attacks on the user's own setting that need poison; all if none does."""
+        return _needing_poison(self.own, self.alone)
+
+    @property
     def fewest(self) -> Dose | None:
         """The fewest rows that were tried and get the attacker a backdoor; None if none of them does."""
         return self.worst.to_reach(self.asr)
@@ -128,8 +133,7 @@ def answer_of(run: Run, bounds: Bounds) -> Answer | None:
     ----------
     run : Run
     bounds : Bounds
-        What resists: the poison adds no more than `asr` to any success rate, at no more than the margin under the best
-        accuracy. (A trigger may get some rows without poison: they are the learner's mistakes, and no setting's fault.)
+        What resists: no poison has more success than `asr`, at no more than the margin under the best accuracy.
     """
     audit = run.study.audit
     found = [] if audit is None else exposures([DoseCell(cell) for cell in run.cells if cell.status == "done"])
@@ -138,15 +142,15 @@ def answer_of(run: Run, bounds: Bounds) -> Answer | None:
     as_given = _as_given(audit, [one.setting for one in found])
     own = [one for one in found if one.setting == as_given]
     alone = [one for one in own if one.asr_without >= audit.asr]
-    judged = {one.attack for one in own} - {one.attack for one in alone} or {one.attack for one in own}
-    met = resistances([one for one in found if one.attack in judged], bounds)
+    judged = _needing_poison(own, alone)
+    met = resistances([one for one in found if one.attack in {other.attack for other in judged}], bounds)
     triggered = [cell.numbers.get("n_triggered") for cell in run.cells if cell.setting == as_given]
     return Answer(
         asr=audit.asr,
         bounds=bounds,
         as_given=as_given,
         own=own,
-        worst=worst_of([one for one in own if one.attack in judged], audit.asr),
+        worst=worst_of(judged, audit.asr),
         chosen=chosen_of(met, bounds),
         sturdiest=sturdiest_of(met, bounds),
         given=next((one for one in met if one.setting == as_given), met[0]),
@@ -156,6 +160,12 @@ def answer_of(run: Run, bounds: Bounds) -> Answer | None:
         n_done=len(run.cells),
         n_cells=run.n_cells,
     )
+
+
+def _needing_poison(
+    own: list[Exposure[str, Setting]], alone: list[Exposure[str, Setting]]
+) -> list[Exposure[str, Setting]]:
+    return [one for one in own if one not in alone] or own
 
 
 def _as_given(audit: AuditConfig, settings: Sequence[Setting]) -> Setting:
@@ -169,24 +179,31 @@ def _as_given(audit: AuditConfig, settings: Sequence[Setting]) -> Setting:
 
 
 def in_sentences(answer: Answer) -> list[str]:
-    """Return the answer in a few sentences: how few rows, which setting, what is not judged, how sure."""
-    return [_exposed(answer), _resists(answer), *_not_judged(answer), *_to_come(answer), _sure(answer)]
+    """Return the answer in a few sentences: how few rows, which setting, what is meant, and how sure it is."""
+    return [
+        _exposed(answer),
+        _resists(answer),
+        _meant(answer),
+        *_not_judged(answer),
+        *_to_come(answer),
+        _sure(answer),
+    ]
 
 
 def _exposed(answer: Answer) -> str:
     dose, who = answer.fewest, f"{learner_title(answer.as_given.learner)} ({setting_name(answer.as_given.values)})"
     if dose is None:
-        alone = {one.attack for one in answer.alone}
-        judged = [one for one in answer.own if one.attack not in alone] or answer.own
-        most = max(judged, key=lambda one: one.worst.asr)
+        most = max(answer.judged, key=lambda one: one.worst.success)
         tried = ", ".join(str(one.rows) for one in answer.worst.doses)
         return (
-            f"No number of poisoned rows that was tried ({tried}) gets the attacker {_percent(answer.asr)} of the "
-            f"triggered rows of {who}; the most is {_rate(most.worst)} with {_rows(most.worst.rows)} ({most.attack})."
+            f"No number of poisoned rows that was tried ({tried}) backdoors {who}; the most successful, "
+            f"{_rows(most.worst.rows)} ({most.attack}), {_raise(most.worst.rows)} the attacker's share of the "
+            f"triggered rows from {_percent(most.worst.asr_without)} to {_rate(most.worst)}."
         )
     return (
-        f"{_rows(dose.rows).capitalize()} backdoor {who}: {_rate(dose)} of the triggered rows go to the attacker "
-        f"(attack: {answer.worst.attack}), and clean accuracy goes from {_percent(answer.given.clean_accuracy)} to "
+        f"{_rows(dose.rows).capitalize()} {'backdoors' if dose.rows == 1 else 'backdoor'} {who}: the attacker's share "
+        f"of the triggered rows goes from {_percent(dose.asr_without)} to {_rate(dose)} (attack: "
+        f"{answer.worst.attack}), and clean accuracy from {_percent(answer.given.clean_accuracy)} to "
         f"{_percent(dose.clean_accuracy)}."
     )
 
@@ -197,22 +214,29 @@ def _resists(answer: Answer) -> str:
         sturdy, given = answer.sturdiest, answer.given
         ours = f"; {setting_name(given.setting.values)} {_holds(given)}" if sturdy.setting != given.setting else ""
         return (
-            f"No setting that was tried keeps what poison adds to {_points(answer.bounds.asr)} with {_rows(most)} at a "
-            f"clean accuracy within {100 * answer.bounds.margin:g} points of the best. "
-            f"{setting_name(sturdy.setting.values)} {_holds(sturdy)}, at a clean accuracy of "
-            f"{_percent(sturdy.clean_accuracy)}{ours}."
+            f"No setting that was tried resists {_rows(most)} at a clean accuracy within "
+            f"{100 * answer.bounds.margin:g} points of the best. {setting_name(sturdy.setting.values)} "
+            f"{_holds(sturdy)}, at a clean accuracy of {_percent(sturdy.clean_accuracy)}{ours}."
         )
     chosen, cost = answer.chosen, answer.given.clean_accuracy - answer.chosen.clean_accuracy
     if chosen.setting == answer.as_given:
         return (
-            f"It resists as it is: no attack gains more than {_points(chosen.gain)} with up to {_rows(most)}, and no "
-            "setting that resists is more accurate."
+            f"It resists as it is: up to {_rows(most)} of any attack get the attacker no more than "
+            f"{_percent(chosen.success)} of the rest, and no setting that resists is more accurate."
         )
     price = "costs no clean accuracy" if cost < 5e-4 else f"costs {100 * cost:.1f} points of clean accuracy"
     return (
-        f"{setting_name(chosen.setting.values)} resists: no attack gains more than {_points(chosen.gain)} with up to "
-        f"{_rows(most)}, where at {setting_name(answer.as_given.values)} it gains {_points(answer.given.gain)}; it "
-        f"{price} ({_percent(answer.given.clean_accuracy)} to {_percent(chosen.clean_accuracy)})."
+        f"{setting_name(chosen.setting.values)} resists: up to {_rows(most)} of any attack get the attacker no more "
+        f"than {_percent(chosen.success)} of the rest, where at {setting_name(answer.as_given.values)} they get "
+        f"{_percent(answer.given.success)}; it {price} ({_percent(answer.given.clean_accuracy)} to "
+        f"{_percent(chosen.clean_accuracy)})."
+    )
+
+
+def _meant(answer: Answer) -> str:
+    return (
+        "The rest is the triggered rows that the attacker does not get without poison: a backdoor is at least "
+        f"{_percent(answer.asr)} of it, and what resists gives him at most {_percent(answer.bounds.asr)}."
     )
 
 
@@ -222,7 +246,7 @@ def _not_judged(answer: Answer) -> list[str]:
         return []
     shares = ", ".join(f"{one.attack} ({_percent(one.asr_without)})" for one in answer.alone)
     if len(answer.alone) == len(answer.own):
-        return [f"Without any poison the triggers alone get as far: {shares}. Nothing above is the poison's doing."]
+        return [f"Without any poison the triggers alone get that far: {shares}. Little above is the poison's doing."]
     return [f"Not judged, for the trigger alone gets that far without any poison: {shares}."]
 
 
@@ -254,13 +278,13 @@ def _rows(n: int) -> str:
     return "1 poisoned row" if n == 1 else f"{n} poisoned rows"
 
 
+def _raise(n: int) -> str:
+    return "raises" if n == 1 else "raise"
+
+
 def _rate(dose: Dose) -> str:
     low, high = bootstrap_interval(dose.values("asr"))
     return _percent(dose.asr) + (f" [{100 * low:.0f}, {100 * high:.0f}]" if np.isfinite(low) else "")
-
-
-def _points(share: float) -> str:
-    return f"{100 * share:.1f} points"
 
 
 def _percent(share: float) -> str:
@@ -271,13 +295,13 @@ def _percent(share: float) -> str:
 
 
 def as_text(answer: Answer) -> str:
-    """Return the success rate of each attack by rows, in per cent, for the setting as given."""
+    """Return the success rate of each attack by rows, without poison first, in per cent, for the setting as given."""
     rows = sorted({dose.rows for one in answer.own for dose in one.doses})
     width = max(len("attack"), *(len(one.attack) for one in answer.own))
-    lines = ["ASR in %, by poisoned rows", f"{'attack':<{width}}" + "".join(f"{n:>8}" for n in rows)]
+    lines = ["ASR in %, by poisoned rows", f"{'attack':<{width}}" + "".join(f"{n:>8}" for n in (0, *rows))]
     for one in answer.own:
-        by_rows = {dose.rows: f"{100 * dose.asr:.1f}" for dose in one.doses}
-        lines.append(f"{one.attack:<{width}}" + "".join(f"{by_rows.get(n, '–'):>8}" for n in rows))
+        by_rows = {0: f"{100 * one.asr_without:.1f}"} | {dose.rows: f"{100 * dose.asr:.1f}" for dose in one.doses}
+        lines.append(f"{one.attack:<{width}}" + "".join(f"{by_rows.get(n, '–'):>8}" for n in (0, *rows)))
     return "\n".join(lines)
 
 
@@ -315,6 +339,7 @@ def _dose(dose: Dose) -> dict[str, Any]:
     low, high = bootstrap_interval(dose.values("asr"))
     return {
         "rows": dose.rows,
+        "success": dose.success,
         "asr": dose.asr,
         "asr_low": low if np.isfinite(low) else None,
         "asr_high": high if np.isfinite(high) else None,
@@ -327,6 +352,6 @@ def _resistance(found: Resistance[Setting]) -> dict[str, Any]:
     return {
         "setting": dict(found.setting.values),
         "clean_accuracy": found.clean_accuracy,
-        "worst_gain": found.gain,
+        "worst_success": found.success,
         "rows_withstood": found.rows,
     }
