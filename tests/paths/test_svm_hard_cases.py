@@ -49,6 +49,16 @@ def balanced(n, d, seed=0):
     return X, np.repeat([-1.0, 1.0], n // 2), poison
 
 
+def one_column_decides(n, d, seed=0):
+    """Scores of 1 and -1 by the first column alone, with noise in the labels: nearly all rows are on the margin."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n, d))
+    X[:, 0] = rng.random(n) < 0.3
+    y = np.where(X[:, 0] > 0.5, 1.0, -1.0)
+    y[rng.random(n) < 0.12] *= -1
+    return X, y, rng.random(n) < 0.2
+
+
 def rbf(gamma):
     return ("rbf", gamma)
 
@@ -64,6 +74,7 @@ DEGENERATE = {
     "rbf, nearly constant": lambda: case(*overlapping(400, 3), C=10.0, kernel=rbf(1e-4)),
     "rbf, nearly diagonal": lambda: case(*overlapping(400, 3), kernel=rbf(1e3)),
     "rbf, all rows at their bound": lambda: case(*overlapping(400, 3), C=1e-4, kernel=rbf(0.5)),
+    "one column decides": lambda: case(*one_column_decides(150, 4, seed=2)),
     "balanced, tiny C": lambda: case(*balanced(400, 3), C=1e-6),
 }
 
@@ -440,3 +451,13 @@ def test_corrected_nodes_are_as_good_in_the_sets_that_they_keep(intercept):
     """In those of an event's other side a row outside the margin has a dual, which such a node has no place for."""
     path = even_digits(400, 1e3).with_intercept(intercept).path()
     assert kkt_violation(replace(path, at=corrected_nodes(path)), OPTIMAL).max() < OPTIMAL
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_scores_are_proved_between_nodes_where_nearly_all_rows_are_on_the_margin(seed):
+    """A row at a limit at one node may be at the other at the next: with the sets of one node nothing holds."""
+    made = case(*one_column_decides(150, 4, seed))
+    path = made.path()
+    certificate = path.certificate(np.linspace(0, 1, 101), [made.X])
+    assert certificate.score_bound.max() < 1e-10
+    assert certificate.objective_gap.max() < OPTIMAL

@@ -89,7 +89,7 @@ def test_sentences_say_the_rows_the_attack_and_the_setting(run):
     assert f"attack: {answer.worst.attack}" in exposed
     assert "λ = 300" in resists
     assert "a backdoor is at least 50.0 % of it" in meant
-    assert "2 seeds" in sure
+    assert f"2 seeds, each with {N} training rows drawn of all" in sure
     never = replace(answer, asr=1.0 + 1e-9)
     assert in_sentences(never)[0].startswith("No number of poisoned rows that was tried (1, 4, 16)")
 

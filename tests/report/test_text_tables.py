@@ -146,3 +146,11 @@ def test_where_a_learner_is_safe_is_said_in_a_line_each():
         "p 0.1 logistic none of 2 settings is safe",
     ]
     assert safe_text(list(map(failed, found))) == ""
+
+
+def test_a_bound_beyond_the_tolerance_is_not_called_exact():
+    """A path whose bound is 7e4 proves nothing, whatever it is called."""
+    cells = small_run().cells[:1]
+    for bound, said in ((9e-7, "  exact, ±9e-07"), (7e4, "  not proved, ±7e+04")):
+        cell = replace(cells[0], numbers={**cells[0].numbers, "score_bound": bound})
+        assert as_text([cell]).splitlines()[-1].endswith(said)

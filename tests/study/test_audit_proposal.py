@@ -13,6 +13,7 @@ from backdoor_curves.poisoning.poison import poison
 from backdoor_curves.poisoning.preset import kind_of
 from backdoor_curves.study.audit.panel import panel
 from backdoor_curves.study.audit.proposal import learners_of, rates_of, study_text, toml
+from backdoor_curves.study.file.attacks import AttackConfig
 from backdoor_curves.study.file.config import DataConfig
 from backdoor_curves.study.plan.attacks import attack_of
 from backdoor_curves.study.plan.scenario import Scenario
@@ -52,6 +53,22 @@ def test_every_attack_of_a_panel_can_be_carried_out_with_exactly_so_many_rows(ki
             data = poison(train, train, attack, rate=rate, rng=np.random.default_rng(0))
             assert len(data.poison_train) == n
             assert set(data.poison_train.y) == {target}
+
+
+def test_a_rate_is_never_a_half_row_from_another_number():
+    """Of 1500 rows .007 are 10.5: attacks take 11."""
+    train = rows("table", 1500)
+    attack = attack_of(
+        Scenario(DataConfig(file="", classes=("no", "yes"), columns=tuple("abcd")), None, None, 0.1, _beyond(train)),
+        train,
+        np.random.SeedSequence(0),
+    )
+    for n, rate in rates_of(train, 1, rows=range(1, 60)).items():
+        assert len(poison(train, train, attack, rate=rate, rng=np.random.default_rng(0)).poison_train) == n
+
+
+def _beyond(train: Samples) -> AttackConfig:
+    return panel(own(train), 1)["beyond all values"].attack
 
 
 def test_triggers_of_tables_are_in_the_columns_in_which_classes_differ():

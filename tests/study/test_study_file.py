@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from backdoor_curves.study.file import study_file
 from backdoor_curves.study.file.config import (
+    AuditConfig,
     Block,
     DataConfig,
     Experiment,
@@ -123,6 +124,13 @@ call = "rows:stamp"
 
 [poison]
 labels = "ham"
+"""
+AUDIT = """
+name = "audit"
+seeds = [0]
+rates = [0.01]
+learners = [{kind = "ridge", lambda = [1, 10]}]
+audit = {as_given = {lambda = 1}, asr = 0.4}
 """
 SOURCE = """
 name = "source"
@@ -377,11 +385,12 @@ def test_what_has_no_meaning_for_a_source_is_refused(file, right, wrong, said):
 def test_the_full_example_names_every_key_there_is():
     """Else a key could be added that no test reads."""
     table = tomllib.loads(FULL) | {"trigger": tomllib.loads(FULL)["trigger"] | tomllib.loads(TOY)["trigger"]}
-    table |= {"figures": True, "report": True, "experiments": [], "attacks": []}
+    table |= {"figures": True, "report": True, "experiments": [], "attacks": [], "audit": tomllib.loads(AUDIT)["audit"]}
     table["data"]["sampling"] = table["data"]["features"] = table["learners"][0]["intercept"] = ""
     for record, keys in (
         (File, table),
-        (Block, table.keys() - {"name", "figures", "report", "experiments"}),
+        (Block, table.keys() - {"name", "figures", "report", "experiments", "audit"}),
+        (AuditConfig, table["audit"]),
         (KeepConfig, table["keep"]),
         (DataConfig, table["data"] | own_keys("data")),
         (TriggerConfig, table["trigger"] | own_keys("trigger")),
@@ -405,6 +414,16 @@ def test_a_learner_of_ones_own_is_read_with_the_types_of_its_values(file):
     assert [(type(value), value) for value in grid["n_estimators"]] == [(int, 10), (int, 100), (int, 1000)]
     assert grid["C"] == tuple(np.geomspace(0.1, 10, 3))
     assert (learner.kind, learner.lam, learner.gamma) == (None, None, ())
+
+
+def test_an_audit_says_what_is_the_users_own_and_what_a_backdoor_is(file):
+    """What it does not know is refused with the nearest name."""
+    audit = read(file, AUDIT).audit
+    assert (dict(audit.as_given), audit.asr) == ({"lambda": 1}, 0.4)
+    with pytest.raises(StudyError, match=r"did you mean 'as_given'"):
+        read(file, AUDIT.replace("as_given", "as_giben"))
+    with pytest.raises(StudyError, match=r"audit.asr"):
+        read(file, AUDIT.replace("0.4", "1.4"))
 
 
 def test_a_byte_order_mark_is_no_fault(file):

@@ -25,7 +25,7 @@ from backdoor_curves.paths.base import (
 )
 from backdoor_curves.paths.intercept import refuse_free_interval
 from backdoor_curves.paths.interpolation.interpolants import PiecewiseLinear
-from backdoor_curves.paths.svm.correction import Correction, correction
+from backdoor_curves.paths.svm.correction import EXCESS, Correction, correction
 from backdoor_curves.paths.svm.dual import BOUND, MARGIN, ZERO, Point, Problem, StalledError
 from backdoor_curves.paths.svm.duality_gap import DualityGap
 from backdoor_curves.paths.svm.extended_precision import ExtendedPrecision
@@ -310,8 +310,9 @@ class SVMPath(BetaPath):
         its scores are the error, all but rounding. Conditions on other rows that fail by rounding count to first order,
         as a residual of that size.
         """
-        solutions, status = self._solutions_at(betas), self._sets(betas)
-        found, A = correction(solutions, status), solutions.duals()
+        solutions = self._solutions_at(betas)
+        status, A = self._sets(solutions), solutions.duals()
+        found = correction(solutions, status)
         for k in found.uncertain(self.problem.scale) if self.extended.is_cheap else ():
             point = Point(A[k], solutions.b[k], status[k])
             with suppress(StalledError):
@@ -322,11 +323,12 @@ class SVMPath(BetaPath):
     def score_bound(self, betas: Float[np.ndarray, " b"], X: Rows) -> Float[np.ndarray, " b"]:
         """Return how far the scores of some rows may be from the optimum's, without a look in extended precision."""
         solutions = self._solutions_at(betas)
-        return self._score_bound(X, solutions, correction(solutions, self._sets(betas)))
+        return self._score_bound(X, solutions, correction(solutions, self._sets(solutions)))
 
     def gap(self, betas: Float[np.ndarray, " b"], tolerance: float = OPTIMAL) -> Float[np.ndarray, " b"]:
         """Return the relative duality gap, looked for until it is within the tolerance (see `duality_gap`)."""
-        return DualityGap(self._solutions_at(betas), self._sets(betas)).proven(tolerance, self.extended)
+        solutions = self._solutions_at(betas)
+        return DualityGap(solutions, self._sets(solutions)).proven(tolerance, self.extended)
 
     def _solutions_at(self, betas: Float[np.ndarray, " b"]) -> Solutions:
         """Return the solutions at some betas."""
@@ -351,9 +353,18 @@ class SVMPath(BetaPath):
         squares = np.concatenate([np.diag(self.kernel(block, block)) for block in _few_at_a_time(X)])
         return float(np.sqrt(max(squares.max(), 0.0)) + np.sqrt(self.problem.scale))
 
-    def _sets(self, betas: Float[np.ndarray, " b"]) -> Int8[np.ndarray, "b n"]:
-        """Return the set of each row from the node before each beta on."""
-        return self.at.status[self._node_before(betas)]
+    def _sets(self, solutions: Solutions) -> Int8[np.ndarray, "b n"]:
+        """Return the set of each row from the node before each solution's beta on, or else the one that its dual is in.
+
+        Where more rows are on the margin than determine it, the path goes from the duals of one node to those of the
+        next along a line: a row at a limit at the one may be inside at the other, or at the other limit.
+        """
+        status, duals, u = self.at.status[self._node_before(solutions.betas)], solutions.duals(), solutions.bounds()
+        nearly = EXCESS * u.max(axis=1, keepdims=True)
+        at_zero, at_bound = duals <= nearly, u - duals <= nearly
+        fits = (status == MARGIN) | ((status == ZERO) & at_zero) | ((status == BOUND) & at_bound)
+        own = np.where(at_zero, ZERO, np.where(at_bound, BOUND, MARGIN))
+        return np.where(fits, status, own).astype(np.int8)
 
     def _node_before(self, betas: Float[np.ndarray, " b"]) -> Int[np.ndarray, " b"]:
         return np.clip(np.searchsorted(self.at.betas, betas, side="right") - 1, 0, len(self.at.betas) - 1)

@@ -95,6 +95,8 @@ class Answer:
         The user's own setting.
     alone : list of Exposure
         Attacks, of the user's own setting, whose trigger gets that share of all triggered rows without any poison.
+    n_drawn : int or None
+        Training rows drawn for a seed; None where all were taken.
     n_seeds, n_test : int
         Seeds compared, and triggered test rows of a seed; 0 where these are not known.
     n_done, n_cells : int
@@ -110,6 +112,7 @@ class Answer:
     sturdiest: Resistance[Setting]
     given: Resistance[Setting]
     alone: list[Exposure[str, Setting]] = field(repr=False)
+    n_drawn: int | None
     n_seeds: int
     n_test: int
     n_done: int
@@ -155,6 +158,7 @@ def answer_of(run: Run, bounds: Bounds) -> Answer | None:
         sturdiest=sturdiest_of(met, bounds),
         given=next((one for one in met if one.setting == as_given), met[0]),
         alone=alone,
+        n_drawn=run.study.experiments[0].data[0].n_train,
         n_seeds=len(own[0].doses[0].found),
         n_test=max((int(n) for n in triggered if n), default=0),
         n_done=len(run.cells),
@@ -262,6 +266,7 @@ def _holds(found: Resistance[Setting]) -> str:
 
 def _sure(answer: Answer) -> str:
     seeds = "1 seed" if answer.n_seeds == 1 else f"{answer.n_seeds} seeds"
+    drawn = f", each with {answer.n_drawn} training rows drawn of all" if answer.n_drawn else ""
     tested = f", up to {answer.n_test} triggered test rows each" if answer.n_test else ""
     between = (
         "one draw says nothing of others: run more seeds"
@@ -269,8 +274,8 @@ def _sure(answer: Answer) -> str:
         else "in brackets the 95 % bootstrap interval of the mean over seeds, too narrow for so few"
     )
     return (
-        f"Means over {seeds}{tested}; {between}. Between two numbers of rows nothing was tried, and another attack may "
-        "need fewer."
+        f"Means over {seeds}{drawn}{tested}; {between}. Between two numbers of rows nothing was tried, and "
+        "another attack may need fewer."
     )
 
 
@@ -330,6 +335,7 @@ def as_json(answer: Answer) -> dict[str, Any]:
         "given": _resistance(answer.given),
         "n_done": answer.n_done,
         "n_curves": answer.n_cells,
+        "n_drawn": answer.n_drawn,
         "n_seeds": answer.n_seeds,
         "n_triggered": answer.n_test,
     }

@@ -14,6 +14,9 @@ from backdoor_curves.study.plan.scenario import Learner, Scenario
 from backdoor_curves.study.store.statistics import by_setting
 from backdoor_curves.study.store.stored_cell import StoredCell
 
+PROVED = 1e-6
+"""How far scores may be from the optimum's on an exact path, by default: a bound beyond it proves nothing."""
+
 
 def as_text(cells: Sequence[StoredCell]) -> str:
     """Return the table of cells, as `Run.cells` has them; data, trigger, labels and injection where they differ."""
@@ -144,7 +147,7 @@ def path_of(cells: Sequence[StoredCell]) -> str:
     if not done:
         return f"failed: {cells[0].reason}"
     bounds = [row["score_bound"] for row in done]
-    text = f"exact, ±{max(bounds):.0e}" if None not in bounds else "refit"
+    text = "refit" if None in bounds else f"{'exact' if max(bounds) <= PROVED else 'not proved'}, ±{max(bounds):.0e}"
     missed = sum(row["betas_missed"] for row in done)
     return (
         text

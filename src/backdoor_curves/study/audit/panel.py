@@ -51,6 +51,7 @@ def panel(rows: OwnRows, target: int) -> dict[str, AttackEntry]:
     Examples
     --------
     >>> import numpy as np
+    >>> from backdoor_curves.data.samples import Samples
     >>> from backdoor_curves.datasets.own_parts import OwnRows
     >>> from backdoor_curves.study.audit.panel import panel
     >>> samples = Samples(np.random.default_rng(0).normal(size=(40, 2)), np.arange(40) % 2)

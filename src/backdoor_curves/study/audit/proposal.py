@@ -22,6 +22,8 @@ ROWS = (1, 3, 10, 30)
 """Poisoned rows that an attacker may slip in by hand; beside them `SHARE` of the training rows."""
 SHARE = 0.01
 """Of the training rows: what an attacker can reach who has a hand on a source of them."""
+NEAR = 0.4
+"""How far from a whole number a rate times the rows may be: below a half, which attacks round up and Python to even."""
 MOST = 0.5
 """Share of the rows that an attack may change that it does at most: with more the poison is the data."""
 LAMBDAS = (1.0, 10.0, 100.0)
@@ -142,8 +144,9 @@ def rates_of(train: Samples, target: int, rows: Sequence[int] = (), shares: Sequ
 
 
 def _rate(k: int, n: int) -> float:
-    """Return the shortest rate that is k of n rows."""
-    return next(rate for digits in range(1, 18) if round((rate := float(f"{k / n:.{digits}g}")) * n) == k)
+    """Return the shortest rate that is k of n rows, however halves are rounded."""
+    rates = (float(f"{k / n:.{digits}g}") for digits in range(1, 18))
+    return next(rate for rate in rates if abs(rate * n - k) < NEAR)
 
 
 def study_text(

@@ -186,7 +186,8 @@ class Experiment(Struct, frozen=True):
 class AuditConfig(Struct, frozen=True):
     """`[audit]`: the page begins with how few rows backdoor the learner `as_given`, and which setting resists.
 
-    `asr` is the attack success rate that counts as a backdoor; `as_given` names hyperparameters of the first learner.
+    A backdoor is at least `asr` of the triggered rows that the attacker does not get without poison; `as_given` names
+    hyperparameters of the first learner.
     """
 
     as_given: Parameters = ()
