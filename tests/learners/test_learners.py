@@ -40,7 +40,7 @@ from sklearn.tree import DecisionTreeClassifier
 import backdoor_curves as bc
 from backdoor_curves.data.samples import join
 from backdoor_curves.kernels import by_name, memory
-from backdoor_curves.learners.exact import svc
+from backdoor_curves.learners.exact import hinge
 from backdoor_curves.learners.reading import read_learner
 from backdoor_curves.paths.base import PathError
 from backdoor_curves.paths.svm.path import NotOptimalError
@@ -365,7 +365,7 @@ def test_a_path_that_cannot_be_followed_is_an_error_that_says_what_to_do(monkeyp
     def lost(*_):
         raise NotOptimalError("the path is off by 1e-03 at beta = 0.5; raise lambda")
 
-    monkeypatch.setattr(svc, "svm_path", lost)
+    monkeypatch.setattr(hinge, "svm_path", lost)
     with pytest.raises(PathError, match=r'off by 1e-03 at beta = 0.5; raise lambda; or pass method="refit"'):
         bc.backdoor_learning_curve(SVC(), poisoned())
 

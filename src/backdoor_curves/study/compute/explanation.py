@@ -132,7 +132,7 @@ def explain(curve: BackdoorLearningCurve, data: PoisonedData, class_names: Seque
 
 def _of_label(curve: BackdoorLearningCurve, tests: Samples, beta: float) -> Float[np.ndarray, "n ..."]:
     """Return the gradients of the score of each row's label, which for triggered rows is what the attacker wants."""
-    if curve.info.encoding == "one-vs-one":
+    if is_in_pairs(curve.info.encoding):
         raise ValueError("with a score for each pair of classes none is that of a class")
     G, index = input_gradient(curve, tests.X, beta), np.searchsorted(curve.classes, tests.y)
     if curve.info.encoding == "binary":
