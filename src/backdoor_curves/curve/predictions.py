@@ -6,12 +6,35 @@ of classes where one of them does, of a score for each class where the largest i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from backdoor_curves.curve.flips import Flips
+
+
+@dataclass(frozen=True, eq=False)
+class Events:
+    """Rows and the classes that they are predicted as from some betas on; it need not be another class than before.
+
+    Parameters
+    ----------
+    betas : array of shape (e,)
+    rows, to : int arrays of shape (e,)
+        Of several events of a row at one beta the last one holds.
+    """
+
+    betas: Float[np.ndarray, " e"]
+    rows: Int[np.ndarray, " e"]
+    to: Int[np.ndarray, " e"]
+
+    @classmethod
+    def joined(cls, parts: Sequence[Events]) -> Events:
+        """Return the events of several, one after the other."""
+        columns = ([getattr(part, name) for part in parts] for name in ("betas", "rows", "to"))
+        return cls(*map(np.concatenate, columns))
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,14 +69,9 @@ class Predictions:
     to: Int[np.ndarray, " c"]
 
     @classmethod
-    def of_events(
-        cls,
-        start: Int[np.ndarray, " n"],
-        betas: Float[np.ndarray, " e"],
-        rows: Int[np.ndarray, " e"],
-        to: Int[np.ndarray, " e"],
-    ) -> Predictions:
-        """Return the changes among events in any order; of several of a row at one beta the last one given holds."""
+    def of_events(cls, start: Int[np.ndarray, " n"], events: Events) -> Predictions:
+        """Return the changes among events, which may come in any order."""
+        betas, rows, to = events.betas, events.rows, events.to
         order = np.lexsort((np.arange(len(betas)), betas, rows))
         betas, rows, to = betas[order], rows[order], to[order]
         last = np.append((rows[1:] != rows[:-1]) | (betas[1:] != betas[:-1]), True)[: len(rows)]
@@ -79,7 +97,19 @@ class Predictions:
         rows, to = self.rows[order], self.to[order]
         is_right = to == y[rows]
         flips = np.sort(order[is_right != (_before(self.start, rows, to) == y[rows])])
-        return Flips(self.start == y, self.betas[flips], self.rows[flips], self.to[flips] == y[self.rows[flips]], weight)
+        return Flips(
+            self.start == y, self.betas[flips], self.rows[flips], self.to[flips] == y[self.rows[flips]], weight
+        )
+
+
+def of_flips(flips: Flips, y: Int[np.ndarray, " n"]) -> Predictions:
+    """Return the predictions of rows of two classes, given where those of the class indices y are right."""
+    return Predictions(
+        np.where(flips.start, y, 1 - y),
+        flips.betas,
+        flips.rows,
+        np.where(flips.gained, y[flips.rows], 1 - y[flips.rows]),
+    )
 
 
 def _before(

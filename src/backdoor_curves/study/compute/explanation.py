@@ -19,6 +19,7 @@ from backdoor_curves.curve.input_gradient import input_gradient, trigger_mask, t
 from backdoor_curves.data.images import Image, image_of, strongest_channel
 from backdoor_curves.data.poisoned import PoisonedData
 from backdoor_curves.data.samples import Samples, join
+from backdoor_curves.losses.score_encodings import is_in_pairs
 from backdoor_curves.records.npz import read_fields, write_fields
 from backdoor_curves.records.one_line import one_line
 

@@ -1,0 +1,81 @@
+"""The largest of several functions that are linear between nodes: which it is, and where another one takes over.
+
+The largest of some lines is convex: a line that is largest at both ends of a piece is so between them. So only pieces
+at whose ends another one is largest are looked into, from one crossing to the next.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from backdoor_curves.curve.predictions import Events
+
+
+def upper_envelope(
+    nodes: Float[np.ndarray, " k"], values: Float[np.ndarray, "k n functions"]
+) -> tuple[Int[np.ndarray, " n"], Events]:
+    """Return which function of each row is largest at the first node, and the events where another one is from then on.
+
+    Parameters
+    ----------
+    nodes : array of shape (k,)
+        Ascending; one that stands twice is a jump.
+    values : array of shape (k, n, functions)
+        At the nodes. Of several that are largest the first counts.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from backdoor_curves.curve.upper_envelope import upper_envelope
+    >>> start, events = upper_envelope(np.array([0.0, 1.0]), np.array([[[2.0, 1.0, 0.0]], [[0.0, 1.0, 3.0]]]))
+    >>> start, events.betas, events.to
+    (array([0]), array([0.4]), array([2]))
+    """
+    largest = _first_largest(values)
+    piece, row = np.nonzero(largest[:-1] != largest[1:])
+    v = values[piece, row]
+    d = values[piece + 1, row] - v
+    goal, now, t = largest[piece + 1, row], largest[piece, row], np.zeros(len(piece))
+    begin, length = nodes[piece], np.diff(nodes)[piece]
+    places, parts = [], []
+    going = np.arange(len(piece))
+    while going.size:
+        to, after = _next_above(v[going], d[going], now[going], t[going])
+        # A jump goes to the other side at once; and where rounding sees no crossing, that is at the end.
+        is_end = (after > 1.0) | (length[going] == 0.0)
+        now[going], t[going] = np.where(is_end, goal[going], to), np.where(is_end, 1.0, after)
+        places.append(going)
+        parts.append(Events(begin[going] + t[going] * length[going], row[going], now[going]))
+        going = going[now[going] != goal[going]]
+    if not parts:
+        return largest[0], Events(np.empty(0), np.empty(0, dtype=np.intp), np.empty(0, dtype=np.intp))
+    events = Events.joined(parts)
+    order = np.argsort(np.concatenate(places), kind="stable")  # piece by piece: of two at one beta the later one holds
+    return largest[0], Events(events.betas[order], events.rows[order], events.to[order])
+
+
+def _first_largest(values: Float[np.ndarray, "k n functions"]) -> Int[np.ndarray, "k n"]:
+    """Return argmax over the last axis; a pass for each function is faster than one for each of many short rows."""
+    best, which = values[..., 0].copy(), np.zeros(values.shape[:-1], dtype=np.intp)
+    for f in range(1, values.shape[-1]):
+        larger = values[..., f] > best
+        np.copyto(best, values[..., f], where=larger)
+        which[larger] = f
+    return which
+
+
+def _next_above(
+    v: Float[np.ndarray, "p functions"],
+    d: Float[np.ndarray, "p functions"],
+    now: Int[np.ndarray, " p"],
+    t: Float[np.ndarray, " p"],
+) -> tuple[Int[np.ndarray, " p"], Float[np.ndarray, " p"]]:
+    """Return which of the lines v + t d is the next above line `now` from t on, and when: of several the steepest."""
+    p = np.arange(len(now))
+    ahead, closing = v[p, now, np.newaxis] - v, d - d[p, now, np.newaxis]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        after = np.where(closing > 0.0, np.maximum(ahead / closing, t[:, np.newaxis]), np.inf)
+    first = after.min(axis=1)
+    steepest = np.where(after == first[:, np.newaxis], closing, -np.inf).argmax(axis=1)
+    return steepest, first
