@@ -3,7 +3,7 @@
     rho(beta) = |w(beta)|        nu(beta) = (1 - cos(w(0), w(beta))) / 2    in [0, 1]
 
 From the inner products of w between the nodes of a path alone: so for linear learners in the space of the features, for
-SVMs in that of their kernel, and for K classes by Frobenius' product, summed over columns. The intercept is no part of w.
+SVMs in that of their kernel, and for K classes by Frobenius' product, a sum over columns. The intercept is no part.
 
 Source: Cinà et al., Backdoor Learning Curves (arXiv 2106.07214), Eq. 5.
 """

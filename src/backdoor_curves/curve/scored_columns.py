@@ -158,7 +158,7 @@ class ScoredColumns:
         return straight_until(first, float(slope), float(bend))
 
     def kinks(self) -> Float[np.ndarray, " j"]:
-        """Return the betas in (0, 1) at which the mean loss may have a corner: knots of columns, and their rows' own."""
+        """Return the betas in (0, 1) at which the mean loss may have a corner: columns' knots, and their rows' own."""
         return np.unique(np.concatenate([rows.kinks() for _, rows in self.columns]))
 
     def condensed(self) -> ScoredColumns | CondensedRows:
