@@ -97,19 +97,15 @@ class Predictions:
         rows, to = self.rows[order], self.to[order]
         is_right = to == y[rows]
         flips = np.sort(order[is_right != (_before(self.start, rows, to) == y[rows])])
-        return Flips(
-            self.start == y, self.betas[flips], self.rows[flips], self.to[flips] == y[self.rows[flips]], weight
-        )
+        betas, rows, to = self.betas[flips], self.rows[flips], self.to[flips]
+        return Flips(self.start == y, betas, rows, to == y[rows], weight)
 
 
 def of_flips(flips: Flips, y: Int[np.ndarray, " n"]) -> Predictions:
     """Return the predictions of rows of two classes, given where those of the class indices y are right."""
-    return Predictions(
-        np.where(flips.start, y, 1 - y),
-        flips.betas,
-        flips.rows,
-        np.where(flips.gained, y[flips.rows], 1 - y[flips.rows]),
-    )
+    of_rows = y[flips.rows]
+    to = np.where(flips.gained, of_rows, 1 - of_rows)
+    return Predictions(np.where(flips.start, y, 1 - y), flips.betas, flips.rows, to)
 
 
 def _before(
