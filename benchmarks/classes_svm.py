@@ -134,7 +134,9 @@ def main() -> None:
     wanted = parser.parse_args()
     warnings.simplefilter("ignore", ConvergenceWarning)
     print(f"{machine()}; {product_rate():.0f}e9 operations a second\n")
-    print("| case | knots | curve, s | accurate fit, s (off by) | curve / it | 20 default / curve (off by) | bar | bound |")
+    print(
+        "| case | knots | curve, s | accurate fit, s (off by) | curve / it | 20 default / it (off by) | bar | bound |"
+    )
     print("|---|---|---|---|---|---|---|---|")
     data: dict[str, bc.PoisonedData] = {}
     for case in CASES:

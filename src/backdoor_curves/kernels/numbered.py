@@ -18,6 +18,8 @@ from backdoor_curves.rows import Rows, distinct_rows, equal_rows, n_rows, row_sh
 
 Numbers = Int[np.ndarray, " k"]
 """Training rows by number: an array of one axis, which rows of features never are."""
+KEPT = 4
+"""Sets of other rows whose kernel is kept: those of a curve, and as many of the user's own."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,13 +86,13 @@ class NumberedRows:
         self._kept: list[SeenRows] = []
 
     def seen(self, X: Rows) -> SeenRows:
-        """Return rows with their kernel with the training rows; that of the last ones is kept."""
+        """Return rows with their kernel with the training rows; that of the last few sets is kept."""
         found = [kept for kept in self._kept if equal_rows(kept.X, X)]
         if found:
             return found[0]
         seen = SeenRows(X.copy(), self.kernel(self.X, X))  # the caller may write into X later
         self._kept.append(seen)
-        while sum(kept.K.nbytes for kept in self._kept) > self.room:
+        while len(self._kept) > KEPT or sum(kept.K.nbytes for kept in self._kept) > self.room:
             del self._kept[0]
         return seen
 
@@ -99,7 +101,7 @@ class NumberedRows:
         if _are_numbers(A) and _are_numbers(B):
             return self._block(A) if A is B else self.gram[np.ix_(A, B)]
         if _are_numbers(A):
-            return B.K[A] if isinstance(B, SeenRows) else self.kernel(take_rows(self.X, A), B)
+            return (B if isinstance(B, SeenRows) else self.seen(B)).K[A]
         if _are_numbers(B):
             return self(B, A).T
         return self.kernel(*(rows.X if isinstance(rows, SeenRows) else rows for rows in (A, B)))

@@ -37,7 +37,7 @@ class PathOfColumns(BetaPath):
     """
 
     paths: tuple[BetaPath, ...]
-    members: tuple[Int[np.ndarray, " r"], ...]
+    members: tuple[Int[np.ndarray, " _"], ...]
     kernel: NumberedRows | None = None
 
     @property
