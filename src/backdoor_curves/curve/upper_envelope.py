@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from backdoor_curves.curve.predictions import Events
+from backdoor_curves.losses.score_encodings import EQUAL
 
 
 def upper_envelope(
@@ -22,7 +23,7 @@ def upper_envelope(
     nodes : array of shape (k,)
         Ascending; one that stands twice is a jump.
     values : array of shape (k, n, functions)
-        At the nodes. Of several that are largest the first counts.
+        At the nodes. Of several that are largest, but for rounding, the first counts.
 
     Examples
     --------
@@ -56,12 +57,13 @@ def upper_envelope(
 
 
 def _first_largest(values: Float[np.ndarray, "k n functions"]) -> Int[np.ndarray, "k n"]:
-    """Return argmax over the last axis; a pass for each function is faster than one for each of many short rows."""
-    best, which = values[..., 0].copy(), np.zeros(values.shape[:-1], dtype=np.intp)
+    """Return `first_of_largest`; a pass for each function is faster than one for each of many short rows."""
+    best = values[..., 0].copy()
     for f in range(1, values.shape[-1]):
-        larger = values[..., f] > best
-        np.copyto(best, values[..., f], where=larger)
-        which[larger] = f
+        np.maximum(best, values[..., f], out=best)
+    enough, which = best - EQUAL * np.maximum(1.0, np.abs(best)), np.zeros(best.shape, dtype=np.intp)
+    for f in range(values.shape[-1] - 1, -1, -1):
+        which[values[..., f] >= enough] = f
     return which
 
 

@@ -20,10 +20,10 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import expit, logsumexp, softmax
 
-from backdoor_curves.losses.score_encodings import ScoreEncoding, is_in_pairs
+from backdoor_curves.losses.score_encodings import EQUAL, ScoreEncoding, is_in_pairs
 
 Loss = Literal["logistic", "hinge", "squared hinge", "squared"]
-TIE = 1e-11
+TIE = EQUAL
 """A margin this close to 1, times the largest score, is at the corner of the hinge."""
 
 

@@ -18,6 +18,10 @@ from jaxtyping import Float, Int
 ScoreEncoding = Literal["binary", "one-vs-rest", "one-vs-one", "one-vs-one, ties broken", "softmax"]
 
 
+EQUAL = 1e-11
+"""Scores that differ by no more than this share of the largest, or of 1, are equal: rounding leaves 1e-12 of them."""
+
+
 def encode(y: Int[np.ndarray, " n"], n_classes: int, encoding: ScoreEncoding) -> Float[np.ndarray, "n columns"]:
     """Return what each score column should say of each row: +1, -1, or 0 where a pair of classes is not concerned.
 
@@ -61,7 +65,7 @@ def pairs(n_classes: int) -> tuple[Int[np.ndarray, " p"], Int[np.ndarray, " p"]]
 def decode(
     scores: Float[np.ndarray, "*batch columns"], n_classes: int, encoding: ScoreEncoding
 ) -> Int[np.ndarray, "*batch"]:
-    """Return the predicted class indices; ties go where scikit-learn sends them.
+    """Return the predicted class indices; ties go where scikit-learn sends them, scores but for rounding equal too.
 
     One exception: a binary score of exactly 0 is class 0, as for its linear models, while its SVC takes class 1.
 
@@ -74,7 +78,23 @@ def decode(
     """
     if encoding == "binary":
         return (scores[..., 0] > 0).astype(np.intp)
-    return np.argmax(votes(scores, n_classes) if encoding == "one-vs-one" else class_scores(scores, encoding), axis=-1)
+    return first_of_largest(votes(scores, n_classes) if encoding == "one-vs-one" else class_scores(scores, encoding))
+
+
+def first_of_largest(scores: Float[np.ndarray, "*batch classes"]) -> Int[np.ndarray, "*batch"]:
+    """Return the first class whose score is the largest but for rounding.
+
+    Where classes overlap much all scores of a hinge against the rest are exactly -1, and rounding would choose.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from backdoor_curves.losses.score_encodings import first_of_largest
+    >>> first_of_largest(np.array([[-1.0, -1.0 + 1e-15, -2.0], [0.0, 0.5, 0.5]]))
+    array([0, 1])
+    """
+    largest = scores.max(axis=-1, keepdims=True)
+    return (scores >= largest - EQUAL * np.maximum(1.0, np.abs(largest))).argmax(axis=-1)
 
 
 def votes(scores: Float[np.ndarray, "*batch pairs"], n_classes: int) -> Float[np.ndarray, "*batch classes"]:
