@@ -87,7 +87,7 @@ def test_predictions_are_scikit_learns_at_every_beta(name, labels):
             in_pairs = curve.info.encoding != "one-vs-rest"
             near = (np.abs(scores) <= SOLVED).any(axis=1) if in_pairs else top[:, -1] - top[:, -2] <= SOLVED / 100
             np.testing.assert_array_equal(curve.predictions(split, beta)[0][~near], model.predict(X)[~near])
-            assert near.mean() < 0.05
+            assert near.mean() < 0.1
             # Its decision function, in the shape of a score for each class.
             own = curve.class_scores(split, beta)[0]
             np.testing.assert_allclose(own[~near], model.decision_function(X)[~near], atol=SOLVED)
