@@ -142,15 +142,16 @@ def _among_leaders(
 ) -> Events:
     """Return which of some classes of one row has the largest sum of scores in a stretch of betas."""
     classes, (begin, end) = np.flatnonzero(leads), stretch
-    inner = slice(np.searchsorted(nodes, begin, side="right"), np.searchsorted(nodes, end, side="left"))
+    after, before = int(np.searchsorted(nodes, begin, side="right")), int(np.searchsorted(nodes, end, side="left"))
+    inner = slice(after, before)
 
-    def between(after: int, beta: float) -> Float[np.ndarray, "1 leaders"]:
-        left, right = nodes[after - 1], nodes[after]
+    def at(node: int, beta: float) -> Float[np.ndarray, "1 leaders"]:
+        left, right = nodes[node - 1], nodes[node]
         share = (beta - left) / (right - left) if right > left else 1.0
-        return ((1.0 - share) * totals[after - 1, classes] + share * totals[after, classes])[np.newaxis]
+        return ((1.0 - share) * totals[node - 1, classes] + share * totals[node, classes])[np.newaxis]
 
-    first, last = min(inner.start, len(nodes) - 1), min(max(inner.stop, 1), len(nodes) - 1)
-    values = np.vstack([between(first, begin), totals[inner][:, classes], between(last, end)])
+    first, last = min(after, len(nodes) - 1), min(max(before, 1), len(nodes) - 1)
+    values = np.vstack([at(first, begin), totals[inner][:, classes], at(last, end)])
     start, events = upper_envelope(np.concatenate([[begin], nodes[inner], [end]]), values[:, np.newaxis])
     betas, to = np.append(begin, events.betas), np.append(start, events.to)
     return Events(betas, np.full(len(betas), row), classes[to])

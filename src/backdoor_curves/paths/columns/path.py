@@ -97,12 +97,13 @@ class PathOfColumns(BetaPath):
         intercept = np.concatenate([one.intercept for one in found], axis=-1)
         if self.kernel is None:
             return Parameters(np.concatenate([one.coef for one in found], axis=-1), intercept)
-        coef = np.zeros((len(betas), len(self.kernel.gram), len(found)))
-        for c, (one, rows) in enumerate(zip(found, self.members, strict=True)):
+        coef = np.zeros((len(found), len(self.kernel.gram), len(betas)))
+        for duals, one, rows in zip(coef, found, self.members, strict=True):
+            assert one.rows is not None  # of a kernel
             # A column's own rows are distinct in features and label: of one number there may be two.
             _, first = np.unique(one.rows, return_index=True)
-            np.add.at(coef, (slice(None), self.kernel.numbers[rows[first]], c), one.coef[..., 0])
-        return Parameters(coef, intercept, self.kernel.numbers)
+            np.add.at(duals, self.kernel.numbers[rows[first]], one.coef[..., 0].T)
+        return Parameters(coef.T, intercept, self.kernel.numbers)
 
     def nodal_scores(self, X: Rows) -> NoReturn:
         """Refuse: there are no nodes in common."""
