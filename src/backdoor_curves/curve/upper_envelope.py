@@ -42,7 +42,7 @@ def upper_envelope(
     places, parts = [], []
     going = np.arange(len(piece))
     while going.size:
-        to, after = _next_above(v[going], d[going], now[going], t[going])
+        to, after = _next_above(v[going], d[going], now[going], goal[going], t[going])
         # A jump goes to the other side at once; and where rounding sees no crossing, that is at the end.
         is_end = (after > 1.0) | (length[going] == 0.0)
         now[going], t[going] = np.where(is_end, goal[going], to), np.where(is_end, 1.0, after)
@@ -58,10 +58,11 @@ def upper_envelope(
 
 def _first_largest(values: Float[np.ndarray, "k n functions"]) -> Int[np.ndarray, "k n"]:
     """Return `first_of_largest`; a pass for each function is faster than one for each of many short rows."""
-    best = values[..., 0].copy()
+    best, least = values[..., 0].copy(), values[..., 0].copy()
     for f in range(1, values.shape[-1]):
         np.maximum(best, values[..., f], out=best)
-    enough, which = best - EQUAL * np.maximum(1.0, np.abs(best)), np.zeros(best.shape, dtype=np.intp)
+        np.minimum(least, values[..., f], out=least)
+    enough, which = best - EQUAL * np.maximum(np.abs(best), np.abs(least)), np.zeros(best.shape, dtype=np.intp)
     for f in range(values.shape[-1] - 1, -1, -1):
         which[values[..., f] >= enough] = f
     return which
@@ -71,13 +72,19 @@ def _next_above(
     v: Float[np.ndarray, "p functions"],
     d: Float[np.ndarray, "p functions"],
     now: Int[np.ndarray, " p"],
+    goal: Int[np.ndarray, " p"],
     t: Float[np.ndarray, " p"],
 ) -> tuple[Int[np.ndarray, " p"], Float[np.ndarray, " p"]]:
-    """Return which of the lines v + t d is the next above line `now` from t on, and when: of several the steepest."""
+    """Return which of the lines v + t d is the next above line `now` from t on, and when: of several the steepest.
+
+    One that is not above it at the end by more than rounding is none, but for the goal.
+    """
     p = np.arange(len(now))
     ahead, closing = v[p, now, np.newaxis] - v, d - d[p, now, np.newaxis]
+    passes = closing - ahead > EQUAL * np.abs(v + d).max(axis=1, keepdims=True)
+    passes[p, goal] = True
     with np.errstate(divide="ignore", invalid="ignore"):
-        after = np.where(closing > 0.0, np.maximum(ahead / closing, t[:, np.newaxis]), np.inf)
+        after = np.where(passes & (closing > 0.0), np.maximum(ahead / closing, t[:, np.newaxis]), np.inf)
     first = after.min(axis=1)
     steepest = np.where(after == first[:, np.newaxis], closing, -np.inf).argmax(axis=1)
     return steepest, first

@@ -19,7 +19,7 @@ ScoreEncoding = Literal["binary", "one-vs-rest", "one-vs-one", "one-vs-one, ties
 
 
 EQUAL = 1e-11
-"""Scores that differ by no more than this share of the largest, or of 1, are equal: rounding leaves 1e-12 of them."""
+"""Scores of a row that differ by no more than this share of its largest are equal: rounding leaves 1e-12 of them."""
 
 
 def encode(y: Int[np.ndarray, " n"], n_classes: int, encoding: ScoreEncoding) -> Float[np.ndarray, "n columns"]:
@@ -93,8 +93,8 @@ def first_of_largest(scores: Float[np.ndarray, "*batch classes"]) -> Int[np.ndar
     >>> first_of_largest(np.array([[-1.0, -1.0 + 1e-15, -2.0], [0.0, 0.5, 0.5]]))
     array([0, 1])
     """
-    largest = scores.max(axis=-1, keepdims=True)
-    return (scores >= largest - EQUAL * np.maximum(1.0, np.abs(largest))).argmax(axis=-1)
+    size = np.abs(scores).max(axis=-1, keepdims=True)
+    return (scores >= scores.max(axis=-1, keepdims=True) - EQUAL * size).argmax(axis=-1)
 
 
 def votes(scores: Float[np.ndarray, "*batch pairs"], n_classes: int) -> Float[np.ndarray, "*batch classes"]:
