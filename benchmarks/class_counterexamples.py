@@ -3,8 +3,8 @@
     python benchmarks/class_counterexamples.py [--examples N] [--first SEED] > benchmarks/class_counterexamples.log
 
 Each example is made from its seed alone, followed, and each of its columns compared with a proved optimum; generator
-and claims are in `tests/reference/class_cases.py`. A counterexample is printed with its seed, and the summary counts what
-failed. One thread; about half an hour.
+and claims are in `tests/reference/class_cases.py`. A counterexample is printed with its seed, and the summary counts
+what failed. One thread; about a quarter of an hour.
 """
 
 # ruff: noqa: E402 - the number of threads is read when numpy is loaded
