@@ -21,6 +21,8 @@ TOLERANCE = 1e-6
 """Of a score: what curves promise."""
 APART = 1e-7
 """Betas this near to a change of a prediction are not looked at."""
+UNDECIDED = 1e-9
+"""Class scores that differ by less: beyond the rounding of a path at large C, and within what it promises."""
 
 
 @dataclass(frozen=True)
@@ -181,6 +183,8 @@ def of_predictions(curve: bc.BackdoorLearningCurve) -> list[str]:
     changes = rows.predictions.betas
     betas = betas[np.abs(betas[:, np.newaxis] - changes).min(axis=1, initial=1.0) > APART]
     off = rows.predictions.at(betas) != rows.predicted(betas)
+    top = np.sort(curve.class_scores("triggered", betas), axis=-1)
+    off &= top[..., -1] - top[..., -2] > UNDECIDED
     if not off.any():
         return []
     beta, row = (int(place[0]) for place in np.nonzero(off))

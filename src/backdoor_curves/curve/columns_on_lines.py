@@ -153,5 +153,6 @@ def _among_leaders(
     first, last = min(after, len(nodes) - 1), min(max(before, 1), len(nodes) - 1)
     values = np.vstack([at(first, begin), totals[inner][:, classes], at(last, end)])
     start, events = upper_envelope(np.concatenate([[begin], nodes[inner], [end]]), values[:, np.newaxis])
-    betas, to = np.append(begin, events.betas), np.append(start, events.to)
+    inside = (events.betas < end) | (end == 1.0)  # at its end the next stretch begins
+    betas, to = np.append(begin, events.betas[inside]), np.append(start, events.to[inside])
     return Events(betas, np.full(len(betas), row), classes[to])

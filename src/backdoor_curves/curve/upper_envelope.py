@@ -42,9 +42,9 @@ def upper_envelope(
     places, parts = [], []
     going = np.arange(len(piece))
     while going.size:
-        to, after = _next_above(v[going], d[going], now[going], goal[going], t[going])
-        # A jump goes to the other side at once; and where rounding sees no crossing, that is at the end.
-        is_end = (after > 1.0) | (length[going] == 0.0)
+        to, after = _next_above(v[going], d[going], now[going], t[going])
+        # A jump goes to the other side at once; and where nothing passes but by rounding, the end decides.
+        is_end = (after > 1.0) | (to == now[going]) | (length[going] == 0.0)
         now[going], t[going] = np.where(is_end, goal[going], to), np.where(is_end, 1.0, after)
         places.append(going)
         parts.append(Events(begin[going] + t[going] * length[going], row[going], now[going]))
@@ -72,19 +72,20 @@ def _next_above(
     v: Float[np.ndarray, "p functions"],
     d: Float[np.ndarray, "p functions"],
     now: Int[np.ndarray, " p"],
-    goal: Int[np.ndarray, " p"],
     t: Float[np.ndarray, " p"],
 ) -> tuple[Int[np.ndarray, " p"], Float[np.ndarray, " p"]]:
-    """Return which of the lines v + t d is the next above line `now` from t on, and when: of several the steepest.
+    """Return which of the lines v + t d is the next above line `now` from t on, and when; infinity where none is.
 
-    One that is not above it at the end by more than rounding is none, but for the goal.
+    Only what is above it at the end by more than rounding passes it. Of lines that meet there the one that is highest
+    at the end goes on, and of several that are one but for rounding the first.
     """
     p = np.arange(len(now))
+    ends, rounding = v + d, EQUAL * np.maximum(np.abs(v), np.abs(v + d)).max(axis=1, keepdims=True)
     ahead, closing = v[p, now, np.newaxis] - v, d - d[p, now, np.newaxis]
-    passes = closing - ahead > EQUAL * np.abs(v + d).max(axis=1, keepdims=True)
-    passes[p, goal] = True
     with np.errstate(divide="ignore", invalid="ignore"):
-        after = np.where(passes & (closing > 0.0), np.maximum(ahead / closing, t[:, np.newaxis]), np.inf)
+        after = np.where(closing - ahead > rounding, np.maximum(ahead / closing, t[:, np.newaxis]), np.inf)
     first = after.min(axis=1)
-    steepest = np.where(after == first[:, np.newaxis], closing, -np.inf).argmax(axis=1)
-    return steepest, first
+    there = v + np.minimum(first, 1.0)[:, np.newaxis] * d
+    meets = there >= there.max(axis=1, keepdims=True) - rounding
+    highest = np.where(meets, ends, -np.inf)
+    return (highest >= highest.max(axis=1, keepdims=True) - rounding).argmax(axis=1), first
