@@ -22,21 +22,25 @@ from backdoor_curves.paths.intercept import Intercept
 from backdoor_curves.paths.linear_svm.follow import linear_svm_path
 from backdoor_curves.paths.svm.follow import svm_path
 from backdoor_curves.paths.svm.path import NotOptimalError, SVMPath
-from backdoor_curves.rows import squared_lengths
+from backdoor_curves.rows import Rows, squared_lengths
 
 ROUNDED, DROWNED = 1e-9, 1e-6
 """What the rounding of a kernel matrix may do to a score, beyond which linear machines of few features are followed
 without one: a thousandth of what curves ask for; and those of many, which takes longer: what curves ask for."""
 FEW = 100
 """Features whose factorisation at each knot costs no more than the knot's other work."""
+LOOKED_AT = 5
+"""Betas at which a doubtful path is proven once more: a bound that is too large is so at most of them."""
 
 
-def follow_hinge(columns: WeightedColumns, kernel: Kernel, intercept: Intercept, shared: Shared | None) -> BetaPath:
+def follow_hinge(
+    columns: WeightedColumns, kernel: Kernel, intercept: Intercept, tolerance: float, shared: Shared | None
+) -> BetaPath:
     """Return the path of the hinge with a kernel; what is no kernel of the training rows is refused.
 
     Where paths share, the kernel remembers its values, and a path serves smaller C on its plateau. Linear machines are
-    followed in the space of their features where a kernel matrix loses too much, or does not lead on: all columns, so
-    that their parameters are of one kind.
+    followed in the space of their features where a kernel matrix loses too much, does not lead on or proves too little:
+    all columns, so that their parameters are of one kind.
     """
     if not isinstance(kernel, Linear):
         return _by_kernel(columns, kernel, intercept, shared)
@@ -48,9 +52,28 @@ def follow_hinge(columns: WeightedColumns, kernel: Kernel, intercept: Intercept,
             return _in_features(columns, intercept)
         return _by_kernel(columns, kernel, intercept, shared)
     try:
-        return _by_kernel(columns, kernel, intercept, shared, is_patient=not few)
+        path = _by_kernel(columns, kernel, intercept, shared, is_patient=not few)
+        if not (few and _is_doubtful(path, columns.X, tolerance)):
+            return path
     except NotOptimalError:
         return _in_features(columns, intercept)
+    with suppress(NotOptimalError):
+        return _in_features(columns, intercept)
+    return path
+
+
+def _is_doubtful(path: BetaPath, X: Rows, tolerance: float) -> bool:
+    """Return whether a column has more rows on its margin than features, and so is not proven to the tolerance.
+
+    Rows that depend on each other are known to a kernel matrix but for its rounding, and in features to a few digits.
+    """
+    if not isinstance(path, PathOfColumns):
+        return False
+    parts = [part for part in path.paths if isinstance(part, SVMPath)]
+    if max(len(duals) for part in parts for duals in part.at.margin_duals) <= X.shape[1]:
+        return False
+    found = path.certificate(np.linspace(0.0, 1.0, LOOKED_AT), [X])
+    return not found.score_bound.max() <= tolerance
 
 
 def _lost_of_scores(columns: WeightedColumns) -> float:

@@ -72,11 +72,13 @@ def balances_weights(estimator: Any) -> bool:  # noqa: ARG001
     return BALANCED_BY_WEIGHT
 
 
-def follow(learner: Learner, tolerance: float, shared: Shared | None) -> BetaPath:  # noqa: ARG001
+def follow(learner: Learner, tolerance: float, shared: Shared | None) -> BetaPath:
     """Return the path, exact to rounding: of the hinge as that of any SVM, of its square in the rows' coordinates."""
     estimator = learner.estimator
     if estimator.loss == "hinge":
-        return follow_hinge(weighted_columns(learner), kernel(estimator), liblinear_intercept(estimator), shared)
+        return follow_hinge(
+            weighted_columns(learner), kernel(estimator), liblinear_intercept(estimator), tolerance, shared
+        )
     return in_used_features(learner, partial(_follow_squared_hinge, shared=shared))
 
 

@@ -97,12 +97,12 @@ def balances_weights(estimator: Any) -> bool:  # noqa: ARG001
     return False
 
 
-def follow(learner: Learner, tolerance: float, shared: Shared | None) -> BetaPath:  # noqa: ARG001
+def follow(learner: Learner, tolerance: float, shared: Shared | None) -> BetaPath:
     """Return the path, exact to rounding."""
     columns, between = weighted_columns(learner), kernel(learner.estimator)
     if between is None:  # of a name that is no kernel's a fit says so: what is left is a matrix
         return _follow_matrix(learner, columns)
-    return follow_hinge(columns, between, FREE, shared)
+    return follow_hinge(columns, between, FREE, tolerance, shared)
 
 
 def _follow_matrix(learner: Learner, columns: WeightedColumns) -> BetaPath:
