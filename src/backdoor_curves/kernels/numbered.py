@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from backdoor_curves.kernels.by_name import expansion_gradient
 from backdoor_curves.kernels.functions import Kernel
 from backdoor_curves.kernels.memory import GIB
-from backdoor_curves.rows import Rows, distinct_rows, equal_rows, n_rows, row_shape, take_rows
+from backdoor_curves.rows import Rows, distinct_rows, equal_rows, may_repeat, n_rows, row_shape, take_rows
 
 Numbers = Int[np.ndarray, " k"]
 """Training rows by number: an array of one axis, which rows of features never are."""
@@ -79,8 +79,10 @@ class NumberedRows:
     """
 
     def __init__(self, kernel: Kernel, X: Rows, room: float = 2 * GIB) -> None:
-        first, self.numbers = distinct_rows(X, np.zeros(n_rows(X)))
-        self.kernel, self.X, self.room = kernel, X if len(first) == n_rows(X) else take_rows(X, first), room
+        self.kernel, self.X, self.room, self.numbers = kernel, X, room, np.arange(n_rows(X))
+        if may_repeat(X):
+            first, self.numbers = distinct_rows(X, np.zeros(n_rows(X)))
+            self.X = X if len(first) == n_rows(X) else take_rows(X, first)
         self.gram: Float[np.ndarray, "d d"] = kernel(self.X, self.X)
         self._blocks: dict[bytes, Float[np.ndarray, "a a"]] = {}
         self._kept: list[SeenRows] = []
