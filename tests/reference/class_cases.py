@@ -14,7 +14,7 @@ import numpy as np
 from sklearn.svm import SVC, LinearSVC
 
 import backdoor_curves as bc
-from backdoor_curves.losses.score_encodings import encode
+from backdoor_curves.losses.score_encodings import encode, is_in_pairs
 from reference.interior_point import solve
 
 TOLERANCE = 1e-6
@@ -185,6 +185,8 @@ def of_predictions(curve: bc.BackdoorLearningCurve) -> list[str]:
     off = rows.predictions.at(betas) != rows.predicted(betas)
     top = np.sort(curve.class_scores("triggered", betas), axis=-1)
     off &= top[..., -1] - top[..., -2] > UNDECIDED
+    if is_in_pairs(curve.info.encoding):  # a pair at 0 votes for either
+        off &= (np.abs(rows.scores(betas)) > UNDECIDED).all(axis=-1)
     if not off.any():
         return []
     beta, row = (int(place[0]) for place in np.nonzero(off))
