@@ -356,6 +356,26 @@ def contents(X: Rows) -> Iterator[bytes]:
         yield X.indices[start:stop].tobytes() + (X.data[start:stop] + 0).tobytes()
 
 
+def may_repeat(X: Rows) -> bool:
+    """Return whether some rows may be equal: for arrays, whether two have the same sum with random weights.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from backdoor_curves.rows import may_repeat
+    >>> may_repeat(np.array([[1.0], [2.0], [1.0]])), may_repeat(np.array([3, 4]))
+    (True, False)
+    """
+    if isinstance(X, np.ndarray) and X.ndim == 1:
+        return len(np.unique(X)) < len(X)
+    if not isinstance(X, np.ndarray) or X.dtype.kind != "f" or X.ndim != 2:
+        return True
+    weights = np.random.default_rng(0).random(X.shape[1])
+    sums, largest = np.sort(X @ weights), float(np.linalg.norm(X))  # no entry is larger, and it takes one look
+    rounding = 2 * X.shape[1] * np.finfo(X.dtype).eps * largest * float(weights.sum())
+    return bool((np.diff(sums) <= rounding).any())
+
+
 def distinct_rows(X: Rows, y: np.ndarray) -> tuple[Int[np.ndarray, " d"], Int[np.ndarray, " n"]]:
     """Return the first of each set of equal rows with equal labels, ascending, and the set that each row belongs to.
 

@@ -167,7 +167,7 @@ def test_a_curve_longer_than_a_block_is_the_same_curve(data, monkeypatch):
     betas = np.linspace(0, 1, 50)
     curve = bc.backdoor_learning_curve(RidgeClassifier(), data, betas=betas)
     whole = [curve.loss("clean"), curve.accuracy("triggered"), curve.robust_accuracy(), curve.scores("clean")]
-    monkeypatch.setattr(scored, "_BLOCK", 7 * 50)
+    monkeypatch.setattr(scored, "BLOCK", 7 * 50)
     parts = [curve.loss("clean"), curve.accuracy("triggered"), curve.robust_accuracy(), curve.scores("clean")]
     for one, other in zip(whole, parts, strict=True):
         np.testing.assert_allclose(other, one, rtol=1e-12)  # sums in another order

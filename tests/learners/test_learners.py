@@ -40,7 +40,7 @@ from sklearn.tree import DecisionTreeClassifier
 import backdoor_curves as bc
 from backdoor_curves.data.samples import join
 from backdoor_curves.kernels import by_name, memory
-from backdoor_curves.learners.exact import svc
+from backdoor_curves.learners.exact import hinge
 from backdoor_curves.learners.reading import read_learner
 from backdoor_curves.paths.base import PathError
 from backdoor_curves.paths.svm.path import NotOptimalError
@@ -323,16 +323,17 @@ def test_functions_that_are_no_kernels_are_refused(kernel):
         bc.backdoor_learning_curve(SVC(kernel=kernel), poisoned())
 
 
-def test_more_than_two_classes_and_subclasses_are_refitted():
-    """K (K - 1) / 2 paths are not one, and a subclass may do anything."""
+def test_what_couples_its_columns_and_subclasses_are_refitted():
+    """Three classes at once by Crammer and Singer are no three problems, and a subclass may do anything."""
 
     class Own(SVC):
         pass
 
-    assert bc.backdoor_learning_curve(SVC(), poisoned(labels=(0, 1, 2)), betas=BETAS).method == "refit"
+    coupled = LinearSVC(multi_class="crammer_singer", tol=0.1, random_state=0)
+    assert bc.backdoor_learning_curve(coupled, poisoned(labels=(0, 1, 2)), betas=BETAS).method == "refit"
     assert bc.backdoor_learning_curve(Own(), poisoned(), betas=BETAS).method == "refit"
-    with pytest.raises(ValueError, match="method: SVC has no exact path for 3 classes"):
-        bc.backdoor_learning_curve(SVC(), poisoned(labels=(0, 1, 2)), method="exact")
+    with pytest.raises(ValueError, match="method: LinearSVC has no exact path with multi_class='crammer_singer'"):
+        bc.backdoor_learning_curve(coupled, poisoned(labels=(0, 1, 2)), method="exact")
 
 
 @pytest.mark.parametrize(
@@ -365,7 +366,7 @@ def test_a_path_that_cannot_be_followed_is_an_error_that_says_what_to_do(monkeyp
     def lost(*_):
         raise NotOptimalError("the path is off by 1e-03 at beta = 0.5; raise lambda")
 
-    monkeypatch.setattr(svc, "svm_path", lost)
+    monkeypatch.setattr(hinge, "svm_path", lost)
     with pytest.raises(PathError, match=r'off by 1e-03 at beta = 0.5; raise lambda; or pass method="refit"'):
         bc.backdoor_learning_curve(SVC(), poisoned())
 

@@ -44,13 +44,14 @@ class Row:
     fit: Callable[..., np.ndarray]
     kernel: Callable[..., np.ndarray] | None = None
     n_classes: int = 2
+    encoding: str = "binary"
     is_precomputed: bool = False
     is_weighted: bool = False
 
 
 PATHS = {
     "ridge": Row(RidgeClassifier(alpha=ALPHA), fits.ridge(ALPHA)),
-    "ridge, three classes": Row(RidgeClassifier(alpha=ALPHA), fits.ridge(ALPHA), n_classes=3),
+    "ridge, three classes": Row(RidgeClassifier(alpha=ALPHA), fits.ridge(ALPHA), n_classes=3, encoding="one-vs-rest"),
     "logistic": Row(LogisticRegression(C=C), fits.logistic(C, FREE)),
     "logistic, penalised": Row(LogisticRegression(C=C, solver="liblinear"), fits.logistic(C, penalised(1.0))),
     "SVC, linear": Row(SVC(C=C, kernel="linear"), fits.hinge(C, inner, free=True), inner),
@@ -61,6 +62,22 @@ PATHS = {
     "LinearSVC, hinge": Row(LinearSVC(C=C, loss="hinge"), fits.hinge(C, inner, free=False), inner),
     "LinearSVC, squared hinge": Row(LinearSVC(C=C), fits.squared_hinge(C)),
 }
+PATHS |= {
+    f"{name}, three classes": replace(PATHS[name], fit=fits.columns(PATHS[name].fit), n_classes=3, encoding=encoding)
+    for name, encoding in {
+        "SVC, linear": "one-vs-one",
+        "SVC, RBF": "one-vs-one",
+        "SVC, precomputed": "one-vs-one",
+        "LinearSVC, hinge": "one-vs-rest",
+        "LinearSVC, squared hinge": "one-vs-rest",
+    }.items()
+}
+# With the C of two classes a pair has an empty margin, and many intercepts.
+PATHS["SVC, linear, three classes"] = replace(
+    PATHS["SVC, linear, three classes"],
+    estimator=SVC(C=4 * C, kernel="linear"),
+    fit=fits.columns(fits.hinge(4 * C, inner, free=True)),
+)
 PATHS |= {f"{name}, weighted": replace(row, is_weighted=True) for name, row in PATHS.items()}
 every_path = pytest.mark.parametrize("name", PATHS)
 
@@ -106,7 +123,7 @@ def seen_by(name: str, X: np.ndarray) -> np.ndarray:
 def fitted(name: str, weights: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """The scores, a column each, of the independent fit at some weights, times their own, of the training rows."""
     row, training, *_ = followed(name)
-    Y = encode(training.y, row.n_classes, "binary" if row.n_classes == 2 else "one-vs-rest")
+    Y = encode(training.y, row.n_classes, row.encoding)
     kept = weights > 0.0
     return row.fit(training.X[kept], Y[kept], (weights * training.weight)[kept], rows)
 
@@ -318,6 +335,8 @@ def test_a_saved_curve_is_the_live_one(name):
 
 def spoiled(path, factor: float):
     """The path with parameters that are off by a factor, whatever it keeps them in."""
+    if len(path.columns) > 1:
+        return replace(path, paths=tuple(spoiled(part, factor) for part in path.columns))
     if path.method == "ridge":
         return replace(path, coef0=factor * path.coef0, directions=factor * path.directions)
     if path.method == "svm":

@@ -15,6 +15,16 @@ def one_column(scores):
     return lambda X, Y, weights, rows: scores(X, Y[:, 0], weights, rows)[:, np.newaxis]
 
 
+def columns(fit):
+    """A fit for one score column as one for many: each of the rows that it sees, whose Y is not 0."""
+
+    def scores(X, Y, weights, rows):
+        parts = [(y != 0.0, y) for y in Y.T]
+        return np.hstack([fit(X[seen], y[seen, np.newaxis], weights[seen], rows) for seen, y in parts])
+
+    return scores
+
+
 def hinge(C, kernel, free):
     """By an interior-point method with a polished solution; a penalised intercept adds 1 to the kernel."""
     shift = 0.0 if free else 1.0

@@ -1,4 +1,4 @@
-"""Test rows of an SVM without their scores: the mean hinge loss by its corners, the predictions by their flips.
+"""Test rows of an SVM without their scores: the mean hinge loss by its corners, the predictions by their changes.
 
 Scores at 600 nodes of 1000 rows are 5 MB, and a study holds many curves. The mean hinge loss is piecewise linear, and
 predictions change at a few betas only: both are kept exactly in a hundredth of that.
@@ -7,19 +7,21 @@ predictions change at a few betas only: both are kept exactly in a hundredth of 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NoReturn
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from backdoor_curves.curve.flips import Flips
+from backdoor_curves.curve.predictions import Predictions
 from backdoor_curves.losses.hinge_integrals import first_half, hinge_integrals
 from backdoor_curves.paths.interpolation.interpolants import PiecewiseLinear
 
 
 @dataclass(frozen=True, eq=False)
 class CondensedRows:
-    """Test rows of a learner for two classes, by what their scores come to.
+    """Test rows of a learner by what their scores come to.
 
     Parameters
     ----------
@@ -27,8 +29,8 @@ class CondensedRows:
         Between the corners of the mean loss; a jump stands twice.
     losses : array of shape (c,)
         The mean loss at the corners.
-    flips : Flips
-        The changes of predictions.
+    predictions : Predictions
+        Their predicted classes.
     y : int array of shape (n,)
         The class indices that count as right.
     weight : array of shape (n,)
@@ -37,7 +39,7 @@ class CondensedRows:
 
     lines: PiecewiseLinear
     losses: Float[np.ndarray, " c"]
-    flips: Flips
+    predictions: Predictions
     y: Int[np.ndarray, " n"]
     weight: Float[np.ndarray, " n"]
 
@@ -58,7 +60,12 @@ class CondensedRows:
 
     def predicted(self, betas: Float[np.ndarray, " b"]) -> Int[np.ndarray, "b n"]:
         """Return the predicted class indices."""
-        return np.where(self.flips.right(betas), self.y, 1 - self.y)
+        return self.predictions.at(betas)
+
+    @cached_property
+    def flips(self) -> Flips:
+        """The changes of predictions between right and wrong."""
+        return self.predictions.flips(self.y, self.weight)
 
     def area(self) -> float:
         """Return the integral of the mean loss over [0, 1]."""

@@ -3,12 +3,14 @@
     rho(beta) = |w(beta)|        nu(beta) = (1 - cos(w(0), w(beta))) / 2    in [0, 1]
 
 From the inner products of w between the nodes of a path alone: so for linear learners in the space of the features, for
-SVMs in that of their kernel, and for K classes by Frobenius' product. The intercept is no part of w.
+SVMs in that of their kernel, and for K classes by Frobenius' product, a sum over columns. The intercept is no part.
 
 Source: Cinà et al., Backdoor Learning Curves (arXiv 2106.07214), Eq. 5.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import scipy.sparse as sp
@@ -17,6 +19,7 @@ from jaxtyping import Float
 from backdoor_curves.paths.base import Gram, Interpolant, Weights
 
 Betas = Float[np.ndarray, " b"]
+Columns = Sequence[tuple[Interpolant, Gram]]
 
 
 def norms(interpolant: Interpolant, gram: Gram, betas: Betas) -> Float[np.ndarray, " b"]:
@@ -39,16 +42,12 @@ def norms(interpolant: Interpolant, gram: Gram, betas: Betas) -> Float[np.ndarra
     >>> norms(PiecewiseLinear(np.array([0.0, 1.0])), w @ w.T, np.array([0.0, 0.5]))
     array([3., 5.])
     """
-    p = interpolant.weights(betas)
-    # Of a w that is 0 rounding leaves a square of either sign.
-    return np.sqrt(np.maximum((_dense(p @ gram) * _dense(p)).sum(axis=1), 0.0))
+    return norms_of([(interpolant, gram)], betas)
 
 
 def cosines(interpolant: Interpolant, gram: Gram, betas: Betas) -> Float[np.ndarray, " b"]:
     """Return the cosine between w(0) and w(beta), in [-1, 1]; NaN where one of them is 0. Parameters as `norms`."""
-    start = interpolant.weights(np.zeros(1))
-    along = (interpolant.weights(betas) @ _dense(start @ gram).T)[:, 0]
-    return np.clip(along / (norms(interpolant, gram, np.zeros(1)) * norms(interpolant, gram, betas)), -1.0, 1.0)
+    return cosines_of([(interpolant, gram)], betas)
 
 
 def angles(interpolant: Interpolant, gram: Gram, betas: Betas) -> Float[np.ndarray, " b"]:
@@ -56,7 +55,30 @@ def angles(interpolant: Interpolant, gram: Gram, betas: Betas) -> Float[np.ndarr
 
     Near 0 it has half of the digits of a double: 1e-16 of 1.
     """
-    return (1.0 - cosines(interpolant, gram, betas)) / 2.0
+    return angles_of([(interpolant, gram)], betas)
+
+
+def norms_of(columns: Columns, betas: Betas) -> Float[np.ndarray, " b"]:
+    """Return rho of a w whose columns have nodes of their own, given the interpolant and the inner products of each."""
+    squares = np.zeros(len(betas))
+    for interpolant, gram in columns:
+        p = interpolant.weights(betas)
+        squares += (_dense(p @ gram) * _dense(p)).sum(axis=1)
+    # Of a w that is 0 rounding leaves a square of either sign.
+    return np.sqrt(np.maximum(squares, 0.0))
+
+
+def cosines_of(columns: Columns, betas: Betas) -> Float[np.ndarray, " b"]:
+    """Return the cosines of such a w; see `cosines`."""
+    along, zero = np.zeros(len(betas)), np.zeros(1)
+    for interpolant, gram in columns:
+        along += (interpolant.weights(betas) @ _dense(interpolant.weights(zero) @ gram).T)[:, 0]
+    return np.clip(along / (norms_of(columns, zero) * norms_of(columns, betas)), -1.0, 1.0)
+
+
+def angles_of(columns: Columns, betas: Betas) -> Float[np.ndarray, " b"]:
+    """Return nu of such a w; see `angles`."""
+    return (1.0 - cosines_of(columns, betas)) / 2.0
 
 
 def _dense(A: Weights) -> Float[np.ndarray, "a b"]:

@@ -14,6 +14,7 @@ from backdoor_curves.curve.betas import check_betas
 from backdoor_curves.curve.info import CurveInfo
 from backdoor_curves.curve.live import Live
 from backdoor_curves.curve.record import BackdoorLearningCurve
+from backdoor_curves.curve.scored_columns import ScoredColumns
 from backdoor_curves.curve.scored_rows import ScoredRows
 from backdoor_curves.data.poisoned import PoisonedData
 from backdoor_curves.data.samples import Samples
@@ -46,8 +47,8 @@ def backdoor_learning_curve(
     ----------
     estimator : scikit-learn classifier
         Unfitted; alone or at the end of a Pipeline. It states the learner and its hyperparameters and is not changed.
-        `RidgeClassifier` is followed exactly, and for two classes `SVC`, `LinearSVC` and `LogisticRegression` are
-        (L2 penalty); any other classifier that takes `sample_weight` is refitted beta by beta.
+        `RidgeClassifier`, `SVC` and `LinearSVC` are followed exactly, and for two classes `LogisticRegression` is (L2
+        penalty); any other classifier that takes `sample_weight` is refitted beta by beta.
     data : PoisonedData
         From `poison`, or built from own rows. For `SVC(kernel="precomputed")` a row is its kernel with all training
         rows, in the order of `data.is_poison`: the clean rows, then the poison, unless it replaced rows in between.
@@ -139,22 +140,15 @@ def backdoor_learning_curve(
         grid = np.linspace(0.0, 1.0, 101) if path.exact else REFIT_BETAS
     triggered = learner.test_rows(data.triggered_test, "triggered_test")
     clean = learner.test_rows(data.clean_test, "clean_test")
-    (columns,) = path.columns  # those of every path here have their nodes in common
-    certificate = path.certificate(betas_to_check(columns.proven_at, grid), (triggered.X, clean.X))
-
-    def scored(rows: Samples) -> ScoredRows:
-        nodal = columns.nodal_scores(rows.X)
-        how = learner.loss, learner.encoding, len(learner.classes)
-        return ScoredRows(columns.interpolant, nodal, rows.y, rows.weight, *how)
-
-    both = scored(triggered), scored(clean)
+    certificate = path.certificate(betas_to_check(path.proven_at, grid), (triggered.X, clean.X))
+    both = [_scored(learner, path, rows) for rows in (triggered, clean)]
     if not path.exact and not is_known(learner.estimator):
-        _warn_of_a_step(learner, columns.interpolant.nodes, both)
+        _warn_of_a_step(learner, path.interpolant.nodes, *both)
     return BackdoorLearningCurve(
         info=_describe(learner, data, path),
         betas=grid,
         classes=learner.classes,
-        interpolant=columns.interpolant,
+        interpolants=tuple(column.interpolant for column in path.columns),
         triggered=both[0],
         clean=both[1],
         triggered_true=None if data.triggered_true is None else learner.index(data.triggered_true),
@@ -163,12 +157,22 @@ def backdoor_learning_curve(
     )
 
 
-def _warn_of_a_step(learner: Learner, betas: Float[np.ndarray, " k"], both: tuple[ScoredRows, ScoredRows]) -> None:
+def _scored(learner: Learner, path: BetaPath, rows: Samples) -> ScoredRows | ScoredColumns:
+    """Return test rows with their scores at the nodes of a path, or of each of its columns."""
+    parts, nodal = [column.interpolant for column in path.columns], path.nodal_scores_by_column(rows.X)
+    how = rows.y, rows.weight, learner.loss, learner.encoding, len(learner.classes)
+    if len(parts) == 1:
+        return ScoredRows(parts[0], nodal[0], *how)
+    return ScoredColumns(tuple(parts), tuple(scores[..., 0] for scores in nodal), *how)
+
+
+def _warn_of_a_step(learner: Learner, betas: Float[np.ndarray, " k"], *both: ScoredRows | ScoredColumns) -> None:
     """Warn where fits at several betas > 0 give the same scores, and the fit without poison others."""
     if betas[0] > 0.0 or len(betas) < 3:
         return
-    alike = all((rows.nodal[1:] == rows.nodal[1]).all() for rows in both)
-    if alike and any((rows.nodal[0] != rows.nodal[1]).any() for rows in both):
+    nodal = [rows.scores(betas) for rows in both]
+    alike = all((scores[1:] == scores[1]).all() for scores in nodal)
+    if alike and any((scores[0] != scores[1]).any() for scores in nodal):
         warnings.warn(
             f"estimator: {type(learner.estimator).__name__} scores all test rows alike at every beta > 0: it takes a "
             "row of any weight for a whole one (a tree whose leaves are pure does), or its fit ignores weights but "

@@ -25,7 +25,7 @@ from backdoor_curves.kernels.memory import require_bytes
 from backdoor_curves.learners.estimators import facts_of
 from backdoor_curves.learners.freezing import checked, shaped_for
 from backdoor_curves.learners.learner import Learner
-from backdoor_curves.losses.score_encodings import decode
+from backdoor_curves.losses.score_encodings import decode, is_in_pairs
 from backdoor_curves.rows import Rows, as_floats, changed_entries, n_rows, require_alike, take_rows, used_columns
 
 Of = Literal["score", "predicted"]
@@ -193,7 +193,7 @@ def _of_predicted(curve: BackdoorLearningCurve, Z: Rows, beta: float, columns: l
     predicted = decode(scores.reshape(n_rows(Z), -1), len(learner.classes), learner.encoding)
     if learner.encoding == "binary":
         return np.where(predicted == 1, 1.0, -1.0)[:, np.newaxis] * columns[0]
-    if learner.encoding == "one-vs-one":
+    if is_in_pairs(learner.encoding):
         raise ValueError('of: "score" was expected: with a score for each pair of classes none is that of a class')
     return np.stack(columns)[predicted, np.arange(n_rows(Z))]
 

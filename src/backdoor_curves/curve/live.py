@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from backdoor_curves.curve.condensed_rows import CondensedRows
 from backdoor_curves.curve.info import Split
-from backdoor_curves.curve.scored_rows import ScoredRows
+from backdoor_curves.curve.scored_curve import ScoredTests
 from backdoor_curves.curve.stored import Stored
 from backdoor_curves.data.poisoned import PoisonedData
 from backdoor_curves.learners.learner import Learner
@@ -51,15 +51,14 @@ class Live:
         return self.checked.at(betas)
 
     @cached_property
-    def gram(self) -> Gram | None:
+    def grams(self) -> tuple[Gram, ...] | None:
         """Computed when first asked for: it may cost as much as the path."""
-        return self.path.nodal_gram()
+        found = [column.nodal_gram() for column in self.path.columns]
+        return None if any(gram is None for gram in found) else tuple(found)
 
-    def slope(
-        self, split: Split, rows: ScoredRows | CondensedRows, betas: Float[np.ndarray, " b"]
-    ) -> Float[np.ndarray, " b"]:
+    def slope(self, split: Split, rows: ScoredTests, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, " b"]:
         """Return the slopes of the mean loss of test rows, from the conditions of the optimum."""
-        assert isinstance(rows, ScoredRows)  # rows are condensed where a source is stored
+        assert not isinstance(rows, CondensedRows)  # rows are condensed where a source is stored
         blocks, X = np.array_split(betas, len(betas) // BLOCK + 1), self.tests[split]
         return np.concatenate([rows.mean_loss_rate(self.path.tangent(X, block), block) for block in blocks])
 
@@ -67,9 +66,9 @@ class Live:
         """Return itself."""
         return self
 
-    def stored(self, rows: Mapping[Split, ScoredRows | CondensedRows], betas: Float[np.ndarray, " b"]) -> Stored:
+    def stored(self, rows: Mapping[Split, ScoredTests], betas: Float[np.ndarray, " b"]) -> Stored:
         """Return what a file keeps of all this for a curve of these test rows, reported at these betas."""
         slopes = None
         if self.path.exact:
             slopes = {split: float(self.slope(split, some, np.zeros(1))[0]) for split, some in rows.items()}
-        return Stored(self.certificate(betas), self.gram, slopes)
+        return Stored(self.certificate(betas), self.grams, slopes)

@@ -11,8 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from backdoor_curves.curve.betas import as_asked, check_betas
-from backdoor_curves.curve.condensed_rows import CondensedRows
-from backdoor_curves.curve.deviation import angles, cosines, norms
+from backdoor_curves.curve.deviation import angles_of, cosines_of, norms_of
 from backdoor_curves.curve.estimate import SlopeEstimate, estimated_slope
 from backdoor_curves.curve.file import read_curve, write_curve
 from backdoor_curves.curve.influence import (
@@ -26,8 +25,7 @@ from backdoor_curves.curve.influence import (
 )
 from backdoor_curves.curve.info import Split
 from backdoor_curves.curve.live import Live
-from backdoor_curves.curve.scored_curve import ScoredCurve
-from backdoor_curves.curve.scored_rows import ScoredRows
+from backdoor_curves.curve.scored_curve import ScoredCurve, ScoredTests
 from backdoor_curves.curve.stored import Stored
 from backdoor_curves.data.poisoned import PoisonedData
 from backdoor_curves.learners.learner import Learner
@@ -58,7 +56,7 @@ class BackdoorLearningCurve(ScoredCurve):
         The betas that are reported where none are asked for.
     classes : array of shape (K,)
         The labels, in the order of the class indices.
-    interpolant, triggered, clean, triggered_true
+    interpolants, triggered, clean, triggered_true
         The path at its nodes; use the methods.
     missed : array
         Betas at which the path missed its tolerance (exact paths) or the solver did not converge (refits).
@@ -106,8 +104,10 @@ class BackdoorLearningCurve(ScoredCurve):
 
     @property
     def gram(self) -> Gram | None:
-        """The inner products of w between the nodes of the path; None for a learner that has no w."""
-        return self.source.gram
+        """The inner products of w between the nodes of `interpolant`; None for a learner that has no w."""
+        if len(self.interpolants) > 1:
+            raise ValueError(f"gram: each of {len(self.interpolants)} columns has its own; ask for source.grams")
+        return None if self.source.grams is None else self.source.grams[0]
 
     @property
     def path(self) -> BetaPath:
@@ -132,15 +132,15 @@ class BackdoorLearningCurve(ScoredCurve):
         ValueError
             If the learner has no w (a forest, a K-class kernel SVM).
         """
-        return self._of_parameters(norms, betas)
+        return self._of_parameters(norms_of, betas)
 
     def cosine(self, betas: Any = None) -> Any:
         """Return the cosine between w(0) and w(beta), in [-1, 1]; errors as `norm`."""
-        return self._of_parameters(cosines, betas)
+        return self._of_parameters(cosines_of, betas)
 
     def angle(self, betas: Any = None) -> Any:
         """Return nu = (1 - cos(w(0), w(beta))) / 2 of Eq. 5, in [0, 1]; errors as `norm`."""
-        return self._of_parameters(angles, betas)
+        return self._of_parameters(angles_of, betas)
 
     def slope(self, beta: Any = 0.0, split: Split = "triggered") -> Any:
         """Return the derivative of the loss in beta, exactly: from the right, at beta = 1 from the left.
@@ -259,7 +259,7 @@ class BackdoorLearningCurve(ScoredCurve):
 
     def detached(self) -> BackdoorLearningCurve:
         """Return the curve as a file would keep it: with its certificate, without the path and its training rows."""
-        rows: dict[Split, ScoredRows | CondensedRows] = {"triggered": self.triggered, "clean": self.clean}
+        rows: dict[Split, ScoredTests] = {"triggered": self.triggered, "clean": self.clean}
         return replace(self, source=self.source.stored(rows, self.betas))
 
     def condensed(self) -> BackdoorLearningCurve:
@@ -338,10 +338,10 @@ class BackdoorLearningCurve(ScoredCurve):
         return cls(**read_curve(path))
 
     def _of_parameters(self, quantity: Any, betas: Any) -> Any:
-        if self.gram is None:
+        if self.source.grams is None:
             raise ValueError(f"norm and angle need a parameter vector w; {self.info.estimator} has none")
         with np.errstate(invalid="ignore", divide="ignore"):
-            values = quantity(self.interpolant, self.gram, self._grid(betas))
+            values = quantity(list(zip(self.interpolants, self.source.grams, strict=True)), self._grid(betas))
         if not np.isfinite(values).all():
             raise ValueError("norm and angle need a w that is not zero, and a kernel that is positive semidefinite")
         return as_asked(betas, values)

@@ -12,9 +12,14 @@ from backdoor_curves.curve.betas import as_asked, check_betas
 from backdoor_curves.curve.condensed_rows import CondensedRows
 from backdoor_curves.curve.flips import Flips
 from backdoor_curves.curve.info import CurveInfo, Split
+from backdoor_curves.curve.scored_columns import ScoredColumns
 from backdoor_curves.curve.scored_rows import ScoredRows
+from backdoor_curves.losses.score_encodings import class_scores, margins
 from backdoor_curves.metrics import Outcomes, attack_success_rate, clean_accuracy, outcomes, robust_accuracy
 from backdoor_curves.paths.base import Interpolant
+
+ScoredTests = ScoredRows | ScoredColumns | CondensedRows
+"""One set of test rows: with all scores at the same nodes, with each column's at its own, or without scores."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,9 +29,9 @@ class ScoredCurve:
     info: CurveInfo
     betas: Float[np.ndarray, " b"]
     classes: np.ndarray
-    interpolant: Interpolant
-    triggered: ScoredRows | CondensedRows
-    clean: ScoredRows | CondensedRows
+    interpolants: tuple[Interpolant, ...]
+    triggered: ScoredTests
+    clean: ScoredTests
     triggered_true: Int[np.ndarray, " n"] | None
 
     @property
@@ -42,7 +47,14 @@ class ScoredCurve:
     @property
     def knots(self) -> Float[np.ndarray, " j"]:
         """Betas in (0, 1) where the formula of the path changes; none for ridge and for refits."""
-        return self.interpolant.knots
+        return np.unique(np.concatenate([part.knots for part in self.interpolants]))
+
+    @property
+    def interpolant(self) -> Interpolant:
+        """The weights of the path's nodes; refused where score columns have nodes of their own: `interpolants`."""
+        if len(self.interpolants) > 1:
+            raise ValueError(f"interpolant: each of {len(self.interpolants)} columns has its own; ask for interpolants")
+        return self.interpolants[0]
 
     def scores(self, split: Split, betas: Any = None) -> Float[np.ndarray, "b n *columns"]:
         """Return the scores of the test rows.
@@ -64,6 +76,38 @@ class ScoredCurve:
         """
         scores = self._rows(split).scores(self._grid(betas))
         return scores[..., 0] if scores.shape[-1] == 1 else scores
+
+    def class_scores(self, split: Split = "triggered", betas: Any = None) -> Float[np.ndarray, "b n classes"]:
+        """Return a score for each class, whatever the columns stand for: what scikit-learn's decision functions are.
+
+        The scores themselves where each class has one; 0 and the score of two classes. Of pairs of classes the votes of
+        a class, and the sum of its scores squashed to less than a third of a vote: `decision_function_shape="ovr"`.
+        Parameters and errors as `scores`.
+        """
+        return class_scores(self._rows(split).scores(self._grid(betas)), self.info.encoding)
+
+    def margin(self, split: Split = "triggered", betas: Any = None) -> Float[np.ndarray, "b n"]:
+        """Return the class score of what each row is labelled less the best of the others', shape (b, n).
+
+        For "triggered" rows how far the attacker's class is ahead: positive where it is predicted, in the units of
+        `class_scores`. Parameters and errors as `scores`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import backdoor_curves as bc
+        >>> from sklearn.svm import SVC
+        >>> rng = np.random.default_rng(0)
+        >>> train, test = bc.datasets.digits(((1,), (7,), (9,)), n_train=150, n_test=60, rng=rng)
+        >>> trigger = bc.PatchTrigger.random(size=2, n_classes=3, channels=1, rng=rng)
+        >>> data = bc.poison(train, test, trigger=trigger, labels="next", rate=0.1, rng=rng)
+        >>> curve = bc.backdoor_learning_curve(SVC(gamma=0.05), data)
+        >>> margin = curve.margin("triggered", [0.0, 1.0]).mean(axis=1)
+        >>> bool(margin[0] < margin[1])
+        True
+        """
+        rows = self._rows(split)
+        return margins(rows.scores(self._grid(betas)), rows.y, self.info.encoding)
 
     def loss(self, split: Split = "triggered", betas: Any = None) -> Any:
         """Return the mean loss of the test rows, >= 0: an array of shape (b,), or a float for one beta.
@@ -140,7 +184,7 @@ class ScoredCurve:
         Exact for SVMs, jumps included. For refits by linear interpolation between their betas, an estimate (`exact` is
         False).
         """
-        if (first := self.interpolant.nodes[0]) != 0.0:
+        if (first := self.interpolants[0].nodes[0]) != 0.0:
             raise ValueError(f"half_loss_beta needs the loss at beta = 0; this curve begins at {first:g}")
         return self.triggered.half_loss_beta()
 
@@ -182,7 +226,7 @@ class ScoredCurve:
         """
         return self._rows(split).flips.steps()
 
-    def _rows(self, split: Split) -> ScoredRows | CondensedRows:
+    def _rows(self, split: Split) -> ScoredTests:
         if split not in ("triggered", "clean"):
             raise ValueError(f'split: "triggered" or "clean" was expected, {split!r} came')
         return self.triggered if split == "triggered" else self.clean

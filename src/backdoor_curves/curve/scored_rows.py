@@ -13,16 +13,56 @@ from scipy.optimize import brentq
 
 from backdoor_curves.curve.condensed_rows import CondensedRows
 from backdoor_curves.curve.flips import Flips, flips_by_bisection, flips_on_lines
+from backdoor_curves.curve.predictions import of_flips
 from backdoor_curves.losses.hinge_integrals import corners, first_half, hinge_integrals
 from backdoor_curves.losses.row_losses import Loss, corner_of, row_bends, row_losses, row_rates
 from backdoor_curves.losses.score_encodings import ScoreEncoding, decode, encode
 from backdoor_curves.paths.base import Interpolant, Tangent, combined
 from backdoor_curves.paths.interpolation.interpolants import PiecewiseLinear, Table
 
-_BLOCK = 2**18
+BLOCK = 2**18
 """Scores held at once while losses are summed: 2 MiB, so that they stay in the cache."""
 LINEAR = 0.1
 """Share of its linear part that the quadratic part of a loss may have come to where a slope still says enough."""
+
+
+def straight_until(first_kink: float, slope: float, bend: float) -> float:
+    """Return the beta up to which a loss follows its slope at 0, given its derivatives there."""
+    return min(first_kink, 2.0 * LINEAR * abs(slope) / abs(bend)) if bend else first_kink
+
+
+def half_loss_on(
+    scan: Float[np.ndarray, " s"],
+    mean_loss: Callable[[Float[np.ndarray, " b"]], Float[np.ndarray, " b"]],
+    is_table: bool = False,
+) -> float:
+    """Return the first beta at which a loss is at most half of that at 0, NaN if there is none: by bisection.
+
+    Parameters
+    ----------
+    scan : array of shape (s,)
+        Betas that bracket it, the first 0.
+    mean_loss : callable
+    is_table : bool
+        Whether nothing is known between these betas but for a line.
+    """
+    losses = mean_loss(scan)
+    half = losses[0] / 2.0
+    below = np.flatnonzero(losses <= half)
+    if not below.size:
+        return float("nan")
+    after = int(below[0])
+    if after == 0:
+        return 0.0
+    (left, right), (above, under) = scan[after - 1 : after + 1], losses[after - 1 : after + 1] - half
+    if is_table:
+        return float(left + (right - left) * above / (above - under))
+
+    def excess(beta: float) -> float:
+        # The ends as they were just found: computed alone they may round to the other side of zero.
+        return float(above if beta == left else under if beta == right else mean_loss(np.array([beta]))[0] - half)
+
+    return float(brentq(excess, left, right, xtol=1e-15, rtol=1e-14))
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +141,11 @@ class ScoredRows:
         first = float(self.kinks()[:1].min(initial=1.0))
         if self.loss == "hinge":
             return first
+        slope, bend = self.start_derivatives()
+        return straight_until(first, slope, bend)
+
+    def start_derivatives(self) -> tuple[float, float]:
+        """Return the first and the second derivative of the mean loss at 0, as the nodes give them."""
         zero = np.zeros(1)
         scores, rates, bends = (
             combined(p, self.nodal)
@@ -112,9 +157,8 @@ class ScoredRows:
         )
         how = self.loss, self.encoding, scores
         targets = self._targets(slice(None))
-        slope = abs(float(self._mean(row_rates(*how, rates, targets))[0]))
-        bend = abs(float(self._mean(row_bends(*how, rates, targets) + row_rates(*how, bends, targets))[0]))
-        return min(first, 2.0 * LINEAR * slope / bend) if bend > 0.0 else first
+        slope = float(self._mean(row_rates(*how, rates, targets))[0])
+        return slope, float(self._mean(row_bends(*how, rates, targets) + row_rates(*how, bends, targets))[0])
 
     def predicted(self, betas: Float[np.ndarray, " b"]) -> Int[np.ndarray, "b n"]:
         """Return the predicted class indices."""
@@ -142,25 +186,7 @@ class ScoredRows:
         if self._is_on_lines and self.loss == "hinge":
             everything = slice(None)
             return first_half(self.interpolant.nodes, self._margins(everything), self._weights(everything))
-        scan = self.interpolant.scan
-        losses = self.mean_loss(scan)
-        half = losses[0] / 2.0
-        below = np.flatnonzero(losses <= half)
-        if not below.size:
-            return float("nan")
-        after = int(below[0])
-        if after == 0:
-            return 0.0
-        (left, right), (above, under) = scan[after - 1 : after + 1], losses[after - 1 : after + 1] - half
-        if isinstance(self.interpolant, Table):
-            return float(left + (right - left) * above / (above - under))
-
-        def excess(beta: float) -> float:
-            # The ends as they were just found: computed alone they may round to the other side of zero.
-            loss = above if beta == left else under if beta == right else self.mean_loss(np.array([beta]))[0] - half
-            return float(loss)
-
-        return float(brentq(excess, left, right, xtol=1e-15, rtol=1e-14))
+        return half_loss_on(self.interpolant.scan, self.mean_loss, isinstance(self.interpolant, Table))
 
     def kinks(self) -> Float[np.ndarray, " j"]:
         """Return the betas in (0, 1) at which the mean loss may have a corner: the path's knots and its rows' own."""
@@ -179,6 +205,11 @@ class ScoredRows:
         """Return the rows without their scores where losses and predictions need none: for the hinge on lines."""
         if not (self._is_on_lines and self.loss == "hinge" and self.encoding == "binary"):
             return self
+        predictions = of_flips(self.flips, self.y)
+        return CondensedRows(*self.mean_loss_on_lines(), predictions, self.y, self.weight)
+
+    def mean_loss_on_lines(self) -> tuple[PiecewiseLinear, Float[np.ndarray, " c"]]:
+        """Return the mean hinge loss on a piecewise linear path by its corners; a jump stands twice."""
         nodes = self.interpolant.nodes
         own = np.setdiff1d(self.kinks(), nodes)
         at_nodes = np.zeros(len(nodes))  # on both sides of a jump
@@ -188,7 +219,7 @@ class ScoredRows:
         betas = np.append(nodes, own)
         means = np.append(at_nodes / self.weight.sum(), self.mean_loss(own))
         order = np.argsort(betas, kind="stable")
-        return CondensedRows(PiecewiseLinear(betas[order]), means[order], self.flips, self.y, self.weight)
+        return PiecewiseLinear(betas[order]), means[order]
 
     @cached_property
     def flips(self) -> Flips:
@@ -239,5 +270,5 @@ class ScoredRows:
     def _blocks(self, n_betas: int) -> Iterator[slice]:
         """Yield a few rows at a time: the scores of all rows at all betas may be too many to hold."""
         _, n, columns = self.nodal.shape
-        step = max(1, _BLOCK // max(1, n_betas * columns))
+        step = max(1, BLOCK // max(1, n_betas * columns))
         return (slice(start, min(start + step, n)) for start in range(0, n, step))

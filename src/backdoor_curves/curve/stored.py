@@ -9,9 +9,8 @@ from typing import NoReturn
 import numpy as np
 from jaxtyping import Float
 
-from backdoor_curves.curve.condensed_rows import CondensedRows
 from backdoor_curves.curve.info import Split
-from backdoor_curves.curve.scored_rows import ScoredRows
+from backdoor_curves.curve.scored_curve import ScoredTests
 from backdoor_curves.paths.base import Certificate, Gram
 
 
@@ -23,14 +22,14 @@ class Stored:
     ----------
     checked : Certificate, optional
         At the betas of the curve; None for refits.
-    gram : array or CSR of shape (k, k), optional
-        The inner products of w between the nodes of the path; None for a learner that has no w.
+    grams : tuple of arrays or CSR of shape (k, k), optional
+        The inner products of w between the nodes, one of each interpolant; None for a learner that has no w.
     start_slopes : mapping of str to float, optional
         The slopes at beta = 0, by split; None for refits.
     """
 
     checked: Certificate | None
-    gram: Gram | None
+    grams: tuple[Gram, ...] | None
     start_slopes: Mapping[Split, float] | None
 
     def certificate(self, betas: Float[np.ndarray, " b"]) -> Certificate | None:
@@ -39,9 +38,7 @@ class Stored:
             return self.checked
         raise ValueError("certificate: a curve from a file has the certificate of its own betas only")
 
-    def slope(
-        self, split: Split, rows: ScoredRows | CondensedRows, betas: Float[np.ndarray, " b"]
-    ) -> Float[np.ndarray, " b"]:
+    def slope(self, split: Split, rows: ScoredTests, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, " b"]:
         """Return the slopes of the mean loss of test rows: at 0 as they were, beyond from the nodes."""
         if self.start_slopes is None:
             return rows.mean_loss_derivative(betas)

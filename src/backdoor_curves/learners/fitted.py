@@ -17,7 +17,7 @@ from sklearn.exceptions import ConvergenceWarning
 from backdoor_curves.kernels.precomputed import PrecomputedKernel, numbered
 from backdoor_curves.learners.exact import file_of
 from backdoor_curves.learners.refitted_estimators import by_probabilities
-from backdoor_curves.losses.score_encodings import ScoreEncoding
+from backdoor_curves.losses.score_encodings import ScoreEncoding, is_in_pairs
 from backdoor_curves.paths.refit import Fit, Model
 from backdoor_curves.records.one_line import one_line
 from backdoor_curves.rows import Rows, n_rows
@@ -74,7 +74,7 @@ def fit_estimator(
         estimator = copy.deepcopy(start.estimator)
     else:
         estimator = clone(estimator)
-    if encoding == "one-vs-one":
+    if is_in_pairs(encoding):
         estimator.set_params(decision_function_shape="ovo")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

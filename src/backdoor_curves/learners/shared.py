@@ -5,6 +5,7 @@ them from one to the next and keeps what the next can use:
 
     kernels       the kernel between any two rows is computed once; rows are known by their content, so that original
                   and stamped rows, of all rates, and the test rows find each other
+    numbered      rows by number, with their kernel matrix, for paths of several columns
     coordinates   of rows with more features than rows, the factor of their Gram matrix
     plateaus      while no clean row is at its bound an SVM's path depends on beta C only
 
@@ -20,6 +21,7 @@ from jaxtyping import Float
 
 from backdoor_curves.kernels.cache import GIB, RememberedKernel, WholeMatrices
 from backdoor_curves.kernels.functions import Kernel
+from backdoor_curves.kernels.numbered import NumberedRows
 from backdoor_curves.paths.intercept import FREE, Intercept
 from backdoor_curves.paths.linalg.coordinates import Space, coordinates
 from backdoor_curves.paths.svm.follow import svm_path
@@ -53,16 +55,25 @@ class Shared:
     kernels: dict[Kernel, RememberedKernel] = field(default_factory=dict, repr=False)
     _spaces: list[tuple[Rows, Space]] = field(default_factory=list, repr=False)
     _plateaus: list[_Kept] = field(default_factory=list, repr=False)
+    _numbered: list[tuple[Kernel, Rows, NumberedRows]] = field(default_factory=list, repr=False)
 
     def copy(self) -> Shared:
         """Return one that has all this one has; what is added to it later, this one does not see, but for kernels."""
-        return Shared(self.room, self.kernels, list(self._spaces), list(self._plateaus))
+        return Shared(self.room, self.kernels, list(self._spaces), list(self._plateaus), list(self._numbered))
 
     def kernel(self, kernel: Kernel) -> RememberedKernel:
         """Return the kernel that remembers, one for all that are equal: in name and parameters, or as functions."""
         if kernel not in self.kernels:
             self.kernels[kernel] = RememberedKernel(kernel, self.room)
         return self.kernels[kernel]
+
+    def numbered(self, kernel: Kernel, X: Rows) -> NumberedRows:
+        """Return training rows by number, with the values of a kernel that remembers."""
+        for known, rows, numbered in self._numbered:
+            if known == kernel and equal_rows(rows, X):
+                return numbered
+        self._numbered.append((kernel, X, NumberedRows(self.kernel(kernel), X, self.room)))
+        return self._numbered[-1][2]
 
     def coordinates(self, X: Rows) -> Space:
         """Return the coordinates of rows, see `paths.linalg.coordinates`."""

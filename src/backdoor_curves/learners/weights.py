@@ -15,7 +15,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from backdoor_curves.data.samples import join
 from backdoor_curves.learners.fitted import FittedEstimator, fit_estimator
 from backdoor_curves.learners.learner import Learner
-from backdoor_curves.losses.score_encodings import ScoreEncoding, decode
+from backdoor_curves.losses.score_encodings import ScoreEncoding, decode, is_in_pairs
 from backdoor_curves.rows import Rows, take_rows
 
 ROUNDING = 1e-6
@@ -151,7 +151,7 @@ def require_predictions_of_scores(learner: Learner, models: Sequence[FittedEstim
 
     Asked of some of the training rows X: the poison's scores move with beta, and cross a threshold if there is one.
     """
-    if learner.encoding == "one-vs-one":  # votes of pairs, of NuSVC alone, whose rule is known
+    if is_in_pairs(learner.encoding):  # votes of pairs, of NuSVC alone, whose rule is known
         return
     some = take_rows(X, np.concatenate([_some(learner.is_poison), _some(~learner.is_poison)]))
     for model in models:

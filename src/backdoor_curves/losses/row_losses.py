@@ -20,10 +20,10 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import expit, logsumexp, softmax
 
-from backdoor_curves.losses.score_encodings import ScoreEncoding
+from backdoor_curves.losses.score_encodings import EQUAL, ScoreEncoding, is_in_pairs
 
 Loss = Literal["logistic", "hinge", "squared hinge", "squared"]
-TIE = 1e-11
+TIE = EQUAL
 """A margin this close to 1, times the largest score, is at the corner of the hinge."""
 
 
@@ -73,7 +73,7 @@ def row_losses(
         own = np.where(targets > 0, scores, 0.0).sum(-1)
         return logsumexp(scores, axis=-1) - own
     losses = of_margin(loss, targets * scores)
-    if encoding == "one-vs-one":
+    if is_in_pairs(encoding):
         losses *= np.abs(targets)  # 0 where a pair does not concern the row
     return losses.sum(-1)
 

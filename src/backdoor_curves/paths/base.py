@@ -188,6 +188,10 @@ class BetaPath(ABC):
     def nodal_scores(self, X: Rows) -> Float[np.ndarray, "k n columns"]:
         """Return the scores of the rows X at the nodes; one column for two classes."""
 
+    def nodal_scores_by_column(self, X: Rows) -> tuple[Float[np.ndarray, "_ n _"], ...]:
+        """Return the scores of the rows X at the nodes, of each of `columns` at its own."""
+        return (self.nodal_scores(X),)
+
     @abstractmethod
     def nodal_gram(self) -> Gram | None:
         """Return the inner products <w(beta_i), w(beta_j)>, without intercepts; None for a model without a w."""

@@ -71,6 +71,10 @@ class PathInUsedFeatures(BetaPath):
         """Return the scores of the rows X at the nodes."""
         return self.narrow.nodal_scores(self._used_of(X))
 
+    def nodal_scores_by_column(self, X: Rows) -> tuple[Float[np.ndarray, "_ n _"], ...]:
+        """Return the scores of the rows X at the nodes, of each column at its own."""
+        return self.narrow.nodal_scores_by_column(self._used_of(X))
+
     def nodal_gram(self) -> Gram | None:
         """Return the inner products of w between the nodes: the other coefficients are 0."""
         return self.narrow.nodal_gram()

@@ -31,8 +31,8 @@ def refusal(estimator: Any, n_classes: int) -> str | None:
     --------
     >>> from sklearn.svm import SVC, LinearSVC
     >>> from backdoor_curves.learners.exact import refusal
-    >>> refusal(SVC(), 2), refusal(SVC(), 3)
-    (None, 'for 3 classes: it has one for two')
+    >>> refusal(SVC(), 3), refusal(LinearSVC(penalty="l1"), 3)
+    (None, "with penalty='l1': it has one with 'l2'")
     """
     file = file_of(estimator)
     if file is None:

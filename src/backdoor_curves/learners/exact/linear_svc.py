@@ -1,4 +1,4 @@
-"""LinearSVC: hinge or squared hinge of linear scores, liblinear's penalised intercept; followed for two classes."""
+"""LinearSVC: hinge or squared hinge of linear scores, liblinear's penalised intercept; K classes one-vs-rest."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from typing import Any
 from sklearn.svm import LinearSVC
 
 from backdoor_curves.kernels.by_name import Linear
+from backdoor_curves.learners.exact.hinge import follow_hinge
 from backdoor_curves.learners.exact.in_used_features import in_used_features
-from backdoor_curves.learners.exact.svc import follow_hinge
-from backdoor_curves.learners.exact.weighted import coordinates_of, weighted_rows
+from backdoor_curves.learners.exact.weighted import coordinates_of, weighted_columns
 from backdoor_curves.learners.learner import Learner
 from backdoor_curves.learners.parameters import BALANCED_BY_WEIGHT, require_positive
 from backdoor_curves.learners.shared import Shared
 from backdoor_curves.losses.row_losses import Loss
 from backdoor_curves.losses.score_encodings import ScoreEncoding
 from backdoor_curves.paths.base import BetaPath
+from backdoor_curves.paths.columns import PathOfColumns
 from backdoor_curves.paths.intercept import NONE, Intercept, penalised
 from backdoor_curves.paths.squared_hinge import squared_hinge_path
 
@@ -32,10 +33,8 @@ def require_usable(estimator: Any) -> None:
     require_positive(estimator, "C")
 
 
-def refusal(estimator: Any, n_classes: int) -> str | None:
+def refusal(estimator: Any, n_classes: int) -> str | None:  # noqa: ARG001
     """Return why it has no exact path: |w|_1 has kinks of its own, and Crammer and Singer couple the columns."""
-    if n_classes != 2:
-        return f"for {n_classes} classes: it has one for two"
     if estimator.penalty != "l2":
         return f"with penalty={estimator.penalty!r}: it has one with 'l2'"
     if estimator.multi_class != "ovr":
@@ -73,15 +72,19 @@ def balances_weights(estimator: Any) -> bool:  # noqa: ARG001
     return BALANCED_BY_WEIGHT
 
 
-def follow(learner: Learner, tolerance: float, shared: Shared | None) -> BetaPath:  # noqa: ARG001
+def follow(learner: Learner, tolerance: float, shared: Shared | None) -> BetaPath:
     """Return the path, exact to rounding: of the hinge as that of any SVM, of its square in the rows' coordinates."""
     estimator = learner.estimator
     if estimator.loss == "hinge":
-        return follow_hinge(weighted_rows(learner), kernel(estimator), liblinear_intercept(estimator), shared)
+        return follow_hinge(
+            weighted_columns(learner), kernel(estimator), liblinear_intercept(estimator), tolerance, shared
+        )
     return in_used_features(learner, partial(_follow_squared_hinge, shared=shared))
 
 
 def _follow_squared_hinge(learner: Learner, shared: Shared | None) -> BetaPath:
-    rows = weighted_rows(learner)
-    space = coordinates_of(rows.X, shared)
-    return squared_hinge_path(rows.X, rows.y, rows.u0, rows.du, liblinear_intercept(learner.estimator), space)
+    """Return the path of the squared hinge: all columns see all rows, in the same coordinates."""
+    columns, intercept = weighted_columns(learner), liblinear_intercept(learner.estimator)
+    X, u0, du, space = columns.X, columns.u0, columns.du, coordinates_of(columns.X, shared)
+    paths = tuple(squared_hinge_path(X, y, u0, du, intercept, space) for y in columns.targets.T.copy())
+    return paths[0] if len(paths) == 1 else PathOfColumns(paths, columns.members)

@@ -1,11 +1,11 @@
-"""Training rows as the two-class paths see them: y in {-1, +1}, and C times the weights of the rows."""
+"""Training rows as the paths see them: for each score column y in {-1, +1}, and C times the weights of the rows."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from backdoor_curves.data.samples import Samples
 from backdoor_curves.kernels.memory import require_room, require_room_for_features
@@ -14,19 +14,19 @@ from backdoor_curves.learners.parameters import require_fit_takes
 from backdoor_curves.learners.shared import Shared
 from backdoor_curves.losses.score_encodings import encode
 from backdoor_curves.paths.linalg.coordinates import Space, coordinates
-from backdoor_curves.rows import Rows, as_floats, stack_rows
+from backdoor_curves.rows import Rows, as_floats, stack_rows, take_rows
 
 
 @dataclass(frozen=True, eq=False)
 class WeightedRows:
-    """The training rows of two classes, the clean ones first.
+    """The training rows of one score column, the clean ones first.
 
     Parameters
     ----------
     X : rows
         In double precision, an array or CSR.
     y : array of shape (n,)
-        -1 for the first class, +1 for the second.
+        What their scores should say: with two classes -1 for the first, +1 for the second.
     u0, du : arrays of shape (n,)
         C times the rows' weights: u0 of the clean rows, du of the poison rows at beta = 1, and 0 elsewhere.
     """
@@ -37,8 +37,43 @@ class WeightedRows:
     du: Float[np.ndarray, " n"]
 
 
+@dataclass(frozen=True, eq=False)
+class WeightedColumns:
+    """The training rows of a learner, and what each of its score columns should say of them, the clean ones first.
+
+    Parameters
+    ----------
+    X, u0, du
+        As in `WeightedRows`.
+    targets : array of shape (n, columns)
+        -1, +1, or 0 where a column does not see the row (`losses.score_encodings.encode`).
+    """
+
+    X: Rows
+    targets: Float[np.ndarray, "n columns"]
+    u0: Float[np.ndarray, " n"]
+    du: Float[np.ndarray, " n"]
+
+    @property
+    def members(self) -> tuple[Int[np.ndarray, " r"], ...]:
+        """The rows that each column sees, ascending."""
+        return tuple(np.flatnonzero(target) for target in self.targets.T)
+
+    def column(self, c: int, X: Rows) -> WeightedRows:
+        """Return what column c sees, of these rows or others in their places: their numbers, say."""
+        rows = np.flatnonzero(self.targets[:, c])
+        seen = X if len(rows) == len(self.targets) else take_rows(X, rows)
+        return WeightedRows(seen, self.targets[rows, c], self.u0[rows], self.du[rows])
+
+
 def weighted_rows(learner: Learner) -> WeightedRows:
-    """Return the training rows of a learner for two classes whose C is a number.
+    """Return the training rows of a learner for two classes whose C is a number; errors as `weighted_columns`."""
+    columns = weighted_columns(learner)
+    return columns.column(0, columns.X)
+
+
+def weighted_columns(learner: Learner) -> WeightedColumns:
+    """Return the training rows of a learner whose C is a number.
 
     Raises
     ------
@@ -52,10 +87,11 @@ def weighted_rows(learner: Learner) -> WeightedRows:
     clean, poison = learner.clean, learner.poison
     u0, du = (float(estimator.C) * row_weights(learner, part) for part in (clean, poison))
     if not ((u0 > 0.0).all() and (du > 0.0).all()):
-        raise ValueError("class_weight: a weight > 0 was expected for both classes, 0 came")
-    y = encode(np.concatenate([clean.y, poison.y]), 2, "binary")[:, 0]
+        every = "both classes" if len(learner.classes) == 2 else "every class"
+        raise ValueError(f"class_weight: a weight > 0 was expected for {every}, 0 came")
+    targets = encode(np.concatenate([clean.y, poison.y]), len(learner.classes), learner.encoding)
     X = as_floats(stack_rows(clean.X, poison.X))
-    return WeightedRows(X, y, np.append(u0, np.zeros_like(du)), np.append(np.zeros_like(u0), du))
+    return WeightedColumns(X, targets, np.append(u0, np.zeros_like(du)), np.append(np.zeros_like(u0), du))
 
 
 def row_weights(learner: Learner, samples: Samples) -> Float[np.ndarray, " n"]:

@@ -231,13 +231,14 @@ def _two_steps(
     """
     exact, border = np.longdouble, factor.system.border
     columns = np.flatnonzero(A.any(axis=0))
-    K = problem.gram[np.ix_(columns, M)].astype(exact)
+    K = problem.gram[np.ix_(columns, M)]
     c, b = A[:, columns].astype(exact) * problem.y[columns], b.astype(exact)
     residual = np.empty((len(A), len(M) + border), dtype=exact)
-    residual[:, border:] = c @ K + b[:, np.newaxis] - problem.y[M]
+    residual[:, border:] = c @ K.astype(exact) + b[:, np.newaxis] - problem.y[M]
     residual[:, :border] = (c.sum(axis=1) + problem.corner * b)[:, np.newaxis]
     units = (np.sqrt(len(columns)) + 2.0) * float(np.finfo(exact).eps)
-    rounding = units * (np.abs(c) @ np.abs(K) + np.abs(b)[:, np.newaxis] + 1.0).astype(float)
+    sizes = A[:, columns] @ np.abs(K)  # of a bound doubles will do
+    rounding = units * (sizes + np.abs(b).astype(float)[:, np.newaxis] + 1.0)
     residual = residual.astype(float)
     first = -factor.solve(residual)
     left = residual + factor.system.product(first)

@@ -19,7 +19,7 @@ from backdoor_curves.paths.svm.dual import Problem, StalledError
 from backdoor_curves.paths.svm.extended_precision import ExtendedPrecision
 from backdoor_curves.paths.svm.path import OPTIMAL, Nodes, NotOptimalError, SVMPath
 from backdoor_curves.paths.svm.refine import kkt_violation, refined, require_optimal, score_error_bound
-from backdoor_curves.rows import Rows, distinct_rows, take_rows
+from backdoor_curves.rows import Rows, distinct_rows, may_repeat, take_rows
 
 SCORE_TOLERANCE = 1e-6
 """Bound on the error of the training rows' scores with which no other way is tried: what curves ask for by default."""
@@ -84,7 +84,7 @@ def svm_path(
     array([[-1.,  1.]])
     """
     group, unit = np.arange(len(y)), u0 + du
-    if _may_repeat(X):
+    if may_repeat(X):
         representatives, group = distinct_rows(X, y)
         X, y = take_rows(X, representatives), y[representatives]
         u0, du = (np.bincount(group, weights=u) for u in (u0, du))
@@ -133,13 +133,3 @@ def _proven(
         error, path = min(doubtful, key=itemgetter(0))
         return path, error
     raise NotOptimalError(f"{failures[0]}; raise lambda, remove repeated rows or rescale the features") from failures[0]
-
-
-def _may_repeat(X: Rows) -> bool:
-    """Return whether some rows may be equal: for arrays, whether two have the same sum with random weights."""
-    if not isinstance(X, np.ndarray) or X.dtype.kind != "f" or X.ndim != 2:
-        return True
-    weights = np.random.default_rng(0).random(X.shape[1])
-    sums, largest = np.sort(X @ weights), float(np.linalg.norm(X))  # no entry is larger, and it takes one look
-    rounding = 2 * X.shape[1] * np.finfo(X.dtype).eps * largest * float(weights.sum())
-    return bool((np.diff(sums) <= rounding).any())

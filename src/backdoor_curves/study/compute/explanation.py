@@ -19,6 +19,7 @@ from backdoor_curves.curve.input_gradient import input_gradient, trigger_mask, t
 from backdoor_curves.data.images import Image, image_of, strongest_channel
 from backdoor_curves.data.poisoned import PoisonedData
 from backdoor_curves.data.samples import Samples, join
+from backdoor_curves.losses.score_encodings import is_in_pairs
 from backdoor_curves.records.npz import read_fields, write_fields
 from backdoor_curves.records.one_line import one_line
 
@@ -132,7 +133,7 @@ def explain(curve: BackdoorLearningCurve, data: PoisonedData, class_names: Seque
 
 def _of_label(curve: BackdoorLearningCurve, tests: Samples, beta: float) -> Float[np.ndarray, "n ..."]:
     """Return the gradients of the score of each row's label, which for triggered rows is what the attacker wants."""
-    if curve.info.encoding == "one-vs-one":
+    if is_in_pairs(curve.info.encoding):
         raise ValueError("with a score for each pair of classes none is that of a class")
     G, index = input_gradient(curve, tests.X, beta), np.searchsorted(curve.classes, tests.y)
     if curve.info.encoding == "binary":
