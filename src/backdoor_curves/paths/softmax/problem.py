@@ -1,0 +1,141 @@
+"""The objective of softmax regression at many betas at once.
+
+Arrays of parameters have shape (K, b, p) for K classes and b betas, those of scores (K, b, n): sums over classes are
+sums of whole arrays, and products with the rows are one product of matrices for all classes and betas.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int, Shaped
+from scipy.special import logsumexp
+
+Columns = Shaped[np.ndarray, "K b p"]
+Scores = Shaped[np.ndarray, "K b n"]
+Product = Callable[[Columns], Columns]
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """1/2 <W, W R> + sum_i u_i(beta) (logsumexp(f_i) - f_i[y_i]), f_i = W z_i.
+
+    At the optimum the classes' parameters add up to 0: by the penalty, and those of a free intercept, which are known
+    up to a constant, by choice. Rounding leaves a mean in gradients, which no step can follow, and it is taken out.
+
+    Parameters
+    ----------
+    Z : array of shape (n, p)
+        Rows, with the intercept's column first where there is one.
+    y : int array of shape (n,)
+        The classes of the rows, in [0, K).
+    K : int
+        The number of classes.
+    u0, du : arrays of shape (n,)
+        Weights u0 + beta du, >= 0.
+    R : array of shape (p,)
+        The penalty: > 0, or 0 for a free intercept.
+    working : dtype
+        The precision of products that steps are made of; gradients and scores are in double precision.
+    """
+
+    Z: Float[np.ndarray, "n p"]
+    y: Int[np.ndarray, " n"]
+    K: int
+    u0: Float[np.ndarray, " n"]
+    du: Float[np.ndarray, " n"]
+    R: Float[np.ndarray, " p"]
+    working: Any = np.float32
+
+    @cached_property
+    def rough(self) -> Shaped[np.ndarray, "n p"]:
+        """Z in the working precision."""
+        return self.Z.astype(self.working)
+
+    @cached_property
+    def rough_R(self) -> Shaped[np.ndarray, " p"]:
+        """R in the working precision."""
+        return self.R.astype(self.working)
+
+    @cached_property
+    def rough_squares(self) -> Shaped[np.ndarray, "n p"]:
+        """The squares of the entries of Z."""
+        return np.square(self.rough)
+
+    @cached_property
+    def squares(self) -> Float[np.ndarray, " n"]:
+        """|z_i|^2."""
+        return np.einsum("ij,ij->i", self.Z, self.Z)
+
+    def u(self, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, "b n"]:
+        """Return the weights of the rows."""
+        return self.u0 + betas[:, np.newaxis] * self.du
+
+    def scores(self, W: Columns) -> Scores:
+        """Return W z_i, in the precision of W."""
+        return self._product(W, self._rows(W).T)
+
+    def pull_back(self, F: Scores) -> Columns:
+        """Return sum_i F_i z_i, in the precision of F."""
+        return self._product(F, self._rows(F))
+
+    def _rows(self, like: np.ndarray) -> Shaped[np.ndarray, "n p"]:
+        return self.Z if like.dtype == np.float64 else self.rough
+
+    @staticmethod
+    def _product(A: np.ndarray, B: np.ndarray) -> np.ndarray:
+        return (A.reshape(-1, A.shape[2]) @ B).reshape(*A.shape[:2], B.shape[1])
+
+    def value(self, W: Columns, F: Scores, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, " b"]:
+        """Return P(W, beta)."""
+        penalty = np.einsum("kbp,kbp,p->b", W, W, self.R) / 2.0
+        own = F[self.y, :, np.arange(len(self.y))].T
+        return penalty + np.einsum("bn,bn->b", self.u(betas), logsumexp(F, axis=0) - own)
+
+    def residuals(self, P: Scores, betas: Float[np.ndarray, " b"]) -> Scores:
+        """Return u (P - Y): the derivatives of the rows' losses in their scores, times their weights."""
+        g = self.u(betas) * P
+        g[self.y, :, np.arange(len(self.y))] -= self.u(betas).T
+        return g
+
+    def gradient(self, W: Columns, P: Scores, betas: Float[np.ndarray, " b"]) -> Columns:
+        """Return dP/dW, the mean over classes taken out; P are the probabilities at W."""
+        return without_mean(self.R * W + self.pull_back(self.residuals(P, betas)))
+
+    def hessian(self, P: Scores, betas: Float[np.ndarray, " b"]) -> Product:
+        """Return the product with the Hessian, V to R V + sum_i u_i (diag P_i - P_i P_i') V z_i z_i'.
+
+        In the precision of P; a column for each beta.
+        """
+        R = self.R.astype(P.dtype)
+        u = self.u(betas).astype(P.dtype)
+
+        def product(V: Columns) -> Columns:
+            F = self.scores(V)
+            F -= (P * F).sum(axis=0)
+            F *= P
+            F *= u
+            return R * V + self.pull_back(F)
+
+        return product
+
+
+def probabilities(F: Scores) -> Scores:
+    """Return the softmax of scores over the classes."""
+    P = np.exp(F - F.max(axis=0))
+    P /= P.sum(axis=0)
+    return P
+
+
+def without_mean(A: Shaped[np.ndarray, "K *shape"]) -> Shaped[np.ndarray, "K *shape"]:
+    """Return what is left where the mean over the classes is taken out."""
+    return A - A.mean(axis=0)
+
+
+def dots(A: Columns, B: Columns) -> Float[np.ndarray, " b"]:
+    """Return the inner products of columns, in double precision."""
+    return np.einsum("kbp,kbp->kb", A, B).sum(axis=0, dtype=float)
