@@ -1,11 +1,11 @@
-"""Training rows as the two-class paths see them: y in {-1, +1}, and C times the weights of the rows."""
+"""Training rows as the paths see them: their classes, or y in {-1, +1} for two, and C times the weights of the rows."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 
 from backdoor_curves.data.samples import Samples
 from backdoor_curves.kernels.memory import require_room, require_room_for_features
@@ -19,26 +19,32 @@ from backdoor_curves.rows import Rows, as_floats, stack_rows
 
 @dataclass(frozen=True, eq=False)
 class WeightedRows:
-    """The training rows of two classes, the clean ones first.
+    """The training rows, the clean ones first.
 
     Parameters
     ----------
     X : rows
         In double precision, an array or CSR.
     y : array of shape (n,)
-        -1 for the first class, +1 for the second.
+        Class indices (`class_rows`), or -1 for the first of two classes and +1 for the second (`weighted_rows`).
     u0, du : arrays of shape (n,)
         C times the rows' weights: u0 of the clean rows, du of the poison rows at beta = 1, and 0 elsewhere.
     """
 
     X: Rows
-    y: Float[np.ndarray, " n"]
+    y: Shaped[np.ndarray, " n"]
     u0: Float[np.ndarray, " n"]
     du: Float[np.ndarray, " n"]
 
 
 def weighted_rows(learner: Learner) -> WeightedRows:
-    """Return the training rows of a learner for two classes whose C is a number.
+    """Return the training rows of a learner for two classes whose C is a number; errors as `class_rows`."""
+    rows = class_rows(learner)
+    return replace(rows, y=encode(rows.y, 2, "binary")[:, 0])
+
+
+def class_rows(learner: Learner) -> WeightedRows:
+    """Return the training rows of a learner whose C is a number, with their class indices.
 
     Raises
     ------
@@ -52,9 +58,8 @@ def weighted_rows(learner: Learner) -> WeightedRows:
     clean, poison = learner.clean, learner.poison
     u0, du = (float(estimator.C) * row_weights(learner, part) for part in (clean, poison))
     if not ((u0 > 0.0).all() and (du > 0.0).all()):
-        raise ValueError("class_weight: a weight > 0 was expected for both classes, 0 came")
-    y = encode(np.concatenate([clean.y, poison.y]), 2, "binary")[:, 0]
-    X = as_floats(stack_rows(clean.X, poison.X))
+        raise ValueError("class_weight: a weight > 0 was expected for every class, 0 came")
+    X, y = as_floats(stack_rows(clean.X, poison.X)), np.concatenate([clean.y, poison.y])
     return WeightedRows(X, y, np.append(u0, np.zeros_like(du)), np.append(np.zeros_like(u0), du))
 
 

@@ -20,7 +20,7 @@ from backdoor_curves.paths.softmax.halving import ACCURATE, halved
 from backdoor_curves.paths.softmax.newton import optima, solve
 from backdoor_curves.paths.softmax.path import SoftmaxPath
 from backdoor_curves.paths.softmax.preconditioner import Preconditioners
-from backdoor_curves.paths.softmax.problem import Columns, Problem, Scores, probabilities
+from backdoor_curves.paths.softmax.problem import Problem, Scores, probabilities, rate_of_gradient
 from backdoor_curves.rows import Rows
 
 
@@ -122,10 +122,7 @@ def _scale(problem: Problem, F: Scores, known: Preconditioners) -> float:
     """Return the beta by which a score of some poison row would move by 1, at the speed it has at beta = 0."""
     poison, zero = problem.du > 0.0, np.zeros(1)
     P = probabilities(F)
-    pull = P.copy()
-    pull[problem.y, 0, np.arange(len(problem.y))] -= 1.0
-    right: Columns = -problem.pull_back(problem.du * pull)
-    right -= right.mean(axis=0)
+    right = -rate_of_gradient(problem, P)
     speed, _ = solve(problem, P, zero, known.near(0.0, F, 0.0), right, np.array([ROUGH_SPEED]))
     return 1.0 / max(float(np.abs(problem.scores(speed)[..., poison]).max(initial=0.0)), 1.0)
 

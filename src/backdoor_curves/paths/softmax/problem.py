@@ -7,7 +7,7 @@ sums of whole arrays, and products with the rows are one product of matrices for
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -97,9 +97,13 @@ class Problem:
         return penalty + np.einsum("bn,bn->b", self.u(betas), logsumexp(F, axis=0) - own)
 
     def residuals(self, P: Scores, betas: Float[np.ndarray, " b"]) -> Scores:
-        """Return u (P - Y): the derivatives of the rows' losses in their scores, times their weights."""
-        g = self.u(betas) * P
-        g[self.y, :, np.arange(len(self.y))] -= self.u(betas).T
+        """Return u (P - Y): the derivatives of the rows' losses in their scores, times their weights.
+
+        Of a row's own class it is minus the sum of the others, which keeps its digits where P is nearly 1.
+        """
+        g, rows = self.u(betas) * P, np.arange(len(self.y))
+        g[self.y, :, rows] = 0.0
+        g[self.y, :, rows] = -g.sum(axis=0).T
         return g
 
     def gradient(self, W: Columns, P: Scores, betas: Float[np.ndarray, " b"]) -> Columns:
@@ -129,6 +133,12 @@ def probabilities(F: Scores) -> Scores:
     P = np.exp(F - F.max(axis=0))
     P /= P.sum(axis=0)
     return P
+
+
+def rate_of_gradient(problem: Problem, P: Scores) -> Columns:
+    """Return how gradients move with beta where parameters stay: sum_i du_i (P_i - Y_i) z_i."""
+    unit = replace(problem, u0=problem.du, du=np.zeros_like(problem.du))
+    return without_mean(problem.pull_back(unit.residuals(P, np.zeros(P.shape[1]))))
 
 
 def without_mean(A: Shaped[np.ndarray, "K *shape"]) -> Shaped[np.ndarray, "K *shape"]:
