@@ -76,7 +76,7 @@ def optima(
     W, F = W.copy(), problem.scores(W)
     start, on = F.copy(), np.arange(len(betas))
     middle = len(betas) // 2
-    M = known.near(tau[middle], F[:, middle : middle + 1], betas[middle])
+    M = known.kept(tau[middle], F[:, middle : middle + 1], betas[middle])
     before = np.full(len(betas), np.inf)
     for _ in range(MOST_STEPS):
         P = probabilities(F[:, on])

@@ -65,7 +65,7 @@ class SoftmaxPath(BetaPath):
     def parameters(self, betas: Float[np.ndarray, " b"]) -> Parameters:
         """Return coefficients and intercepts; both add up to 0 over the classes."""
         coef, intercept = self._split(self._at(betas))
-        return Parameters(np.moveaxis(coef, 1, 0), intercept.T)
+        return Parameters(coef.transpose(1, 2, 0), intercept.T)
 
     def nodal_scores(self, X: Rows) -> Float[np.ndarray, "k n K"]:
         """Return the scores of the rows X at the nodes."""

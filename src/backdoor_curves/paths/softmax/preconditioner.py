@@ -84,8 +84,8 @@ def preconditioner(problem: Problem, P: Float[np.ndarray, "K n"], beta: float) -
     u = problem.u(np.array([beta]))[0]
     D = (u * P * (1.0 - P)).astype(problem.working)
     if K * p <= WHOLE:
-        nothing = np.empty((K, 0), D.dtype)
-        return Preconditioner(inverse(coupled_hessian(problem, P, u, p)), nothing[..., np.newaxis], nothing)
+        whole = inverse(coupled_hessian(problem, P, u, p))
+        return Preconditioner(whole, np.empty((K, 0, 0), whole.dtype), np.empty((K, 0), whole.dtype))
     diagonal = D @ problem.rough_squares + problem.rough_R
     r = max(COUPLED // K, 1)
     heavy = np.flatnonzero((diagonal > (1.0 + LIGHT) * problem.rough_R).any(axis=0))
@@ -179,23 +179,33 @@ def factor(H: Shaped[np.ndarray, "q q"]) -> Any:
 
 @dataclass(eq=False)
 class Preconditioners:
-    """Those that were made, each for the betas near its own."""
+    """Those that were made as a path was followed, each for the betas near its own."""
 
     problem: Problem
     made: list[tuple[float, Preconditioner]] = field(default_factory=list)
 
     def near(self, tau: float, F: Scores, beta: float) -> Preconditioner:
-        """Return one made near tau; a new one, from the scores F (K, 1, n) at this beta, where there is none."""
-        if self.made:
-            at, known = min(self.made, key=lambda each: abs(each[0] - tau))
-            if abs(at - tau) <= NEAR:
-                return known
-        return self.renewed(tau, F, beta)
+        """Return one made near tau; where there is none a new one, from the scores F (K, 1, n) at this beta.
+
+        It keeps none: what a path answers does not hang on what it was asked before.
+        """
+        at, known = min(self.made, key=lambda each: abs(each[0] - tau), default=(np.inf, None))
+        return known if known is not None and abs(at - tau) <= NEAR else self._new(F, beta)
+
+    def kept(self, tau: float, F: Scores, beta: float) -> Preconditioner:
+        """Return the same, and keep a new one."""
+        found = self.near(tau, F, beta)
+        return found if any(each is found for _, each in self.made) else self._keep(tau, found)
 
     def renewed(self, tau: float, F: Scores, beta: float) -> Preconditioner:
-        """Return a new one at tau, which takes the place of those next to it."""
-        made = preconditioner(self.problem, probabilities(F)[:, 0], beta)
+        """Return a new one at tau, and keep it in the place of those next to it."""
         self.made[:] = [(at, each) for at, each in self.made if abs(at - tau) > NEAR / 2.0]
+        return self._keep(tau, self._new(F, beta))
+
+    def _new(self, F: Scores, beta: float) -> Preconditioner:
+        return preconditioner(self.problem, probabilities(F)[:, 0], beta)
+
+    def _keep(self, tau: float, made: Preconditioner) -> Preconditioner:
         self.made.append((tau, made))
         while sum(each.nbytes for _, each in self.made) > KEPT and len(self.made) > 1:
             del self.made[0]
