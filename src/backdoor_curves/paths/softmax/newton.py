@@ -20,6 +20,8 @@ MOST_ITERATIONS = 100
 """Iterations of a step: what is left then, the next step takes up."""
 REFRESH = 20
 """Iterations that show that a preconditioner has got old."""
+FAR = 3.0
+"""Scores that have moved by more have other curvatures: what a preconditioner made before takes for small need not be."""
 SAFE = 0.5
 """Steps that move no score by more need no line search: curvatures change by a factor of e at most."""
 ROUGHLY = 3.0
@@ -77,29 +79,27 @@ def optima(
     start, on = F.copy(), np.arange(len(betas))
     middle = len(betas) // 2
     M = known.kept(tau[middle], F[:, middle : middle + 1], betas[middle])
-    before = np.full(len(betas), np.inf)
+    before, away = np.full(len(betas), np.inf), 0.0
     for _ in range(MOST_STEPS):
         P = probabilities(F[:, on])
         G = problem.gradient(W[:, on], P, betas[on])
-        left = _left(problem, M, G)
-        far = ~(left <= np.maximum(accuracy, ROUNDING * (1.0 + np.abs(F[:, on]).max(axis=(0, 2)))))
-        on, G, P, left = on[far], G[:, far], P[:, far], left[far]
-        if not len(on):
-            break
+        left = np.maximum(_left(problem, M, G), TINY)
         share = np.clip(np.maximum(AIMED * accuracy / left, 0.1 * left), TIGHT, LOOSE)
-        V, steps = solve(problem, P, betas[on], M, -G, share)
+        V, iterations = solve(problem, P, betas[on], M, -G, share)
         along = problem.scores(V)
-        size = np.abs(along).max(axis=(0, 2))
+        size = np.abs(along).max(axis=(0, 2), initial=0.0)
         t = _shares(problem, (W[:, on], F[:, on]), (V, along), -dots(G, V), betas[on], size)
         W[:, on] += t[:, np.newaxis] * V
         F[:, on] += t[:, np.newaxis] * along
-        stalled = (size > 0.5 * before[on]) & (size < STALLED * (1.0 + np.abs(F[:, on]).max(axis=(0, 2))))
+        away += float((t * size).max())
+        largest = 1.0 + np.abs(F[:, on]).max(axis=(0, 2), initial=0.0)
+        is_rounding = (size <= ROUNDING * largest) | ((size > 0.5 * before[on]) & (size < STALLED * largest))
         before[on] = size
-        on = on[(np.maximum(share, size) * size > accuracy) & ~stalled]
+        on = on[(np.maximum(share, size) * size > accuracy) & ~is_rounding]
         if not len(on):
             break
-        if steps > REFRESH:
-            j = on[len(on) // 2]
+        if iterations > REFRESH or away > FAR:
+            j, away = on[len(on) // 2], 0.0
             M = known.renewed(tau[j], F[:, j : j + 1], betas[j])
     else:
         raise PathError(

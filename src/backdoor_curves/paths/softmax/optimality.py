@@ -26,7 +26,7 @@ from backdoor_curves.paths.linalg.metric import ROUNDING
 from backdoor_curves.paths.softmax.axes import Axes
 from backdoor_curves.paths.softmax.newton import solve
 from backdoor_curves.paths.softmax.preconditioner import Preconditioner
-from backdoor_curves.paths.softmax.problem import Columns, Problem, Scores, probabilities
+from backdoor_curves.paths.softmax.problem import Columns, Problem, Scores, probabilities, without_mean
 
 REFINEMENTS = 4
 """Newton steps by which a certificate comes near the optimum; it keeps the nearest, and stops where little is unseen."""
@@ -139,14 +139,17 @@ class Optimality:
         return np.concatenate([W[..., : self._first], W[..., self._first :] @ self.axes.Q], axis=2)
 
     def nearer(self, W: Columns, betas: Float[np.ndarray, " b"], M: Preconditioner) -> Nearer:
-        """Return parameters nearer to the optima at betas near each other, from those along the axes."""
-        best = self._looked_at(self.along_columns(W), betas)
-        begun, seen = best.F, np.zeros(len(betas))
+        """Return parameters nearer to the optima at betas near each other, from those along the axes.
+
+        Nearer is first of all what adds up to 0 over the classes, as the optimum does, and as all steps do.
+        """
+        begun, seen = self.turned.scores(W), np.zeros(len(betas))
+        best = self._looked_at(without_mean(self.along_columns(W)), betas)
         for _ in range(REFINEMENTS):
             unseen = (1.0 + best.spread) * self.lengths.max(initial=0.0) * best.length
             if (unseen <= np.maximum(SEEN * seen, LITTLE)).all():
                 break
-            V, _ = solve(self.turned, best.P, betas, M, -self.along_axes(best.G), np.full(len(betas), SHARE))
+            V, _ = solve(self.turned, best.P, betas, M, -without_mean(self.along_axes(best.G)), np.full(len(betas), SHARE))
             new = self._looked_at(best.W + self.along_columns(V), betas)
             better = new.length < best.length
             if not better.any():
@@ -162,7 +165,6 @@ class Optimality:
         g = problem.residuals(P, betas)
         sizes = np.sqrt(np.einsum("kbn,kbn->bn", g, g))
         G = problem.R * W + problem.pull_back(g)
-        G -= G.mean(axis=0)
         total, lost = sizes.sum(axis=1), sizes @ self.lengths
         size = np.sqrt(np.einsum("kbp,p->kb", np.square(W[..., of]), problem.R[of]).max(axis=0, initial=0.0))
         rounding = ROUNDING * (self.lengths.max(initial=0.0) * size + np.abs(W[..., : self._first]).max(initial=0.0))

@@ -21,7 +21,7 @@ from backdoor_curves.paths.softmax.optimality import NEAR_BY, ROOM, Nearer, Opti
 from backdoor_curves.paths.softmax.preconditioner import Preconditioner, Preconditioners
 from backdoor_curves.paths.softmax.problem import Columns, Problem, probabilities
 from backdoor_curves.paths.softmax.response import influence, optimum_and_rate
-from backdoor_curves.rows import Rows, as_numbers, squared_lengths
+from backdoor_curves.rows import Rows, as_numbers, n_rows, squared_lengths
 
 SMALLEST = 1e-100
 """Against division by zero."""
@@ -177,7 +177,9 @@ class SoftmaxPath(BetaPath):
         coef = self.axes.coef(W[..., self._first :])
         intercept = W[..., 0] if self.intercept.is_free else np.zeros(W.shape[:2])
         intercept = intercept - coef @ self.axes.centre
-        return self.space.coef(coef.reshape(-1, coef.shape[2]).T).T.reshape(*W.shape[:2], -1), intercept
+        K, b, p = coef.shape
+        of_all = self.space.coef(coef.reshape(K * b, p).T)
+        return of_all.T.reshape(K, b, len(of_all)), intercept
 
     def _rows(self, X: Rows) -> Float[np.ndarray, "x p"]:
         """Return rows in the coordinates of the problem."""
@@ -187,7 +189,7 @@ class SoftmaxPath(BetaPath):
     def _scores(self, W: Columns, X: Rows) -> Float[np.ndarray, "b x K"]:
         coef, intercept = self._split(W)
         K, b = intercept.shape
-        scores = np.asarray(as_numbers(X) @ coef.swapaxes(0, 1).reshape(b * K, -1).T).reshape(-1, b, K)
+        scores = np.asarray(as_numbers(X) @ coef.swapaxes(0, 1).reshape(b * K, -1).T).reshape(n_rows(X), b, K)
         return np.ascontiguousarray(scores.swapaxes(0, 1)) + intercept.T[:, np.newaxis]
 
 

@@ -68,7 +68,7 @@ class Preconditioner:
         np.multiply(self.minor[:, np.newaxis], G[..., first:], out=out[..., first:])
         if q:
             np.matmul(G[..., :q], self.apart, out=out[..., :q])
-        together = (G[..., :r].swapaxes(0, 1).reshape(b, -1) @ self.coupled).reshape(b, K, r).swapaxes(0, 1)
+        together = (G[..., :r].swapaxes(0, 1).reshape(b, K * r) @ self.coupled).reshape(b, K, r).swapaxes(0, 1)
         out[..., :r] = out[..., :r] + together if q else together
         return without_mean(out)
 

@@ -88,7 +88,8 @@ class Problem:
 
     @staticmethod
     def _product(A: np.ndarray, B: np.ndarray) -> np.ndarray:
-        return (A.reshape(-1, A.shape[2]) @ B).reshape(*A.shape[:2], B.shape[1])
+        K, b, _ = A.shape
+        return (A.reshape(K * b, -1) @ B).reshape(K, b, -1) if A.size else np.zeros((K, b, B.shape[1]), A.dtype)
 
     def value(self, W: Columns, F: Scores, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, " b"]:
         """Return P(W, beta)."""
