@@ -2,7 +2,7 @@
 
     python benchmarks/softmax_counterexamples.py [--examples N] [--first SEED] > benchmarks/softmax_counterexamples.log
 
-Each example is made from its seed alone, followed, and compared with Newton's method in extended precision at nine betas;
+Each example is made from its seed alone, followed, and compared with Newton's method in extended precision at 9 betas;
 generator and claims are in `tests/reference/softmax_cases.py`. What does not hold is printed with its seed, and the
 summary counts it. One thread; 25 minutes.
 """

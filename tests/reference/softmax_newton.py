@@ -2,9 +2,9 @@
 
     1/2 |W|^2 + sum_i u_i (logsumexp(f_i) - f_i[y_i]),    f_i = W z_i
 
-The Hessian of all classes is formed in double precision and solved by least squares, since equal shifts of all
-intercepts cost nothing; gradient, scores and W are in extended precision, so that steps go on to shrink until W is right
-to the last digits of a double.
+The Hessian of all classes is formed in double precision, and equal shifts of all intercepts, which cost nothing, get a
+curvature there; gradient, scores and W are in extended precision, so that steps go on to shrink until W is right to the
+last digits of a double.
 """
 
 from dataclasses import dataclass
@@ -65,7 +65,7 @@ def gradient(Z, y, u, W, free):
 def hessian(Z, u, W, free):
     """Of all classes, in double precision, (K p, K p)."""
     Z, u, (K, p) = Z.astype(float), u.astype(float), W.shape
-    P = probabilities((Z @ W.T.astype(float)))
+    P = probabilities(Z @ W.T.astype(float))
     H = np.zeros((K, p, K, p))
     for k in range(K):
         for other in range(K):
@@ -76,7 +76,7 @@ def hessian(Z, u, W, free):
 
 
 def solve(H, G, free):
-    """H^-1 G of a gradient (K, p); equal shifts of the intercepts, which H does not know, get a curvature of their own."""
+    """H^-1 G of a gradient (K, p), with a curvature for equal shifts of the intercepts, which H does not know."""
     K, p = G.shape
     if free:
         shift = np.zeros(K * p)
@@ -112,7 +112,7 @@ def optimum(X, y, K, u, free=True, start=None):
     return Optimum(W - W.mean(axis=0), objective(Z, y, u, W, free), along, free)
 
 
-def score_derivatives(X, y, K, u, du, best):
+def score_derivatives(X, y, u, du, best):
     """df/dbeta of the training rows from the optimality condition: H dW/dbeta = - sum_i du_i (P_i - Y_i) z_i'."""
     Z = with_column(X, best.free)
     P = probabilities(np.asarray(best.scores(X), dtype=float))

@@ -1,4 +1,4 @@
-"""LogisticRegression: log loss with the L2 penalty, of two classes or a softmax of more; followed to a stated accuracy."""
+"""LogisticRegression: log loss with the L2 penalty, for two classes or a softmax; followed to a stated accuracy."""
 
 from __future__ import annotations
 

@@ -23,6 +23,11 @@ from backdoor_curves.paths.softmax.preconditioner import Preconditioners
 from backdoor_curves.paths.softmax.problem import Problem, Scores, probabilities, rate_of_gradient
 from backdoor_curves.rows import Rows
 
+FEW = 200
+"""Unknowns whose products take as long in double precision as in single: what takes time is to call them."""
+ROUGH_SPEED = 1e-2
+"""Accuracy of the speed at beta = 0: it sets a unit."""
+
 
 def softmax_path(
     X: Rows,
@@ -110,12 +115,12 @@ def problem_along(
 ) -> Problem:
     """Return the problem in the coordinates of some axes.
 
-    What is in units of its own may be nearly dependent, and is solved in double precision.
+    What is in units of its own may be nearly dependent, and is solved in double precision; so is what costs nothing.
     """
     rows = axes.of(space.rows)
     Z = np.column_stack([np.ones((len(rows), len(intercept.column))), rows])
     R = np.append(intercept.penalty, axes.penalty)
-    return Problem(Z, y, K, u0, du, R, np.float32 if axes.Q is not None else np.float64)
+    return Problem(Z, y, K, u0, du, R, np.float64 if axes.Q is None or K * Z.shape[1] <= FEW else np.float32)
 
 
 def _scale(problem: Problem, F: Scores, known: Preconditioners) -> float:
@@ -125,7 +130,3 @@ def _scale(problem: Problem, F: Scores, known: Preconditioners) -> float:
     right = -rate_of_gradient(problem, P)
     speed, _ = solve(problem, P, zero, known.near(0.0, F, 0.0), right, np.array([ROUGH_SPEED]))
     return 1.0 / max(float(np.abs(problem.scores(speed)[..., poison]).max(initial=0.0)), 1.0)
-
-
-ROUGH_SPEED = 1e-2
-"""Accuracy of the speed at beta = 0: it sets a unit."""

@@ -1,9 +1,9 @@
 """Nodes of the path of softmax regression: stretches are halved until the polynomials between nodes will do.
 
-In tau = log(1 + beta / scale), see `interpolation.lagrange`. A stretch gets a node in its middle, begun at the polynomial
-through the nodes that are there; how far off that was, and how much less than a level before, tells what the next one
-would be. All new nodes of a level that are near each other are solved together, so that products with the rows have
-many columns.
+In tau = log(1 + beta / scale), see `interpolation.lagrange`. A stretch gets a node in its middle, begun at the
+polynomial through the nodes that are there; how far off that was, and how much less than a level before, tells what the
+next one would be. All new nodes of a level that are near each other are solved together, so that products with the rows
+have many columns.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ SHRINKS_AT_END = 0.1
 """The same next to an end, where all nodes but one are on one side."""
 LONGEST = 1.0
 """Stretch between nodes in tau: a path may look straight where a longer one skips what happens."""
+SHORTEST = 1e-4
+"""Stretch in tau that is not halved again: what does not shrink on the way there is rounding; certificates see it."""
 WINDOW = 2.0
 """New nodes in as much of tau are solved together."""
 ROUGH = 0.1
@@ -68,9 +70,7 @@ class Nodes:
         return Nodes(np.append(self.tau, tau)[order], np.concatenate([self.W, W.swapaxes(0, 1)])[order])
 
 
-def halved(
-    problem: Problem, start: Columns, scale: float, tolerance: float, known: Preconditioners
-) -> Nodes:
+def halved(problem: Problem, start: Columns, scale: float, tolerance: float, known: Preconditioners) -> Nodes:
     """Return nodes between which no score of a training row is off by more, about, given the optimum at beta = 0.
 
     Raises
@@ -86,15 +86,15 @@ def halved(
     while len(left):
         if len(nodes.tau) + len(left) > MOST_NODES:
             raise PathError(
-                f"softmax regression: {len(nodes.tau)} nodes did not bring the path within {tolerance:g}; raise lambda or "
-                "tolerance, or rescale the features"
+                f"softmax regression: {len(nodes.tau)} nodes did not bring the path within {tolerance:g}; raise lambda "
+                "or tolerance, or rescale the features"
             )
         middle = (left + right) / 2.0
         W, error = _solved(problem, nodes, middle, before, scale, tolerance, known)
         nodes = nodes.with_more(middle, W)
         at_end = (left == 0.0) | (right == end)
         shrinks = np.clip(error / before, np.where(at_end, SHRINKS_AT_END, SHRINKS), 1.0)
-        again = (error * shrinks > tolerance) | (right - left > 2.0 * LONGEST)
+        again = (error * shrinks > tolerance) & (right - left > SHORTEST) | (right - left > 2.0 * LONGEST)
         left, middle, right, error = left[again], middle[again], right[again], error[again]
         order = np.argsort(np.append(left, middle))
         left, right, before = (np.append(*pair)[order] for pair in ((left, middle), (middle, right), (error, error)))

@@ -21,7 +21,7 @@ MOST_ITERATIONS = 100
 REFRESH = 20
 """Iterations that show that a preconditioner has got old."""
 FAR = 3.0
-"""Scores that have moved by more have other curvatures: what a preconditioner made before takes for small need not be."""
+"""Scores that have moved by more have other curvatures: an older preconditioner may take large errors for small."""
 SAFE = 0.5
 """Steps that move no score by more need no line search: curvatures change by a factor of e at most."""
 ROUGHLY = 3.0
@@ -103,8 +103,8 @@ def optima(
             M = known.renewed(tau[j], F[:, j : j + 1], betas[j])
     else:
         raise PathError(
-            f"softmax regression: {MOST_STEPS} Newton steps did not reach the optimum at beta = {betas[on[0]]:g}; raise "
-            "lambda or rescale the features"
+            f"softmax regression: {MOST_STEPS} Newton steps did not reach the optimum at beta = {betas[on[0]]:g}; "
+            "raise lambda or rescale the features"
         )
     return Optima(W, F, np.abs(F - start).max(axis=(0, 2), initial=0.0))
 

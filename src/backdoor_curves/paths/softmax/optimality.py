@@ -1,13 +1,13 @@
 """How far parameters of softmax regression are from the optimum, by the gradient that they leave.
 
-The objective, free intercepts minimised out, is 1-strongly convex in the norm of the penalty: |W - W*| <= |dP/dW|. On the
-way to W* intercepts move by a mean of the rows weighted by matrices. With A_i = diag P_i - P_i P_i', B = sum_i u_i A_i and
-x about any centre,
+The objective, free intercepts minimised out, is 1-strongly convex in the norm of the penalty: |W - W*| <= |dP/dW|. On
+the way to W* intercepts move by a mean of the rows weighted by matrices. With A_i = diag P_i - P_i P_i',
+B = sum_i u_i A_i and x about any centre,
 
     |f(x) - f*(x)| <= (|x| + max_i |x_i| (sum_i u_i |A_i| / lambda_2(B))^1/2) |dP/dW| + |f(x) - f1(x)|
 
-at a better solution f1. Where curvatures change by the factor e^(2 d) at most, d being what training scores move by, the
-root does too; it is proven if what it allows leads to no more than itself.
+at a better solution f1. Where curvatures change by the factor e^(2 d) at most, d being what training scores move by,
+the root does too; it is proven if what it allows leads to no more than itself.
 
 Gradients are of the rows as they came, not of turned ones: what turning loses in rounding is then no part of the proof.
 """
@@ -24,28 +24,31 @@ from backdoor_curves.paths.intercept import Intercept
 from backdoor_curves.paths.linalg.coordinates import Space
 from backdoor_curves.paths.linalg.metric import ROUNDING
 from backdoor_curves.paths.softmax.axes import Axes
+from backdoor_curves.paths.softmax.metric_proof import SMALLEST
 from backdoor_curves.paths.softmax.newton import solve
 from backdoor_curves.paths.softmax.preconditioner import Preconditioner
-from backdoor_curves.paths.softmax.problem import Columns, Problem, Scores, probabilities, without_mean
+from backdoor_curves.paths.softmax.problem import (
+    Columns,
+    Problem,
+    Scores,
+    largest_curvatures,
+    probabilities,
+    without_mean,
+)
+from backdoor_curves.rows import Rows
 
 REFINEMENTS = 4
-"""Newton steps by which a certificate comes near the optimum; it keeps the nearest, and stops where little is unseen."""
+"""Newton steps by which a certificate comes near the optimum; it keeps the nearest, and stops where enough is seen."""
 SHARE = 1e-3
 """Of a gradient that a step leaves: what is unseen is then less than what is seen, but where rounding is all."""
 SEEN = 1.0
 """What is unseen may be so many times what is seen of the error."""
 LITTLE = 1e-10
 """A bound so small is not worth another step."""
-NEAR_BY = 0.1
-"""How far scores may move for curvatures that change by ROOM at most."""
-ROOM = 1.3
-"""exp(2 x 0.13), with 0.1 x exp(2 x 0.13) < 0.13."""
 CENTRED = 1e-9
 """A step of Newton's method in the intercepts after which there is no other: it squares what is left."""
 MOST_STEPS = 50
 """Of that method, of steps up to 1."""
-SMALLEST = 1e-100
-"""A smaller curvature is none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,6 +129,10 @@ class Optimality:
         """The lengths of the training rows about the centre, as they came, the intercept's column left out."""
         return np.linalg.norm(self.space.rows - self.axes.centre, axis=1)
 
+    def place(self, X: Rows) -> Float[np.ndarray, "x q"]:
+        """Return rows in the coordinates of the proof, without the intercept's column."""
+        return (self.space.of(X) - self.axes.centre) / self.axes.size
+
     def along_columns(self, W: Columns) -> Columns:
         """Return parameters along the columns of the rows, given those along the axes."""
         if self.axes.Q is None:
@@ -149,7 +156,8 @@ class Optimality:
             unseen = (1.0 + best.spread) * self.lengths.max(initial=0.0) * best.length
             if (unseen <= np.maximum(SEEN * seen, LITTLE)).all():
                 break
-            V, _ = solve(self.turned, best.P, betas, M, -without_mean(self.along_axes(best.G)), np.full(len(betas), SHARE))
+            pull = -without_mean(self.along_axes(best.G))
+            V, _ = solve(self.turned, best.P, betas, M, pull, np.full(len(betas), SHARE))
             new = self._looked_at(best.W + self.along_columns(V), betas)
             better = new.length < best.length
             if not better.any():
@@ -170,7 +178,7 @@ class Optimality:
         rounding = ROUNDING * (self.lengths.max(initial=0.0) * size + np.abs(W[..., : self._first]).max(initial=0.0))
         rounding = rounding + self.space.error * total + self.space.moved * size
         # What moves the scores by d moves the gradient by sum u_i A_i d, in the norm of the inverse Hessian by less.
-        curvature = _largest_curvatures(P, problem.u(betas)).sum(axis=1)
+        curvature = largest_curvatures(P, problem.u(betas)).sum(axis=1)
         length = np.sqrt(np.einsum("kbp,p->b", np.square(G[..., of]), 1.0 / problem.R[of]))
         unknown = np.sqrt(curvature) * (np.sqrt(problem.K) * rounding + shift)
         length = length + unknown + ROUNDING * lost + self.space.moved * total
@@ -184,7 +192,7 @@ class Optimality:
         F, u = problem.scores(W), problem.u(betas)
         if not self.intercept.is_free:
             return W, F, probabilities(F), nothing, nothing
-        constant, inverse, least, g = np.full((problem.K, problem.K), 1.0 / problem.K), None, nothing, None
+        constant = np.full((problem.K, problem.K), 1.0 / problem.K)
         for _ in range(MOST_STEPS):
             P = probabilities(F)
             g = problem.residuals(P, betas).sum(axis=2)
@@ -202,11 +210,5 @@ class Optimality:
             F += step[..., np.newaxis]
         total = np.abs(problem.residuals(P, betas)).sum(axis=(0, 2))
         left = np.linalg.norm(g - g.mean(axis=0), axis=0) + ROUNDING * total
-        spread = np.sqrt(_largest_curvatures(P, u).sum(axis=1) / least)
+        spread = np.sqrt(largest_curvatures(P, u).sum(axis=1) / least)
         return W, F, P, left / least, spread
-
-
-def _largest_curvatures(P: Scores, u: Float[np.ndarray, "b n"]) -> Float[np.ndarray, "b n"]:
-    """Return bounds on the largest eigenvalues of u (diag P - P P'), by their trace and by Gershgorin's circles."""
-    own = P * (1.0 - P)
-    return u * np.minimum(own.sum(axis=0), 2.0 * own.max(axis=0))

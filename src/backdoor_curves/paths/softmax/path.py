@@ -15,16 +15,18 @@ from backdoor_curves.paths.intercept import Intercept
 from backdoor_curves.paths.interpolation.chebyshev import neighbours
 from backdoor_curves.paths.interpolation.lagrange import NearestNodes
 from backdoor_curves.paths.linalg.coordinates import Space
-from backdoor_curves.paths.linalg.metric import ROUNDING
+from backdoor_curves.paths.linalg.metric import ROUNDING, size_of_terms, worth_proving
 from backdoor_curves.paths.softmax.axes import Axes
-from backdoor_curves.paths.softmax.optimality import NEAR_BY, ROOM, Nearer, Optimality
+from backdoor_curves.paths.softmax.metric_proof import NEAR_BY, ROOM, SMALLEST, Sharper, in_the_metric
+from backdoor_curves.paths.softmax.optimality import Nearer, Optimality
 from backdoor_curves.paths.softmax.preconditioner import Preconditioner, Preconditioners
-from backdoor_curves.paths.softmax.problem import Columns, Problem, probabilities
+from backdoor_curves.paths.softmax.problem import Columns, Problem
 from backdoor_curves.paths.softmax.response import influence, optimum_and_rate
 from backdoor_curves.rows import Rows, as_numbers, n_rows, squared_lengths
 
-SMALLEST = 1e-100
-"""Against division by zero."""
+MOST_ENTRIES = 2**23
+"""Entries of the factored rows of a proof in the metric of all classes' Hessian: 64 MiB, and half a second. What is
+larger is proven without: images have bounds near what is seen of the error."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,21 +125,43 @@ class SoftmaxPath(BetaPath):
         """Return the bounds of the objective and of the scores, at betas near each other."""
         W, optimality = self._at(betas), self._optimality
         near = optimality.nearer(W, betas, self._preconditioner(W, betas))
-        better = optimality.along_axes(near.W)
-        off = np.max([self._off(W - better, X) for X in rows] or [np.zeros(len(betas))], axis=0)
+        off = self._off(W, near.W, rows)
         lengths, longest = self._longest(rows), float(optimality.lengths.max(initial=0.0))
         moved = (longest + near.spread * longest) * near.length + near.shift
         unseen = ROOM * ((lengths + near.spread * longest) * near.length + near.shift)
         unseen += ROUNDING * lengths * np.linalg.norm(W, axis=2).max(axis=0) + near.rounding
         unseen[~(moved < NEAR_BY)] = np.inf
-        return self._gap(W, better, near, betas), off + unseen
+        bound, best, length = off + unseen, near.W.copy(), ROOM * near.length
+        for k in self._worth_proving(unseen, off):
+            proof, sharper = self._sharper(W[:, [k]], near.W[:, k], float(betas[k]), rows)
+            if sharper < bound[k]:
+                bound[k], length[k], best[:, k] = sharper, proof.length, proof.W
+        return self._gap(W, best, length, near, betas), bound
+
+    def _worth_proving(self, unseen: Float[np.ndarray, " b"], off: Float[np.ndarray, " b"]) -> Int[np.ndarray, " _"]:
+        """Return which bounds are worth a proof in the metric, if any can be had."""
+        n, p = self.problem.Z.shape
+        shape = n * self.problem.K, p * self.problem.K
+        return worth_proving(unseen, off, shape) if shape[0] * shape[1] <= MOST_ENTRIES else np.empty(0, dtype=np.intp)
+
+    def _sharper(
+        self, W: Columns, near: Float[np.ndarray, "K p"], beta: float, rows: Sequence[Rows]
+    ) -> tuple[Sharper, float]:
+        """Return what the metric of the Hessian proves at one beta, and with it the bound of the scores."""
+        optimality = self._optimality
+        places = [optimality.problem.Z[:0, self._first :], *map(optimality.place, rows)]
+        proof = in_the_metric(optimality.problem, self.space, near, beta, np.vstack(places))
+        off = float(self._off(W, proof.W[:, np.newaxis], rows)[0])
+        lost = ROUNDING * float(size_of_terms(rows, np.abs(self._split(W)[0][:, 0]).T).max(initial=0.0))
+        return proof, off + float(proof.scores.max(initial=0.0)) + lost
 
     def _gap(
-        self, W: Columns, better: Columns, near: Nearer, betas: Float[np.ndarray, " b"]
+        self, W: Columns, best: Columns, length: Float[np.ndarray, " b"], near: Nearer, betas: Float[np.ndarray, " b"]
     ) -> Float[np.ndarray, " b"]:
         """Return the bound of the objective, relative."""
-        value, lower = (self.problem.value(V, self.problem.scores(V), betas) for V in (W, better))
-        gap = np.maximum(value - lower, 0.0) + ROOM * near.length**2 / 2.0 + near.total * (near.rounding + near.shift)
+        columns = self._optimality.along_columns(W), best
+        value, lower = (self._optimality.problem.value(V, self._optimality.problem.scores(V), betas) for V in columns)
+        gap = np.maximum(value - lower, 0.0) + length**2 / 2.0 + near.total * (near.rounding + near.shift)
         return gap / np.maximum(value, SMALLEST) + np.sqrt(len(self.problem.y)) * ROUNDING
 
     def _longest(self, rows: Sequence[Rows]) -> float:
@@ -145,9 +169,11 @@ class SoftmaxPath(BetaPath):
         centre = self.space.coef(self.axes.centre[:, np.newaxis])[:, 0]
         return max((_longest_about(X, centre) for X in rows), default=0.0)
 
-    def _off(self, W: Columns, X: Rows) -> Float[np.ndarray, " b"]:
-        """Return the largest score of rows for parameters that are a difference."""
-        return np.abs(self._scores(W, X)).max(axis=(1, 2), initial=0.0)
+    def _off(self, W: Columns, better: Columns, rows: Sequence[Rows]) -> Float[np.ndarray, " b"]:
+        """Return the largest difference of a score of rows from better parameters, along the columns of the rows."""
+        step = W - self._optimality.along_axes(better)
+        off = [np.abs(self._scores(step, X)).max(axis=(1, 2), initial=0.0) for X in rows]
+        return np.max([*off, np.zeros(W.shape[1])], axis=0)
 
     @cached_property
     def _optimality(self) -> Optimality:

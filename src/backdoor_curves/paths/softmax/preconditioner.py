@@ -1,13 +1,13 @@
 """An inverse of the Hessian of softmax regression, roughly: what makes conjugate gradients take 10 steps and not 100.
 
-The Hessian couples all classes on all axes: of 7850 unknowns for ten classes of images, it is never formed. Its parts are:
+The Hessian couples all classes on all axes: of 7850 unknowns for ten classes of images, it is never formed. Its parts:
 
     coupled    all classes together, along the first axes: sum_i u_i (diag P_i - P_i P_i') x z_i z_i' + R
     apart      each class alone, along the axes where rows add to the penalty: sum_i u_i P_ik (1 - P_ik) z_i z_i' + R
     minor      the diagonal alone, along the others
 
-The first two overlap and are added; what they make of it has its mean over the classes taken out. Where all unknowns are
-few, the first is all there is, and it is the inverse itself.
+The first two overlap and are added; what they make of it has its mean over the classes taken out. Where all unknowns
+are few, the first is all there is, and it is the inverse itself.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from backdoor_curves.paths.softmax.problem import Columns, Problem, Scores, prob
 WHOLE = 1000
 """Unknowns that are all coupled: a matrix of so many is inverted in the time of ten products with as many rows."""
 COUPLED = 500
-"""Unknowns that are coupled where there are more: a quarter fewer steps than without, and twice as many change little."""
+"""Unknowns that are coupled where there are more: a quarter fewer steps than without; twice as many change little."""
 LIGHT = 0.3
 """Curvature along an axis, in that of the penalty, that the diagonal alone does justice."""
 ROWS = 4000
@@ -86,9 +86,9 @@ def preconditioner(problem: Problem, P: Float[np.ndarray, "K n"], beta: float) -
     if K * p <= WHOLE:
         whole = inverse(coupled_hessian(problem, P, u, p))
         return Preconditioner(whole, np.empty((K, 0, 0), whole.dtype), np.empty((K, 0), whole.dtype))
-    diagonal = D @ problem.rough_squares + problem.rough_R
+    diagonal = D @ problem.rough_squares + problem.rough_penalty
     r = max(COUPLED // K, 1)
-    heavy = np.flatnonzero((diagonal > (1.0 + LIGHT) * problem.rough_R).any(axis=0))
+    heavy = np.flatnonzero((diagonal > (1.0 + LIGHT) * problem.rough_penalty).any(axis=0))
     q = max(int(heavy[-1]) + 1 if heavy.size else 1, r)
     rows, shares = _rows(D.sum(axis=0) * problem.squares, float(D.sum()))
     few = _Part(problem.rough[rows, :q], P[:, rows], u[rows] / shares, problem.R[:q])

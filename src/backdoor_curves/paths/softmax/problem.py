@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
-from scipy.special import logsumexp
 
 Columns = Shaped[np.ndarray, "K b p"]
 Scores = Shaped[np.ndarray, "K b n"]
@@ -57,7 +56,7 @@ class Problem:
         return self.Z.astype(self.working)
 
     @cached_property
-    def rough_R(self) -> Shaped[np.ndarray, " p"]:
+    def rough_penalty(self) -> Shaped[np.ndarray, " p"]:
         """R in the working precision."""
         return self.R.astype(self.working)
 
@@ -93,9 +92,13 @@ class Problem:
 
     def value(self, W: Columns, F: Scores, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, " b"]:
         """Return P(W, beta)."""
-        penalty = np.einsum("kbp,kbp,p->b", W, W, self.R) / 2.0
-        own = F[self.y, :, np.arange(len(self.y))].T
-        return penalty + np.einsum("bn,bn->b", self.u(betas), logsumexp(F, axis=0) - own)
+        penalty = np.einsum("kbp,p->b", np.square(W), self.R) / 2.0
+        rows = np.arange(len(self.y))
+        ahead = F - F[self.y, :, rows].T
+        ahead[self.y, :, rows] = -np.inf  # what is left of small losses has its digits where the own class is apart
+        top = ahead.max(axis=0)
+        others = top + np.log(np.exp(ahead - top).sum(axis=0))
+        return penalty + np.einsum("bn,bn->b", self.u(betas), np.logaddexp(0.0, others))
 
     def residuals(self, P: Scores, betas: Float[np.ndarray, " b"]) -> Scores:
         """Return u (P - Y): the derivatives of the rows' losses in their scores, times their weights.
@@ -142,7 +145,7 @@ def rate_of_gradient(problem: Problem, P: Scores) -> Columns:
     return without_mean(problem.pull_back(unit.residuals(P, np.zeros(P.shape[1]))))
 
 
-def without_mean(A: Shaped[np.ndarray, "K *shape"]) -> Shaped[np.ndarray, "K *shape"]:
+def without_mean(A: np.ndarray) -> np.ndarray:
     """Return what is left where the mean over the classes is taken out."""
     return A - A.mean(axis=0)
 
@@ -150,3 +153,9 @@ def without_mean(A: Shaped[np.ndarray, "K *shape"]) -> Shaped[np.ndarray, "K *sh
 def dots(A: Columns, B: Columns) -> Float[np.ndarray, " b"]:
     """Return the inner products of columns, in double precision."""
     return np.einsum("kbp,kbp->kb", A, B).sum(axis=0, dtype=float)
+
+
+def largest_curvatures(P: Scores, u: Float[np.ndarray, "b n"]) -> Float[np.ndarray, "b n"]:
+    """Return bounds on the largest eigenvalues of u (diag P - P P'), by their trace and by Gershgorin's circles."""
+    own = P * (1.0 - P)
+    return u * np.minimum(own.sum(axis=0), 2.0 * own.max(axis=0))

@@ -1,6 +1,7 @@
 """Optima of softmax regression to rounding, their derivatives, and how they answer to the weights of single rows.
 
-    H W' = - sum_i du_i (P_i - Y_i) z_i'          influence[t, i] = - (u0_i + du_i) (P_i - Y_i)' U_t z_i,    H U_t = g_t z_t'
+    H W' = - sum_i du_i (P_i - Y_i) z_i'
+    influence[t, i] = - (u0_i + du_i) (P_i - Y_i)' U_t z_i,    H U_t = g_t z_t'
 
 One system for each test row, whose g_t is known, and not one for each row and class. Systems are solved in the working
 precision and corrected with what is left in double, until that is rounding.
