@@ -46,8 +46,8 @@ def backdoor_learning_curve(
     ----------
     estimator : scikit-learn classifier
         Unfitted; alone or at the end of a Pipeline. It states the learner and its hyperparameters and is not changed.
-        `RidgeClassifier` is followed exactly, and for two classes `SVC`, `LinearSVC` and `LogisticRegression` are
-        (L2 penalty); any other classifier that takes `sample_weight` is refitted beta by beta.
+        `RidgeClassifier` and `LogisticRegression` (L2 penalty) are followed exactly, and for two classes `SVC` and
+        `LinearSVC` are; any other classifier that takes `sample_weight` is refitted beta by beta.
     data : PoisonedData
         From `poison`, or built from own rows. For `SVC(kernel="precomputed")` a row is its kernel with all training
         rows, in the order of `data.is_poison`: the clean rows, then the poison, unless it replaced rows in between.

@@ -124,9 +124,10 @@ class _Local:
     @cached_property
     def intercepts_inverse(self) -> Float[np.ndarray, "K K"]:
         """The inverse of B on shifts that add up to 0."""
-        K = len(self.shares)
         B = np.einsum("nkm,nlm->kl", self.roots, self.roots)
-        return np.linalg.inv(B + max(np.trace(B), SMALLEST) / K) - 1.0 / max(np.trace(B), SMALLEST) / K
+        values, vectors = np.linalg.eigh(B - np.trace(B) / len(B))  # equal shifts, of no curvature, come first
+        directions = vectors[:, 1:]
+        return (directions / np.maximum(values[1:], SMALLEST)) @ directions.T
 
     @cached_property
     def following(self) -> Float[np.ndarray, "K Kq"]:
@@ -227,4 +228,4 @@ class _Local:
         answers = reach.to(self.gradient, self.seen) + reach.to_unknown(self.lost, self.unseen)
         lengths = np.hypot(reach.lengths, own)
         bounds = answers + own * self.of_shift + lengths * (self.of_scores + self.of_rows + change * self.length)
-        return bounds.reshape(len(rows), -1).max(axis=1, initial=0.0)
+        return bounds.reshape(len(rows), len(self.shares)).max(axis=1)

@@ -203,7 +203,8 @@ class Optimality:
             least = np.maximum(values[:, 0], SMALLEST)
             inverse = (vectors / np.maximum(values, SMALLEST)[:, np.newaxis]) @ vectors.transpose(0, 2, 1)
             shift = -np.einsum("bkl,lb->kb", inverse, g - g.mean(axis=0))
-            step = np.clip(shift - shift.mean(axis=0), -1.0, 1.0)
+            step = shift - shift.mean(axis=0)
+            step /= np.maximum(np.abs(step).max(axis=0, initial=0.0), 1.0)  # and no clipping: it still adds up to 0
             if np.abs(step).max(initial=0.0) <= CENTRED:
                 break
             W[..., 0] += step
