@@ -57,7 +57,14 @@ def test_a_refusal_says_which_parameter_is_the_reason(estimator, n_classes, reas
 
 @pytest.mark.parametrize(
     ("estimator", "n_classes"),
-    [(RidgeClassifier(), 2), (RidgeClassifier(), 9), (LogisticRegression(), 2), (LogisticRegression(), 3), (LinearSVC(), 2), (SVC(), 2)],
+    [
+        (RidgeClassifier(), 2),
+        (RidgeClassifier(), 9),
+        (LogisticRegression(), 2),
+        (LogisticRegression(), 3),
+        (LinearSVC(), 2),
+        (SVC(), 2),
+    ],
 )
 def test_an_estimator_that_is_followed_has_no_refusal(estimator, n_classes):
     """Ridge with any number of classes."""

@@ -163,7 +163,7 @@ class _Local:
     def newton_step(self) -> Float[np.ndarray, "K p"]:
         step = self.metric.solve(self.gradient[:, np.newaxis])[:, 0]
         own = (self.intercepts_inverse @ self.shift - self.following @ step)[:, np.newaxis][:, : self.first]
-        return np.column_stack([own, step.reshape(len(self.shares), -1)])
+        return np.column_stack([own, step.reshape(len(self.shares), self.rows.shape[1])])
 
     @cached_property
     def lost(self) -> Float[np.ndarray, " Kq"]:
@@ -215,8 +215,9 @@ class _Local:
     def vectors(self, rows: Float[np.ndarray, "x q"]) -> Float[np.ndarray, "xK Kq"]:
         """Return what makes the scores of rows of parameters: I (x) z - M', a vector for each row and class."""
         K = len(self.shares)
-        own = np.eye(K)[:, :, np.newaxis] * rows[:, np.newaxis, np.newaxis] - self.following.reshape(K, K, -1)
-        return own.reshape(len(rows) * K, -1)
+        x, q = rows.shape
+        own = np.eye(K)[:, :, np.newaxis] * rows[:, np.newaxis, np.newaxis] - self.following.reshape(K, K, q)
+        return own.reshape(x * K, K * q)
 
     def lengths(self, rows: Float[np.ndarray, "x q"]) -> Float[np.ndarray, " xK"]:
         """Return bounds on the lengths of rows, a class each, with their intercepts."""
