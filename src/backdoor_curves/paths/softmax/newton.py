@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from backdoor_curves.paths.base import PathError
-from backdoor_curves.paths.softmax.preconditioner import Preconditioner, Preconditioners
+from backdoor_curves.paths.softmax.preconditioner import Factored, Preconditioner, Preconditioners
 from backdoor_curves.paths.softmax.problem import Columns, Problem, Scores, dots, probabilities, without_mean
 
 MOST_STEPS = 200
@@ -95,10 +95,12 @@ def optima(
         largest = 1.0 + np.abs(F[:, on]).max(axis=(0, 2), initial=0.0)
         is_rounding = (size <= ROUNDING * largest) | ((size > 0.5 * before[on]) & (size < STALLED * largest))
         before[on] = size
-        on = on[(np.maximum(share, size) * size > accuracy) & ~is_rounding]
+        going = (np.maximum(share, size) * size > accuracy) & ~is_rounding
+        is_old = iterations > REFRESH or (away > FAR and not going.all())
+        on = on if away > FAR else on[going]
         if not len(on):
             break
-        if iterations > REFRESH or away > FAR:
+        if is_old:
             j, away = on[len(on) // 2], 0.0
             M = known.renewed(tau[j], F[:, j : j + 1], betas[j])
     else:
@@ -113,7 +115,7 @@ def solve(
     problem: Problem,
     P: Scores,
     betas: Float[np.ndarray, " b"],
-    M: Preconditioner,
+    M: Preconditioner | Factored,
     B: Columns,
     shares: Float[np.ndarray, " b"],
 ) -> tuple[Columns, int]:

@@ -21,7 +21,7 @@ from backdoor_curves.paths.softmax.metric_proof import NEAR_BY, ROOM, SMALLEST, 
 from backdoor_curves.paths.softmax.optimality import Nearer, Optimality
 from backdoor_curves.paths.softmax.preconditioner import Preconditioner, Preconditioners
 from backdoor_curves.paths.softmax.problem import Columns, Problem
-from backdoor_curves.paths.softmax.response import influence, optimum_and_rate
+from backdoor_curves.paths.softmax.response import RowInfluence, optimum_and_rate
 from backdoor_curves.rows import Rows, as_numbers, n_rows, squared_lengths
 
 MOST_ENTRIES = 2**23
@@ -107,8 +107,10 @@ class SoftmaxPath(BetaPath):
         def tangent(X: Rows) -> Tangent:
             return Tangent(self._scores(W, X)[0], self._scores(rates, X)[0])
 
+        of_places = RowInfluence(self.problem, W, rates, beta, M)
+
         def of_rows(X: Rows, loss_gradients: Float[np.ndarray, "x K"]) -> Float[np.ndarray, "x n"]:
-            return influence(self.problem, W, beta, M, self._rows(X), loss_gradients)
+            return of_places(self._rows(X), loss_gradients)
 
         return Response(beta, tangent, np.arange(len(self.problem.y)), of_rows)
 

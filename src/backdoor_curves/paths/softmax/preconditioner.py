@@ -13,10 +13,11 @@ are few, the first is all there is, and it is the inverse itself.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Shaped
+from jaxtyping import Float, Int, Shaped
 from scipy.linalg import lapack
 from scipy.linalg.blas import get_blas_funcs
 
@@ -29,10 +30,20 @@ COUPLED = 500
 """Unknowns that are coupled where there are more: a quarter fewer steps than without; twice as many change little."""
 LIGHT = 0.3
 """Curvature along an axis, in that of the penalty, that the diagonal alone does justice."""
+LIGHTER = 0.1
+"""The same where all classes are coupled along the others for many systems."""
+LARGEST = 10_000
+"""Unknowns whose matrix is factored for many systems at once: 400 MB in single precision."""
+STEPS = (16.0, 4.0)
+"""Of conjugate gradients to ten digits with a factor along the heavier axes, and along all."""
+STEPS_WITHOUT = 36.0
+"""Without a factor."""
 ROWS = 4000
 """Rows that blocks are made of where there are more, about: drawn in proportion to their curvature."""
 DROPPED = 1e-3
 """Share of the least curvature that rows left out may have together."""
+FAINT = 0.1
+"""Share of the least curvature that rows left out of a class's blocks may have together: a tenth of a step more."""
 NEAR = 0.5
 """Optima so near in tau share a preconditioner; half as far again, and steps double."""
 JITTERS = (0.0, 1e-6, 1e-4, 1e-2)
@@ -95,6 +106,53 @@ def preconditioner(problem: Problem, P: Float[np.ndarray, "K n"], beta: float) -
     return Preconditioner(inverse(few.coupled(r)), few.apart(), 1.0 / diagonal[:, q:])
 
 
+@dataclass(frozen=True, eq=False)
+class Factored:
+    """The Hessian of all classes along the first axes by its Cholesky factor, and its diagonal along the others.
+
+    Dearer to make than a thousand products, and next to the inverse: for many systems at one beta.
+
+    Parameters
+    ----------
+    L : array of shape (K r, K r)
+    minor : array of shape (K, p - r)
+    """
+
+    L: Shaped[np.ndarray, "Kr Kr"]
+    minor: Shaped[np.ndarray, "K rest"]
+
+    def __call__(self, G: Columns) -> Columns:
+        """Return what the inverse makes of gradients."""
+        K, b, _ = G.shape
+        r = len(self.L) // K
+        out = np.empty_like(G)
+        np.multiply(self.minor[:, np.newaxis], G[..., r:], out=out[..., r:])
+        (potrs,) = lapack.get_lapack_funcs(("potrs",), (self.L,))
+        together, _ = potrs(self.L, G[..., :r].swapaxes(0, 1).reshape(b, K * r).T, lower=1)
+        out[..., :r] = together.T.reshape(b, K, r).swapaxes(0, 1)
+        return without_mean(out)
+
+
+def factored(problem: Problem, P: Float[np.ndarray, "K n"], beta: float, systems: int) -> Factored | None:
+    """Return a factor at one beta, along some axes or all, where so many systems are worth its cost; else None."""
+    K, (n, p) = len(P), problem.Z.shape
+    u = problem.u(np.array([beta]))[0]
+    D = (u * P * (1.0 - P)).astype(problem.working)
+    diagonal = D @ problem.rough_squares + problem.rough_penalty
+    heavy = np.flatnonzero((diagonal > (1.0 + LIGHTER) * problem.rough_penalty).any(axis=0))
+    product = 4.0 * K * n * p
+
+    def cost(r: int) -> float:
+        made = (K * r) ** 3 / 3.0 + float(K * K) * n * r**2
+        return made + systems * (STEPS[r == p] * (product + 2.0 * (K * r) ** 2))
+
+    some = int(heavy[-1]) + 1 if heavy.size else 1
+    r = min((some, p), key=cost)
+    if K * r > LARGEST or cost(r) > systems * STEPS_WITHOUT * product:
+        return None
+    return Factored(factor(coupled_hessian(problem, P, u, r)), 1.0 / diagonal[:, r:])
+
+
 def _rows(size: Float[np.ndarray, " n"], total: float) -> tuple[np.ndarray, np.ndarray]:
     """Return rows that stand for all, and with what chance each was drawn; heavy ones are there for certain."""
     rows = np.flatnonzero(size > DROPPED * min(1.0, total) / len(size))
@@ -122,27 +180,40 @@ class _Part:
     u: Float[np.ndarray, " n"]
     R: Float[np.ndarray, " q"]
 
+    @cached_property
+    def squares(self) -> Shaped[np.ndarray, " n"]:
+        return np.einsum("nq,nq->n", self.Z, self.Z)
+
+    def of_class(self, k: int) -> Int[np.ndarray, " _"]:
+        """Return the rows that have curvature between a class and the others: where classes are apart, few."""
+        size = self.u * self.P[k] * (1.0 - self.P[k]) * self.squares
+        return np.flatnonzero(size > FAINT * min(1.0, float(size.sum())) / len(size))
+
     def coupled(self, r: int) -> Shaped[np.ndarray, "Kr Kr"]:
-        K, Z = len(self.P), self.Z[:, :r]
-        H = np.zeros((K, r, K, r), Z.dtype)
-        for k, p in enumerate(self.P):
+        """Return the Hessian of all classes along the first r axes."""
+        K, dtype = len(self.P), self.Z.dtype
+        H = np.zeros((K, r, K, r), dtype)
+        for k in range(K):
+            some = self.of_class(k)
+            Z, P, u = self.Z[some, :r], self.P[:, some], self.u[some]
             for other in range(k + 1):
-                d = self.u * p * ((1.0 - p) if other == k else -self.P[other])
-                H[k, :, other] = Z.T @ (Z * d.astype(Z.dtype)[:, np.newaxis])
-            H[k, np.arange(r), k, np.arange(r)] += self.R[:r].astype(Z.dtype)
+                d = u * P[k] * ((1.0 - P[k]) if other == k else -P[other])
+                H[k, :, other] = Z.T @ (Z * d.astype(dtype)[:, np.newaxis])
+            H[k, np.arange(r), k, np.arange(r)] += self.R[:r].astype(dtype)
         for j in np.flatnonzero(self.R[:r] == 0.0):  # equal intercepts of all classes cost nothing: they get the mean
-            H[:, j, :, j] += max(float(H[np.arange(K), j, np.arange(K), j].mean()), float(np.finfo(Z.dtype).tiny))
+            H[:, j, :, j] += max(float(H[np.arange(K), j, np.arange(K), j].mean()), float(np.finfo(dtype).tiny))
         return H.reshape(K * r, K * r)
 
     def apart(self) -> Shaped[np.ndarray, "K q q"]:
+        """Return the inverses of the Hessians of single classes."""
         q = self.Z.shape[1]
         inverses = np.empty((len(self.P), q, q), self.Z.dtype)
         for k, p in enumerate(self.P):
-            d = self.u * p * (1.0 - p)
-            some = np.flatnonzero(d > 1e-6 * d.max())  # a millionth is what single precision sees of a sum
-            A = self.Z[some] * np.sqrt(d[some]).astype(self.Z.dtype)[:, np.newaxis]
+            some = self.of_class(k)
+            root = np.sqrt(self.u[some] * p[some] * (1.0 - p[some]))
+            A = self.Z[some] * root.astype(self.Z.dtype)[:, np.newaxis]
             (syrk,) = get_blas_funcs(("syrk",), (A,))
-            H = syrk(1.0, A.T, lower=1)
+            H = syrk(1.0, A.T, lower=1) if A.size else np.zeros((q, q), A.dtype, order="F")
             H[np.diag_indices(q)] += self.R.astype(H.dtype)
             inverses[k] = inverse(H)
         return inverses
@@ -161,7 +232,8 @@ def inverse(H: Shaped[np.ndarray, "q q"]) -> Shaped[np.ndarray, "q q"]:
     L = factor(H)
     (potri,) = lapack.get_lapack_funcs(("potri",), (L,))
     found, _ = potri(L, lower=1, overwrite_c=1)
-    return np.asarray(np.tril(found) + np.tril(found, -1).T)
+    found[np.diag_indices_from(found)] /= 2.0
+    return np.asarray(found + found.T)  # above the diagonal there are zeros
 
 
 def factor(H: Shaped[np.ndarray, "q q"]) -> Any:

@@ -9,15 +9,19 @@ precision and corrected with what is left in double, until that is rounding.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from functools import cached_property
+
 import numpy as np
 from jaxtyping import Float
 
 from backdoor_curves.paths.softmax.newton import TINY, solve
-from backdoor_curves.paths.softmax.preconditioner import Preconditioner
+from backdoor_curves.paths.softmax.preconditioner import Factored, Preconditioner, factored
 from backdoor_curves.paths.softmax.problem import (
     Columns,
     Problem,
     Scores,
+    dots,
     probabilities,
     rate_of_gradient,
     without_mean,
@@ -28,11 +32,17 @@ POLISHING = 2
 CORRECTIONS = 6
 """Of a solution, at most: three are enough where single precision knows four digits."""
 EXACT = 1e-13
-"""Share of a right-hand side that a solution leaves: 450 roundings."""
+"""Share of a right-hand side that a solution may leave: 450 roundings."""
 SHARE = 1e-5
-"""Share that one solution in the working precision leaves."""
-ENTRIES = 2**22
-"""Scores at once, of all classes and rows and some test rows: 32 MiB, of which a solution holds some eight."""
+"""Share that one solution in the working precision leaves: what single precision has to give."""
+OF_ROWS = 2e-10
+"""The same as EXACT where there is a system for each of many rows: two solutions, and slopes to nine digits."""
+MANY = 100
+"""Rows from which on a factor is worth its cost, if at all."""
+EXPECTED = 300
+"""Rows that are then expected: they come in blocks."""
+ENTRIES = 2**20
+"""Scores at once, of all classes and rows and some test rows: 8 MiB, of which a solution holds some eight."""
 
 
 def optimum_and_rate(
@@ -46,44 +56,96 @@ def optimum_and_rate(
     return W, solved(problem, P, betas, M, -rate_of_gradient(problem, P))
 
 
-def influence(
+@dataclass(frozen=True, eq=False)
+class RowInfluence:
+    """What the weights of training rows do to the losses of others, at one optimum.
+
+    Parameters
+    ----------
+    problem : Problem
+    W, rates : arrays of shape (K, 1, p)
+        The optimum and its derivative
+    beta : float
+        at this beta.
+    M : Preconditioner
+    """
+
+    problem: Problem
+    W: Columns
+    rates: Columns
+    beta: float
+    M: Preconditioner
+
+    @cached_property
+    def shares(self) -> Scores:
+        """The probabilities of the classes."""
+        return probabilities(self.problem.scores(self.W))
+
+    @cached_property
+    def pulls(self) -> Float[np.ndarray, "K n"]:
+        """The derivatives of the rows' losses in their scores, at their full weight."""
+        full = self.problem.u0 + self.problem.du
+        return replace(self.problem, u0=full, du=np.zeros_like(full)).residuals(self.shares, np.zeros(1))[:, 0]
+
+    @cached_property
+    def factor(self) -> Factored | None:
+        """The factor for many rows, where it is worth its cost."""
+        return factored(self.problem, self.shares[:, 0], self.beta, EXPECTED)
+
+    def __call__(
+        self, Z: Float[np.ndarray, "x p"], loss_gradients: Float[np.ndarray, "x K"]
+    ) -> Float[np.ndarray, "x n"]:
+        """Return d loss_t / d weight_i, given the derivatives of the losses of rows Z in their scores."""
+        problem, g = self.problem, without_mean(loss_gradients.T)
+        M = self.M if len(Z) < MANY else self.factor or self.M
+        values = np.empty((len(Z), len(problem.y)))
+        most = max(1, ENTRIES // (problem.K * len(problem.y)))
+        for part in np.array_split(np.arange(len(Z)), -(-len(Z) // most) or 1):
+            right = g[:, part, np.newaxis] * Z[part]
+            betas, P = np.full(len(part), self.beta), np.repeat(self.shares, len(part), axis=1)
+            U = self._along_the_path(solved(problem, P, betas, M, right, OF_ROWS), right)
+            values[part] = -np.einsum("kxn,kn->xn", problem.scores(U), self.pulls)
+        return values
+
+    def _along_the_path(self, U: Columns, right: Columns) -> Columns:
+        """Return solutions that are exact along the derivative, which is known better: influences add up to slopes.
+
+        By so much of the derivative V as makes what is left of the equations orthogonal to it, <B - H U, V> = 0.
+        """
+        V, pull = self.rates, -rate_of_gradient(self.problem, self.shares)  # H V
+        missing = dots(right, V) - dots(U, pull)
+        return U + (missing / max(float(dots(V, pull)[0]), TINY))[:, np.newaxis] * V
+
+
+def solved(
     problem: Problem,
-    W: Columns,
-    beta: float,
-    M: Preconditioner,
-    Z: Float[np.ndarray, "x p"],
-    loss_gradients: Float[np.ndarray, "x K"],
-) -> Float[np.ndarray, "x n"]:
-    """Return d loss_t / d weight_i at the optimum W, given the derivatives of the losses of rows Z in their scores."""
-    P = probabilities(problem.scores(W))
-    full = problem.u0 + problem.du
-    pulls = Problem(problem.Z, problem.y, problem.K, full, 0.0 * full, problem.R).residuals(P, np.zeros(1))[:, 0]
-    g = without_mean(loss_gradients.T)
-    values = np.empty((len(Z), len(problem.y)))
-    most = max(1, ENTRIES // (problem.K * len(problem.y)))
-    for part in np.array_split(np.arange(len(Z)), -(-len(Z) // most) or 1):
-        right = g[:, part, np.newaxis] * Z[part]
-        betas, many = np.full(len(part), beta), np.repeat(P, len(part), axis=1)
-        U = solved(problem, many, betas, M, right)
-        values[part] = -np.einsum("kxn,kn->xn", problem.scores(U), pulls)
-    return values
+    P: Scores,
+    betas: Float[np.ndarray, " b"],
+    M: Preconditioner | Factored,
+    B: Columns,
+    exact: float = EXACT,
+) -> Columns:
+    """Return X with H X = B but for that share of B, in the norm of the preconditioner, or as near as corrections go.
 
-
-def solved(problem: Problem, P: Scores, betas: Float[np.ndarray, " b"], M: Preconditioner, B: Columns) -> Columns:
-    """Return X with H X = B to rounding, or as near as corrections come."""
+    What is left after the last one is not looked at: it is the share that it was solved to.
+    """
     product, X, left = problem.hessian(P, betas), np.zeros_like(B), B
-    size = before = np.sqrt(_squares(B))
+    size = before = _lengths(problem, M, B)
     for _ in range(CORRECTIONS):
         step, _ = solve(problem, P, betas, M, left, np.full(len(betas), SHARE))
-        nearer = X + step
-        left = without_mean(B - product(nearer))
-        now = np.sqrt(_squares(left))
-        X = np.where((now < before)[:, np.newaxis], nearer, X)
-        if (now <= EXACT * np.maximum(size, TINY)).all() or (now > 0.1 * before).any():
+        X = X + step
+        if (SHARE * before <= exact * size).all():
             break
+        left = without_mean(B - product(X))
+        now = _lengths(problem, M, left)
+        if not (now < before).any():
+            return X - step
         before = now
     return X
 
 
-def _squares(A: Columns) -> Float[np.ndarray, " b"]:
-    return np.einsum("kbp,kbp->b", A, A)
+def _lengths(problem: Problem, M: Preconditioner | Factored, B: Columns) -> Float[np.ndarray, " b"]:
+    """Return the norms of columns in the inverse Hessian, nearly, in units in which single precision has no limits."""
+    unit = np.maximum(np.abs(B).max(axis=(0, 2), initial=0.0), TINY)
+    rough = (B / unit[:, np.newaxis]).astype(problem.working)
+    return unit * np.sqrt(np.maximum(dots(rough, M(rough)), 0.0))
