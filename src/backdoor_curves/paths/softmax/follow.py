@@ -128,5 +128,5 @@ def _scale(problem: Problem, F: Scores, known: Preconditioners) -> float:
     poison, zero = problem.du > 0.0, np.zeros(1)
     P = probabilities(F)
     right = -rate_of_gradient(problem, P)
-    speed, _ = solve(problem, P, zero, known.near(0.0, F, 0.0), right, np.array([ROUGH_SPEED]))
-    return 1.0 / max(float(np.abs(problem.scores(speed)[..., poison]).max(initial=0.0)), 1.0)
+    step = solve(problem, P, zero, known.near(0.0, F, 0.0), right, np.array([ROUGH_SPEED]))
+    return 1.0 / max(float(np.abs(problem.scores(step.X)[..., poison]).max(initial=0.0)), 1.0)

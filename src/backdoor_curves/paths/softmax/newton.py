@@ -85,8 +85,8 @@ def optima(
         G = problem.gradient(W[:, on], P, betas[on])
         left = np.maximum(_left(problem, M, G), TINY)
         share = np.clip(np.maximum(AIMED * accuracy / left, 0.1 * left), TIGHT, LOOSE)
-        V, iterations = solve(problem, P, betas[on], M, -G, share)
-        along = problem.scores(V)
+        step = solve(problem, P, betas[on], M, -G, share)
+        V, along = step.X, problem.scores(step.X)
         size = np.abs(along).max(axis=(0, 2), initial=0.0)
         t = _shares(problem, (W[:, on], F[:, on]), (V, along), -dots(G, V), betas[on], size)
         W[:, on] += t[:, np.newaxis] * V
@@ -96,7 +96,7 @@ def optima(
         is_rounding = (size <= ROUNDING * largest) | ((size > 0.5 * before[on]) & (size < STALLED * largest))
         before[on] = size
         going = (np.maximum(share, size) * size > accuracy) & ~is_rounding
-        is_old = iterations > REFRESH or (away > FAR and not going.all())
+        is_old = step.iterations > REFRESH or (away > FAR and not going.all())
         on = on if away > FAR else on[going]
         if not len(on):
             break
@@ -111,6 +111,24 @@ def optima(
     return Optima(W, F, np.abs(F - start).max(axis=(0, 2), initial=0.0))
 
 
+@dataclass(frozen=True, eq=False)
+class Step:
+    """Solutions of some systems.
+
+    Parameters
+    ----------
+    X : array of shape (K, b, p)
+    iterations : int
+        That they took.
+    length : array of shape (b,)
+        The right-hand sides' lengths in the norm of the preconditioner.
+    """
+
+    X: Columns
+    iterations: int
+    length: Float[np.ndarray, " b"]
+
+
 def solve(
     problem: Problem,
     P: Scores,
@@ -118,8 +136,8 @@ def solve(
     M: Preconditioner | Factored,
     B: Columns,
     shares: Float[np.ndarray, " b"],
-) -> tuple[Columns, int]:
-    """Return X with H X = B, about, and the iterations that it took; H has the probabilities P, a Hessian a column.
+) -> Step:
+    """Return X with H X = B, about; H has the probabilities P, a Hessian a column.
 
     Hestenes and Stiefel, J. Res. Nat. Bur. Standards 49 (1952), in the working precision, until what is left is a share
     of B, in the norm of the preconditioner; a column that is solved is left out.
@@ -129,7 +147,7 @@ def solve(
     r, P = (B / unit[:, np.newaxis]).astype(problem.working), P.astype(problem.working)
     z, x, product = M(r), np.zeros_like(r), problem.hessian(P, betas)
     d, rz = z, dots(r, z)
-    solved = shares**2 * rz
+    solved, length = shares**2 * rz, rz
     while iterations < MOST_ITERATIONS:
         going = rz > solved
         if not going.all():
@@ -148,7 +166,7 @@ def solve(
         d = z + (rz / last).astype(r.dtype)[:, np.newaxis] * d
         iterations += 1
     X[:, on] = x
-    return without_mean(X) * unit[:, np.newaxis], iterations
+    return Step(without_mean(X) * unit[:, np.newaxis], iterations, unit * np.sqrt(length))
 
 
 def _left(problem: Problem, M: Preconditioner, G: Columns) -> Float[np.ndarray, " b"]:

@@ -157,8 +157,8 @@ class Optimality:
             if (unseen <= np.maximum(SEEN * seen, LITTLE)).all():
                 break
             pull = -without_mean(self.along_axes(best.G))
-            V, _ = solve(self.turned, best.P, betas, M, pull, np.full(len(betas), SHARE))
-            new = self._looked_at(best.W + self.along_columns(V), betas)
+            step = solve(self.turned, best.P, betas, M, pull, np.full(len(betas), SHARE))
+            new = self._looked_at(best.W + self.along_columns(step.X), betas)
             better = new.length < best.length
             if not better.any():
                 break

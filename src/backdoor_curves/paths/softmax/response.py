@@ -130,22 +130,14 @@ def solved(
     What is left after the last one is not looked at: it is the share that it was solved to.
     """
     product, X, left = problem.hessian(P, betas), np.zeros_like(B), B
-    size = before = _lengths(problem, M, B)
+    size, before = np.zeros(len(betas)), np.full(len(betas), np.inf)
     for _ in range(CORRECTIONS):
-        step, _ = solve(problem, P, betas, M, left, np.full(len(betas), SHARE))
-        X = X + step
-        if (SHARE * before <= exact * size).all():
+        step = solve(problem, P, betas, M, left, np.full(len(betas), SHARE))
+        size = np.maximum(size, step.length)  # of B itself, at first
+        if not (step.length < before).any():
             break
-        left = without_mean(B - product(X))
-        now = _lengths(problem, M, left)
-        if not (now < before).any():
-            return X - step
-        before = now
+        X = X + step.X
+        if (SHARE * step.length <= exact * size).all():
+            break
+        left, before = without_mean(B - product(X)), step.length
     return X
-
-
-def _lengths(problem: Problem, M: Preconditioner | Factored, B: Columns) -> Float[np.ndarray, " b"]:
-    """Return the norms of columns in the inverse Hessian, nearly, in units in which single precision has no limits."""
-    unit = np.maximum(np.abs(B).max(axis=(0, 2), initial=0.0), TINY)
-    rough = (B / unit[:, np.newaxis]).astype(problem.working)
-    return unit * np.sqrt(np.maximum(dots(rough, M(rough)), 0.0))
