@@ -15,8 +15,8 @@ from backdoor_curves.paths.base import PathError
 from backdoor_curves.paths.intercept import FREE, NONE, Intercept
 from backdoor_curves.paths.interpolation.lagrange import NearestNodes
 from backdoor_curves.paths.linalg.coordinates import Space, coordinates
-from backdoor_curves.paths.softmax.axes import Axes, principal_axes
-from backdoor_curves.paths.softmax.halving import ACCURATE, halved
+from backdoor_curves.paths.softmax.axes import principal_axes
+from backdoor_curves.paths.softmax.halving import ACCURATE, Halving
 from backdoor_curves.paths.softmax.newton import optima, solve
 from backdoor_curves.paths.softmax.path import SoftmaxPath
 from backdoor_curves.paths.softmax.preconditioner import Preconditioners
@@ -95,32 +95,15 @@ def softmax_path(
         )
     space = coordinates(X) if space is None else space
     axes = principal_axes(space.rows, about_mean=intercept.is_free)
-    problem = problem_along(axes, space, y, K, u0, du, intercept)
-    known = Preconditioners(problem)
-    zero = np.zeros(1)
-    start = optima(problem, np.zeros((K, 1, problem.Z.shape[1])), zero, zero, ACCURATE * tolerance, known)
-    scale = _scale(problem, start.F, known)
-    nodes = halved(problem, start.W, scale, tolerance, known)
-    return SoftmaxPath(NearestNodes(nodes.tau, scale), problem, space, axes, nodes.W, intercept, known)
-
-
-def problem_along(
-    axes: Axes,
-    space: Space,
-    y: Int[np.ndarray, " n"],
-    K: int,
-    u0: Float[np.ndarray, " n"],
-    du: Float[np.ndarray, " n"],
-    intercept: Intercept,
-) -> Problem:
-    """Return the problem in the coordinates of some axes.
-
-    What is in units of its own may be nearly dependent, and is solved in double precision; so is what costs nothing.
-    """
-    rows = axes.of(space.rows)
+    rows, R = axes.of(space.rows), np.append(intercept.penalty, axes.penalty)
     Z = np.column_stack([np.ones((len(rows), len(intercept.column))), rows])
-    R = np.append(intercept.penalty, axes.penalty)
-    return Problem(Z, y, K, u0, du, R, np.float64 if axes.Q is None or K * Z.shape[1] <= FEW else np.float32)
+    # What is in units of its own may be nearly dependent, and is solved in double precision; so is what costs nothing.
+    problem = Problem(Z, y, K, u0, du, R, np.float64 if axes.Q is None or K * Z.shape[1] <= FEW else np.float32)
+    known, zero = Preconditioners(problem), np.zeros(1)
+    start = optima(problem, np.zeros((K, 1, Z.shape[1])), zero, zero, ACCURATE * tolerance, known)
+    scale = _scale(problem, start.F, known)
+    nodes = Halving(problem, scale, tolerance, known).from_start(start.W)
+    return SoftmaxPath(NearestNodes(nodes.tau, scale), problem, space, axes, nodes.W, intercept, known)
 
 
 def _scale(problem: Problem, F: Scores, known: Preconditioners) -> float:

@@ -70,74 +70,90 @@ class Nodes:
         return Nodes(np.append(self.tau, tau)[order], np.concatenate([self.W, W.swapaxes(0, 1)])[order])
 
 
-def halved(problem: Problem, start: Columns, scale: float, tolerance: float, known: Preconditioners) -> Nodes:
-    """Return nodes between which no score of a training row is off by more, about, given the optimum at beta = 0.
+@dataclass(frozen=True, eq=False)
+class Halving:
+    """What nodes are found with.
 
-    Raises
-    ------
-    PathError
-        If more than `MOST_NODES` would be needed, or rounding keeps Newton's method from an optimum.
+    Parameters
+    ----------
+    problem : Problem
+    scale : float
+        Of tau.
+    tolerance : float
+        What no score of a training row should be off by more, about.
+    known : Preconditioners
     """
-    end = float(np.log1p(1.0 / scale))
-    nodes = Nodes(np.zeros(1), start.swapaxes(0, 1))
-    W, _ = _solved(problem, nodes, np.array([end]), np.full(1, np.inf), scale, tolerance, known)
-    nodes = nodes.with_more(np.array([end]), W)
-    left, right, before = np.zeros(1), np.array([end]), np.full(1, np.inf)
-    while len(left):
-        if len(nodes.tau) + len(left) > MOST_NODES:
-            raise PathError(
-                f"softmax regression: {len(nodes.tau)} nodes did not bring the path within {tolerance:g}; raise lambda "
-                "or tolerance, or rescale the features"
+
+    problem: Problem
+    scale: float
+    tolerance: float
+    known: Preconditioners
+
+    def from_start(self, start: Columns) -> Nodes:
+        """Return nodes between which polynomials will do, given the optimum at beta = 0.
+
+        Raises
+        ------
+        PathError
+            If more than `MOST_NODES` would be needed, or rounding keeps Newton's method from an optimum.
+        """
+        end = float(np.log1p(1.0 / self.scale))
+        left, right, before = np.zeros(1), np.array([end]), np.full(1, np.inf)
+        nodes = Nodes(np.zeros(1), start.swapaxes(0, 1))
+        nodes = nodes.with_more(right, self._solved(nodes, right, before)[0])
+        while len(left):
+            if len(nodes.tau) + len(left) > MOST_NODES:
+                raise PathError(
+                    f"softmax regression: {len(nodes.tau)} nodes did not bring the path within {self.tolerance:g}; "
+                    "raise lambda or tolerance, or rescale the features"
+                )
+            middle = (left + right) / 2.0
+            W, error = self._solved(nodes, middle, before)
+            nodes = nodes.with_more(middle, W)
+            at_end = (left == 0.0) | (right == end)
+            shrinks = np.clip(error / before, np.where(at_end, SHRINKS_AT_END, SHRINKS), 1.0)
+            is_rough = (error * shrinks > self.tolerance) & (right - left > SHORTEST)
+            again = is_rough | (right - left > 2.0 * LONGEST)
+            left, middle, right, error = left[again], middle[again], right[again], error[again]
+            order = np.argsort(np.append(left, middle))
+            pairs = (left, middle), (middle, right), (error, error)
+            left, right, before = (np.append(*pair)[order] for pair in pairs)
+        return nodes
+
+    def _solved(
+        self, nodes: Nodes, tau: Float[np.ndarray, " b"], before: Float[np.ndarray, " b"]
+    ) -> tuple[Columns, Float[np.ndarray, " b"]]:
+        """Return the optima at new nodes, and how far off the polynomials through the old ones were there.
+
+        How far off polynomials were a level before says whether they are worth beginning at.
+        """
+        problem, error = self.problem, np.empty(len(tau))
+        W = np.empty((problem.K, len(tau), problem.Z.shape[1]))
+        for part in _together(tau, max(1, ENTRIES // (problem.K * len(problem.y)))):
+            betas, guess = betas_of(tau[part], self.scale), nodes.guess(tau[part], STENCIL)
+            begun = self._best(nodes, guess, tau[part], betas) if (before[part] > ROUGH).any() else guess
+            found = optima(problem, begun, betas, tau[part], ACCURATE * self.tolerance, self.known)
+            W[:, part] = found.W
+            error[part] = (
+                np.abs(found.F - problem.scores(guess)).max(axis=(0, 2)) if begun is not guess else found.moved
             )
-        middle = (left + right) / 2.0
-        W, error = _solved(problem, nodes, middle, before, scale, tolerance, known)
-        nodes = nodes.with_more(middle, W)
-        at_end = (left == 0.0) | (right == end)
-        shrinks = np.clip(error / before, np.where(at_end, SHRINKS_AT_END, SHRINKS), 1.0)
-        again = (error * shrinks > tolerance) & (right - left > SHORTEST) | (right - left > 2.0 * LONGEST)
-        left, middle, right, error = left[again], middle[again], right[again], error[again]
-        order = np.argsort(np.append(left, middle))
-        left, right, before = (np.append(*pair)[order] for pair in ((left, middle), (middle, right), (error, error)))
-    return nodes
+        return W, error
 
+    def _best(
+        self, nodes: Nodes, guess: Columns, tau: Float[np.ndarray, " b"], betas: Float[np.ndarray, " b"]
+    ) -> Columns:
+        """Return the guess with the lowest objective, out of polynomials of several degrees.
 
-def _solved(
-    problem: Problem,
-    nodes: Nodes,
-    tau: Float[np.ndarray, " b"],
-    before: Float[np.ndarray, " b"],
-    scale: float,
-    tolerance: float,
-    known: Preconditioners,
-) -> tuple[Columns, Float[np.ndarray, " b"]]:
-    """Return the optima at new nodes, and how far off the polynomials through the old ones were there."""
-    W, error = np.empty((problem.K, len(tau), problem.Z.shape[1])), np.empty(len(tau))
-    for part in _together(tau, max(1, ENTRIES // (problem.K * len(problem.y)))):
-        betas, guess = betas_of(tau[part], scale), nodes.guess(tau[part], STENCIL)
-        begun, off = _best(problem, nodes, guess, tau[part], betas) if (before[part] > ROUGH).any() else (guess, None)
-        found = optima(problem, begun, betas, tau[part], ACCURATE * tolerance, known)
-        W[:, part] = found.W
-        error[part] = found.moved
-        if off is not None:
-            error[part] = np.abs(off - found.F).max(axis=(0, 2))
-    return W, error
-
-
-def _best(
-    problem: Problem, nodes: Nodes, guess: Columns, tau: Float[np.ndarray, " b"], betas: Float[np.ndarray, " b"]
-) -> tuple[Columns, np.ndarray]:
-    """Return the guess with the lowest objective, out of polynomials of several degrees, and the scores of the first.
-
-    Over too long a stretch a polynomial of high degree is worse than a line.
-    """
-    scores = problem.scores(guess)
-    best, lowest = guess.copy(), problem.value(guess, scores, betas)
-    for size in FEWER:
-        other = nodes.guess(tau, size)
-        value = problem.value(other, problem.scores(other), betas)
-        lower = value < lowest
-        best[:, lower], lowest = other[:, lower], np.minimum(value, lowest)
-    return best, scores
+        Over too long a stretch a polynomial of high degree is worse than a line.
+        """
+        problem, best = self.problem, guess.copy()
+        lowest = problem.value(guess, problem.scores(guess), betas)
+        for size in FEWER:
+            other = nodes.guess(tau, size)
+            value = problem.value(other, problem.scores(other), betas)
+            lower = value < lowest
+            best[:, lower], lowest = other[:, lower], np.minimum(value, lowest)
+        return best
 
 
 def _together(tau: Float[np.ndarray, " b"], most: int) -> list[Int[np.ndarray, " _"]]:

@@ -21,7 +21,6 @@ from backdoor_curves.paths.softmax.problem import (
     Columns,
     Problem,
     Scores,
-    dots,
     probabilities,
     rate_of_gradient,
     without_mean,
@@ -112,9 +111,9 @@ class RowInfluence:
 
         By so much of the derivative V as makes what is left of the equations orthogonal to it, <B - H U, V> = 0.
         """
-        V, pull = self.rates, -rate_of_gradient(self.problem, self.shares)  # H V
-        missing = dots(right, V) - dots(U, pull)
-        return U + (missing / max(float(dots(V, pull)[0]), TINY))[:, np.newaxis] * V
+        V, pull = self.rates[:, 0], -rate_of_gradient(self.problem, self.shares)[:, 0]  # H V
+        missing = np.einsum("kxp,kp->x", right, V) - np.einsum("kxp,kp->x", U, pull)
+        return U + (missing / max(float((V * pull).sum()), TINY))[:, np.newaxis] * V[:, np.newaxis]
 
 
 def solved(
