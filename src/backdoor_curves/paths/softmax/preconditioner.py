@@ -6,8 +6,8 @@ The Hessian couples all classes on all axes: of 7850 unknowns for ten classes of
     apart      each class alone, along the axes where rows add to the penalty: sum_i u_i P_ik (1 - P_ik) z_i z_i' + R
     minor      the diagonal alone, along the others
 
-The first two overlap and are added; what they make of it has its mean over the classes taken out. Where all unknowns
-are few, the first is all there is, and it is the inverse itself.
+The first two overlap and are added; what they make of it has its mean over the classes taken out. Where the heavier
+axes are few, the first has them all, and there are none apart.
 """
 
 from __future__ import annotations
@@ -24,8 +24,10 @@ from scipy.linalg.blas import get_blas_funcs
 from backdoor_curves.paths.base import PathError
 from backdoor_curves.paths.softmax.problem import Columns, Problem, Scores, probabilities, without_mean
 
+FEW = 200
+"""Unknowns that are all coupled, whatever their curvature: of a table, whose columns may be alike."""
 WHOLE = 1000
-"""Unknowns that are all coupled: a matrix of so many is inverted in the time of ten products with as many rows."""
+"""Unknowns along the heavier axes that are all coupled: so many are inverted in the time of ten products with rows."""
 COUPLED = 500
 """Unknowns that are coupled where there are more: a quarter fewer steps than without; twice as many change little."""
 LIGHT = 0.3
@@ -94,16 +96,15 @@ def preconditioner(problem: Problem, P: Float[np.ndarray, "K n"], beta: float) -
     K, p = P.shape[0], problem.Z.shape[1]
     u = problem.u(np.array([beta]))[0]
     D = (u * P * (1.0 - P)).astype(problem.working)
-    if K * p <= WHOLE:
-        whole = inverse(coupled_hessian(problem, P, u, p))
-        return Preconditioner(whole, np.empty((K, 0, 0), whole.dtype), np.empty((K, 0), whole.dtype))
     diagonal = D @ problem.rough_squares + problem.rough_penalty
-    r = max(COUPLED // K, 1)
     heavy = np.flatnonzero((diagonal > (1.0 + LIGHT) * problem.rough_penalty).any(axis=0))
-    q = max(int(heavy[-1]) + 1 if heavy.size else 1, r)
+    q = p if K * p <= FEW else int(heavy[-1]) + 1 if heavy.size else 1
     rows, shares = _rows(D.sum(axis=0) * problem.squares, float(D.sum()))
     few = _Part(problem.rough[rows, :q], P[:, rows], u[rows] / shares, problem.R[:q])
-    return Preconditioner(inverse(few.coupled(r)), few.apart(), 1.0 / diagonal[:, q:])
+    is_whole = K * q <= WHOLE
+    coupled = inverse(few.coupled(q if is_whole else max(COUPLED // K, 1)))
+    apart = np.empty((K, 0, 0), coupled.dtype) if is_whole else few.apart()
+    return Preconditioner(coupled, apart, 1.0 / diagonal[:, q:])
 
 
 @dataclass(frozen=True, eq=False)
