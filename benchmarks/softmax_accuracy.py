@@ -65,7 +65,8 @@ def compare(task: Task, C: float, betas: np.ndarray) -> tuple[str, np.ndarray, f
     ratio = bound / np.maximum(error - own, 1e-300)
     line = (
         f"{task.name:16s} {C:5g} {len(path.interpolant.nodes):5d} | {error.max():.1e}  {training.max():.1e} "
-        f"{own.max():.1e} {bound.max():.1e} {ratio.min():8.3g} {np.median(bound / error):6.3g} | {slope_error(task, C, path):.1e}"
+        f"{own.max():.1e} {bound.max():.1e} {ratio.min():8.3g} {np.median(bound / error):6.3g} | "
+        f"{slope_error(task, C, path):.1e}"
     )
     return line, ratio, float(error.max())
 

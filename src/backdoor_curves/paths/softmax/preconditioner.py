@@ -188,7 +188,7 @@ class _Part:
     def of_class(self, k: int) -> Int[np.ndarray, " _"]:
         """Return the rows that have curvature between a class and the others: where classes are apart, few."""
         size = self.u * self.P[k] * (1.0 - self.P[k]) * self.squares
-        return np.flatnonzero(size > FAINT * min(1.0, float(size.sum())) / len(size))
+        return np.flatnonzero(size > FAINT * min(1.0, float(size.sum())) / max(len(size), 1))
 
     def coupled(self, r: int) -> Shaped[np.ndarray, "Kr Kr"]:
         """Return the Hessian of all classes along the first r axes."""
