@@ -75,14 +75,18 @@ def hessian(Z, u, W, free):
     return H.reshape(K * p, K * p) + np.diag(np.tile(R, K))
 
 
-def solve(H, G, free):
-    """H^-1 G of a gradient (K, p), with a curvature for equal shifts of the intercepts, which H does not know."""
+def solve(H, G):
+    """H^-1 G of a gradient (K, p) that adds up to 0 over the classes.
+
+    Equal parameters of all classes have the penalty alone, and intercepts nothing: they get a curvature of their own,
+    which what adds up to 0 does not see.
+    """
     K, p = G.shape
-    if free:
-        shift = np.zeros(K * p)
-        shift[p - 1 :: p] = 1.0
-        H = H + max(np.trace(H) / (K * p), 1.0) * np.outer(shift, shift)
-    return np.linalg.solve(H, np.asarray(G, dtype=float).ravel()).reshape(K, p)
+    of_columns = np.diag(H).reshape(K, p).mean(axis=0) / K
+    H = H + np.kron(np.ones((K, K)), np.diag(of_columns))
+    unit = 1.0 / np.sqrt(np.diag(H))  # columns have units of their own
+    scaled = np.linalg.solve(H * unit * unit[:, np.newaxis], unit * np.asarray(G, dtype=float).ravel())
+    return (unit * scaled).reshape(K, p)
 
 
 def optimum(X, y, K, u, free=True, start=None):
@@ -98,7 +102,7 @@ def optimum(X, y, K, u, free=True, start=None):
         if H is None or before > 1e-3:
             H = hessian(Z, u, W, free)
         unit = np.abs(G).max() or EXTENDED(1)
-        step = -unit * solve(H, G / unit, free).astype(EXTENDED)
+        step = -unit * solve(H, G / unit).astype(EXTENDED)
         along = float(np.abs(rows @ step.T).max(initial=0))
         if along <= 1e-17 * (1 + np.abs(rows @ W.T).max(initial=0)) or (along > before / 4 and before < 1e-9):
             break
@@ -118,7 +122,7 @@ def score_derivatives(X, y, u, du, best):
     P = probabilities(np.asarray(best.scores(X), dtype=float))
     P[np.arange(len(y)), y] -= 1
     pull = (P * du[:, np.newaxis]).T @ Z
-    return Z @ solve(hessian(Z, u, best.W, best.free), pull - pull.mean(axis=0), best.free).T * -1.0
+    return Z @ solve(hessian(Z, u, best.W, best.free), pull - pull.mean(axis=0)).T * -1.0
 
 
 def polished(X, y, u, start, accuracy=1e-10, most=6):

@@ -144,7 +144,10 @@ class _Local:
         A = A.reshape(n * K, K * q)
         if self.first:
             A -= self.roots.swapaxes(1, 2).reshape(n * K, K) @ self.following
-        return Metric(A, np.tile(self.problem.R[self.first :], K))
+        # Equal parameters of all classes have the penalty alone; what adds up to 0, as all here does, sees no change.
+        equal = np.sqrt(np.square(A).sum(axis=0).reshape(K, q).mean(axis=0) / K)
+        rows = np.tile(np.diag(equal), K)
+        return Metric(np.vstack([A, rows]), np.tile(self.problem.R[self.first :], K))
 
     @cached_property
     def shift(self) -> Float[np.ndarray, " K"]:

@@ -201,7 +201,9 @@ class _Part:
                 d = u * P[k] * ((1.0 - P[k]) if other == k else -P[other])
                 H[k, :, other] = Z.T @ (Z * d.astype(dtype)[:, np.newaxis])
             H[k, np.arange(r), k, np.arange(r)] += self.R[:r].astype(dtype)
-        for j in np.flatnonzero(self.R[:r] == 0.0):  # equal intercepts of all classes cost nothing: they get the mean
+        # Equal parameters of all classes have the penalty alone, intercepts nothing: on what adds up to 0 this changes
+        # nothing, and the inverse keeps its digits.
+        for j in range(r):
             H[:, j, :, j] += max(float(H[np.arange(K), j, np.arange(K), j].mean()), float(np.finfo(dtype).tiny))
         return H.reshape(K * r, K * r)
 
