@@ -32,7 +32,7 @@ def test_a_file_knows_every_parameter_of_its_estimator(file):
 
 
 REFUSED = [
-    (LogisticRegression(), 3, "for 3 classes"),
+    (LogisticRegression(solver="liblinear"), 3, "for 3 classes with solver='liblinear'"),
     (LinearSVC(penalty="l1", dual=False), 2, "with penalty='l1'"),
     (LinearSVC(multi_class="crammer_singer"), 3, "with multi_class='crammer_singer'"),
     (LogisticRegression(l1_ratio=0.5, solver="saga"), 2, "l1_ratio=0.5"),
@@ -55,7 +55,14 @@ def test_a_refusal_says_which_parameter_is_the_reason(estimator, n_classes, reas
 
 @pytest.mark.parametrize(
     ("estimator", "n_classes"),
-    [(RidgeClassifier(), 2), (RidgeClassifier(), 9), (LogisticRegression(), 2), (LinearSVC(), 2), (SVC(), 2)],
+    [
+        (RidgeClassifier(), 2),
+        (RidgeClassifier(), 9),
+        (LogisticRegression(), 2),
+        (LogisticRegression(), 3),
+        (LinearSVC(), 2),
+        (SVC(), 2),
+    ],
 )
 def test_an_estimator_that_is_followed_has_no_refusal(estimator, n_classes):
     """Ridge with any number of classes."""

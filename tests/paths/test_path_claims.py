@@ -54,6 +54,7 @@ PATHS = {
     "ridge, three classes": Row(RidgeClassifier(alpha=ALPHA), fits.ridge(ALPHA), n_classes=3, encoding="one-vs-rest"),
     "logistic": Row(LogisticRegression(C=C), fits.logistic(C, FREE)),
     "logistic, penalised": Row(LogisticRegression(C=C, solver="liblinear"), fits.logistic(C, penalised(1.0))),
+    "logistic, three classes": Row(LogisticRegression(C=C), fits.softmax(C), n_classes=3),
     "SVC, linear": Row(SVC(C=C, kernel="linear"), fits.hinge(C, inner, free=True), inner),
     "SVC, RBF": Row(SVC(C=RBF_C, gamma=GAMMA), fits.hinge(RBF_C, rbf, free=True), rbf),
     "SVC, precomputed": Row(

@@ -8,6 +8,7 @@ from scipy.optimize import minimize
 
 from reference.interior_point import solve as solve_svm
 from reference.logistic_newton import optimum as solve_logistic
+from reference.softmax_newton import optimum as solve_softmax
 
 
 def one_column(scores):
@@ -41,6 +42,16 @@ def logistic(C, intercept):
     return one_column(
         lambda X, y, weights, rows: np.asarray(solve_logistic(X, y, C * weights, intercept).scores(rows), dtype=float)
     )
+
+
+def softmax(C):
+    """By Newton's method in extended precision, all classes together; the intercepts free."""
+
+    def scores(X, Y, weights, rows):
+        best = solve_softmax(X, Y.argmax(axis=1), Y.shape[1], C * weights)
+        return np.asarray(best.scores(rows), dtype=float)
+
+    return scores
 
 
 def ridge(alpha):

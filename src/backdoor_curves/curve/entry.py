@@ -47,8 +47,8 @@ def backdoor_learning_curve(
     ----------
     estimator : scikit-learn classifier
         Unfitted; alone or at the end of a Pipeline. It states the learner and its hyperparameters and is not changed.
-        `RidgeClassifier`, `SVC` and `LinearSVC` are followed exactly, and for two classes `LogisticRegression` is (L2
-        penalty); any other classifier that takes `sample_weight` is refitted beta by beta.
+        `RidgeClassifier`, `LogisticRegression` (L2 penalty), `SVC` and `LinearSVC` are followed exactly; any other
+        classifier that takes `sample_weight` is refitted beta by beta.
     data : PoisonedData
         From `poison`, or built from own rows. For `SVC(kernel="precomputed")` a row is its kernel with all training
         rows, in the order of `data.is_poison`: the clean rows, then the poison, unless it replaced rows in between.

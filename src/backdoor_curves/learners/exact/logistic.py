@@ -1,4 +1,4 @@
-"""LogisticRegression: log loss with the L2 penalty; its path for two classes is followed to a stated accuracy."""
+"""LogisticRegression: log loss with the L2 penalty, for two classes or a softmax; followed to a stated accuracy."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from sklearn.linear_model import LogisticRegression
 
 from backdoor_curves.learners.exact.in_used_features import in_used_features
 from backdoor_curves.learners.exact.linear_svc import liblinear_intercept
-from backdoor_curves.learners.exact.weighted import coordinates_of, weighted_rows
+from backdoor_curves.learners.exact.weighted import class_rows, coordinates_of, weighted_rows
 from backdoor_curves.learners.learner import Learner
 from backdoor_curves.learners.parameters import BALANCED_BY_WEIGHT, require_positive
 from backdoor_curves.learners.shared import Shared
 from backdoor_curves.losses.row_losses import Loss
 from backdoor_curves.losses.score_encodings import ScoreEncoding
 from backdoor_curves.paths.base import BetaPath
-from backdoor_curves.paths.intercept import FREE
+from backdoor_curves.paths.intercept import FREE, NONE
 from backdoor_curves.paths.logistic import logistic_path
+from backdoor_curves.paths.softmax import softmax_path
 
 ESTIMATOR = LogisticRegression
 PARAMETERS = frozenset(
@@ -35,17 +36,26 @@ def require_usable(estimator: Any) -> None:
 
 
 def refusal(estimator: Any, n_classes: int) -> str | None:
-    """Return why it has no exact path: the softmax and other penalties have none here, and C = inf has no lambda."""
+    """Return why it has no exact path: other penalties have none here, and C = inf has no lambda."""
     words = estimator.get_params(deep=False)
-    if n_classes != 2:
-        return f"for {n_classes} classes: it has one for two"
+    if n_classes > 2 and estimator.solver == "liblinear":
+        return f"for {n_classes} classes with solver='liblinear': it has one with the solvers of a softmax"
     # "deprecated" stands for the L2 penalty since scikit-learn 1.8, which has l1_ratio say what the penalty is.
     if words.get("penalty", "deprecated") not in ("l2", "deprecated") or words.get("l1_ratio"):
         return f"with penalty={words.get('penalty')!r}, l1_ratio={words.get('l1_ratio')!r}: it has one with L2's alone"
-    # A softmax over two classes has the penalty of two vectors: half of lambda.
-    if words.get("multi_class", "deprecated") not in ("deprecated", "auto", "ovr"):
-        return f"with multi_class={words['multi_class']!r}: a softmax over two classes is another learner"
+    if reason := _other_classes(words.get("multi_class", "deprecated"), n_classes):
+        return reason
     return None if np.isfinite(estimator.C) else "with C=inf: a path needs lambda > 0"
+
+
+def _other_classes(multi_class: str, n_classes: int) -> str | None:
+    """Return why classes are not taken as they are by default: two by one score, more by a softmax."""
+    if n_classes == 2 and multi_class == "multinomial":
+        # It has the penalty of two vectors: half of lambda.
+        return f"with multi_class={multi_class!r}: a softmax over two classes is another learner"
+    if n_classes > 2 and multi_class == "ovr":
+        return f"with multi_class={multi_class!r}: one fit a class is another learner than a softmax"
+    return None
 
 
 def loss(estimator: Any) -> Loss:  # noqa: ARG001
@@ -79,8 +89,31 @@ def follow(learner: Learner, tolerance: float, shared: Shared | None) -> BetaPat
 
 
 def _follow(learner: Learner, tolerance: float, shared: Shared | None) -> BetaPath:
+    if len(learner.classes) > 2:
+        return _follow_softmax(learner, tolerance, shared)
     rows, estimator = weighted_rows(learner), learner.estimator
     is_free = estimator.fit_intercept and estimator.solver != "liblinear"
     intercept = FREE if is_free else liblinear_intercept(estimator)
     space = coordinates_of(rows.X, shared)
     return logistic_path(rows.X, rows.y, rows.u0, rows.du, intercept, MARGIN * tolerance, space)
+
+
+def _follow_softmax(learner: Learner, tolerance: float, shared: Shared | None) -> BetaPath:
+    rows, K = class_rows(learner), len(learner.classes)
+    intercept = FREE if learner.estimator.fit_intercept else NONE
+    if intercept.is_free:
+        _require_clean_rows(learner)
+    space = coordinates_of(rows.X, shared)
+    return softmax_path(rows.X, rows.y, K, rows.u0, rows.du, intercept, MARGIN * tolerance, space)
+
+
+def _require_clean_rows(learner: Learner) -> None:
+    """Refuse classes whose rows are all poison: without weight at beta = 0 they leave a free intercept no optimum."""
+    empty = np.flatnonzero(np.bincount(learner.clean.y, minlength=len(learner.classes)) == 0)
+    if empty.size:
+        label = learner.classes.tolist()[int(empty[0])]
+        raise ValueError(
+            f"classes: clean rows of each were expected, all rows of {label!r} are poison, and its intercept has no "
+            "optimum at beta = 0, where they weigh nothing; poison fewer of its rows, leave the class out, or pass "
+            "fit_intercept=False"
+        )

@@ -1,11 +1,11 @@
-"""Training rows as the paths see them: for each score column y in {-1, +1}, and C times the weights of the rows."""
+"""Training rows as the paths see them: their classes, or what score columns should say, and C times their weights."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 
 from backdoor_curves.data.samples import Samples
 from backdoor_curves.kernels.memory import require_room, require_room_for_features
@@ -19,20 +19,20 @@ from backdoor_curves.rows import Rows, as_floats, stack_rows, take_rows
 
 @dataclass(frozen=True, eq=False)
 class WeightedRows:
-    """The training rows of one score column, the clean ones first.
+    """The training rows of one score column, or of all at once, the clean ones first.
 
     Parameters
     ----------
     X : rows
         In double precision, an array or CSR.
     y : array of shape (n,)
-        What their scores should say: with two classes -1 for the first, +1 for the second.
+        What the scores of a column should say: with two classes -1 for the first, +1 for the second; or class indices.
     u0, du : arrays of shape (n,)
         C times the rows' weights: u0 of the clean rows, du of the poison rows at beta = 1, and 0 elsewhere.
     """
 
     X: Rows
-    y: Float[np.ndarray, " n"]
+    y: Shaped[np.ndarray, " n"]
     u0: Float[np.ndarray, " n"]
     du: Float[np.ndarray, " n"]
 
@@ -67,13 +67,20 @@ class WeightedColumns:
 
 
 def weighted_rows(learner: Learner) -> WeightedRows:
-    """Return the training rows of a learner for two classes whose C is a number; errors as `weighted_columns`."""
+    """Return the training rows of a learner for two classes whose C is a number; errors as `class_rows`."""
     columns = weighted_columns(learner)
     return columns.column(0, columns.X)
 
 
 def weighted_columns(learner: Learner) -> WeightedColumns:
-    """Return the training rows of a learner whose C is a number.
+    """Return the training rows of a learner whose C is a number, for each score column; errors as `class_rows`."""
+    rows = class_rows(learner)
+    targets = encode(rows.y, len(learner.classes), learner.encoding)
+    return WeightedColumns(rows.X, targets, rows.u0, rows.du)
+
+
+def class_rows(learner: Learner) -> WeightedRows:
+    """Return the training rows of a learner whose C is a number, with their class indices.
 
     Raises
     ------
@@ -89,9 +96,8 @@ def weighted_columns(learner: Learner) -> WeightedColumns:
     if not ((u0 > 0.0).all() and (du > 0.0).all()):
         every = "both classes" if len(learner.classes) == 2 else "every class"
         raise ValueError(f"class_weight: a weight > 0 was expected for {every}, 0 came")
-    targets = encode(np.concatenate([clean.y, poison.y]), len(learner.classes), learner.encoding)
-    X = as_floats(stack_rows(clean.X, poison.X))
-    return WeightedColumns(X, targets, np.append(u0, np.zeros_like(du)), np.append(np.zeros_like(u0), du))
+    X, y = as_floats(stack_rows(clean.X, poison.X)), np.concatenate([clean.y, poison.y])
+    return WeightedRows(X, y, np.append(u0, np.zeros_like(du)), np.append(np.zeros_like(u0), du))
 
 
 def row_weights(learner: Learner, samples: Samples) -> Float[np.ndarray, " n"]:
