@@ -6,7 +6,7 @@ One thread, processor time, medians of pairs taken in turn. On our side all of a
 the path at all betas, the scores of 2 x 500 test rows along it, and the certificate at the paper's 20 betas. On the
 other side fits alone: one at one beta, at the loosest tolerance that brings its scores within 1e-6 of the curve's, and
 20 cold ones at the default tolerance, estimated from every fourth. Labels of poison rows move to the next class, so
-that every column has some. Without the MNIST files only scikit-learn's digits are measured. A learner is a row of CASES.
+that every column has some. Without the MNIST files digits alone are measured. A learner is a row of CASES.
 """
 
 from __future__ import annotations
