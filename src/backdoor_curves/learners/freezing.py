@@ -207,7 +207,9 @@ def _has_dates(frame: Any) -> bool:
 
 def _demands_numbers(estimator: Any) -> bool:
     """Return whether an estimator is of scikit-learn's own that knows no categories, and has no other inside."""
-    if isinstance(estimator, OneVsRestClassifier | OneVsOneClassifier) and not isinstance(estimator.estimator, Pipeline):
+    if isinstance(estimator, OneVsRestClassifier | OneVsOneClassifier) and not isinstance(
+        estimator.estimator, Pipeline
+    ):
         return _demands_numbers(estimator.estimator)
     tags = get_tags(estimator)
     takes_others = {"estimator", "estimators", "categorical_features"} & estimator.get_params(deep=False).keys()

@@ -96,9 +96,7 @@ def _two_class_learner(learner: Learner, target: Float[np.ndarray, " n"]) -> Lea
     n, inner = len(learner.clean), learner.estimator.estimator
     clean, poison = _of_column(learner.clean, target[:n]), _of_column(learner.poison, target[n:])
     is_poison = np.arange(len(clean) + len(poison)) >= len(clean)
-    column = replace(
-        learner, classes=np.arange(2), encoding="binary", clean=clean, poison=poison, is_poison=is_poison
-    )
+    column = replace(learner, classes=np.arange(2), encoding="binary", clean=clean, poison=poison, is_poison=is_poison)
     return replace(column, estimator=_frozen(inner, _file_inside(learner.estimator), column))
 
 
