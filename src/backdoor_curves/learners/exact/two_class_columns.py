@@ -50,8 +50,12 @@ def require_usable(estimator: Any) -> None:
 
 def refusal(estimator: Any, n_classes: int) -> str | None:  # noqa: ARG001
     """Return why its columns have no exact path."""
-    reason = refusal_among(INNER, estimator.estimator, 2)
-    return reason and f"around {type(estimator.estimator).__name__} {reason}"
+    inner = estimator.estimator
+    name = type(inner).__name__
+    if file_among(INNER, inner) is None:
+        return f"around {name}: it has one around " + ", ".join(known.ESTIMATOR.__name__ for known in INNER)
+    reason = refusal_among(INNER, inner, 2)
+    return reason and f"around {name} {reason}"
 
 
 def loss(estimator: Any) -> Loss:
@@ -65,8 +69,9 @@ def hyperparameters(estimator: Any) -> dict[str, float]:
 
 
 def kernel(estimator: Any) -> Kernel | None:
-    """Return the kernel of its estimator, where that is one for all columns."""
-    return _file_inside(estimator).kernel(estimator.estimator)
+    """Return the kernel of its estimator; None where its gamma is yet to be made of rows."""
+    inner = estimator.estimator
+    return None if isinstance(getattr(inner, "gamma", None), str) else _file_inside(estimator).kernel(inner)
 
 
 def balances_weights(estimator: Any) -> bool:
