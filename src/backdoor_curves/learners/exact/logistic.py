@@ -41,7 +41,7 @@ def refusal(estimator: Any, n_classes: int) -> str | None:
     """Return why it has no exact path: other penalties have none here, and C = inf has no lambda."""
     words = estimator.get_params(deep=False)
     if n_classes > 2 and estimator.solver == "liblinear":
-        return f"for {n_classes} classes with solver='liblinear': it has one with another solver, a softmax, or in OneVsRestClassifier"
+        return f"for {n_classes} classes with solver='liblinear': it has one in OneVsRestClassifier, or as a softmax"
     # "deprecated" stands for the L2 penalty since scikit-learn 1.8, which has l1_ratio say what the penalty is.
     if words.get("penalty", "deprecated") not in ("l2", "deprecated") or words.get("l1_ratio"):
         return f"with penalty={words.get('penalty')!r}, l1_ratio={words.get('l1_ratio')!r}: it has one with L2's alone"

@@ -1,8 +1,8 @@
 """Classifiers of many classes made of classifiers of two, a score column each: what is true of both kinds of them.
 
-A column is a two-class learner of its own: of all rows where a class stands against the rest, of the rows of two classes
-where these are a pair. It sees labels 0 and 1, and so do class weights and gamma="scale" inside: they are frozen for
-each column alone. Columns with the same parameters are followed together, as those of LinearSVC and SVC are.
+A column is a two-class learner of its own: of all rows where a class stands against the rest, of the rows of two
+classes where these are a pair. It sees labels 0 and 1, and so do class weights and gamma="scale" inside: they are
+frozen for each column alone. Columns with the same parameters are followed together, as those of LinearSVC are.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def follow(learner: Learner, tolerance: float, shared: Shared | None) -> BetaPat
 
 
 def _is_same_for_all(inner: Any, encoding: ScoreEncoding) -> bool:
-    """Return whether nothing inside hangs on the rows that a column sees: class weights do, and of pairs their scale."""
+    """Return whether nothing inside hangs on the rows of a column: class weights do, and of pairs their scale."""
     has_scale = isinstance(getattr(inner, "gamma", None), str) and inner.gamma == "scale"
     return inner.class_weight is None and not (is_in_pairs(encoding) and has_scale)
 
