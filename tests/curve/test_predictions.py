@@ -14,7 +14,13 @@ from backdoor_curves.losses.score_encodings import decode
 from backdoor_curves.paths.interpolation.interpolants import PiecewiseLinear
 
 K = 4
-ENCODINGS = {"one-vs-rest": K, "one-vs-one": K * (K - 1) // 2, "one-vs-one, ties broken": K * (K - 1) // 2}
+PAIRS = K * (K - 1) // 2
+ENCODINGS = {
+    "one-vs-rest": K,
+    "one-vs-one": PAIRS,
+    "one-vs-one, ties broken": PAIRS,
+    "one-vs-one of classifiers": PAIRS,
+}
 BETAS = np.unique(np.concatenate([np.linspace(0.0, 1.0, 1777), np.random.default_rng(3).random(500)]))
 
 

@@ -288,7 +288,7 @@ def test_rows_given_twice_are_rows_of_double_weight():
 def test_an_svm_for_one_class_is_refused():
     """With a weight of 0 for a class there is nothing to tell apart, and scikit-learn fits none either."""
     for weights in ({0: 0.0}, {1: 0.0}):
-        with pytest.raises(ValueError, match="class_weight: a weight > 0 was expected for every class"):
+        with pytest.raises(ValueError, match="class_weight: a weight > 0 was expected for both classes"):
             bc.backdoor_learning_curve(SVC(class_weight=weights), poisoned())
 
 

@@ -7,10 +7,11 @@ from itertools import combinations
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.multiclass import OneVsOneClassifier
 from sklearn.svm import SVC, LinearSVC
 
 from backdoor_curves.losses import score_encodings
-from backdoor_curves.losses.score_encodings import decode, encode
+from backdoor_curves.losses.score_encodings import class_scores, decode, encode
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -23,6 +24,7 @@ def clouds(n_classes: int) -> tuple[np.ndarray, np.ndarray]:
     return rng(1).normal(size=(120, 3)) + np.eye(4, 3)[y], y
 
 
+MANY = ("one-vs-rest", "one-vs-one", "one-vs-one of classifiers", "softmax")
 POINTS = rng(2).normal(scale=1.5, size=(5000, 3))
 
 
@@ -97,6 +99,27 @@ def test_ties_of_linear_models_go_where_scikit_learn_sends_them(estimator, n_cla
     )
 
 
+def pairs_of_classifiers(model: OneVsOneClassifier, X: np.ndarray) -> np.ndarray:
+    return np.column_stack([part.decision_function(X) for part in model.estimators_])
+
+
+def test_pairs_of_classifiers_predict_as_scikit_learn_has_them():
+    """Its sum of confidences decides among classes with as many votes; a pair of 0 is one for its first class."""
+    model = OneVsOneClassifier(LogisticRegression(C=100.0)).fit(*clouds(4))
+    for part in model.estimators_:  # whole numbers, so that many scores are 0 and many sums are equal
+        part.coef_ = np.round(part.coef_ / np.abs(part.coef_).max())
+        part.intercept_ = np.zeros_like(part.intercept_)
+    points = np.vstack([rng().integers(-1, 2, size=(500, 3)), np.zeros((1, 3))]).astype(float)
+    scores = pairs_of_classifiers(model, points)
+    assert (scores == 0.0).any(axis=1).sum() > 10
+    assert np.array_equal(decode(scores, 4, "one-vs-one of classifiers"), model.predict(points))
+    np.testing.assert_allclose(
+        class_scores(scores, "one-vs-one of classifiers"), model.decision_function(points), rtol=1e-12
+    )
+    # The other rule for a score of 0, that of SVC, would not do.
+    assert not np.array_equal(decode(-scores, 4, "one-vs-one, ties broken"), model.predict(points))
+
+
 @pytest.mark.parametrize("encoding", ["one-vs-rest", "one-vs-one", "softmax"])
 def test_decode_takes_leading_axes(encoding):
     """One axis for each beta: the answer is that of each beta alone."""
@@ -115,7 +138,7 @@ def test_encode_says_what_each_pair_should_say(n_classes):
 
 @pytest.mark.parametrize(
     ("encoding", "n_classes"),
-    [("binary", 2), *((encoding, k) for encoding in ("one-vs-rest", "one-vs-one", "softmax") for k in (2, 3, 6))],
+    [("binary", 2), *((encoding, k) for encoding in MANY for k in (2, 3, 6))],
 )
 def test_decode_undoes_encode(encoding, n_classes):
     """Scores that say exactly what they should are read as the class that they are of."""

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
 from sklearn.svm import SVC, LinearSVC
 
 import backdoor_curves as bc
@@ -54,7 +55,7 @@ PATHS = {
     "ridge, three classes": Row(RidgeClassifier(alpha=ALPHA), fits.ridge(ALPHA), n_classes=3, encoding="one-vs-rest"),
     "logistic": Row(LogisticRegression(C=C), fits.logistic(C, FREE)),
     "logistic, penalised": Row(LogisticRegression(C=C, solver="liblinear"), fits.logistic(C, penalised(1.0))),
-    "logistic, three classes": Row(LogisticRegression(C=C), fits.softmax(C), n_classes=3),
+    "logistic, three classes": Row(LogisticRegression(C=C), fits.softmax(C), n_classes=3, encoding="softmax"),
     "SVC, linear": Row(SVC(C=C, kernel="linear"), fits.hinge(C, inner, free=True), inner),
     "SVC, RBF": Row(SVC(C=RBF_C, gamma=GAMMA), fits.hinge(RBF_C, rbf, free=True), rbf),
     "SVC, precomputed": Row(
@@ -79,6 +80,54 @@ PATHS["SVC, linear, three classes"] = replace(
     estimator=SVC(C=4 * C, kernel="linear"),
     fit=fits.columns(fits.hinge(4 * C, inner, free=True)),
 )
+# Around learners of two classes: each column by that learner's own road.
+PATHS |= {
+    f"{name}, three classes": Row(estimator, fits.columns(fit), kernel, n_classes=3, encoding=encoding)
+    for name, estimator, fit, kernel, encoding in (
+        (
+            "one-vs-rest, logistic",
+            OneVsRestClassifier(LogisticRegression(C=C)),
+            fits.logistic(C, FREE),
+            None,
+            "one-vs-rest",
+        ),
+        (
+            "one-vs-rest, RBF",
+            OneVsRestClassifier(SVC(C=RBF_C, gamma=GAMMA)),
+            fits.hinge(RBF_C, rbf, free=True),
+            rbf,
+            "one-vs-rest",
+        ),
+        (
+            "one-vs-one, ridge",
+            OneVsOneClassifier(RidgeClassifier(alpha=ALPHA)),
+            fits.ridge(ALPHA),
+            None,
+            "one-vs-one of classifiers",
+        ),
+        (
+            "one-vs-one, logistic",
+            OneVsOneClassifier(LogisticRegression(C=C)),
+            fits.logistic(C, FREE),
+            None,
+            "one-vs-one of classifiers",
+        ),
+        (
+            "one-vs-one, hinge",
+            OneVsOneClassifier(LinearSVC(C=4 * C, loss="hinge")),
+            fits.hinge(4 * C, inner, free=False),
+            inner,
+            "one-vs-one of classifiers",
+        ),
+        (
+            "one-vs-one, squared hinge",
+            OneVsOneClassifier(LinearSVC(C=C)),
+            fits.squared_hinge(C),
+            None,
+            "one-vs-one of classifiers",
+        ),
+    )
+}
 PATHS |= {f"{name}, weighted": replace(row, is_weighted=True) for name, row in PATHS.items()}
 every_path = pytest.mark.parametrize("name", PATHS)
 

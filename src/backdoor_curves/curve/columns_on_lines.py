@@ -16,7 +16,7 @@ from backdoor_curves.curve.common_nodes import common_lines
 from backdoor_curves.curve.flips import flips_on_lines
 from backdoor_curves.curve.predictions import Events, Predictions
 from backdoor_curves.curve.upper_envelope import upper_envelope
-from backdoor_curves.losses.score_encodings import ScoreEncoding, encode_pairs, votes
+from backdoor_curves.losses.score_encodings import ScoreEncoding, encode_pairs
 from backdoor_curves.paths.interpolation.interpolants import PiecewiseLinear
 
 BLOCK = 2**20
@@ -51,11 +51,11 @@ def predictions_on_lines(
     """
     if encoding == "one-vs-rest":
         return _by_largest(parts, nodal)
-    counted = _count(parts, nodal, n_classes)
+    counted = _count(parts, nodal, *encode_pairs(n_classes, encoding))
     if encoding == "one-vs-one":
         events = Events(counted.betas, counted.rows, counted.votes.argmax(axis=1))
         return Predictions.of_events(counted.start.argmax(axis=1), events)
-    return _with_ties_broken(parts, nodal, n_classes, counted)
+    return _with_ties_broken(parts, nodal, np.subtract(*encode_pairs(n_classes, encoding)), counted)
 
 
 def _by_largest(parts: Sequence[PiecewiseLinear], nodal: Nodal) -> Predictions:
@@ -84,28 +84,35 @@ class _Votes:
     votes: Float[np.ndarray, "e classes"]
 
 
-def _count(parts: Sequence[PiecewiseLinear], nodal: Nodal, n_classes: int) -> _Votes:
+def _count(
+    parts: Sequence[PiecewiseLinear],
+    nodal: Nodal,
+    above: Float[np.ndarray, "pairs classes"],
+    below: Float[np.ndarray, "pairs classes"],
+) -> _Votes:
+    """Count the votes of pairs, of which a score above 0 speaks for one class and any other for the other."""
     everywhere = np.ones(nodal[0].shape[1], dtype=bool)
     flips = [flips_on_lines(line.nodes, scores, everywhere) for line, scores in zip(parts, nodal, strict=True)]
     won = np.stack([flip.start for flip in flips], axis=1)
-    start = votes(np.where(won, 1.0, -1.0), n_classes)
-    first, second = encode_pairs(n_classes)
+    start = won @ above + ~won @ below
     betas, rows, gained = (
         np.concatenate([getattr(flip, name) for flip in flips]) for name in ("betas", "rows", "gained")
     )
     pair = np.repeat(np.arange(len(flips)), [len(flip.betas) for flip in flips])
     order = np.lexsort((betas, rows))
     betas, rows, gained, pair = betas[order], rows[order], gained[order], pair[order]
-    moved = np.where(gained, 1.0, -1.0)[:, np.newaxis] * (first - second)[pair]
+    moved = np.where(gained, 1.0, -1.0)[:, np.newaxis] * (above - below)[pair]
     # Sums of all moves, less those of the rows before: whole numbers, and so exact.
     total = np.cumsum(moved, axis=0)
     begins = np.searchsorted(rows, np.arange(len(start)), side="left")
-    before = np.vstack([np.zeros(n_classes), total])[begins]
+    before = np.vstack([np.zeros(above.shape[1]), total])[begins]
     return _Votes(start, betas, rows, start[rows] + total - before[rows])
 
 
-def _with_ties_broken(parts: Sequence[PiecewiseLinear], nodal: Nodal, n_classes: int, counted: _Votes) -> Predictions:
-    """Return the predictions by votes, with the largest sum of scores among classes that tie."""
+def _with_ties_broken(
+    parts: Sequence[PiecewiseLinear], nodal: Nodal, signs: Float[np.ndarray, "pairs classes"], counted: _Votes
+) -> Predictions:
+    """Return the predictions by votes, with the largest sum of scores, each with its sign, among classes that tie."""
     n = len(counted.start)
     # All stretches between one vote and the next, the first ones of all rows among them.
     rows, begins = np.append(np.arange(n), counted.rows), np.append(np.zeros(n), counted.betas)
@@ -118,7 +125,6 @@ def _with_ties_broken(parts: Sequence[PiecewiseLinear], nodal: Nodal, n_classes:
     events = [Events(begins[~tied], rows[~tied], leads[~tied].argmax(axis=1))]
     among = np.unique(rows[tied])
     lines, weights = common_lines(parts)
-    signs = np.subtract(*encode_pairs(n_classes))
     for block in _blocks(len(lines.nodes) * len(parts), len(among)):
         some = among[block]
         scores = np.stack([p @ column[:, some] for p, column in zip(weights, nodal, strict=True)], axis=-1)

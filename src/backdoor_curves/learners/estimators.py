@@ -5,15 +5,19 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+from sklearn import get_config
 from sklearn.base import is_classifier
+from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 from sklearn.utils.validation import has_fit_parameter
 
 from backdoor_curves.learners import refitted_estimators
-from backdoor_curves.learners.exact import file_of
+from backdoor_curves.learners.exact import file_of, refusal
 from backdoor_curves.learners.exact.contract import Facts
 
+AROUND = (OneVsRestClassifier, OneVsOneClassifier)
+"""Those that are made of a classifier of two classes."""
 WITH_WEIGHTS = (
     "of scikit-learn's, linear models, SVMs, naive Bayes, trees, forests and boosting have it, and neighbours, "
     "discriminant analysis and Gaussian processes have none"
@@ -38,6 +42,11 @@ def steps_and_last(estimator: Any) -> tuple[list[Any], Any]:
         raise TypeError(
             f"estimator: an unfitted scikit-learn classifier was expected, {last!r} came; it needs fit, predict and, "
             "to be cloned, get_params"
+        )
+    if isinstance(last, AROUND) and (isinstance(last.estimator, type) or not hasattr(last.estimator, "get_params")):
+        raise TypeError(
+            f"estimator: {type(last).__name__} around an unfitted classifier was expected, around {last.estimator!r} "
+            "it came"
         )
     if not _is_classifier(last):
         raise TypeError(
@@ -75,6 +84,13 @@ def _require_usable(last: Any) -> None:
         )
     if hasattr(last, "__sklearn_tags__") and not get_tags(last).target_tags.single_output:
         raise TypeError(f"estimator: a classifier of one label a row was expected, {name} is one of several")
+    if isinstance(last, AROUND) and not _hands_weights_on() and (why_not := refusal(last, 2)):
+        advice = "switch it on, sklearn.set_config(enable_metadata_routing=True), and ask for weights inside"
+        if isinstance(last.estimator, Pipeline):
+            advice = f"put the steps in front: make_pipeline(step, {name}(classifier))"
+        raise TypeError(
+            f"estimator: {name} hands weights on with metadata routing only, and has no exact path {why_not}; {advice}"
+        )
     if not _takes_weights(last):
         raise TypeError(
             f"estimator: a classifier whose fit takes sample_weight was expected, {name}.fit has none; "
@@ -100,6 +116,11 @@ def _require_usable(last: Any) -> None:
         )
     if getattr(last, "warm_start", False) is True and type(last).__module__.startswith("sklearn.ensemble"):
         raise ValueError("warm_start: an ensemble would keep the trees of the beta before; pass warm_start=False")
+
+
+def _hands_weights_on() -> bool:
+    """Return whether weights go where they are asked for: with metadata routing."""
+    return bool(get_config()["enable_metadata_routing"])
 
 
 def _takes_weights(last: Any) -> bool:

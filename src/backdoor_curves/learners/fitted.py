@@ -15,7 +15,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 from backdoor_curves.kernels.precomputed import PrecomputedKernel, numbered
-from backdoor_curves.learners.exact import file_of
+from backdoor_curves.learners.exact import AROUND, file_of
 from backdoor_curves.learners.refitted_estimators import by_probabilities
 from backdoor_curves.losses.score_encodings import ScoreEncoding, is_in_pairs
 from backdoor_curves.paths.refit import Fit, Model
@@ -38,22 +38,28 @@ class FittedEstimator:
     def scores(self, X: Rows) -> Float[np.ndarray, "n columns"]:
         """Return its decision function, or the logarithms of its probabilities (their difference for two classes)."""
         if file_of(self.estimator) is not None or not by_probabilities(self.estimator):
-            scores = np.asarray(self.estimator.decision_function(X), dtype=float)
-            return scores.reshape(n_rows(X), -1)
+            scores = [np.asarray(part.decision_function(X), dtype=float) for part in self._parts]
+            return np.hstack([score.reshape(n_rows(X), -1) for score in scores])
         probabilities = np.clip(self.estimator.predict_proba(X), np.finfo(float).eps, 1.0)
         logs = np.log(probabilities)
         return logs[:, 1:] - logs[:, :1] if logs.shape[1] == 2 else logs
 
     def coef(self) -> Float[np.ndarray, " p"] | None:
         """Return the coefficients of a linear model, those of all classes in a row."""
-        linear = hasattr(self.estimator, "coef_")  # an SVC has them with a linear kernel only
-        return _dense(self.estimator.coef_).ravel() if linear else None
+        linear = all(hasattr(part, "coef_") for part in self._parts)  # an SVC has them with a linear kernel only
+        return np.concatenate([_dense(part.coef_).ravel() for part in self._parts]) if linear else None
 
     def duals(self, n: int) -> Float[np.ndarray, " n"]:
         """Return the signed dual coefficients of an SVC for two classes, zero but for support vectors."""
         duals = np.zeros(n)
-        duals[self.estimator.support_] = _dense(self.estimator.dual_coef_)[0]
+        (machine,) = self._parts
+        duals[machine.support_] = _dense(machine.dual_coef_)[0]
         return duals
+
+    @property
+    def _parts(self) -> list[Any]:
+        """The estimators whose scores its columns are: those of two classes that it is made of, or itself."""
+        return self.estimator.estimators_ if file_of(self.estimator) in AROUND else [self.estimator]
 
 
 def _dense(A: Any) -> Float[np.ndarray, "a b"]:
@@ -74,7 +80,7 @@ def fit_estimator(
         estimator = copy.deepcopy(start.estimator)
     else:
         estimator = clone(estimator)
-    if is_in_pairs(encoding):
+    if is_in_pairs(encoding) and hasattr(estimator, "decision_function_shape"):
         estimator.set_params(decision_function_shape="ovo")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

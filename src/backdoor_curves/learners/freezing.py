@@ -11,6 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Bool
 from sklearn.base import clone
+from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import get_routing_for_object
@@ -206,6 +207,10 @@ def _has_dates(frame: Any) -> bool:
 
 def _demands_numbers(estimator: Any) -> bool:
     """Return whether an estimator is of scikit-learn's own that knows no categories, and has no other inside."""
+    if isinstance(estimator, OneVsRestClassifier | OneVsOneClassifier) and not isinstance(
+        estimator.estimator, Pipeline
+    ):
+        return _demands_numbers(estimator.estimator)
     tags = get_tags(estimator)
     takes_others = {"estimator", "estimators", "categorical_features"} & estimator.get_params(deep=False).keys()
     return _fits_as_scikit_learn(estimator) and not (tags.no_validation or takes_others)

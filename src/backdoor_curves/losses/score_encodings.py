@@ -4,6 +4,9 @@
 `one-vs-rest`   K scores; the largest wins
 `one-vs-one`    K (K - 1) / 2 scores for the pairs (0, 1), (0, 2), ..., positive for the first; most votes win, and of
                 several classes with as many the first, or with "ties broken" that of the largest sum of its scores
+`one-vs-one of classifiers`
+                the same with ties broken, of classifiers of two classes: positive for the second of a pair, as theirs
+                are, and a score of 0 is a vote for its first
 `softmax`       K scores; the largest wins, and their softmax is the probability
 """
 
@@ -15,8 +18,9 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float, Int
 
-ScoreEncoding = Literal["binary", "one-vs-rest", "one-vs-one", "one-vs-one, ties broken", "softmax"]
-
+ScoreEncoding = Literal[
+    "binary", "one-vs-rest", "one-vs-one", "one-vs-one, ties broken", "one-vs-one of classifiers", "softmax"
+]
 
 EQUAL = 1e-11
 """Scores of a row that differ by no more than this share of its largest are equal: rounding leaves 1e-12 of them."""
@@ -46,20 +50,27 @@ def encode(y: Int[np.ndarray, " n"], n_classes: int, encoding: ScoreEncoding) ->
     if encoding == "binary":
         return np.where(y == 1, 1.0, -1.0)[:, np.newaxis]
     if is_in_pairs(encoding):
-        first, second = pairs(n_classes)
-        return (y[:, np.newaxis] == first) * 1.0 - (y[:, np.newaxis] == second)
+        above, below = pairs(n_classes, encoding)
+        return (y[:, np.newaxis] == above) * 1.0 - (y[:, np.newaxis] == below)
     return np.where(y[:, np.newaxis] == np.arange(n_classes), 1.0, -1.0)
 
 
 def is_in_pairs(encoding: ScoreEncoding) -> bool:
     """Return whether each pair of classes has a score of its own."""
-    return encoding in ("one-vs-one", "one-vs-one, ties broken")
+    return encoding in ("one-vs-one", "one-vs-one, ties broken", "one-vs-one of classifiers")
 
 
-def pairs(n_classes: int) -> tuple[Int[np.ndarray, " p"], Int[np.ndarray, " p"]]:
-    """Return the first and the second class of each pair, in the order of their score columns."""
+def pairs(n_classes: int, encoding: ScoreEncoding) -> tuple[Int[np.ndarray, " p"], Int[np.ndarray, " p"]]:
+    """Return the class of each pair that a score above 0 speaks for, and the other, in the order of the columns.
+
+    Examples
+    --------
+    >>> from backdoor_curves.losses.score_encodings import pairs
+    >>> pairs(3, "one-vs-one")
+    (array([0, 0, 1]), array([1, 2, 2]))
+    """
     first, second = np.array(list(combinations(range(n_classes), 2))).T
-    return first, second
+    return (second, first) if encoding == "one-vs-one of classifiers" else (first, second)
 
 
 def decode(
@@ -78,7 +89,9 @@ def decode(
     """
     if encoding == "binary":
         return (scores[..., 0] > 0).astype(np.intp)
-    return first_of_largest(votes(scores, n_classes) if encoding == "one-vs-one" else class_scores(scores, encoding))
+    if encoding == "one-vs-one":
+        return first_of_largest(votes(scores, n_classes, encoding))
+    return first_of_largest(class_scores(scores, encoding))
 
 
 def first_of_largest(scores: Float[np.ndarray, "*batch classes"]) -> Int[np.ndarray, "*batch"]:
@@ -97,29 +110,29 @@ def first_of_largest(scores: Float[np.ndarray, "*batch classes"]) -> Int[np.ndar
     return (scores >= scores.max(axis=-1, keepdims=True) - EQUAL * size).argmax(axis=-1)
 
 
-def votes(scores: Float[np.ndarray, "*batch pairs"], n_classes: int) -> Float[np.ndarray, "*batch classes"]:
-    """Return how many pairs each class wins: a score above 0 is a vote for the first of the pair, else for the second.
+def votes(
+    scores: Float[np.ndarray, "*batch pairs"], n_classes: int, encoding: ScoreEncoding
+) -> Float[np.ndarray, "*batch classes"]:
+    """Return how many pairs each class wins: a score above 0 is a vote for one of the pair, any other for the other.
 
     Examples
     --------
     >>> import numpy as np
     >>> from backdoor_curves.losses.score_encodings import votes
-    >>> votes(np.array([0.3, -0.1, 0.0]), 3)
+    >>> votes(np.array([0.3, -0.1, 0.0]), 3, "one-vs-one")
     array([1., 0., 2.])
+    >>> votes(np.array([0.3, -0.1, 0.0]), 3, "one-vs-one of classifiers")
+    array([1., 2., 0.])
     """
-    first, second = encode_pairs(n_classes)
-    return (scores > 0.0) @ (first - second) + second.sum(axis=0)
+    above, below = encode_pairs(n_classes, encoding)
+    return (scores > 0.0) @ (above - below) + below.sum(axis=0)
 
 
-def sums(scores: Float[np.ndarray, "*batch pairs"], n_classes: int) -> Float[np.ndarray, "*batch classes"]:
-    """Return the sum of the scores of the pairs of each class, each with the sign that speaks for it."""
-    first, second = encode_pairs(n_classes)
-    return scores @ (first - second)
-
-
-def encode_pairs(n_classes: int) -> tuple[Float[np.ndarray, "pairs classes"], Float[np.ndarray, "pairs classes"]]:
-    """Return which class is the first of each pair and which the second, 1 or 0."""
-    return tuple(np.eye(n_classes)[classes] for classes in pairs(n_classes))
+def encode_pairs(
+    n_classes: int, encoding: ScoreEncoding
+) -> tuple[Float[np.ndarray, "pairs classes"], Float[np.ndarray, "pairs classes"]]:
+    """Return which class of each pair a score above 0 speaks for, and which is the other, as 1 or 0; see `pairs`."""
+    return tuple(np.eye(n_classes)[classes] for classes in pairs(n_classes, encoding))
 
 
 def class_scores(scores: Float[np.ndarray, "*batch columns"], encoding: ScoreEncoding) -> Float[np.ndarray, "*batch k"]:
@@ -142,8 +155,8 @@ def class_scores(scores: Float[np.ndarray, "*batch columns"], encoding: ScoreEnc
     if not is_in_pairs(encoding):
         return scores
     n_classes = round((1.0 + np.sqrt(1.0 + 8.0 * scores.shape[-1])) / 2.0)
-    total = sums(scores, n_classes)
-    return votes(scores, n_classes) + total / (3.0 * (np.abs(total) + 1.0))
+    total = scores @ np.subtract(*encode_pairs(n_classes, encoding))
+    return votes(scores, n_classes, encoding) + total / (3.0 * (np.abs(total) + 1.0))
 
 
 def margins(

@@ -7,21 +7,31 @@ from __future__ import annotations
 
 from typing import Any
 
-from backdoor_curves.learners.exact import linear_svc, logistic, ridge, svc
+from backdoor_curves.learners.exact import one_vs_one, one_vs_rest
 from backdoor_curves.learners.exact.contract import ExactEstimator
-from backdoor_curves.learners.parameters import unknown_parameter
+from backdoor_curves.learners.exact.lookup import file_among, refusal_among
+from backdoor_curves.learners.exact.two_class_columns import INNER
 
-FILES: tuple[ExactEstimator, ...] = (ridge, logistic, linear_svc, svc)
+AROUND: tuple[ExactEstimator, ...] = (one_vs_rest, one_vs_one)
+"""Those that are made of others."""
+FILES: tuple[ExactEstimator, ...] = (*INNER, *AROUND)
 
 
 def file_of(estimator: Any) -> ExactEstimator | None:
-    """Return the file of an estimator, or of the one that it is a subclass of; None where there is none."""
-    return next((file for file in FILES if isinstance(estimator, file.ESTIMATOR)), None)
+    """Return the file of an estimator, or of the one that it is a subclass of; None where there is none.
+
+    One around another has one where that other has.
+    """
+    file = file_among(FILES, estimator)
+    return None if file in AROUND and file_among(INNER, estimator.estimator) is None else file
 
 
 def is_known(estimator: Any) -> bool:
     """Return whether it is one that a file is about, and no subclass: its fit goes by weights, and by its scores."""
-    return any(type(estimator) is file.ESTIMATOR for file in FILES)
+    file = file_of(estimator)
+    if file is None or type(estimator) is not file.ESTIMATOR:
+        return False
+    return file not in AROUND or is_known(estimator.estimator)
 
 
 def refusal(estimator: Any, n_classes: int) -> str | None:
@@ -34,11 +44,4 @@ def refusal(estimator: Any, n_classes: int) -> str | None:
     >>> refusal(SVC(), 3), refusal(LinearSVC(penalty="l1"), 3)
     (None, "with penalty='l1': it has one with 'l2'")
     """
-    file = file_of(estimator)
-    if file is None:
-        return "here: " + ", ".join(known.ESTIMATOR.__name__ for known in FILES) + " have one"
-    if not is_known(estimator):
-        return f"as a subclass of {file.ESTIMATOR.__name__}: its fit may do something else"
-    if name := unknown_parameter(estimator, file.PARAMETERS):
-        return f"with {name}={getattr(estimator, name)!r}: that is a parameter not known here"
-    return file.refusal(estimator, n_classes)
+    return refusal_among(FILES, estimator, n_classes)

@@ -47,6 +47,8 @@ class ExactEstimator(Facts, Protocol):
     """The class of scikit-learn."""
     PARAMETERS: frozenset[str]
     """The parameters that the file knows; any other one must have its default value."""
+    TOGETHER: frozenset[ScoreEncoding]
+    """Of two-class problems which encodings `follow` takes: all columns at once, as the learner's encoding says."""
 
     def refusal(self, estimator: Any, n_classes: int) -> str | None:
         """Return why it is not followed exactly, as the end of "... has no exact path ..."; None where it is."""

@@ -10,15 +10,15 @@ from sklearn.svm import LinearSVC
 from backdoor_curves.kernels.by_name import Linear
 from backdoor_curves.learners.exact.hinge import follow_hinge
 from backdoor_curves.learners.exact.in_used_features import in_used_features
-from backdoor_curves.learners.exact.weighted import coordinates_of, weighted_columns
+from backdoor_curves.learners.exact.weighted import WeightedRows, weighted_columns
 from backdoor_curves.learners.learner import Learner
 from backdoor_curves.learners.parameters import BALANCED_BY_WEIGHT, require_positive
 from backdoor_curves.learners.shared import Shared
 from backdoor_curves.losses.row_losses import Loss
 from backdoor_curves.losses.score_encodings import ScoreEncoding
 from backdoor_curves.paths.base import BetaPath
-from backdoor_curves.paths.columns import PathOfColumns
 from backdoor_curves.paths.intercept import NONE, Intercept, penalised
+from backdoor_curves.paths.linalg.coordinates import Space
 from backdoor_curves.paths.squared_hinge import squared_hinge_path
 
 ESTIMATOR = LinearSVC
@@ -26,6 +26,7 @@ PARAMETERS = frozenset(
     {"C", "class_weight", "dual", "fit_intercept", "intercept_scaling", "loss", "max_iter", "multi_class", "penalty"}
     | {"random_state", "tol", "verbose"}
 )
+TOGETHER: frozenset[ScoreEncoding] = frozenset({"binary", "one-vs-rest", "one-vs-one of classifiers"})
 
 
 def require_usable(estimator: Any) -> None:
@@ -83,8 +84,10 @@ def follow(learner: Learner, tolerance: float, shared: Shared | None) -> BetaPat
 
 
 def _follow_squared_hinge(learner: Learner, shared: Shared | None) -> BetaPath:
-    """Return the path of the squared hinge: all columns see all rows, in the same coordinates."""
-    columns, intercept = weighted_columns(learner), liblinear_intercept(learner.estimator)
-    X, u0, du, space = columns.X, columns.u0, columns.du, coordinates_of(columns.X, shared)
-    paths = tuple(squared_hinge_path(X, y, u0, du, intercept, space) for y in columns.targets.T.copy())
-    return paths[0] if len(paths) == 1 else PathOfColumns(paths, columns.members)
+    """Return the path of the squared hinge, column by column."""
+    intercept = liblinear_intercept(learner.estimator)
+
+    def path_of(rows: WeightedRows, space: Space) -> BetaPath:
+        return squared_hinge_path(rows.X, rows.y, rows.u0, rows.du, intercept, space)
+
+    return weighted_columns(learner).followed(path_of, shared)

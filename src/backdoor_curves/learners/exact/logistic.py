@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 
 from backdoor_curves.learners.exact.in_used_features import in_used_features
 from backdoor_curves.learners.exact.linear_svc import liblinear_intercept
-from backdoor_curves.learners.exact.weighted import class_rows, coordinates_of, weighted_rows
+from backdoor_curves.learners.exact.weighted import WeightedRows, class_rows, coordinates_of, weighted_columns
 from backdoor_curves.learners.learner import Learner
 from backdoor_curves.learners.parameters import BALANCED_BY_WEIGHT, require_positive
 from backdoor_curves.learners.shared import Shared
@@ -18,6 +18,7 @@ from backdoor_curves.losses.row_losses import Loss
 from backdoor_curves.losses.score_encodings import ScoreEncoding
 from backdoor_curves.paths.base import BetaPath
 from backdoor_curves.paths.intercept import FREE, NONE
+from backdoor_curves.paths.linalg.coordinates import Space
 from backdoor_curves.paths.logistic import logistic_path
 from backdoor_curves.paths.softmax import softmax_path
 
@@ -26,6 +27,7 @@ PARAMETERS = frozenset(
     {"C", "class_weight", "dual", "fit_intercept", "intercept_scaling", "l1_ratio", "max_iter", "multi_class"}
     | {"n_jobs", "penalty", "random_state", "solver", "tol", "verbose", "warm_start"}
 )
+TOGETHER: frozenset[ScoreEncoding] = frozenset({"binary", "one-vs-rest", "one-vs-one of classifiers"})
 MARGIN = 0.3
 """Share of the tolerance on scores that the path is followed to: test rows may be farther out than training rows."""
 
@@ -39,7 +41,7 @@ def refusal(estimator: Any, n_classes: int) -> str | None:
     """Return why it has no exact path: other penalties have none here, and C = inf has no lambda."""
     words = estimator.get_params(deep=False)
     if n_classes > 2 and estimator.solver == "liblinear":
-        return f"for {n_classes} classes with solver='liblinear': it has one with the solvers of a softmax"
+        return f"for {n_classes} classes with solver='liblinear': it has one in OneVsRestClassifier, or as a softmax"
     # "deprecated" stands for the L2 penalty since scikit-learn 1.8, which has l1_ratio say what the penalty is.
     if words.get("penalty", "deprecated") not in ("l2", "deprecated") or words.get("l1_ratio"):
         return f"with penalty={words.get('penalty')!r}, l1_ratio={words.get('l1_ratio')!r}: it has one with L2's alone"
@@ -89,13 +91,16 @@ def follow(learner: Learner, tolerance: float, shared: Shared | None) -> BetaPat
 
 
 def _follow(learner: Learner, tolerance: float, shared: Shared | None) -> BetaPath:
-    if len(learner.classes) > 2:
+    if learner.encoding == "softmax":
         return _follow_softmax(learner, tolerance, shared)
-    rows, estimator = weighted_rows(learner), learner.estimator
+    estimator = learner.estimator
     is_free = estimator.fit_intercept and estimator.solver != "liblinear"
     intercept = FREE if is_free else liblinear_intercept(estimator)
-    space = coordinates_of(rows.X, shared)
-    return logistic_path(rows.X, rows.y, rows.u0, rows.du, intercept, MARGIN * tolerance, space)
+
+    def path_of(rows: WeightedRows, space: Space) -> BetaPath:
+        return logistic_path(rows.X, rows.y, rows.u0, rows.du, intercept, MARGIN * tolerance, space)
+
+    return weighted_columns(learner).followed(path_of, shared)
 
 
 def _follow_softmax(learner: Learner, tolerance: float, shared: Shared | None) -> BetaPath:

@@ -27,6 +27,7 @@ ESTIMATOR = RidgeClassifier
 PARAMETERS = frozenset(
     {"alpha", "class_weight", "copy_X", "fit_intercept", "max_iter", "positive", "random_state", "solver", "tol"}
 )
+TOGETHER: frozenset[ScoreEncoding] = frozenset({"binary", "one-vs-rest"})
 
 
 def require_usable(estimator: Any) -> None:

@@ -35,6 +35,7 @@ PARAMETERS = frozenset(
     {"C", "break_ties", "cache_size", "class_weight", "coef0", "decision_function_shape", "degree", "gamma", "kernel"}
     | {"max_iter", "probability", "random_state", "shrinking", "tol", "verbose"}
 )
+TOGETHER: frozenset[ScoreEncoding] = frozenset({"binary", "one-vs-rest", "one-vs-one of classifiers"})
 SYMMETRIC = 1e-9
 """Share of its largest entry by which a kernel matrix may differ from its transpose: more is not double precision."""
 

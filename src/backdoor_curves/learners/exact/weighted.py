@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,8 @@ from backdoor_curves.learners.learner import Learner
 from backdoor_curves.learners.parameters import require_fit_takes
 from backdoor_curves.learners.shared import Shared
 from backdoor_curves.losses.score_encodings import encode
+from backdoor_curves.paths.base import BetaPath
+from backdoor_curves.paths.columns import PathOfColumns
 from backdoor_curves.paths.linalg.coordinates import Space, coordinates
 from backdoor_curves.rows import Rows, as_floats, stack_rows, take_rows
 
@@ -65,11 +68,15 @@ class WeightedColumns:
         seen = X if len(rows) == len(self.targets) else take_rows(X, rows)
         return WeightedRows(seen, self.targets[rows, c], self.u0[rows], self.du[rows])
 
-
-def weighted_rows(learner: Learner) -> WeightedRows:
-    """Return the training rows of a learner for two classes whose C is a number; errors as `class_rows`."""
-    columns = weighted_columns(learner)
-    return columns.column(0, columns.X)
+    def followed(self, path_of: Callable[[WeightedRows, Space], BetaPath], shared: Shared | None) -> BetaPath:
+        """Return the path of the column, or of several that are followed one by one; each in its rows' coordinates."""
+        parts = [self.column(c, self.X) for c in range(self.targets.shape[1])]
+        whole = coordinates_of(self.X, shared) if any(part.X is self.X for part in parts) else None
+        paths = tuple(
+            path_of(part, coordinates_of(part.X, None) if whole is None or part.X is not self.X else whole)
+            for part in parts
+        )
+        return paths[0] if len(paths) == 1 else PathOfColumns(paths, self.members)
 
 
 def weighted_columns(learner: Learner) -> WeightedColumns:

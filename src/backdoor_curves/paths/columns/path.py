@@ -29,11 +29,11 @@ class PathOfColumns(BetaPath):
     Parameters
     ----------
     paths : tuple of BetaPath
-        One a column, each with one score: all with parameters of features, or all of one kernel.
+        One a column, each with one score.
     members : tuple of int arrays
         The training rows that each path was given, ascending, in the order given to this one.
     kernel : NumberedRows, optional
-        That of paths whose rows are numbers; None for paths over features.
+        That of paths whose rows are numbers; None for paths over rows of features.
     """
 
     paths: tuple[BetaPath, ...]
@@ -92,18 +92,30 @@ class PathOfColumns(BetaPath):
     # --- parameters --------------------------------------------------------------------------------------------------
 
     def parameters(self, betas: Float[np.ndarray, " b"]) -> Parameters:
-        """Return the models of all columns; of a kernel signed duals of the rows that are distinct in features."""
+        """Return the models of all columns; of kernels signed duals of the training rows that are told apart.
+
+        Raises
+        ------
+        ValueError
+            If some columns were followed by a kernel matrix and some in features: ask those of `columns`.
+        """
         found = [path.parameters(betas) for path in self.paths]
         intercept = np.concatenate([one.intercept for one in found], axis=-1)
-        if self.kernel is None:
+        own = [one.rows for one in found if one.rows is not None]
+        if not own:
             return Parameters(np.concatenate([one.coef for one in found], axis=-1), intercept)
-        coef = np.zeros((len(found), len(self.kernel.gram), len(betas)))
-        for duals, one, rows in zip(coef, found, self.members, strict=True):
-            assert one.rows is not None  # of a kernel
+        if len(own) < len(found):
+            raise ValueError(
+                f"parameters: {len(own)} of {len(found)} columns have duals and the others coefficients of features; "
+                "ask those of path.columns"
+            )
+        numbers = np.arange(1 + max(rows[-1] for rows in self.members)) if self.kernel is None else self.kernel.numbers
+        coef = np.zeros((len(found), 1 + int(numbers.max()), len(betas)))
+        for duals, one, distinct, rows in zip(coef, found, own, self.members, strict=True):
             # A column's own rows are distinct in features and label: of one number there may be two.
-            _, first = np.unique(one.rows, return_index=True)
-            np.add.at(duals, self.kernel.numbers[rows[first]], one.coef[..., 0].T)
-        return Parameters(coef.T, intercept, self.kernel.numbers)
+            _, first = np.unique(distinct, return_index=True)
+            np.add.at(duals, numbers[rows[first]], one.coef[..., 0].T)
+        return Parameters(coef.T, intercept, numbers)
 
     def nodal_scores(self, X: Rows) -> NoReturn:
         """Refuse: there are no nodes in common."""

@@ -89,11 +89,12 @@ def ridge_path(
     except np.linalg.LinAlgError:
         raise ValueError("features or weights are too large or all zero in floating point; rescale them") from None
     w0, b0 = system.clean_optimum
-    if not poles.max() <= LARGEST_POLE:
+    largest = float(poles.max(initial=0.0))  # without a poison row it stays where it is
+    if not largest <= LARGEST_POLE:
         raise ValueError(
             f"alpha = {alpha:g} is too small for these features in floating point; raise it or rescale them"
         )
-    return RidgePath(centre, w0, b0, V, v, poles, R, Rational(float(poles.max())), system)
+    return RidgePath(centre, w0, b0, V, v, poles, R, Rational(largest), system)
 
 
 def _few_poison_rows(system: NormalEquations) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

@@ -51,9 +51,13 @@ class RidgePath(BetaPath):
     ) -> tuple[Float[np.ndarray, "d bk"], Float[np.ndarray, " bk"]]:
         """Return w and the intercept for centred rows, a column for each beta and class."""
         phi = betas / (1.0 + np.outer(self.poles, betas))
-        steps = (phi[:, :, np.newaxis] * self.residuals[:, np.newaxis, :]).reshape(len(self.poles), -1)
+        steps = self._times_residuals(phi)
         W = np.tile(self.coef0, len(betas)) + self.directions @ steps
         return W, np.tile(self.intercept0, len(betas)) + self.intercept_directions @ steps
+
+    def _times_residuals(self, phi: Float[np.ndarray, "q b"]) -> Float[np.ndarray, "q bk"]:
+        products = phi[:, :, np.newaxis] * self.residuals[:, np.newaxis, :]
+        return products.reshape(len(phi), phi.shape[1] * self.residuals.shape[1])
 
     def parameters(self, betas: Float[np.ndarray, " b"]) -> Parameters:
         """Return coefficients and intercepts for the rows as they came, not centred."""
@@ -85,7 +89,7 @@ class RidgePath(BetaPath):
     def _rates(self, betas: Float[np.ndarray, " b"]) -> tuple[Float[np.ndarray, "d bk"], Float[np.ndarray, " bk"]]:
         """Return the derivatives of the centred parameters."""
         phi = 1.0 / (1.0 + np.outer(self.poles, betas)) ** 2
-        speeds = (phi[:, :, np.newaxis] * self.residuals[:, np.newaxis, :]).reshape(len(self.poles), -1)
+        speeds = self._times_residuals(phi)
         return self.directions @ speeds, self.intercept_directions @ speeds
 
     @property
@@ -213,7 +217,9 @@ class RidgePath(BetaPath):
             )
             sizes += weight * (X @ terms)
         longest = [self._metric.lengths(_dense(X) - self.centre).max() for X in rows]
-        poison = self._metric.lengths(self.system.poison.transposed().T).max() if self.system.free else 0.0
+        poison = 0.0
+        if self.system.free and len(self.system.poison.root):
+            poison = self._metric.lengths(self.system.poison.transposed().T).max()
         return METRIC_ROUNDING * (max(longest) + poison) * (self._metric.unit_lengths @ sizes)
 
     @cached_property

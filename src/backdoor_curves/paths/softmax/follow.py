@@ -82,9 +82,9 @@ def softmax_path(
     >>> X, y = np.array([[-1.0], [0.0], [1.0], [2.0]]), np.array([0, 1, 2, 0])
     >>> path = softmax_path(X, y, 3, np.array([1.0, 1.0, 1.0, 0.0]), np.array([0.0, 0.0, 0.0, 1.0]))
     >>> path.scores(X[:3], np.array([0.0])).round(4) + 0.0
-    array([[[ 0.4305, -0.0402, -0.3903],
-            [ 0.0201, -0.0402,  0.0201],
-            [-0.3903, -0.0402,  0.4305]]])
+    array([[[ 0.5832,  0.0805, -0.6637],
+            [-0.0402,  0.0805, -0.0402],
+            [-0.6637,  0.0805,  0.5832]]])
     """
     if intercept not in (FREE, NONE):
         raise ValueError(f"intercept: a free one or none was expected of a softmax, a {intercept} one came")
