@@ -91,12 +91,18 @@ class Correction:
         return Correction(**parts)
 
     def with_optimum(self, k: int, point: Point, best: ExtendedOptimum, problem: Problem) -> Correction:
-        """Return the corrections with those to the optimum in extended precision for solution k, which is given."""
+        """Return the corrections with those to the optimum in extended precision for solution k, where these say more.
+
+        That optimum may be the one of a ridge, since rows depend on each other: it then fails by the ridge's part, and
+        what is known of the rows that fail bounds more.
+        """
         c, b = problem.y * (best.point.a - point.a).astype(float), float(best.point.b - point.b)
         # No set of rows has a longer inverse than the ridge's.
         remainder, cost, inverse_norm = 0.0, 0.0, 1.0 / np.sqrt(problem.noise)
         parts = c, b, remainder, best.violation(), cost, inverse_norm, False
-        return self.with_those(np.array([k]), Correction(*(np.array([part]) for part in parts)))
+        other, own = Correction(*(np.array([part]) for part in parts)), np.array([k])
+        is_sharper = other.score_error_bound(problem.scale) < self.some(own).score_error_bound(problem.scale)
+        return self.with_those(own, other) if is_sharper.all() else self
 
 
 def correction(solutions: Solutions, status: Int8[np.ndarray, "k n"], events: int = EVENTS) -> Correction:
