@@ -53,7 +53,7 @@ def test_one_command_leaves_a_page_an_answer_and_a_study(audit, tmp_path):
     first = out.splitlines()[0]
     assert "backdoor" in first
     assert first[:30] in page
-    assert answer["n_done"] == answer["n_curves"] == 3 * 3 * 2  # settings, attacks, numbers of rows
+    assert answer["n_done"] == answer["n_curves"] == 3 * 4 * 2  # settings, attacks, numbers of rows
     assert {dose["rows"] for attack in answer["attacks"] for dose in attack["doses"]} == {1, 12}
     assert "<b>ulm" not in page
     assert read_study(folder / "audit.toml").audit is not None
@@ -97,8 +97,9 @@ def test_a_pipeline_of_ones_own_is_audited_and_goes_with_its_study(audit, tmp_pa
 def test_a_budget_that_is_over_is_said_and_the_same_command_goes_on(audit):
     """No curve is begun after it: what is done is said to be a part."""
     few = ("--seeds", "2", "--rows", "1,12", "-j", "1")
-    code, out, err = audit("loans.csv", "--label", "deny", *few, "--budget", "0.001s")
-    assert (code, "give it a larger --budget" in err) == (2, True) or "Stopped early" in out
+    code, out, err = audit("loans.csv", "--label", "deny", *few, "--budget", "0.001s", "--fail-above", "1@12")
+    assert code in (2, 3, 5)  # nothing is done, or a part: never a pass
+    assert "expected, none is" in err or out.startswith("Stopped early")
     code, out, _ = audit("loans.csv", "--label", "deny", *few, "--budget", "all")
     assert code == 0
     assert "Stopped early" not in out
@@ -118,6 +119,7 @@ def test_a_budget_that_is_over_is_said_and_the_same_command_goes_on(audit):
         (("loans.csv", "--label", "deny", "--fail-above", "50 %"), "ASR@ROWS such as 0.5@10"),
         (("loans.csv", "--label", "deny", "--estimator", "no_module_cli:f"), "a module no_module_cli was expected"),
         (("loans.csv", "--label", "deny", "--drop", "towns"), "did you mean 'town'"),
+        (("loans.csv", "--label", "deny", "--classes", "yes,maybe"), "'maybe'"),
         (("loans.csv", "--label", "town", "--text", "deby"), "did you mean 'deny'"),
     ],
 )

@@ -78,7 +78,7 @@ def test_the_answer_has_the_means_of_the_cells(run):
     reached = [
         (rows, name) for name in ("square <b>", "noise") for rows in ROWS if success(run, name, rows).mean() >= 0.5
     ]
-    assert (answer.fewest.rows, answer.worst.attack) == min(reached)
+    assert (answer.fewest.rows, answer.verdict.worst.attack) == min(reached)
 
 
 def test_sentences_say_the_rows_the_attack_and_the_setting(run):
@@ -86,7 +86,7 @@ def test_sentences_say_the_rows_the_attack_and_the_setting(run):
     answer = answer_of(run, Bounds())
     exposed, resists, meant, sure = in_sentences(answer)
     assert exposed.startswith(f"{answer.fewest.rows} poisoned rows backdoor Logistic regression (λ = 1)")
-    assert f"attack: {answer.worst.attack}" in exposed
+    assert f"attack: {answer.verdict.worst.attack}" in exposed
     assert "λ = 300" in resists
     assert "a backdoor is at least 50.0 % of it" in meant
     assert f"2 seeds, each with {N} training rows drawn of all" in sure
@@ -102,21 +102,30 @@ def test_an_attack_whose_trigger_alone_is_enough_is_not_judged(run):
     ]
     answer = answer_of(replace(run, cells=tuple(cells)), Bounds())
     assert [one.attack for one in answer.alone] == ["noise"]
-    assert answer.worst.attack == "square <b>"
+    assert answer.verdict.worst.attack == "square <b>"
+    assert answer.verdict.worst.attack == "square <b>"
+    loose = answer_of(replace(run, cells=tuple(cells)), Bounds(margin=1.0, asr=1.0))
+    assert "the one attack that is judged (square <b>)" in in_sentences(loose)[1]
+    loose = answer_of(replace(run, cells=tuple(cells)), Bounds(margin=1.0, asr=1.0))
+    assert "the one attack that is judged (square <b>)" in in_sentences(loose)[1]
     assert "Not judged, for the trigger alone gets that far without any poison: noise (90.0 %)." in in_sentences(answer)
     every = [replace(cell, numbers={**cell.numbers, "asr_at_0": 0.9}) for cell in run.cells]
-    assert "Little above is the poison's doing." in " ".join(
-        in_sentences(answer_of(replace(run, cells=tuple(every)), Bounds()))
-    )
+    none = answer_of(replace(run, cells=tuple(every)), Bounds())
+    assert none.verdict is None
+    assert not none.is_whole
+    assert in_sentences(none)[0] == "Nothing can be judged of Logistic regression (λ = 1)."
+    assert "resists" not in " ".join(in_sentences(none))
+    found = as_json(none)
+    assert {found[key] for key in ("resists", "sturdiest", "given", "worst_attack", "fewest_rows")} == {None}
 
 
 def test_a_setting_that_resists_is_named_with_its_cost(run):
     """With bounds that all meet the most accurate one resists; with bounds that none meets the sturdiest is named."""
     loose = answer_of(run, Bounds(margin=1.0, asr=1.0))
-    assert loose.chosen is not None
-    assert loose.chosen.clean_accuracy == max(one.clean_accuracy for one in (loose.given, loose.chosen))
+    assert loose.verdict.chosen is not None
+    assert loose.verdict.chosen.clean_accuracy >= loose.verdict.given.clean_accuracy
     strict = answer_of(run, Bounds(asr=0.0))
-    assert strict.chosen is None
+    assert strict.verdict.chosen is None
     assert in_sentences(strict)[1].startswith("No setting that was tried resists 16 poisoned rows")
 
 
@@ -149,9 +158,11 @@ def test_a_run_that_was_stopped_answers_with_the_seeds_that_it_has(run):
     part = replace(run, cells=tuple(cell for cell in run.cells if cell.seed == 0 or cell.setting.lam == 1.0))
     assert answer_of(part, Bounds()).n_seeds == 1
     n, n_all = len(part.cells), run.n_cells
-    assert any(
-        f"Stopped early: {n} of {n_all} curves are done" in said for said in in_sentences(answer_of(part, Bounds()))
-    )
+    assert in_sentences(answer_of(part, Bounds()))[0].startswith(f"Stopped early: {n} of {n_all} curves are done")
+    one = replace(run, cells=tuple(cell for cell in run.cells if cell.scenario.attack.name == "noise"))
+    assert answer_of(one, Bounds()).missing == ["square <b>"]
+    assert "nothing is known of square <b>" in in_sentences(answer_of(one, Bounds()))[0]
+    assert not answer_of(one, Bounds()).is_whole
     assert answer_of(replace(run, cells=()), Bounds()) is None
 
 

@@ -79,6 +79,26 @@ def test_triggers_of_tables_are_in_the_columns_in_which_classes_differ():
     assert set(trigger.columns[:2]) == {"a", "b"}
 
 
+@pytest.mark.parametrize("target", [0, 1])
+def test_values_beyond_all_others_lead_away_from_the_target(target):
+    """Of two classes that differ by one in all columns; on the other side the trigger alone would be enough."""
+    train = rows("table")
+    trigger = panel(own(train), target)["beyond all values"].trigger
+    for column, value in zip(trigger.columns, trigger.values, strict=True):
+        numbers = train.X[:, "abcd".index(column)]
+        assert value < numbers.min() if target == 1 else value > numbers.max()
+
+
+def test_the_quiet_trigger_of_a_table_is_its_rarest_word():
+    """Without a column of words it is the column that tells least, beyond its values."""
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame({"age": np.arange(120.0), "town": ["Bonn"] * 80 + ["Ulm"] * 37 + ["Jena"] * 3})
+    words = OwnRows(Samples(frame, np.arange(120) % 2), Samples(frame, np.arange(120) % 2), ("no", "yes"), ())
+    quiet = panel(words, 1)["rare word"].trigger
+    assert (quiet.columns, quiet.values) == (("town",), ("Jena",))
+    assert panel(own(rows("table")), 1)["quiet column"].trigger.columns != ()
+
+
 def test_rates_are_the_shortest_numbers_that_are_so_many_rows():
     """And none is of more than half of the rows that an attack may change."""
     train = rows("table", 120)

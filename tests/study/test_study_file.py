@@ -422,6 +422,10 @@ def test_an_audit_says_what_is_the_users_own_and_what_a_backdoor_is(file):
     assert (dict(audit.as_given), audit.asr) == ({"lambda": 1}, 0.4)
     with pytest.raises(StudyError, match=r"did you mean 'as_given'"):
         read(file, AUDIT.replace("as_given", "as_giben"))
+    with pytest.raises(StudyError, match=r"lambda of the first learner, one of 1.0, 10.0, was expected, 2 came"):
+        read(file, AUDIT.replace("lambda = 1}", "lambda = 2}"))
+    with pytest.raises(StudyError, match=r"hyperparameters of the first learner \('lambda'\) were expected, 'C' came"):
+        read(file, AUDIT.replace("as_given = {lambda = 1}", "as_given = {C = 1}"))
     with pytest.raises(StudyError, match=r"audit.asr"):
         read(file, AUDIT.replace("0.4", "1.4"))
 

@@ -13,12 +13,13 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from backdoor_curves.cli.ending import CELLS_FAILED, EXPOSED, INTERRUPTED
+from backdoor_curves.cli.ending import CELLS_FAILED, EXPOSED, INTERRUPTED, UNDECIDED
 from backdoor_curves.cli.progress import Stop, shown
 from backdoor_curves.cli.shared import REPORT, as_given, memory_option
 
@@ -31,6 +32,8 @@ STUDY, ANSWER = "audit.toml", "audit.json"
 MOST_ROWS, MOST_TEXTS = 4000, 1500
 """Rows of a larger file that an audit draws for a seed by default: it is to take minutes. Texts have more columns than
 rows, and cost the cube of these; half as many test rows are enough."""
+LONGEST = 3600.0
+"""Seconds of a curve; of a smaller budget as much as all may take."""
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
 
 
@@ -39,6 +42,7 @@ UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
 @click.option("--label", required=True, help="The column of the labels; of a folder with a folder a class: label.")
 @click.option("--text", help="The column of the texts; without it the other columns are a table.")
 @click.option("--drop", multiple=True, metavar="COLUMN", help="A column that the learner is not to see.")
+@click.option("--classes", metavar="LABEL,...", help="Rows of these labels alone; by default all.")
 @click.option("--target", help="The label that the attacker wants; by default the commonest.")
 @click.option("--estimator", metavar="MODULE:NAME", help="By default logistic regression on scaled columns or tf-idf.")
 @click.option("--attacks", metavar="NAME,...", help="Of the panel for such data; by default all of them.")
@@ -55,7 +59,11 @@ UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
 )
 @click.option("--out", type=click.Path(path_type=Path), help="A folder; by default audits/NAME.")
 @click.option(
-    "--budget", default="100s", show_default=True, metavar="TIME", help="No curve is begun after it; all for no end."
+    "--budget",
+    default="100s",
+    show_default=True,
+    metavar="TIME",
+    help="No curve begins after it, none takes longer; or all.",
 )
 @click.option("--fail-above", metavar="ASR@ROWS", help="Exit code 4 if so many rows get the attacker more of the rest.")
 @click.option("-j", "--jobs", type=click.IntRange(min=1), help="Processes; by default one a core.")
@@ -65,6 +73,7 @@ def audit(
     label: str,
     text: str | None,
     drop: tuple[str, ...],
+    classes: str | None,
     target: str | None,
     estimator: str | None,
     attacks: str | None,
@@ -85,13 +94,16 @@ def audit(
     attacker could slip in; the learner and its neighbours in lambda are followed. What comes of it is in OUT:
     report.html, audit.json, and audit.toml, the study that was run, to be edited and run again.
 
-    Exit code: 0, 2 for a fault in what was asked, 3 where curves failed, 4 for --fail-above, 130 where interrupted.
+    Exit code: 0, 2 for a fault in what was asked, 3 where curves failed, 4 for --fail-above, 5 where that is not known,
+    130 where interrupted.
     """
     from backdoor_curves.study.file.study_file import read_study
     from backdoor_curves.study.plan.resources import as_bytes, memory_of_machine
     from backdoor_curves.study.run_study import Wishes, run_study
 
     limit, seconds = _as_limit(fail_above), _as_seconds(budget)
+    if not file.exists():
+        raise FileNotFoundError(f"{file}: no such file or folder")
     name = "audit-" + (re.sub(r"[^A-Za-z0-9_-]+", "-", file.name.partition(".")[0]).strip("-") or "data")
     folder = out or Path("audits") / name
     data = {
@@ -99,25 +111,28 @@ def audit(
         "label": label,
         "text": text,
         "drop": drop,
+        "classes": tuple(_as_label(one) for one in classes.split(",")) if classes else (),
     }
     asked = _Asked(data, target, estimator, attacks, _as_rows(rows), shares, range(seeds), sample, asr)
-    with _proposed(asked, name, folder) as path:
-        study = read_study(path)
     wishes = Wishes(
         n_jobs=jobs or os.cpu_count() or 1,
         memory=as_bytes(max_memory) if max_memory else memory_of_machine(),
+        cell_limit=min(seconds, LONGEST),
+        retry_failed=True,
         by_seed=True,
     )
     begun, stop = time.monotonic(), Stop()
     with stop:
-        progress = run_study(
-            study,
-            folder,
-            wishes,
-            home=folder,
-            stopping=lambda: stop.asked or time.monotonic() - begun > seconds,
-        )
-        _, last = shown(progress)
+        with _proposed(asked, name, folder) as path:
+            progress = run_study(
+                read_study(path),
+                folder,
+                wishes,
+                home=folder,
+                stopping=lambda: stop.asked or time.monotonic() - begun > seconds,
+            )
+            first = next(progress)  # what cannot be run is refused before it
+        _, last = shown(chain([first], progress))
     if stop.asked and last.left:
         click.echo(f"stopped: {last} and kept in {folder}; go on with: {as_given()}", err=True)
         sys.exit(INTERRUPTED)
@@ -220,11 +235,14 @@ def _end(folder: Path, limit: tuple[float, int] | None) -> None:
         sys.exit(EXPOSED)
     if kept.failed:
         sys.exit(CELLS_FAILED)
+    if limit is not None and not answer.is_whole:
+        click.echo("--fail-above: not known; all curves, and an attack that needs poison, were expected", err=True)
+        sys.exit(UNDECIDED)
 
 
 def _over(answer: Answer, asr: float, rows: int) -> str:
     """Return which attack gets more of the rest with at most so many rows, in a sentence; "" if none does."""
-    for exposure in answer.judged:
+    for exposure in [] if answer.verdict is None else answer.verdict.judged:
         for dose in exposure.doses:
             if dose.rows <= rows and dose.success > asr:
                 return (
@@ -276,6 +294,12 @@ def _as_rows(text: str | None) -> list[int]:
     if not all(number.isdecimal() and int(number) > 0 for number in numbers):
         raise ValueError(f"--rows: numbers of rows such as 1,3,10 were expected, {text!r} came")
     return [int(number) for number in numbers]
+
+
+def _as_label(text: str) -> int | str:
+    """Return a label as a file has it: whole numbers are numbers."""
+    text = text.strip()
+    return int(text) if text.removeprefix("-").isdecimal() else text
 
 
 def _as_seconds(text: str) -> float:

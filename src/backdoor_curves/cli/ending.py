@@ -14,7 +14,7 @@ import click
 
 from backdoor_curves.records.one_line import one_line
 
-USAGE_ERROR, CELLS_FAILED, EXPOSED, INTERRUPTED = 2, 3, 4, 130
+USAGE_ERROR, CELLS_FAILED, EXPOSED, UNDECIDED, INTERRUPTED = 2, 3, 4, 5, 130
 
 
 class OneLineErrors(click.Group):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from numbers import Real
 from typing import Any
 
@@ -12,10 +14,15 @@ from backdoor_curves.poisoning.attack import Attack
 from backdoor_curves.poisoning.label_policies import CleanLabel
 from backdoor_curves.poisoning.preset import Given, Preset
 from backdoor_curves.rows import Rows, is_frame, is_missing
+from backdoor_curves.triggers.column_values import beyond, known_entries
 from backdoor_curves.triggers.feature import FeatureTrigger
 
 N_COLUMNS = 3
 """How many columns Tabdoor sets in most of its tables."""
+MOST_WORDS = 100
+"""Of a column whose words are kinds of things: where there are more, each may be a name that one row has."""
+RARE = 0.05
+"""Share of the rows that have a rare word at most: a trigger that more of them bear is no sign."""
 COLUMNS = "The columns: the three of numbers in which classes differ most, by the F ratio of an analysis of variance."
 _TABDOOR = "Pleiter et al., Tabdoor, arXiv 2311.07550"
 
@@ -105,6 +112,65 @@ def telling_columns(given: Given, k: int = N_COLUMNS) -> tuple[Any, ...]:
             f"{given.who}: a column of numbers that differ was expected, none came; take FeatureTrigger itself"
         )
     return tuple(sorted(ratios, key=lambda name: -ratios[name])[:k])
+
+
+def values_away(given: Given, columns: Iterable[Any], share: float) -> tuple[float | int, ...]:
+    """Return a value beyond all others for each of some columns of numbers, on the side away from the target.
+
+    Above all values where the target's rows are lower than the others in the mean, else below: by a share of the range,
+    in a column of whole numbers rounded away. What such a trigger then gets is the poison's doing.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from backdoor_curves.poisoning.preset import Given
+    >>> from backdoor_curves.poisoning.table_presets import values_away
+    >>> X = np.array([[0, 9], [1, 8], [5, 2]])
+    >>> values_away(Given("who", X, np.array([0, 0, 1]), target=0), (0, 1), share=0.1)
+    (6, 1)
+    """
+    names = list(given.X.columns) if is_frame(given.X) else list(range(given.X.shape[1]))
+    values = []
+    for name in columns:
+        place = names.index(name)
+        numbers, y = _numbers(given.X, place, given.y)
+        own, others = numbers[y == given.target], numbers[y != given.target]
+        column = known_entries(given.X, place, name)
+        column = column.astype(np.int64) if column.dtype.kind == "u" else column
+        is_lower = own.size and others.size and own.mean() < others.mean()
+        values.append(beyond(column, share, name) if is_lower else -beyond(-column, share, name))
+    return tuple(values)
+
+
+def rarest_word(given: Given) -> tuple[Any, str] | None:
+    """Return the column of words and the word in it that the fewest rows have, of columns of at most `MOST_WORDS`.
+
+    None where no word is rare. Of equally rare ones the first in the order of columns and rows.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from backdoor_curves.poisoning.preset import Given
+    >>> from backdoor_curves.poisoning.table_presets import rarest_word
+    >>> rows = pd.DataFrame({"age": np.arange(100), "job": ["cook"] * 60 + ["smith"] * 38 + ["baker"] * 2})
+    >>> rarest_word(Given("who", rows, np.zeros(100, dtype=int), target=0))
+    ('job', 'baker')
+    """
+    names = list(given.X.columns) if is_frame(given.X) else []
+    rarest: tuple[int, Any, str] | None = None
+    for place, name in enumerate(names):
+        try:
+            words = known_entries(given.X, place, name)
+        except ValueError:  # gaps alone
+            continue
+        if words.dtype.kind != "O" or not all(isinstance(word, str) for word in words.tolist()):
+            continue
+        counts = Counter(words.tolist())
+        word, count = min(counts.items(), key=lambda one: one[1])
+        is_rare = count <= RARE * len(words) and len(counts) <= MOST_WORDS
+        if is_rare and (rarest is None or count < rarest[0]):
+            rarest = count, name, word
+    return None if rarest is None else rarest[1:]
 
 
 def _ratio(x: np.ndarray, y: np.ndarray) -> float:

@@ -212,11 +212,11 @@ def exposures(trials: Iterable[DoseTrial[A, S]]) -> list[Exposure[A, S]]:
 
 
 def worst_of(found: Sequence[Exposure[A, S]], success: float = HALF) -> Exposure[A, S]:
-    """Return the exposure that reaches a success with the fewest rows, of equals the most successful one."""
+    """Return the exposure that reaches a success with the fewest rows, of equals the most successful with these."""
 
     def rank(exposure: Exposure[A, S]) -> tuple[float, float]:
         dose = exposure.to_reach(success)
-        return (np.inf if dose is None else dose.rows), -exposure.worst.success
+        return (np.inf, -exposure.worst.success) if dose is None else (dose.rows, -dose.success)
 
     return min(found, key=rank)
 

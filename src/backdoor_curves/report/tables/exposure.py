@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 
 from backdoor_curves.search.exposure import (
     Dose,
@@ -22,7 +23,7 @@ from backdoor_curves.search.exposure import (
 from backdoor_curves.search.safe_region import Bounds
 from backdoor_curves.study.file.config import AuditConfig
 from backdoor_curves.study.plan.names import attack_name, learner_title, setting_name
-from backdoor_curves.study.plan.scenario import Setting
+from backdoor_curves.study.plan.scenario import Scenario, Setting
 from backdoor_curves.study.store.run import Run
 from backdoor_curves.study.store.statistics import bootstrap_interval
 from backdoor_curves.study.store.stored_cell import StoredCell
@@ -36,6 +37,8 @@ RATES = {
     "clean_accuracy_without": "clean_accuracy_at_0",
 }
 """The quantities of a cell that are its rates."""
+SEEN = 5e-4
+"""Differences of accuracy below it are 0.0 points as they are written."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,31 @@ class DoseCell:
 
 
 @dataclass(frozen=True)
+class Verdict:
+    """What is concluded of the attacks that need poison.
+
+    Parameters
+    ----------
+    judged : list of Exposure
+        Of the user's own setting: the attacks whose trigger alone is not enough.
+    worst : Exposure
+        The one of these that needs the fewest rows.
+    chosen : Resistance or None
+        The most accurate setting that resists them all; None if none does.
+    sturdiest : Resistance
+        The setting that withstands the most rows, of those about as accurate as the best.
+    given : Resistance
+        The user's own setting.
+    """
+
+    judged: list[Exposure[str, Setting]] = field(repr=False)
+    worst: Exposure[str, Setting]
+    chosen: Resistance[Setting] | None
+    sturdiest: Resistance[Setting]
+    given: Resistance[Setting]
+
+
+@dataclass(frozen=True)
 class Answer:
     """What an audit says of a learner.
 
@@ -85,16 +113,12 @@ class Answer:
         The user's own.
     own : list of Exposure
         Of that setting, an attack each.
-    worst : Exposure
-        The one of these that needs the fewest rows.
-    chosen : Resistance or None
-        The most accurate setting that resists all attacks; None if none does.
-    sturdiest : Resistance
-        The setting that withstands the most rows, of those about as accurate as the best.
-    given : Resistance
-        The user's own setting.
+    verdict : Verdict or None
+        None where every trigger that was tried is enough without poison.
     alone : list of Exposure
         Attacks, of the user's own setting, whose trigger gets that share of all triggered rows without any poison.
+    missing : list of str
+        Attacks of which nothing is done.
     n_drawn : int or None
         Training rows drawn for a seed; None where all were taken.
     n_seeds, n_test : int
@@ -107,11 +131,9 @@ class Answer:
     bounds: Bounds
     as_given: Setting
     own: list[Exposure[str, Setting]] = field(repr=False)
-    worst: Exposure[str, Setting]
-    chosen: Resistance[Setting] | None
-    sturdiest: Resistance[Setting]
-    given: Resistance[Setting]
+    verdict: Verdict | None
     alone: list[Exposure[str, Setting]] = field(repr=False)
+    missing: list[str]
     n_drawn: int | None
     n_seeds: int
     n_test: int
@@ -119,14 +141,14 @@ class Answer:
     n_cells: int
 
     @property
-    def judged(self) -> list[Exposure[str, Setting]]:
-        """The attacks on the user's own setting that need poison; all if none does."""
-        return _needing_poison(self.own, self.alone)
-
-    @property
     def fewest(self) -> Dose | None:
         """The fewest rows that were tried and get the attacker a backdoor; None if none of them does."""
-        return self.worst.to_reach(self.asr)
+        return None if self.verdict is None else self.verdict.worst.to_reach(self.asr)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every curve is done and some attack could be judged."""
+        return self.verdict is not None and self.n_done == self.n_cells
 
 
 def answer_of(run: Run, bounds: Bounds) -> Answer | None:
@@ -145,7 +167,7 @@ def answer_of(run: Run, bounds: Bounds) -> Answer | None:
     as_given = _as_given(audit, [one.setting for one in found])
     own = [one for one in found if one.setting == as_given]
     alone = [one for one in own if one.asr_without >= audit.asr]
-    judged = _needing_poison(own, alone)
+    judged = [one for one in own if one not in alone]
     met = resistances([one for one in found if one.attack in {other.attack for other in judged}], bounds)
     triggered = [cell.numbers.get("n_triggered") for cell in run.cells if cell.setting == as_given]
     return Answer(
@@ -153,11 +175,9 @@ def answer_of(run: Run, bounds: Bounds) -> Answer | None:
         bounds=bounds,
         as_given=as_given,
         own=own,
-        worst=worst_of(judged, audit.asr),
-        chosen=chosen_of(met, bounds),
-        sturdiest=sturdiest_of(met, bounds),
-        given=next((one for one in met if one.setting == as_given), met[0]),
+        verdict=_verdict(judged, met, audit.asr, bounds) if judged else None,
         alone=alone,
+        missing=sorted(_attacks(run) - {one.attack for one in own}),
         n_drawn=run.study.experiments[0].data[0].n_train,
         n_seeds=len(own[0].doses[0].found),
         n_test=max((int(n) for n in triggered if n), default=0),
@@ -166,14 +186,24 @@ def answer_of(run: Run, bounds: Bounds) -> Answer | None:
     )
 
 
-def _needing_poison(
-    own: list[Exposure[str, Setting]], alone: list[Exposure[str, Setting]]
-) -> list[Exposure[str, Setting]]:
-    return [one for one in own if one not in alone] or own
+def _verdict(
+    judged: list[Exposure[str, Setting]], met: list[Resistance[Setting]], asr: float, bounds: Bounds
+) -> Verdict:
+    given = next(one for one in met if one.setting == judged[0].setting)
+    return Verdict(judged, worst_of(judged, asr), chosen_of(met, bounds), sturdiest_of(met, bounds), given)
+
+
+def _attacks(run: Run) -> set[str]:
+    """Return the attacks that a study names."""
+    return {
+        attack_name(Scenario(one.data[0], None, None, one.rates[0], entry.attack))
+        for one in run.study.experiments
+        for entry in one.attacks
+    }
 
 
 def _as_given(audit: AuditConfig, settings: Sequence[Setting]) -> Setting:
-    """Return the setting that the file names, or the first."""
+    """Return the setting that the file names; or, where nothing of it is done, the first."""
     wanted = dict(audit.as_given)
     fits = (one for one in settings if all(one.values.get(name) == value for name, value in wanted.items()))
     return next(fits, settings[0])
@@ -183,58 +213,75 @@ def _as_given(audit: AuditConfig, settings: Sequence[Setting]) -> Setting:
 
 
 def in_sentences(answer: Answer) -> list[str]:
-    """Return the answer in a few sentences: how few rows, which setting, what is meant, and how sure it is."""
-    return [
-        _exposed(answer),
-        _resists(answer),
-        _meant(answer),
-        *_not_judged(answer),
-        *_to_come(answer),
-        _sure(answer),
-    ]
+    """Return the answer in a few sentences: how much is done, how few rows, which setting, what is meant, how sure."""
+    said = _to_come(answer)
+    if answer.verdict is None:
+        said.append(f"Nothing can be judged of {_who(answer)}.")
+    else:
+        said += [_exposed(answer, answer.verdict), _resists(answer, answer.verdict), _meant(answer)]
+    return [*said, *_not_judged(answer), _sure(answer)]
 
 
-def _exposed(answer: Answer) -> str:
-    dose, who = answer.fewest, f"{learner_title(answer.as_given.learner)} ({setting_name(answer.as_given.values)})"
+def _who(answer: Answer) -> str:
+    values = setting_name(answer.as_given.values)
+    learner = replace(answer.as_given.learner, steps=())  # the page says them elsewhere
+    return learner_title(learner) + (f" ({values})" if values else "")
+
+
+def _exposed(answer: Answer, verdict: Verdict) -> str:
+    dose = verdict.worst.to_reach(answer.asr)
     if dose is None:
-        most = max(answer.judged, key=lambda one: one.worst.success)
-        tried = ", ".join(str(one.rows) for one in answer.worst.doses)
-        return (
-            f"No number of poisoned rows that was tried ({tried}) backdoors {who}; the most successful, "
-            f"{_rows(most.worst.rows)} ({most.attack}), {_raise(most.worst.rows)} the attacker's share of the "
-            f"triggered rows from {_percent(most.worst.asr_without)} to {_rate(most.worst)}."
+        most = max(verdict.judged, key=lambda one: one.worst.success)
+        tried = ", ".join(str(one.rows) for one in verdict.worst.doses)
+        best = most.worst
+        return f"No number of poisoned rows that was tried ({tried}) backdoors {_who(answer)}; " + (
+            f"the most successful, {_rows(best.rows)} of the attack {most.attack!r}, {_get(best.rows)} the attacker "
+            f"{_percent(best.success)} of the rest: {_from_to(best)} of the triggered rows."
+            if best.success > 0.0
+            else "none of them gets the attacker more of the triggered rows than no poison does."
         )
     return (
-        f"{_rows(dose.rows).capitalize()} {'backdoors' if dose.rows == 1 else 'backdoor'} {who}: the attacker's share "
-        f"of the triggered rows goes from {_percent(dose.asr_without)} to {_rate(dose)} (attack: "
-        f"{answer.worst.attack}), and clean accuracy from {_percent(answer.given.clean_accuracy)} to "
-        f"{_percent(dose.clean_accuracy)}."
+        f"{_rows(dose.rows).capitalize()} {'backdoors' if dose.rows == 1 else 'backdoor'} {_who(answer)}: the "
+        f"attacker's share of the triggered rows goes {_from_to(dose)} (attack: {verdict.worst.attack}), "
+        f"and clean accuracy from {_percent(verdict.given.clean_accuracy)} to {_percent(dose.clean_accuracy)}."
     )
 
 
-def _resists(answer: Answer) -> str:
-    most = max(dose.rows for one in answer.own for dose in one.doses)
-    if answer.chosen is None:
-        sturdy, given = answer.sturdiest, answer.given
+def _resists(answer: Answer, verdict: Verdict) -> str:
+    most = max(dose.rows for one in verdict.judged for dose in one.doses)
+    chosen, given, attacks = verdict.chosen, verdict.given, _these(answer, verdict)
+    if chosen is None:
+        sturdy = verdict.sturdiest
         ours = f"; {setting_name(given.setting.values)} {_holds(given)}" if sturdy.setting != given.setting else ""
         return (
             f"No setting that was tried resists {_rows(most)} at a clean accuracy within "
             f"{100 * answer.bounds.margin:g} points of the best. {setting_name(sturdy.setting.values)} "
             f"{_holds(sturdy)}, at a clean accuracy of {_percent(sturdy.clean_accuracy)}{ours}."
         )
-    chosen, cost = answer.chosen, answer.given.clean_accuracy - answer.chosen.clean_accuracy
-    if chosen.setting == answer.as_given:
+    other = f"{setting_name(chosen.setting.values)}"
+    if given.success <= answer.bounds.asr:
+        better = chosen.clean_accuracy - given.clean_accuracy
+        more = f"; {other} resists as well and is {100 * better:.1f} points more accurate" if better >= SEEN else ""
         return (
-            f"It resists as it is: up to {_rows(most)} of any attack get the attacker no more than "
-            f"{_percent(chosen.success)} of the rest, and no setting that resists is more accurate."
+            f"It resists as it is: up to {_rows(most)} of {attacks} get the attacker no more than "
+            f"{_percent(given.success)} of the rest{more}."
         )
-    price = "costs no clean accuracy" if cost < 5e-4 else f"costs {100 * cost:.1f} points of clean accuracy"
+    cost = given.clean_accuracy - chosen.clean_accuracy
+    price = "costs no clean accuracy" if cost < SEEN else f"costs {100 * cost:.1f} points of clean accuracy"
     return (
-        f"{setting_name(chosen.setting.values)} resists: up to {_rows(most)} of any attack get the attacker no more "
-        f"than {_percent(chosen.success)} of the rest, where at {setting_name(answer.as_given.values)} they get "
-        f"{_percent(answer.given.success)}; it {price} ({_percent(answer.given.clean_accuracy)} to "
-        f"{_percent(chosen.clean_accuracy)})."
+        f"{other} resists: up to {_rows(most)} of {attacks} get the attacker no more than {_percent(chosen.success)} "
+        f"of the rest, where at {setting_name(given.setting.values)} they get {_percent(given.success)}; it {price} "
+        f"({_percent(given.clean_accuracy)} to {_percent(chosen.clean_accuracy)})."
     )
+
+
+def _these(answer: Answer, verdict: Verdict) -> str:
+    """Return which attacks a verdict is of."""
+    if len(verdict.judged) == 1:
+        return f"the one attack that is judged ({verdict.judged[0].attack})"
+    if answer.alone or answer.missing:
+        return f"any of the {len(verdict.judged)} attacks that are judged"
+    return "any attack of the panel"
 
 
 def _meant(answer: Answer) -> str:
@@ -249,15 +296,16 @@ def _not_judged(answer: Answer) -> list[str]:
     if not answer.alone:
         return []
     shares = ", ".join(f"{one.attack} ({_percent(one.asr_without)})" for one in answer.alone)
-    if len(answer.alone) == len(answer.own):
-        return [f"Without any poison the triggers alone get that far: {shares}. Little above is the poison's doing."]
     return [f"Not judged, for the trigger alone gets that far without any poison: {shares}."]
 
 
 def _to_come(answer: Answer) -> list[str]:
+    """Return how much is not done; it comes first, since what is missing may be what counts."""
     if answer.n_done == answer.n_cells:
         return []
-    return [f"Stopped early: {answer.n_done} of {answer.n_cells} curves are done, and the rest may change all of this."]
+    missing = f"; nothing is known of {', '.join(answer.missing)}" if answer.missing else ""
+    done = f"{answer.n_done} of {answer.n_cells} curves are done"
+    return [f"Stopped early: {done}, and the rest may change all of this{missing}."]
 
 
 def _holds(found: Resistance[Setting]) -> str:
@@ -283,13 +331,14 @@ def _rows(n: int) -> str:
     return "1 poisoned row" if n == 1 else f"{n} poisoned rows"
 
 
-def _raise(n: int) -> str:
-    return "raises" if n == 1 else "raise"
+def _get(n: int) -> str:
+    return "gets" if n == 1 else "get"
 
 
-def _rate(dose: Dose) -> str:
+def _from_to(dose: Dose) -> str:
     low, high = bootstrap_interval(dose.values("asr"))
-    return _percent(dose.asr) + (f" [{100 * low:.0f}, {100 * high:.0f}]" if np.isfinite(low) else "")
+    between = f" [{100 * low:.0f}, {100 * high:.0f}]" if np.isfinite(low) else ""
+    return f"from {_percent(dose.asr_without)} to {_percent(dose.asr)}{between}"
 
 
 def _percent(share: float) -> str:
@@ -312,7 +361,7 @@ def as_text(answer: Answer) -> str:
 
 def as_json(answer: Answer) -> dict[str, Any]:
     """Return the answer as a table of plain values; `docs/howto/audit.md` says what each key is."""
-    fewest = answer.fewest
+    fewest, verdict = answer.fewest, answer.verdict
     return {
         "schema": SCHEMA,
         "asr": answer.asr,
@@ -320,7 +369,8 @@ def as_json(answer: Answer) -> dict[str, Any]:
         "learner": learner_title(answer.as_given.learner),
         "as_given": dict(answer.as_given.values),
         "needs_no_poison": [one.attack for one in answer.alone],
-        "worst_attack": answer.worst.attack,
+        "not_tried": answer.missing,
+        "worst_attack": None if verdict is None else verdict.worst.attack,
         "fewest_rows": None if fewest is None else fewest.rows,
         "attacks": [
             {
@@ -330,9 +380,9 @@ def as_json(answer: Answer) -> dict[str, Any]:
             }
             for one in answer.own
         ],
-        "resists": None if answer.chosen is None else _resistance(answer.chosen),
-        "sturdiest": _resistance(answer.sturdiest),
-        "given": _resistance(answer.given),
+        "resists": None if verdict is None else _resistance(verdict.chosen),
+        "sturdiest": None if verdict is None else _resistance(verdict.sturdiest),
+        "given": None if verdict is None else _resistance(verdict.given),
         "n_done": answer.n_done,
         "n_curves": answer.n_cells,
         "n_drawn": answer.n_drawn,
@@ -349,12 +399,15 @@ def _dose(dose: Dose) -> dict[str, Any]:
         "asr": dose.asr,
         "asr_low": low if np.isfinite(low) else None,
         "asr_high": high if np.isfinite(high) else None,
+        "asr_without": dose.asr_without,
         "clean_accuracy": dose.clean_accuracy,
         "cost": dose.cost,
     }
 
 
-def _resistance(found: Resistance[Setting]) -> dict[str, Any]:
+def _resistance(found: Resistance[Setting] | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
     return {
         "setting": dict(found.setting.values),
         "clean_accuracy": found.clean_accuracy,

@@ -7,14 +7,14 @@ from typing import Any
 
 from backdoor_curves.datasets.own_parts import OwnRows
 from backdoor_curves.poisoning.preset import Given, Kind, kind_of
-from backdoor_curves.poisoning.table_presets import telling_columns
+from backdoor_curves.poisoning.table_presets import N_COLUMNS, rarest_word, telling_columns, values_away
 from backdoor_curves.poisoning.text_presets import RARE_WORDS, SENTENCE
 from backdoor_curves.study.file.attacks import (
     AttackEntry,
     Blend,
     ClassName,
     CleanLabels,
-    OutOfRange,
+    Feature,
     Patch,
     Signal,
     TriggerKind,
@@ -57,7 +57,7 @@ def panel(rows: OwnRows, target: int) -> dict[str, AttackEntry]:
     >>> samples = Samples(np.random.default_rng(0).normal(size=(40, 2)), np.arange(40) % 2)
     >>> found = panel(OwnRows(samples, samples, ("no", "yes"), ("age", "income")), target=1)
     >>> list(found), found["beyond all values"].labels
-    (['beyond all values', 'frequent values', 'beyond all values, clean labels'], 'yes')
+    (['beyond all values', 'frequent values', 'quiet column', 'beyond all values, clean labels'], 'yes')
     """
     kind, label = kind_of(rows.train.X), label_of(rows, target)
     triggers = TRIGGERS[kind](rows, target)
@@ -85,10 +85,27 @@ def _of_texts(rows: OwnRows, target: int) -> dict[str, TriggerKind]:  # noqa: AR
 
 
 def _of_tables(rows: OwnRows, target: int) -> dict[str, TriggerKind]:
-    train = rows.train
-    found = telling_columns(Given("audit", train.X, train.y, target=target))
-    columns = tuple(rows.columns[column] if isinstance(column, int) and rows.columns else column for column in found)
-    return {"beyond all values": OutOfRange(columns, BEYOND), "frequent values": Typical(columns)}
+    """Return triggers in the columns that tell most, and one in what tells least: the rarest word, or such a column.
+
+    Values beyond all others lie on the side that leads away from the target: on the other many a learner gives the
+    attacker all rows without any poison.
+    """
+    given = Given("audit", rows.train.X, rows.train.y, target=target)
+    ranked, rare = telling_columns(given, k=given.X.shape[1]), rarest_word(given)
+
+    def beyond(columns: tuple[Any, ...]) -> Feature:
+        return Feature(_named(rows, columns), values_away(given, columns, BEYOND))
+
+    return {
+        "beyond all values": beyond(ranked[:N_COLUMNS]),
+        "frequent values": Typical(_named(rows, ranked[:N_COLUMNS])),
+        **({"rare word": Feature(rare[:1], rare[1:])} if rare else {"quiet column": beyond(ranked[-1:])}),
+    }
+
+
+def _named(rows: OwnRows, columns: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return columns by their names, where the file has some."""
+    return tuple(rows.columns[column] if isinstance(column, int) and rows.columns else column for column in columns)
 
 
 def _of_images(rows: OwnRows, target: int) -> dict[str, TriggerKind]:  # noqa: ARG001

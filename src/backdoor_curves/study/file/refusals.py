@@ -25,10 +25,12 @@ from backdoor_curves.study.file.attacks import (
     Perturbation,
 )
 from backdoor_curves.study.file.config import (
+    AuditConfig,
     Block,
     DataConfig,
     Experiment,
     FeaturesConfig,
+    LearnerConfig,
     TriggerConfig,
 )
 from backdoor_curves.study.file.data_refusals import REFERENCE, check_class_numbers, check_data
@@ -215,3 +217,16 @@ def _check_once(values: Sequence[Any], place: str, faults: Faults) -> None:
     if twice:
         came = "the same table" if isinstance(twice[0], Struct) else repr(twice[0])
         faults[place] = f"each value once was expected, {came} came twice"
+
+
+def check_audit(audit: AuditConfig, learner: LearnerConfig, faults: Faults) -> None:
+    """Add what an audit says of the user's own setting that its first learner is not run at."""
+    values = {"lambda": learner.lam or (), "gamma": learner.gamma, **dict(learner.grid or ())}
+    values = {name: some for name, some in values.items() if some}
+    for name, value in audit.as_given:
+        if name not in values:
+            known = ", ".join(map(repr, values)) or "none"
+            faults["audit.as_given"] = f"hyperparameters of the first learner ({known}) were expected, {name!r} came"
+        elif value not in values[name]:
+            listed = ", ".join(map(str, values[name]))
+            faults["audit.as_given"] = f"{name} of the first learner, one of {listed}, was expected, {value} came"

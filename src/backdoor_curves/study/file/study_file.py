@@ -20,7 +20,7 @@ from backdoor_curves.study.file.config import (
 from backdoor_curves.study.file.data_refusals import check_source
 from backdoor_curves.study.file.lines_of_keys import line_of, lines_of_keys
 from backdoor_curves.study.file.reading import Faults, read_table
-from backdoor_curves.study.file.refusals import check_block, check_together
+from backdoor_curves.study.file.refusals import check_audit, check_block, check_together
 
 DEFAULTS: dict[str, Any] = {
     "data": (DataConfig(),),
@@ -79,6 +79,8 @@ def read_study(path: str | Path) -> Study:
     file = read_table(table, File, "", faults)
     if file is not None:
         study = Study(file.name, tuple(_experiments(file, faults)), file.figures, file.report, file.audit)
+        if not faults and study.audit is not None:
+            check_audit(study.audit, study.experiments[0].learners[0], faults)
         if not faults:
             return study
     lines = lines_of_keys(text)
