@@ -261,6 +261,8 @@ def confusion_matrix(
     """
     _hits(y_true, y_pred, "y_true")
     known = as_labels(classes, "classes")
+    if known.ndim != 1 or not known.size or len(np.unique(known)) < known.size:
+        raise ValueError(f"classes: all labels, each once, were expected, {known.tolist()} came")
     true = _places(as_labels(y_true, "y_true"), known, "y_true")
     predicted = _places(_plain(np.asarray(y_pred)), known, "y_pred")
     weights, k = as_weights(weight, len(true)), len(known)
@@ -302,14 +304,20 @@ def _hits(expected: Labels, predicted: Labels, name: str) -> Bool[np.ndarray, "*
         raise ValueError(
             f"{name}: one label a row was expected for predictions of {predicted.shape}; shape {expected.shape} came"
         )
-    kinds = ["text" if labels.dtype.kind in "US" else "numbers" for labels in (expected, predicted)]
-    if kinds[0] != kinds[1]:
-        raise TypeError(f"{name}: labels as in the predictions, {kinds[1]}, were expected, {kinds[0]} came")
+    _require_same_kind(expected, predicted, name, "the predictions")
     return np.asarray(predicted == expected)
+
+
+def _require_same_kind(labels: Labels, others: Labels, name: str, of: str) -> None:
+    """Refuse text beside numbers."""
+    came, wanted = ("text" if each.dtype.kind in "US" else "numbers" for each in (labels, others))
+    if came != wanted:
+        raise TypeError(f"{name}: labels as in {of}, {wanted}, were expected, {came} came")
 
 
 def _places(labels: Labels, classes: Labels, name: str) -> Int[np.ndarray, "*batch n"]:
     """Return the place of each label among the classes."""
+    _require_same_kind(labels, classes, name, "the classes")
     order = np.argsort(classes, kind="stable")
     places = order[np.searchsorted(classes, labels, sorter=order).clip(max=len(classes) - 1)]
     if (unknown := classes[places] != labels).any():

@@ -12,13 +12,12 @@ from matplotlib.colorbar import Colorbar
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.image import AxesImage
-from matplotlib.patches import Rectangle
 
 from backdoor_curves.curve import BackdoorLearningCurve
 from backdoor_curves.curve.betas import check_betas
 from backdoor_curves.curve.info import Split
-from backdoor_curves.display.images import label_names, panels, write_above
-from backdoor_curves.display.style import HUES, TRIGGER
+from backdoor_curves.display.images import label_names, outline, panels, write_above
+from backdoor_curves.display.style import HUES
 
 SHARES = LinearSegmentedColormap.from_list("shares", ["#FFFFFF", "#B3D0E9", HUES[0], "#08305A"])
 """From white over the first hue to nearly black: one hue, whose lightness alone says how much."""
@@ -73,7 +72,7 @@ class ConfusionDisplay:
     >>> curve = bc.backdoor_learning_curve(SVC(C=10, gamma=0.05), data)
     >>> display = bc.ConfusionDisplay.from_curve(curve)
     >>> display.matrices.shape, display.betas.round(2)
-    ((3, 10, 10), array([0.  , 0.12, 1.  ]))
+    ((3, 10, 10), array([0. , 0.1, 1. ]))
     """
 
     axes_: list[Axes]
@@ -157,8 +156,9 @@ class ConfusionDisplay:
         if ax is None and before is not None:
             self.colorbar_.remove()
         width = ROOM + PER_CLASS * min(len(self.names), MOST_NAMED)
-        many = len(self.betas)
-        self.axes_ = panels(ax, before, count=many, columns=min(many, 3), size=(width, width + 0.9))
+        self.axes_ = panels(
+            ax, before, count=len(self.betas), columns=_columns(len(self.betas)), size=(width, width + 0.9)
+        )
         self.figure_ = self.axes_[0].figure
         self.images_ = [self._draw(number, panel) for number, panel in enumerate(self.axes_)]
         self.colorbar_ = self.figure_.colorbar(
@@ -177,8 +177,7 @@ class ConfusionDisplay:
             for i, j in np.argwhere(shares >= 0.005):
                 color = "white" if shares[i, j] >= DEEP else "black"
                 panel.text(j, i, f"{100 * shares[i, j]:.0f}", ha="center", va="center", fontsize=7, color=color)
-        for i, j in np.argwhere(self.wanted):
-            panel.add_patch(Rectangle((j - 0.5, i - 0.5), 1.0, 1.0, fill=False, edgecolor=TRIGGER, linewidth=1.1))
+        outline(panel, self.wanted)
         for i in np.flatnonzero(rows[:, 0] == 0.0):
             panel.plot([-0.5, len(matrix) - 0.5], [i, i], color="#BBBBBB", linewidth=0.8)
         self._dress(number, panel)
@@ -192,9 +191,14 @@ class ConfusionDisplay:
         panel.set_yticks(places, names, fontsize="small")
         panel.tick_params(length=0 if step == 1 else 2)
         panel.set_xlabel("predicted", fontsize="small")
-        if number % 3 == 0:
+        if number % _columns(len(self.betas)) == 0:
             panel.set_ylabel("true class", fontsize="small")
         write_above(panel, [f"β = {self.betas[number]:.3g}", *filter(None, [self.notes[number]])], LINES_BESIDE)
+
+
+def _columns(many: int) -> int:
+    """Return how many matrices stand in a row: three, and of four two."""
+    return 2 if many == 4 else min(many, 3)
 
 
 def _telling_betas(curve: BackdoorLearningCurve) -> Float[np.ndarray, " b"]:

@@ -18,8 +18,8 @@ from backdoor_curves.display.style import HUES, NEUTRAL, axes_to_draw_on, drawn_
 
 HEIGHT = 0.84
 """Of a strip in which all rows went over; what is left of 1 is the way to the next."""
-PER_CLASS = 0.34
-"""Height of a strip in a new figure, in inches."""
+PER_CLASS, MOST = 0.34, 12.0
+"""Height of a strip in a new figure, and the most that all have, in inches: a hundred have a line of text each."""
 AROUND = 1.5
 """Height of a new figure without strips, in inches: the axis, the legend below it, and what stands above."""
 
@@ -31,7 +31,7 @@ class SourceClassDisplay:
     rate of the class. The light one hangs from its top: rows that go elsewhere, to neither the attacker's class nor
     their own. What is white between them keeps its class. A strip is as high as all rows of its class. A mark stands at
     the half-ASR beta, the first at which the attacker has half of the class, and its value on the right. Refits have
-    dots at the betas that were fitted; of the half-ASR beta they have a bound only, the first of these.
+    dots at the betas that were fitted, and on the right the first of these at which he has half: an upper bound.
 
     Parameters
     ----------
@@ -62,8 +62,8 @@ class SourceClassDisplay:
     >>> data = bc.poison(train, test, trigger=trigger, rate=0.1, labels="next", rng=rng)
     >>> curve = bc.backdoor_learning_curve(SVC(C=10, gamma=0.05), data)
     >>> display = bc.SourceClassDisplay.from_curve(curve)
-    >>> display.names[display.order_[0]], round(display.half_asr_betas.min(), 3)
-    ('9', 0.093)
+    >>> display.names[display.order_[0]], round(float(display.half_asr_betas.min()), 3)
+    ('7', 0.054)
     """
 
     ax_: Axes
@@ -139,7 +139,7 @@ class SourceClassDisplay:
         """
         before = getattr(self, "ax_", None)
         if ax is None and before is None:
-            size = plt.rcParams["figure.figsize"][0], AROUND + PER_CLASS * len(self.names)
+            size = plt.rcParams["figure.figsize"][0], AROUND + min(PER_CLASS * len(self.names), MOST)
             ax = plt.subplots(figsize=size, layout="constrained")[1]
         self.ax_ = axes_to_draw_on(ax, before)
         self.figure_ = self.ax_.figure
@@ -160,16 +160,14 @@ class SourceClassDisplay:
         self.ax_.plot(self.betas, edge, color=line, linewidth=1.2, marker=marker, markersize=4)
         self.ax_.plot([0.0, 1.0], [bottom, bottom], color="#999999", linewidth=0.6, zorder=1)
         half = self.half_asr_betas[number]
-        if np.isnan(half):
-            said = "never"
-        else:
-            said = f"{half:.3g}" if self.exact else f"≤ {half:.3g}"
-            self.ax_.plot([half], [strip], marker="D", markersize=4.5, color="black", linestyle="none")
+        if self.exact and not np.isnan(half):
+            self.ax_.plot([half], [strip], marker="D", markersize=4.5, color="black", linestyle="none", clip_on=False)
+        said = "never" if np.isnan(half) else f"{half:.3g}" if self.exact else f"≤ {half:.3g}"
         self.ax_.text(1.015, strip, said, va="center", fontsize="small", transform=self.ax_.get_yaxis_transform())
 
     def _dress(self) -> None:
         strips = len(self.names)
-        self.ax_.set_yticks(range(strips), [self.names[number] for number in self.order_])
+        self.ax_.set_yticks(range(strips), [self.names[number] for number in self.order_], fontsize="small")
         self.ax_.tick_params(axis="y", length=0)
         self.ax_.set(xlabel="β, weight of the poison rows", ylabel="true class", xlim=(0, 1))
         self.ax_.set_ylim(strips - 0.5, -0.5)
@@ -177,8 +175,7 @@ class SourceClassDisplay:
         self.ax_.text(
             1.015, 1.0, "half-ASR β", va="bottom", fontsize="small", color=NEUTRAL, transform=self.ax_.transAxes
         )
-        keys = [
-            Patch(color=shade(HUES[0], 1, 3), label="go to the attacker’s class"),
-            Patch(color=shade(HUES[1], 0, 2), label="go elsewhere"),
-        ]
+        keys = [Patch(color=shade(HUES[0], 1, 3), label="to the attacker’s class")]
+        if self.elsewhere.any():  # of two classes there is no third
+            keys.append(Patch(color=shade(HUES[1], 0, 2), label="to a third class"))
         legend_below(self.ax_, keys)
