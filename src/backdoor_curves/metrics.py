@@ -263,8 +263,8 @@ def confusion_matrix(
     known = as_labels(classes, "classes")
     if known.ndim != 1 or not known.size or len(np.unique(known)) < known.size:
         raise ValueError(f"classes: all labels, each once, were expected, {known.tolist()} came")
-    true = _places(as_labels(y_true, "y_true"), known, "y_true")
-    predicted = _places(_plain(np.asarray(y_pred)), known, "y_pred")
+    true = places_of(as_labels(y_true, "y_true"), known, "y_true")
+    predicted = places_of(_plain(np.asarray(y_pred)), known, "y_pred")
     weights, k = as_weights(weight, len(true)), len(known)
     flat = predicted.reshape(-1, len(true))
     counts = [np.bincount(k * true + to, weights=weights, minlength=k * k) for to in flat]
@@ -315,7 +315,7 @@ def _require_same_kind(labels: Labels, others: Labels, name: str, of: str) -> No
         raise TypeError(f"{name}: labels as in {of}, {wanted}, were expected, {came} came")
 
 
-def _places(labels: Labels, classes: Labels, name: str) -> Int[np.ndarray, "*batch n"]:
+def places_of(labels: Labels, classes: Labels, name: str) -> Int[np.ndarray, "*batch n"]:
     """Return the place of each label among the classes."""
     _require_same_kind(labels, classes, name, "the classes")
     order = np.argsort(classes, kind="stable")

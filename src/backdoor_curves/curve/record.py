@@ -130,7 +130,7 @@ class BackdoorLearningCurve(ScoredCurve):
         Raises
         ------
         ValueError
-            If the learner has no w (a forest, a K-class kernel SVM).
+            If the learner has no w (a forest, a refitted kernel SVM of K > 2 classes).
         """
         return self._of_parameters(norms_of, betas)
 
