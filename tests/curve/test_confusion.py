@@ -88,6 +88,9 @@ def test_the_columns_where_the_attacker_sends_them_are_the_attack_success_rate_b
             to = 2 if labels == 2 else (true + 1) % 4
             share = found[:, true, to] / found[:, true].sum(axis=1)
             np.testing.assert_allclose(share, outcomes.by_class[:, place, 0], rtol=1e-14)
+            assert curve.wanted[true].tolist() == [k == to for k in range(4)]
+        everywhere = found[:, curve.wanted].sum(axis=1) / found.sum(axis=(1, 2))
+        np.testing.assert_allclose(everywhere, curve.accuracy("triggered", betas), rtol=1e-14)
     assert not curve_of("one-vs-one", 2).confusion_matrix("triggered", 0.3)[2].any()  # the target has no rows
 
 
@@ -149,7 +152,11 @@ def test_true_classes_must_be_known_and_splits_named():
     """A matrix of triggered rows by the attacker's labels would be another one."""
     unknown = replace(curve_of("ridge"), triggered_true=None)
     assert unknown.confusion_matrix("clean", 0.5).sum() == len(poisoned().clean_test)
-    for asked in (lambda: unknown.confusion_matrix("triggered", 0.5), lambda: unknown.half_asr_betas):
+    for asked in (
+        lambda: unknown.confusion_matrix("triggered", 0.5),
+        lambda: unknown.half_asr_betas,
+        lambda: unknown.wanted,
+    ):
         with pytest.raises(ValueError, match="needs the true classes of the triggered rows; pass triggered_true="):
             asked()
     with pytest.raises(ValueError, match='"triggered" or "clean" was expected'):

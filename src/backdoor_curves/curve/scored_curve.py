@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from backdoor_curves.curve.betas import as_asked, check_betas
 from backdoor_curves.curve.condensed_rows import CondensedRows
@@ -177,8 +177,8 @@ class ScoredCurve:
         """Return who becomes whom: how many test rows of each true class are predicted as each class.
 
         Rows and columns are in the order of `classes`, and a row adds up to the test rows of its class, or to their
-        weight. Divided by that sum it has shares; with one target class, its column those of the attack success rate by
-        source class. The true classes of "triggered" rows need `triggered_true`.
+        weight; divided by that sum they are shares. Those where the attacker sends a class, see `wanted`, are attack
+        success rates by source class. The true classes of "triggered" rows need `triggered_true`.
 
         Parameters
         ----------
@@ -213,6 +213,16 @@ class ScoredCurve:
         true = self._true_of_triggered("confusion_matrix") if split == "triggered" else rows.y
         found = confusion_matrix(true, rows.predicted(grid), known, rows.weight)
         return found[0] if betas is not None and np.ndim(betas) == 0 else found
+
+    @property
+    def wanted(self) -> Bool[np.ndarray, "K K"]:
+        """Where in its `confusion_matrix` the attacker sends each class: the shares there are the attack success rate.
+
+        In [i, j] whether triggered rows of class i are to become class j. Needs `triggered_true`.
+        """
+        wanted = np.zeros((len(self.classes), len(self.classes)), dtype=bool)
+        wanted[self._true_of_triggered("wanted"), self.triggered.y] = True
+        return wanted
 
     @property
     def half_asr_betas(self) -> Float[np.ndarray, " K"]:

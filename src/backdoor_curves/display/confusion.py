@@ -135,7 +135,7 @@ class ConfusionDisplay:
         matrices = curve.confusion_matrix(split, shown)
         what = "ASR" if split == "triggered" else "accuracy"
         notes = [f"{what} {share:.0%}" for share in curve.accuracy(split, shown)]
-        wanted = _wanted(curve) if split == "triggered" else None
+        wanted = curve.wanted if split == "triggered" else None
         return cls(matrices, shown, list(names.values()), wanted=wanted, notes=notes).plot(ax)
 
     def plot(self, ax: Any = None) -> ConfusionDisplay:
@@ -209,10 +209,3 @@ def _telling_betas(curve: BackdoorLearningCurve) -> Float[np.ndarray, " b"]:
     if last <= first:
         return np.unique(ends)
     return np.unique(np.append(ends, betas[rates >= (first + last) / 2.0][:1]))
-
-
-def _wanted(curve: BackdoorLearningCurve) -> Bool[np.ndarray, "K K"]:
-    """Return where the attacker sends each class."""
-    wanted = np.zeros((len(curve.classes), len(curve.classes)), dtype=bool)
-    wanted[curve.triggered_true, curve.triggered.y] = True
-    return wanted

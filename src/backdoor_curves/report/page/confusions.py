@@ -1,4 +1,4 @@
-"""Who becomes whom at beta = 1, of a setting's cells: the triggered rows of each class by what their victims predict."""
+"""Who becomes whom at beta = 1: triggered rows by their class and what the victims of a setting predict."""
 
 from __future__ import annotations
 
@@ -58,16 +58,10 @@ def confusion_of(run: Run, cells: Sequence[StoredCell]) -> Confusion | None:
     return Confusion(
         names=tuple(class_names(cells[0].scenario.data, first.classes.tolist())),
         matrix=np.sum([curve.confusion_matrix("triggered", 1.0) for curve in alike], axis=0),
-        wanted=np.any([_wanted(curve) for curve in alike], axis=0),
+        wanted=np.any([curve.wanted for curve in alike], axis=0),
         half_asr_betas=_median_halves(alike) if all(curve.exact for curve in alike) else None,
         n_seeds=len(alike),
     )
-
-
-def _wanted(curve: BackdoorLearningCurve) -> Bool[np.ndarray, "K K"]:
-    wanted = np.zeros((len(curve.classes), len(curve.classes)), dtype=bool)
-    wanted[curve.triggered_true, curve.triggered.y] = True
-    return wanted
 
 
 def _median_halves(curves: Sequence[BackdoorLearningCurve]) -> Float[np.ndarray, " K"]:
