@@ -14,7 +14,7 @@ from matplotlib.patches import Patch
 
 from backdoor_curves.curve import BackdoorLearningCurve
 from backdoor_curves.display.images import label_names
-from backdoor_curves.display.style import HUES, NEUTRAL, axes_to_draw_on, drawn_betas, legend_below, shade
+from backdoor_curves.display.style import HUES, NEUTRAL, axes_to_draw_on, drawn_betas, is_open, legend_below, shade
 
 HEIGHT = 0.84
 """Of a strip in which all rows went over; what is left of 1 is the way to the next."""
@@ -138,7 +138,7 @@ class SourceClassDisplay:
             Itself.
         """
         before = getattr(self, "ax_", None)
-        if ax is None and before is None:
+        if ax is None and (before is None or not is_open(before)):
             size = plt.rcParams["figure.figsize"][0], AROUND + min(PER_CLASS * len(self.names), MOST)
             ax = plt.subplots(figsize=size, layout="constrained")[1]
         self.ax_ = axes_to_draw_on(ax, before)
