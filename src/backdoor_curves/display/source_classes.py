@@ -16,6 +16,8 @@ from backdoor_curves.curve import BackdoorLearningCurve
 from backdoor_curves.display.images import label_names
 from backdoor_curves.display.style import HUES, NEUTRAL, axes_to_draw_on, drawn_betas, is_open, legend_below, shade
 
+GONE, ELSEWHERE = shade(HUES[0], 1, 3), shade(HUES[1], 0, 2)
+"""Of rows that went to the attacker's class, and to a third."""
 HEIGHT = 0.84
 """Of a strip in which all rows went over; what is left of 1 is the way to the next."""
 PER_CLASS, MOST = 0.34, 12.0
@@ -153,11 +155,10 @@ class SourceClassDisplay:
         bottom, top = strip + HEIGHT / 2, strip - HEIGHT / 2
         edge = bottom - HEIGHT * self.attacker[:, number]
         hanging = top + HEIGHT * self.elsewhere[:, number]
-        line, light = HUES[0], shade(HUES[1], 0, 2)
-        self.ax_.fill_between(self.betas, bottom, edge, color=shade(line, 1, 3), linewidth=0)
-        self.ax_.fill_between(self.betas, top, hanging, color=light, linewidth=0)
+        self.ax_.fill_between(self.betas, bottom, edge, color=GONE, linewidth=0)
+        self.ax_.fill_between(self.betas, top, hanging, color=ELSEWHERE, linewidth=0)
         marker = None if self.exact else "."
-        self.ax_.plot(self.betas, edge, color=line, linewidth=1.2, marker=marker, markersize=4)
+        self.ax_.plot(self.betas, edge, color=HUES[0], linewidth=1.2, marker=marker, markersize=4)
         self.ax_.plot([0.0, 1.0], [bottom, bottom], color="#999999", linewidth=0.6, zorder=1)
         half = self.half_asr_betas[number]
         if self.exact and not np.isnan(half):
@@ -175,7 +176,7 @@ class SourceClassDisplay:
         self.ax_.text(
             1.015, 1.0, "half-ASR β", va="bottom", fontsize="small", color=NEUTRAL, transform=self.ax_.transAxes
         )
-        keys = [Patch(color=shade(HUES[0], 1, 3), label="to the attacker’s class")]
+        keys = [Patch(color=GONE, label="to the attacker’s class")]
         if self.elsewhere.any():  # of two classes there is no third
-            keys.append(Patch(color=shade(HUES[1], 0, 2), label="to a third class"))
+            keys.append(Patch(color=ELSEWHERE, label="to a third class"))
         legend_below(self.ax_, keys)

@@ -236,9 +236,7 @@ def content_of(run: Run, bounds: Bounds, budget: Budget | None = None) -> Conten
     sides = [one for s in scenarios for learner in s.learners for _, one in learner.compared]
     images, _ = _kept(run, "stamped images", run.stamped_images, every, len(every))
     explanations, n_explanations = _kept(run, "explanation", run.explanation, sides, budget.explanations)
-    found = ((one.key, confusion_of(run, one.cells[: one.n_read])) for one in sides)
-    confusions = {key: one for key, one in found if one is not None}
-    shown_confusions = dict(list(confusions.items())[: budget.confusions])
+    confusions, n_confusions = _confusions(run, sides, budget.confusions)
     return Content(
         run=run,
         bounds=bounds,
@@ -248,13 +246,13 @@ def content_of(run: Run, bounds: Bounds, budget: Budget | None = None) -> Conten
         failures=_failures(run),
         planes=planes,
         explanations=explanations,
-        confusions=shown_confusions,
+        confusions=confusions,
         images=images,
         left_out=(
             *_left_out(len(groups), scenarios, most_seeds),
             *_rest_of("decision pictures", len(planes), n_planes),
             *_rest_of("explanations", len(explanations), n_explanations),
-            *_rest_of("confusion matrices", len(shown_confusions), len(confusions)),
+            *_rest_of("confusion matrices", len(confusions), n_confusions),
         ),
     )
 
@@ -279,6 +277,12 @@ def _kept(
     keys = run.keys_with(name)
     wanted = [one for one in of if one.key in keys]
     return {one.key: found for one in wanted[:most] if (found := read(one.cells[0]))}, len(wanted)
+
+
+def _confusions(run: Run, of: Sequence[ShownSetting], most: int) -> tuple[dict[str, Confusion], int]:
+    """Return who becomes whom in some settings, at most so many, by their keys, and how many of them have it."""
+    every = {one.key: found for one in of if (found := confusion_of(run, one.cells[: one.n_read])) is not None}
+    return dict(list(every.items())[:most]), len(every)
 
 
 def _spreads(cells: Sequence[StoredCell]) -> dict[str, Spread]:
