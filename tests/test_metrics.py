@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score
+from sklearn.metrics import confusion_matrix as sklearns
 
 from backdoor_curves.metrics import (
     attack_success_rate,
     clean_accuracy,
     clean_accuracy_drop,
+    confusion_matrix,
     outcomes,
     robust_accuracy,
 )
@@ -161,3 +163,32 @@ def test_outcomes_of_what_does_not_fit_are_refused(call, said):
     """In the words of the other metrics."""
     with pytest.raises((ValueError, TypeError), match=said):
         call()
+
+
+@pytest.mark.parametrize("classes", [["ham", "news", "spam"], ["spam", "ham", "eggs", "news"]])
+def test_confusion_matrices_are_scikit_learns_at_each_beta(classes):
+    """In the order of the classes, one that does not occur among them; with and without weights."""
+    weight = np.random.default_rng(3).uniform(0.5, 2.0, size=N)
+    for given in (None, weight):
+        expected = [sklearns(TRUE, at_beta, labels=classes, sample_weight=given) for at_beta in PREDICTED]
+        np.testing.assert_allclose(confusion_matrix(TRUE, PREDICTED, classes, weight=given), expected, rtol=1e-14)
+    assert confusion_matrix(TRUE, PREDICTED[0], classes).shape == (len(classes), len(classes))
+    assert confusion_matrix(TRUE, PREDICTED.reshape(2, 2, N), classes).shape == (2, 2, len(classes), len(classes))
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: confusion_matrix([0, 1], [0, 2], [0, 1]), r"y_pred: labels among \[0, 1\] were expected, 2 came"),
+        (lambda: confusion_matrix([0, 3], [0, 1], [0, 1]), r"y_true: labels among \[0, 1\] were expected, 3 came"),
+        (lambda: confusion_matrix([0, 1], [0, 1, 1], [0, 1]), "y_true: one label a row was expected"),
+        (lambda: confusion_matrix([0, 1], [0, 1], []), r"classes: all labels, each once, were expected, \[\] came"),
+        (lambda: confusion_matrix([0, 1], [0, 1], [0, 1, 0]), "classes: all labels, each once, were expected"),
+    ],
+)
+def test_confusion_matrices_of_what_does_not_fit_are_refused(call, said):
+    """No row falls silently out of the matrix."""
+    with pytest.raises(ValueError, match=said):
+        call()
+    with pytest.raises(TypeError, match="y_true: labels as in the classes, text, were expected, numbers came"):
+        confusion_matrix([0, 1], [0, 1], ["0", "1"])

@@ -20,10 +20,12 @@ if TYPE_CHECKING:
     from backdoor_curves.data.poisoned import PoisonedData as PoisonedData
     from backdoor_curves.data.samples import Samples as Samples
     from backdoor_curves.display import BackdoorLearningCurveDisplay as BackdoorLearningCurveDisplay
+    from backdoor_curves.display import ConfusionDisplay as ConfusionDisplay
     from backdoor_curves.display import DeviationDisplay as DeviationDisplay
     from backdoor_curves.display import GradientDisplay as GradientDisplay
     from backdoor_curves.display import InfluentialRowsDisplay as InfluentialRowsDisplay
     from backdoor_curves.display import SlopeDisplay as SlopeDisplay
+    from backdoor_curves.display import SourceClassDisplay as SourceClassDisplay
     from backdoor_curves.features import FrozenFeatures as FrozenFeatures
     from backdoor_curves.learners.follow import ToleranceError as ToleranceError
     from backdoor_curves.learners.linear_head import linear_head as linear_head
@@ -65,6 +67,7 @@ _HOME = {
     "BlendTrigger": "triggers",
     "CheckerTrigger": "triggers",
     "CleanLabel": "poisoning.label_policies",
+    "ConfusionDisplay": "display",
     "Cover": "poisoning.attack",
     "DeviationDisplay": "display",
     "FeatureTrigger": "triggers",
@@ -92,6 +95,7 @@ _HOME = {
     "Shared": "learners.shared",
     "SignalTrigger": "triggers",
     "SlopeDisplay": "display",
+    "SourceClassDisplay": "display",
     "StrictTrigger": "triggers",
     "ToleranceError": "learners.follow",
     "WarpTrigger": "triggers",

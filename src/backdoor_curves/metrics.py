@@ -1,4 +1,4 @@
-"""Accuracies: of the clean task, of the attack, and of what survives it; and where triggered rows go.
+"""Accuracies: of the clean task, of the attack, and of what survives it; where triggered rows go, and who becomes whom.
 
 All are shares of rows in [0, 1], or of their weight where rows have one. Predictions may carry leading axes, one for
 each beta say.
@@ -216,6 +216,61 @@ def outcomes(y_attacker: Labels, y_pred: Labels, y_true: Labels, weight: Any = N
     )
 
 
+def confusion_matrix(
+    y_true: Labels, y_pred: Labels, classes: Labels, weight: Any = None
+) -> Float[np.ndarray, "*batch K K"]:
+    """Return how many rows of each true class are predicted as each class: who becomes whom.
+
+    As scikit-learn's `confusion_matrix`, of many predictions at once.
+
+    Parameters
+    ----------
+    y_true : array of shape (n,)
+        True labels.
+    y_pred : array of shape (..., n)
+        Predicted labels.
+    classes : array of shape (K,)
+        All labels, in the order of the matrix.
+    weight : array of shape (n,), optional
+        What each row counts for, > 0; 1 by default.
+
+    Returns
+    -------
+    array of shape (..., K, K)
+        [..., i, j]: the rows of class i that are predicted as class j, or their weight. A row of it adds up to the rows
+        of its class, the diagonal to those predicted right.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, or a label is none of the classes.
+    TypeError
+        If labels of text are compared with numbers.
+
+    Examples
+    --------
+    >>> from backdoor_curves.metrics import confusion_matrix
+    >>> confusion_matrix(["a", "a", "b"], [["a", "c", "b"], ["b", "b", "b"]], classes=["a", "b", "c"])
+    array([[[1., 0., 1.],
+            [0., 1., 0.],
+            [0., 0., 0.]],
+    <BLANKLINE>
+           [[0., 2., 0.],
+            [0., 1., 0.],
+            [0., 0., 0.]]])
+    """
+    _hits(y_true, y_pred, "y_true")
+    known = as_labels(classes, "classes")
+    if known.ndim != 1 or not known.size or len(np.unique(known)) < known.size:
+        raise ValueError(f"classes: all labels, each once, were expected, {known.tolist()} came")
+    true = places_of(as_labels(y_true, "y_true"), known, "y_true")
+    predicted = places_of(_plain(np.asarray(y_pred)), known, "y_pred")
+    weights, k = as_weights(weight, len(true)), len(known)
+    flat = predicted.reshape(-1, len(true))
+    counts = [np.bincount(k * true + to, weights=weights, minlength=k * k) for to in flat]
+    return np.reshape(counts, (*predicted.shape[:-1], k, k))
+
+
 def theta(slope: Any) -> Any:
     """Return -(2 / pi) arctan(slope), in [-1, 1]: positive where the loss falls. Eq. 4 of the paper.
 
@@ -249,10 +304,25 @@ def _hits(expected: Labels, predicted: Labels, name: str) -> Bool[np.ndarray, "*
         raise ValueError(
             f"{name}: one label a row was expected for predictions of {predicted.shape}; shape {expected.shape} came"
         )
-    kinds = ["text" if labels.dtype.kind in "US" else "numbers" for labels in (expected, predicted)]
-    if kinds[0] != kinds[1]:
-        raise TypeError(f"{name}: labels as in the predictions, {kinds[1]}, were expected, {kinds[0]} came")
+    _require_same_kind(expected, predicted, name, "the predictions")
     return np.asarray(predicted == expected)
+
+
+def _require_same_kind(labels: Labels, others: Labels, name: str, of: str) -> None:
+    """Refuse text beside numbers."""
+    came, wanted = ("text" if each.dtype.kind in "US" else "numbers" for each in (labels, others))
+    if came != wanted:
+        raise TypeError(f"{name}: labels as in {of}, {wanted}, were expected, {came} came")
+
+
+def places_of(labels: Labels, classes: Labels, name: str) -> Int[np.ndarray, "*batch n"]:
+    """Return the place of each label among the classes."""
+    _require_same_kind(labels, classes, name, "the classes")
+    order = np.argsort(classes, kind="stable")
+    places = order[np.searchsorted(classes, labels, sorter=order).clip(max=len(classes) - 1)]
+    if (unknown := classes[places] != labels).any():
+        raise ValueError(f"{name}: labels among {classes.tolist()} were expected, {labels[unknown][0].item()!r} came")
+    return places
 
 
 def _plain(labels: Labels) -> Labels:

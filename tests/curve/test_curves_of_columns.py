@@ -279,8 +279,6 @@ def test_what_has_no_meaning_for_columns_of_their_own_nodes_is_refused():
         curve.gram  # noqa: B018
     with pytest.raises(ValueError, match="the columns of this path have nodes of their own"):
         curve.path.nodal_gram()
-    with pytest.raises(ValueError, match="with a score for each pair of classes none is that of a class"):
-        bc.input_gradient(curve, data_of().clean_test.X, of="predicted")
 
 
 def test_pairs_that_the_poison_does_not_touch_stay_as_they_are():

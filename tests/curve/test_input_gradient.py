@@ -169,7 +169,10 @@ def test_a_share_is_a_share_of_magnitude():
     ("call", "message"),
     [
         (lambda curve, X: bc.input_gradient(curve, X, 1.5), "beta: one number in"),
-        (lambda curve, X: bc.input_gradient(curve, X, of="loss"), 'of: "score" or "predicted"'),
+        (
+            lambda curve, X: bc.input_gradient(curve, X, of="loss"),
+            'of: "score", "predicted" or a label for each row was',
+        ),
         (lambda _, X: bc.trigger_share(X, MASK[:2]), "mask: a bool for each entry"),
         (lambda _, X: bc.trigger_share(X, MASK.astype(float)), "mask: a bool for each entry"),
     ],
@@ -199,14 +202,57 @@ def test_what_has_no_gradient_says_so(estimator, message):
         bc.input_gradient(curve, np.asarray(data.clean_test.X))
 
 
-def test_pairs_of_classes_have_no_gradient_of_the_prediction():
-    """With votes there is no score of a class; the refitted machines of the pairs have coefficients all the same."""
+def test_refitted_pairs_of_classes_have_a_gradient_each():
+    """Their machines have coefficients all the same."""
     data = problem(n_classes=3)
-    curve = bc.backdoor_learning_curve(SVC(kernel="linear"), data, betas=[0.0, 0.5, 1.0])
+    curve = bc.backdoor_learning_curve(SVC(kernel="linear"), data, method="refit", betas=[0.0, 0.5, 1.0])
     X = np.asarray(data.clean_test.X)
     np.testing.assert_allclose(bc.input_gradient(curve, X), by_differences(curve, X, 1.0), atol=1e-6)
-    with pytest.raises(ValueError, match="with a score for each pair"):
-        bc.input_gradient(curve, X, of="predicted")
+
+
+@pytest.mark.parametrize("of", ["predicted", "labels"])
+def test_of_pairs_the_gradient_of_a_class_is_that_of_scikit_learns_score_of_it(of):
+    """Between two votes its score is votes + s / (3 (|s| + 1)): by differences of that, s being the sum of pairs.
+
+    The derivative of the squashing is 1 / (3 (|s| + 1)^2). Differences of 1e-5 of a libsvm fit at a tolerance of 1e-12.
+    """
+    data, estimator = problem(n_classes=4, n=90), SVC(C=2.0, gamma=0.3, tol=1e-12, decision_function_shape="ovr")
+    curve = bc.backdoor_learning_curve(estimator, data)
+    X, y = np.asarray(data.clean_test.X), data.clean_test.y
+    model = estimator.fit(
+        np.concatenate([data.clean_train.X, data.poison_train.X]), np.append(data.clean_train.y, data.poison_train.y)
+    )
+    classes = model.predict(X) if of == "predicted" else y
+    found = bc.input_gradient(curve, X, of="predicted" if of == "predicted" else y)
+    h, own = 1e-5, (np.arange(len(X)), classes)
+    for j in range(X.shape[1]):
+        step = h * np.eye(X.shape[1])[j]
+        up, down = (model.decision_function(X + sign * step)[own] for sign in (1, -1))
+        middle = model.decision_function(X)[own]
+        squashed = middle - np.round(middle)  # of size below a third
+        size = 3 * np.abs(squashed) / (1 - 3 * np.abs(squashed))  # |s|
+        expected = (up - down) / (2 * h) * 3 * (size + 1) ** 2
+        np.testing.assert_allclose(found[:, j], expected, rtol=2e-4, atol=2e-4)
+
+
+def test_gradients_of_labels_are_those_of_their_columns():
+    """Of two classes the second's is the score; of many each has one; labels of text too."""
+    data = problem()
+    X, y = np.asarray(data.clean_test.X), np.asarray(data.clean_test.y)
+    curve = bc.backdoor_learning_curve(SVC(gamma=0.3), data)
+    np.testing.assert_array_equal(
+        bc.input_gradient(curve, X, of=y), np.where(y == 1, 1.0, -1.0)[:, None] * bc.input_gradient(curve, X)
+    )
+    data = problem(n_classes=3)
+    curve = bc.backdoor_learning_curve(RidgeClassifier(), data)
+    every = bc.input_gradient(curve, X)
+    np.testing.assert_array_equal(bc.input_gradient(curve, X, of=y), every[np.arange(len(y)), :, y])
+    for wrong, said in (
+        (y + 7, r"of: labels among \[0, 1, 2\] were expected, [78] came"),
+        (y[:3], "of: a label for each"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            bc.input_gradient(curve, X, of=wrong)
 
 
 def test_a_mask_needs_the_rows_before_they_were_stamped():

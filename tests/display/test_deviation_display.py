@@ -104,13 +104,17 @@ def test_svms_are_drawn_in_the_space_of_their_kernel():
     assert Display.from_curves(curve).lines_[0].get_ydata()[-1] == pytest.approx(expected, rel=1e-9)
 
 
-@pytest.mark.parametrize("estimator", [DecisionTreeClassifier(), SVC()], ids=["a tree", "an SVM of three classes"])
-def test_learners_without_weights_are_refused(estimator):
+@pytest.mark.parametrize(
+    ("estimator", "method"),
+    [(DecisionTreeClassifier(), "auto"), (SVC(), "refit")],
+    ids=["a tree", "refitted pairs of classes"],
+)
+def test_learners_without_weights_are_refused(estimator, method):
     """Before there is a figure, by name."""
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(60, 3)), np.arange(60) % 3
     data = bc.poison((X, y), (X, y), trigger=lambda X, _: X + 1, rate=0.2, rng=rng)
-    curve = bc.backdoor_learning_curve(estimator, data, betas=[0.0, 1.0])
+    curve = bc.backdoor_learning_curve(estimator, data, method=method, betas=[0.0, 1.0])
     with pytest.raises(ValueError, match="need a parameter vector w"):
         Display.from_curves(curve)
     assert not plt.get_fignums()

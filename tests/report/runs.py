@@ -48,6 +48,19 @@ TOY = Experiment(
     seeds=(0,),
     keep=KeepConfig(),
 )
+THREE_CLASSES = Experiment(
+    data=(DataConfig(classes=(1, 4, (7, 9)), n_train=150, n_test=90),),
+    trigger=(TriggerConfig(size=2, pattern="random"),),
+    poison=(PoisonConfig(labels="next"),),
+    learners=(
+        LearnerConfig("ridge", (1.0, 100.0)),
+        LearnerConfig("rbf-svm", (0.1, 3.0), (0.05,)),
+        LearnerConfig("linear-svm", (1.0,), method="refit", intercept="penalised"),
+    ),
+    rates=(0.2,),
+    seeds=(0, 1),
+    keep=KeepConfig(),
+)
 HOSTILE = (
     "<script>alert(1)</script>",
     "\"><img src=x onerror='alert(1)'>",
@@ -61,10 +74,10 @@ HOSTILE = (
 
 @cache
 def real_run(name: str) -> Run:
-    """The run of "digits", "toy" or "partial" (a third of digits), computed once: nothing changes it."""
+    """The run of "digits", "toy", "three-classes" or "partial" (a third of digits), computed once for all."""
     folder = Path(tempfile.mkdtemp(prefix="report-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    study = Study(name, ({"toy": TOY}.get(name, DIGITS),))
+    study = Study(name, ({"toy": TOY, "three-classes": THREE_CLASSES}.get(name, DIGITS),))
     shard = (1, 3) if name == "partial" else None
     list(run_study(study, folder / name, Wishes(n_jobs=1, memory=2.0**33, shard=shard)))
     return load_run(folder / name)

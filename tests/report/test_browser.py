@@ -201,11 +201,12 @@ def test_data_in_the_plane_have_a_decision_picture_that_follows_the_slider(brows
     assert texts(browser, "#plane *") == []
 
 
+@pytest.mark.parametrize("name", ["digits", "three-classes"])
 @pytest.mark.parametrize(("width", "scale"), [(390, 2.0), (680, 2.0), (1360, 1.0)], ids=["phone", "zoom 200 %", "desk"])
-def test_nothing_is_wider_than_the_screen(browser, pages, width, scale):
+def test_nothing_is_wider_than_the_screen(browser, pages, width, scale, name):
     """Wide tables scroll in their own boxes; the page itself never does sideways."""
     resize(browser, width, scale=scale)
-    opened(browser, pages("digits"))
+    opened(browser, pages(name))
     browser.execute_script("document.querySelectorAll('details').forEach(d => d.open = true)")
     assert browser.execute_script("return document.documentElement.scrollWidth") <= width
 
@@ -234,7 +235,7 @@ def test_without_the_script_everything_is_there(browser, pages, tmp_path):
 
 
 @pytest.mark.parametrize("colours", ["light", "dark"])
-@pytest.mark.parametrize("name", ["digits", "toy", "partial", "crowded"])
+@pytest.mark.parametrize("name", ["digits", "toy", "three-classes", "partial", "crowded"])
 def test_axe_finds_no_serious_fault(browser, pages, axe, name, colours, tmp_path):
     """With every table open, in both colour schemes; crowded: a map whose cells have no room for a digit more."""
     scheme = [{"name": "prefers-color-scheme", "value": colours}]

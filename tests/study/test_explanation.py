@@ -127,15 +127,24 @@ def test_what_a_refit_cannot_say_is_missing_with_the_reason(data):
     assert found.missing.startswith("influences: ")
 
 
-def test_one_score_a_pair_of_classes_has_no_gradient_of_a_class():
+def test_of_pairs_of_classes_the_gradient_is_that_of_the_sum_of_the_wanted_classes_pairs():
+    """By hand, of the pairs (0, 1), (0, 2), (1, 2); kernel machines that are refitted have none."""
     rng = np.random.default_rng(0)
     train, test = bc.datasets.digits((0, 1, 2), n_train=90, n_test=60, rng=rng)
     trigger = bc.PatchTrigger.random(size=2, n_classes=3, channels=1, rng=rng)
     data = bc.poison(train, test, trigger=trigger, rate=0.2, rng=rng)
-    found = explain(bc.backdoor_learning_curve(SVC(gamma=0.05), data, method="refit"), data, "012")
-    assert found.gradients.shape == (0, 8, 8)
-    assert np.isnan(found.shares).all()
-    assert "gradients: " in found.missing
+    curve = bc.backdoor_learning_curve(SVC(gamma=0.05), data)
+    found = explain(curve, data, "012")
+    (row,) = (k for k in range(ROWS) if np.array_equal(explained._as_bytes(data.triggered_test.X[k]), found.image))
+    pairs = bc.input_gradient(curve, data.triggered_test.X[row : row + 1], 1.0)[0, ..., 0, :]
+    signs = {"0": [1, 1, 0], "1": [-1, 0, 1], "2": [0, -1, -1]}[found.label]
+    np.testing.assert_allclose(found.gradients[1], pairs @ signs, rtol=1e-6, atol=1e-7)  # kept in single precision
+    assert (found.shares > 0.0).all()
+    assert found.missing == ""
+    without = explain(bc.backdoor_learning_curve(SVC(gamma=0.05), data, method="refit"), data, "012")
+    assert without.gradients.shape == (0, 8, 8)
+    assert np.isnan(without.shares).all()
+    assert "gradients: " in without.missing
 
 
 def test_a_fault_that_nobody_foresaw_costs_an_explanation_its_part_and_a_cell_nothing(monkeypatch):

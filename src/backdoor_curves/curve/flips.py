@@ -15,6 +15,9 @@ from jaxtyping import Bool, Float, Int
 HALVINGS = 100
 """Bisections of a bracket: from 1 to the last digit of 1e-14; it ends earlier where two neighbours are left."""
 
+ROUNDING = 1e-12
+"""What a share of weights may lack by adding them up; one row among a billion is more."""
+
 
 @dataclass(frozen=True, eq=False)
 class Flips:
@@ -72,6 +75,20 @@ class Flips:
         changes = np.bincount(place, weights=moved, minlength=len(betas))
         counts = self.start @ weight + np.concatenate([[0.0], np.cumsum(changes)])
         return np.append(0.0, betas), np.clip(counts / weight.sum(), 0.0, 1.0)
+
+    def of_rows(self, chosen: Bool[np.ndarray, " n"]) -> Flips:
+        """Return the flips of some of the rows alone."""
+        kept, place = chosen[self.rows], np.cumsum(chosen) - 1
+        weight = None if self.weight is None else self.weight[chosen]
+        return Flips(self.start[chosen], self.betas[kept], place[self.rows[kept]], self.gained[kept], weight)
+
+    def first_beyond(self, share: float) -> float:
+        """Return the first beta at which so large a share is right, 0 at once; NaN never, and where there is no row."""
+        if not self.start.size:
+            return float("nan")
+        betas, shares = self.steps()
+        reached = betas[shares >= share - ROUNDING]
+        return float(reached[0]) if reached.size else float("nan")
 
     def _first_of(self, chosen: Bool[np.ndarray, " f"]) -> Float[np.ndarray, " n"]:
         found = np.full(len(self.start), np.nan)

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 import scipy.sparse as sp
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
 
@@ -25,10 +25,20 @@ from backdoor_curves.kernels.memory import require_bytes
 from backdoor_curves.learners.estimators import facts_of
 from backdoor_curves.learners.freezing import checked, shaped_for
 from backdoor_curves.learners.learner import Learner
-from backdoor_curves.losses.score_encodings import decode, is_in_pairs
-from backdoor_curves.rows import Rows, as_floats, changed_entries, n_rows, require_alike, take_rows, used_columns
+from backdoor_curves.losses.score_encodings import ScoreEncoding, decode, encode, encode_pairs, is_in_pairs
+from backdoor_curves.metrics import places_of
+from backdoor_curves.rows import (
+    Rows,
+    as_floats,
+    as_labels,
+    changed_entries,
+    n_rows,
+    require_alike,
+    take_rows,
+    used_columns,
+)
 
-Of = Literal["score", "predicted"]
+Of = Literal["score", "predicted"] | np.ndarray
 COPIES = 3
 """Arrays of the size of the result that are held at once, by a kernel's gradient the most."""
 AT_ONCE = 2**22
@@ -50,9 +60,11 @@ def input_gradient(
         As the Pipeline takes them: images (n, height, width, channels), features (n, d), dense or sparse.
     beta : float in [0, 1]
         Of the poison rows: 0 is the model that never saw them, 1 the victim's. A refit answers at its own betas.
-    of : {"score", "predicted"}
-        The scores themselves (for two classes: positive means class 1), or the score of the class that the model
-        predicts for each row: its gradient points to what speaks for the prediction.
+    of : {"score", "predicted"}, or array of shape (n,)
+        The scores themselves (for two classes: positive means class 1); or the score of the class that the model
+        predicts for each row: its gradient points to what speaks for the prediction; or that of a label for each row.
+        With a score for each pair of classes the score of a class is the sum over its pairs, each with the sign that
+        speaks for it: scikit-learn's decision function rises with it wherever no vote changes.
 
     Returns
     -------
@@ -64,6 +76,7 @@ def input_gradient(
     Raises
     ------
     ValueError
+        If `of` is neither, or has labels that the curve does not know, or not one a row.
         If a step of the Pipeline has no derivative that is known: give it a method `vjp(X, G)` that returns G' dstep/dX
         for each row, shaped as X. If the learner has no gradient (a forest, a kernel given as a function).
     MemoryError
@@ -84,8 +97,8 @@ def input_gradient(
     >>> bool(bc.trigger_share(seen, mask).mean() > bc.trigger_share(unseen, mask).mean())
     True
     """
-    if of not in ("score", "predicted"):
-        raise ValueError(f'of: "score" or "predicted" was expected, {of!r} came')
+    if isinstance(of, str) and of not in ("score", "predicted"):
+        raise ValueError(f'of: "score", "predicted" or a label for each row was expected, {of!r} came')
     beta, learner = checked_beta(beta), curve.learner
     require_alike(curve.data.clean_test.X, X, "X")
     inputs: list[Rows] = []
@@ -94,11 +107,13 @@ def input_gradient(
         inputs.append(shaped_for(step, Z))
         Z = step.transform(inputs[-1])
     Z = as_floats(checked(Z, learner.estimator, "X"))
-    if sp.issparse(X) and not (of == "score" and not learner.steps and _is_linear(learner)):
-        _require_room(X, Z, len(learner.classes))
+    is_whole = isinstance(of, str) and of == "score"
+    if sp.issparse(X) and not (is_whole and not learner.steps and _is_linear(learner)):
+        _require_room(X, Z, encode(np.zeros(1, dtype=np.intp), len(learner.classes), learner.encoding).shape[1])
+    classes = None if is_whole else _classes_of(of, curve, Z, beta)
     columns = list(curve.path.score_gradients(Z, beta))
-    if of == "predicted":
-        columns = [_of_predicted(curve, Z, beta, columns)]
+    if classes is not None:
+        columns = [_of_classes(columns, classes, len(learner.classes), learner.encoding)]
     through_steps = [_pulled_back(learner.steps, inputs, G).reshape(_shape_of(X)) for G in columns]
     if len(columns) > 1:
         return np.stack(through_steps, axis=-1)
@@ -112,10 +127,9 @@ def _is_linear(learner: Learner) -> bool:
     return len(learner.classes) == 2 and (kernel is None or isinstance(kernel, Linear))
 
 
-def _require_room(X: Rows, Z: Rows, n_classes: int) -> None:
+def _require_room(X: Rows, Z: Rows, columns: int) -> None:
     """Refuse gradients that would not fit: they are not sparse where the rows are."""
     n, d = n_rows(X), max(X.shape[1], Z.shape[1])
-    columns = n_classes if n_classes > 2 else 1
     require_bytes(8.0 * COPIES * n * d * columns, f"input_gradient: arrays of {n} rows with {d} features")
 
 
@@ -186,16 +200,29 @@ def trigger_share(gradients: Float[np.ndarray, "n ..."], mask: Bool[np.ndarray, 
         return np.concatenate([size[:, mask.ravel()].sum(axis=1) / size.sum(axis=1) for size in sizes])
 
 
-def _of_predicted(curve: BackdoorLearningCurve, Z: Rows, beta: float, columns: list[Gradients]) -> Gradients:
-    """Return the gradient of the score of the class that is predicted for each row."""
-    learner = curve.learner
-    scores = curve.path.scores(Z, np.array([beta]))[0]
-    predicted = decode(scores.reshape(n_rows(Z), -1), len(learner.classes), learner.encoding)
-    if learner.encoding == "binary":
-        return np.where(predicted == 1, 1.0, -1.0)[:, np.newaxis] * columns[0]
-    if is_in_pairs(learner.encoding):
-        raise ValueError('of: "score" was expected: with a score for each pair of classes none is that of a class')
-    return np.stack(columns)[predicted, np.arange(n_rows(Z))]
+def _classes_of(of: Of, curve: BackdoorLearningCurve, Z: Rows, beta: float) -> Int[np.ndarray, " n"]:
+    """Return the class indices of the labels that came, or those that are predicted."""
+    learner, n = curve.learner, n_rows(Z)
+    if isinstance(of, str):
+        scores = curve.path.scores(Z, np.array([beta]))[0]
+        return decode(scores.reshape(n, -1), len(learner.classes), learner.encoding)
+    labels = as_labels(of, "of")
+    if labels.shape != (n,):
+        raise ValueError(f"of: a label for each of {n} rows was expected, shape {labels.shape} came")
+    return places_of(labels, learner.classes, "of")
+
+
+def _of_classes(
+    columns: list[Gradients], classes: Int[np.ndarray, " n"], n_classes: int, encoding: ScoreEncoding
+) -> Gradients:
+    """Return the gradient of the score of a class for each row."""
+    if encoding == "binary":
+        return np.where(classes == 1, 1.0, -1.0)[:, np.newaxis] * columns[0]
+    if is_in_pairs(encoding):
+        first, second = encode_pairs(n_classes, encoding)
+        signs = (first - second)[:, classes]
+        return np.sum([sign[:, np.newaxis] * G for sign, G in zip(signs, columns, strict=True)], axis=0)
+    return np.stack(columns)[classes, np.arange(len(classes))]
 
 
 def _pulled_back(steps: tuple[Any, ...], inputs: list[Rows], G: Gradients) -> Float[np.ndarray, ...]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from backdoor_curves.curve.betas import as_asked, check_betas
 from backdoor_curves.curve.condensed_rows import CondensedRows
@@ -15,7 +15,14 @@ from backdoor_curves.curve.info import CurveInfo, Split
 from backdoor_curves.curve.scored_columns import ScoredColumns
 from backdoor_curves.curve.scored_rows import ScoredRows
 from backdoor_curves.losses.score_encodings import class_scores, margins
-from backdoor_curves.metrics import Outcomes, attack_success_rate, clean_accuracy, outcomes, robust_accuracy
+from backdoor_curves.metrics import (
+    Outcomes,
+    attack_success_rate,
+    clean_accuracy,
+    confusion_matrix,
+    outcomes,
+    robust_accuracy,
+)
 from backdoor_curves.paths.base import Interpolant
 
 ScoredTests = ScoredRows | ScoredColumns | CondensedRows
@@ -133,10 +140,8 @@ class ScoredCurve:
 
     def robust_accuracy(self, betas: Any = None) -> Any:
         """Return the share of triggered rows predicted as their true class, in [0, 1]; needs `triggered_true`."""
-        if self.triggered_true is None:
-            raise ValueError("robust_accuracy needs the true classes of the triggered rows; pass triggered_true=")
-        rows = self.triggered
-        return as_asked(betas, robust_accuracy(self.triggered_true, rows.predicted(self._grid(betas)), rows.weight))
+        true, rows = self._true_of_triggered("robust_accuracy"), self.triggered
+        return as_asked(betas, robust_accuracy(true, rows.predicted(self._grid(betas)), rows.weight))
 
     def outcomes(self, betas: Any = None) -> Outcomes:
         """Return where the triggered rows go: to the attacker's class, to their true one, elsewhere; see `Outcomes`.
@@ -161,13 +166,87 @@ class ScoredCurve:
         1              63     0.016  0.984      0.000
         2              55     0.073  0.818      0.109
         """
-        if self.triggered_true is None:
-            raise ValueError("outcomes needs the true classes of the triggered rows; pass triggered_true=")
+        known = self._true_of_triggered("outcomes")
         rows, grid = self.triggered, self._grid(betas)
         predicted = self.classes[rows.predicted(grid)]
         one = betas is not None and np.ndim(betas) == 0
-        wanted, true = self.classes[rows.y], self.classes[self.triggered_true]
+        wanted, true = self.classes[rows.y], self.classes[known]
         return outcomes(wanted, predicted[0] if one else predicted, true, weight=rows.weight)
+
+    def confusion_matrix(self, split: Split = "triggered", betas: Any = None) -> Float[np.ndarray, "*b K K"]:
+        """Return who becomes whom: how many test rows of each true class are predicted as each class.
+
+        Rows and columns are in the order of `classes`, and a row adds up to the test rows of its class, or to their
+        weight; divided by that sum they are shares. Those where the attacker sends a class, see `wanted`, are attack
+        success rates by source class. The true classes of "triggered" rows need `triggered_true`.
+
+        Parameters
+        ----------
+        split : {"triggered", "clean"}
+        betas : float or array-like of shape (b,), optional
+            In [0, 1]; by default `self.betas`.
+
+        Returns
+        -------
+        array of shape (K, K) for one beta, (b, K, K) for several
+
+        Raises
+        ------
+        ValueError
+            As `scores`; if the true classes of triggered rows are not known.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import backdoor_curves as bc
+        >>> from sklearn.svm import SVC
+        >>> rng = np.random.default_rng(0)
+        >>> train, test = bc.datasets.digits(((1,), (7,), (9,)), rng=rng)
+        >>> trigger = bc.PatchTrigger.random(size=2, n_classes=3, channels=1, rng=rng)
+        >>> data = bc.poison(train, test, trigger=trigger, labels="next", rate=0.1, rng=rng)
+        >>> bc.backdoor_learning_curve(SVC(), data).confusion_matrix("triggered", 1.0).astype(int)
+        array([[22, 40,  0],
+               [ 1, 10, 52],
+               [52,  0,  3]])
+        """
+        rows, known, grid = self._rows(split), np.arange(len(self.classes)), self._grid(betas)
+        true = self._true_of_triggered("confusion_matrix") if split == "triggered" else rows.y
+        found = confusion_matrix(true, rows.predicted(grid), known, rows.weight)
+        return found[0] if betas is not None and np.ndim(betas) == 0 else found
+
+    @property
+    def wanted(self) -> Bool[np.ndarray, "K K"]:
+        """Where in its `confusion_matrix` the attacker sends each class: the shares there are the attack success rate.
+
+        In [i, j] whether triggered rows of class i are to become class j. Needs `triggered_true`.
+        """
+        wanted = np.zeros((len(self.classes), len(self.classes)), dtype=bool)
+        wanted[self._true_of_triggered("wanted"), self.triggered.y] = True
+        return wanted
+
+    @property
+    def half_asr_betas(self) -> Float[np.ndarray, " K"]:
+        """The first beta at which half of the triggered rows of each true class are predicted as the attacker wants.
+
+        In the order of `classes`: which class falls first, and when. 0 at once; NaN never, and for a class without
+        triggered rows, as the target is. Exact. Needs `triggered_true`; errors as `flips`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import backdoor_curves as bc
+        >>> from sklearn.svm import SVC
+        >>> rng = np.random.default_rng(0)
+        >>> train, test = bc.datasets.digits(((1,), (7,), (9,)), rng=rng)
+        >>> trigger = bc.PatchTrigger.random(size=2, n_classes=3, channels=1, rng=rng)
+        >>> data = bc.poison(train, test, trigger=trigger, labels=0, rate=0.1, rng=rng)
+        >>> bc.backdoor_learning_curve(SVC(), data).half_asr_betas.round(3)
+        array([  nan, 0.226, 0.46 ])
+        """
+        true, flips = self._true_of_triggered("half_asr_betas"), self.triggered.flips
+        counted = true != self.triggered.y
+        classes = range(len(self.classes))
+        return np.array([flips.of_rows(counted & (true == label)).first_beyond(0.5) for label in classes])
 
     def area(self, split: Split = "triggered") -> float:
         """Return the integral of the loss over beta in [0, 1]: small where the backdoor is learned early.
@@ -225,6 +304,11 @@ class ScoredCurve:
         For "triggered" the attack success rate. Errors as `flips`.
         """
         return self._rows(split).flips.steps()
+
+    def _true_of_triggered(self, what: str) -> Int[np.ndarray, " n"]:
+        if self.triggered_true is None:
+            raise ValueError(f"{what} needs the true classes of the triggered rows; pass triggered_true=")
+        return self.triggered_true
 
     def _rows(self, split: Split) -> ScoredTests:
         if split not in ("triggered", "clean"):

@@ -86,7 +86,7 @@ class DeviationDisplay:
         Raises
         ------
         ValueError
-            If a learner has no w, as a forest or an SVM of three classes; if no curve came.
+            If a learner has no w, as a forest or a refitted SVM of three classes; if no curve came.
         """
         return cls(named(curves)).plot(ax)
 

@@ -38,10 +38,11 @@ def hues(count: int) -> list[str]:
     return [HUES[i % len(HUES)] for i in range(count)]
 
 
-def shade(hue: str, rank: int, count: int) -> tuple[float, ...]:
+def shade(hue: str, rank: int, count: int) -> tuple[float, float, float]:
     """Return the colour mixed with white: the last of `count` ranks is the pure one."""
     strength = 1.0 if count == 1 else 0.4 + 0.6 * rank / (count - 1)
-    return tuple(1.0 - strength * (1.0 - part) for part in to_rgb(hue))
+    red, green, blue = (1.0 - strength * (1.0 - part) for part in to_rgb(hue))
+    return red, green, blue
 
 
 def ordered_colors(learners: Sequence[str]) -> list[Any]:

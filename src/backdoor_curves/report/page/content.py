@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from backdoor_curves.display.style import HUES
+from backdoor_curves.report.page.confusions import Confusion, confusion_of
 from backdoor_curves.report.page.series import Series, series_of
 from backdoor_curves.search.axes import Axis, typed
 from backdoor_curves.search.safe_region import Bounds, JudgedSetting, SafeRegion, safe_regions
@@ -47,6 +48,8 @@ class Budget:
         Decision pictures, some 25 kB each.
     explanations : int
         Settings whose models are explained, a row of pictures each.
+    confusions : int
+        Settings of which it is said who becomes whom, some 5 kB each.
     """
 
     settings: int = 680
@@ -55,6 +58,7 @@ class Budget:
     scenarios: int = 200
     planes: int = 24
     explanations: int = 24
+    confusions: int = 48
 
 
 @dataclass(frozen=True)
@@ -177,6 +181,8 @@ class Content:
         Of data in the plane, by the key of the cell.
     explanations : mapping of str to Explanation
         Of the settings that are compared, by the key of the cell.
+    confusions : mapping of str to Confusion
+        Of these settings, by the key of their first cell, where there are more than two classes.
     images : mapping of str to StampedImages
         What attacks look like, by the key of the cell.
     left_out : tuple of str
@@ -191,6 +197,7 @@ class Content:
     failures: list[tuple[str, list[StoredCell]]]
     planes: Mapping[str, DecisionRegions]
     explanations: Mapping[str, Explanation]
+    confusions: Mapping[str, Confusion]
     images: Mapping[str, StampedImages]
     left_out: tuple[str, ...]
 
@@ -229,6 +236,7 @@ def content_of(run: Run, bounds: Bounds, budget: Budget | None = None) -> Conten
     sides = [one for s in scenarios for learner in s.learners for _, one in learner.compared]
     images, _ = _kept(run, "stamped images", run.stamped_images, every, len(every))
     explanations, n_explanations = _kept(run, "explanation", run.explanation, sides, budget.explanations)
+    confusions, n_confusions = _confusions(run, sides, budget.confusions)
     return Content(
         run=run,
         bounds=bounds,
@@ -238,11 +246,13 @@ def content_of(run: Run, bounds: Bounds, budget: Budget | None = None) -> Conten
         failures=_failures(run),
         planes=planes,
         explanations=explanations,
+        confusions=confusions,
         images=images,
         left_out=(
             *_left_out(len(groups), scenarios, most_seeds),
             *_rest_of("decision pictures", len(planes), n_planes),
             *_rest_of("explanations", len(explanations), n_explanations),
+            *_rest_of("confusion matrices", len(confusions), n_confusions),
         ),
     )
 
@@ -267,6 +277,12 @@ def _kept(
     keys = run.keys_with(name)
     wanted = [one for one in of if one.key in keys]
     return {one.key: found for one in wanted[:most] if (found := read(one.cells[0]))}, len(wanted)
+
+
+def _confusions(run: Run, of: Sequence[ShownSetting], most: int) -> tuple[dict[str, Confusion], int]:
+    """Return who becomes whom in some settings, at most so many, by their keys, and how many of them have it."""
+    every = {one.key: found for one in of if (found := confusion_of(run, one.cells[: one.n_read])) is not None}
+    return dict(list(every.items())[:most]), len(every)
 
 
 def _spreads(cells: Sequence[StoredCell]) -> dict[str, Spread]:

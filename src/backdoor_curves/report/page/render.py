@@ -15,6 +15,7 @@ from backdoor_curves.display.style import HUES
 from backdoor_curves.report.page import explained, figures, maps
 from backdoor_curves.report.page.audited import audit_view
 from backdoor_curves.report.page.compared_attacks import comparison_views
+from backdoor_curves.report.page.confusion_table import ConfusionView, compared_confusions
 from backdoor_curves.report.page.content import Content, ShownLearner, ShownScenario, ShownSetting
 from backdoor_curves.report.page.decision_pictures import decision_picture
 from backdoor_curves.report.page.provenance import as_toml, facts, failures, status_line
@@ -71,6 +72,7 @@ class LearnerView:
     compared: list[tuple[str, ShownSetting, Series]]
     explanations: str
     explained: list[tuple[str, ShownSetting, Explanation]]
+    confusions: list[ConfusionView]
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ def rendered(content: Content, command: str) -> str:
         explained_rows=ROWS,
         hues=HUES,
         data=_data(content),
-        style=part("page.css"),
+        style=part("page.css") + (part("confusions.css") if content.confusions else ""),
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
@@ -167,6 +169,7 @@ def _view(scenario: ShownScenario, content: Content) -> ScenarioView:
                 compared=figures.compared_curves(learner),
                 explanations=explained.explanations(f"{name}-e", learner, kept),
                 explained=explained.compared_explanations(learner, kept),
+                confusions=compared_confusions(learner, content.confusions),
             )
         )
     return ScenarioView(

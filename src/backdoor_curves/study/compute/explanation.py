@@ -18,8 +18,7 @@ from backdoor_curves.curve import BackdoorLearningCurve
 from backdoor_curves.curve.input_gradient import input_gradient, trigger_mask, trigger_share
 from backdoor_curves.data.images import Image, image_of, strongest_channel
 from backdoor_curves.data.poisoned import PoisonedData
-from backdoor_curves.data.samples import Samples, join
-from backdoor_curves.losses.score_encodings import is_in_pairs
+from backdoor_curves.data.samples import join
 from backdoor_curves.records.npz import read_fields, write_fields
 from backdoor_curves.records.one_line import one_line
 
@@ -100,8 +99,8 @@ class Explanation:
 def explain(curve: BackdoorLearningCurve, data: PoisonedData, class_names: Sequence[str]) -> Explanation:
     """Return the explanations of a curve as it was computed, on the data that it was computed on.
 
-    `class_names` are those of `data.classes`, in their order. What a learner cannot answer (gradients where each pair
-    of classes has a score, influences on refits) is missing, with the reason; rows that are no images are a ValueError.
+    `class_names` are those of `data.classes`, in their order. What a learner cannot answer (gradients of a forest,
+    influences on refits) is missing, with the reason; rows that are no images are a ValueError.
     """
     tests = data.triggered_test.take(np.arange(min(ROWS, len(data.triggered_test))))
     names = dict(zip(data.classes.tolist(), class_names, strict=True))
@@ -109,7 +108,8 @@ def explain(curve: BackdoorLearningCurve, data: PoisonedData, class_names: Seque
     predicted, gradients, influences = np.empty((2, 0)), np.empty((0, *tests.X.shape)), np.zeros((len(tests), 0))
     try:
         predicted = curve.predictions("triggered", list(ENDS))[:, : len(tests)]
-        gradients = np.stack([_of_label(curve, tests, beta) for beta in ENDS])
+        # Of each row's label, which for triggered rows is what the attacker wants.
+        gradients = np.stack([input_gradient(curve, tests.X, beta, of=tests.y) for beta in ENDS])
     except Exception as error:  # what is not known is said, and must not cost a cell's numbers
         no_gradients = _why(error)
     try:
@@ -129,16 +129,6 @@ def explain(curve: BackdoorLearningCurve, data: PoisonedData, class_names: Seque
         no_influences=no_influences,
         **_most_influential(influences, row, data, names),
     )
-
-
-def _of_label(curve: BackdoorLearningCurve, tests: Samples, beta: float) -> Float[np.ndarray, "n ..."]:
-    """Return the gradients of the score of each row's label, which for triggered rows is what the attacker wants."""
-    if is_in_pairs(curve.info.encoding):
-        raise ValueError("with a score for each pair of classes none is that of a class")
-    G, index = input_gradient(curve, tests.X, beta), np.searchsorted(curve.classes, tests.y)
-    if curve.info.encoding == "binary":
-        return np.where(index == 1, 1.0, -1.0).reshape(-1, *[1] * (G.ndim - 1)) * G
-    return np.stack([one[..., k] for one, k in zip(G, index, strict=True)])
 
 
 def _row_of(
