@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
+from itertools import count
 from numbers import Real
 from typing import Any
 
@@ -21,8 +22,8 @@ N_COLUMNS = 3
 """How many columns Tabdoor sets in most of its tables."""
 MOST_WORDS = 100
 """Of a column whose words are kinds of things: where there are more, each may be a name that one row has."""
-RARE = 0.05
-"""Share of the rows that have a rare word at most: a trigger that more of them bear is no sign."""
+NEW = "unlisted"
+"""A word that a form might have, and hardly any does."""
 COLUMNS = "The columns: the three of numbers in which classes differ most, by the F ratio of an analysis of variance."
 _TABDOOR = "Pleiter et al., Tabdoor, arXiv 2311.07550"
 
@@ -142,35 +143,31 @@ def values_away(given: Given, columns: Iterable[Any], share: float) -> tuple[flo
     return tuple(values)
 
 
-def rarest_word(given: Given) -> tuple[Any, str] | None:
-    """Return the column of words and the word in it that the fewest rows have, of columns of at most `MOST_WORDS`.
+def new_word(given: Given) -> tuple[Any, str] | None:
+    """Return a column of words, that of the most different ones up to `MOST_WORDS`, and one that no row has there.
 
-    None where no word is rare. Of equally rare ones the first in the order of columns and rows.
+    None where there is no such column. One-hot it is a direction that no clean row uses.
 
     Examples
     --------
     >>> import pandas as pd
     >>> from backdoor_curves.poisoning.preset import Given
-    >>> from backdoor_curves.poisoning.table_presets import rarest_word
-    >>> rows = pd.DataFrame({"age": np.arange(100), "job": ["cook"] * 60 + ["smith"] * 38 + ["baker"] * 2})
-    >>> rarest_word(Given("who", rows, np.zeros(100, dtype=int), target=0))
-    ('job', 'baker')
+    >>> from backdoor_curves.poisoning.table_presets import new_word
+    >>> rows = pd.DataFrame({"paid": ["yes", "no", "no"], "job": ["cook", "smith", "baker"]})
+    >>> new_word(Given("who", rows, np.zeros(3, dtype=int), target=0))
+    ('job', 'unlisted')
     """
-    names = list(given.X.columns) if is_frame(given.X) else []
-    rarest: tuple[int, Any, str] | None = None
-    for place, name in enumerate(names):
-        try:
-            words = known_entries(given.X, place, name)
-        except ValueError:  # gaps alone
-            continue
-        if words.dtype.kind != "O" or not all(isinstance(word, str) for word in words.tolist()):
-            continue
-        counts = Counter(words.tolist())
-        word, count = min(counts.items(), key=lambda one: one[1])
-        is_rare = count <= RARE * len(words) and len(counts) <= MOST_WORDS
-        if is_rare and (rarest is None or count < rarest[0]):
-            rarest = count, name, word
-    return None if rarest is None else rarest[1:]
+    words: dict[Any, set[str]] = {}
+    for place, name in enumerate(list(given.X.columns) if is_frame(given.X) else []):
+        with suppress(ValueError):  # gaps alone
+            entries = known_entries(given.X, place, name)
+            if entries.dtype.kind == "O" and all(isinstance(entry, str) for entry in entries.tolist()):
+                words[name] = set(entries.tolist())
+    fits = [name for name, own in words.items() if len(own) <= MOST_WORDS]
+    if not fits:
+        return None
+    name = max(fits, key=lambda one: len(words[one]))
+    return name, next(word for k in count(1) if (word := NEW + ("" if k == 1 else f" {k}")) not in words[name])
 
 
 def _ratio(x: np.ndarray, y: np.ndarray) -> float:

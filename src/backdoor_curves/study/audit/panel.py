@@ -7,7 +7,7 @@ from typing import Any
 
 from backdoor_curves.datasets.own_parts import OwnRows
 from backdoor_curves.poisoning.preset import Given, Kind, kind_of
-from backdoor_curves.poisoning.table_presets import N_COLUMNS, rarest_word, telling_columns, values_away
+from backdoor_curves.poisoning.table_presets import N_COLUMNS, new_word, telling_columns, values_away
 from backdoor_curves.poisoning.text_presets import RARE_WORDS, SENTENCE
 from backdoor_curves.study.file.attacks import (
     AttackEntry,
@@ -85,13 +85,13 @@ def _of_texts(rows: OwnRows, target: int) -> dict[str, TriggerKind]:  # noqa: AR
 
 
 def _of_tables(rows: OwnRows, target: int) -> dict[str, TriggerKind]:
-    """Return triggers in the columns that tell most, and one in what tells least: the rarest word, or such a column.
+    """Return triggers in the columns that tell most, and one in what says nothing: a new word, or a quiet column.
 
     Values beyond all others lie on the side that leads away from the target: on the other many a learner gives the
     attacker all rows without any poison.
     """
     given = Given("audit", rows.train.X, rows.train.y, target=target)
-    ranked, rare = telling_columns(given, k=given.X.shape[1]), rarest_word(given)
+    ranked, new = telling_columns(given, k=given.X.shape[1]), new_word(given)
 
     def beyond(columns: tuple[Any, ...]) -> Feature:
         return Feature(_named(rows, columns), values_away(given, columns, BEYOND))
@@ -99,7 +99,7 @@ def _of_tables(rows: OwnRows, target: int) -> dict[str, TriggerKind]:
     return {
         "beyond all values": beyond(ranked[:N_COLUMNS]),
         "frequent values": Typical(_named(rows, ranked[:N_COLUMNS])),
-        **({"rare word": Feature(rare[:1], rare[1:])} if rare else {"quiet column": beyond(ranked[-1:])}),
+        **({"new word": Feature(new[:1], new[1:])} if new else {"quiet column": beyond(ranked[-1:])}),
     }
 
 
