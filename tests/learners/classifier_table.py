@@ -323,7 +323,11 @@ def warns_of_weights(estimator, rows: Samples) -> bool:
 
 def predicts_otherwise(estimator, rows: Samples) -> bool:
     fit = fitted(estimator, rows)
-    return bool((fit.predict(rows.X) != fit.classes_[fit.predict_proba(rows.X).argmax(1)]).any())
+    by_probabilities = hasattr(fit, "predict_proba")
+    highest = (
+        fit.predict_proba(rows.X).argmax(1) if by_probabilities else (fit.decision_function(rows.X) > 0).astype(int)
+    )
+    return bool((fit.predict(rows.X) != fit.classes_[highest]).any())
 
 
 def draws_by_number(estimator, rows: Samples) -> bool:
