@@ -71,7 +71,7 @@ def _by_largest(parts: Sequence[PiecewiseLinear], nodal: Nodal) -> Predictions:
 
 def _blocks(size: int, n: int) -> Iterator[Int[np.ndarray, " r"]]:
     """Yield a few rows at a time, of which each needs so many values."""
-    return iter(np.array_split(np.arange(n), n * size // BLOCK + 1))
+    return iter(np.array_split(np.arange(n), min(max(n, 1), n * size // BLOCK + 1)))
 
 
 @dataclass(frozen=True, eq=False)
