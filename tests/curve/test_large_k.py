@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -26,7 +27,7 @@ LEARNERS = {
     "ridge": (RidgeClassifier(alpha=0.1), "random"),
     "softmax": (LogisticRegression(C=10.0, tol=1e-10, max_iter=1000, solver="newton-cg"), "Nystroem"),
     "hinge": (LinearSVC(C=1.0, loss="hinge", tol=1e-7, max_iter=10**6), "random"),
-    "squared hinge": (LinearSVC(C=1.0, tol=1e-7, max_iter=10**6), "Nystroem"),
+    "squared hinge": (LinearSVC(C=0.3, tol=1e-7, max_iter=10**6), "Nystroem"),
     "one-vs-rest": (
         OneVsRestClassifier(LogisticRegression(C=10.0, tol=1e-10, max_iter=1000, solver="newton-cholesky")),
         "random",
@@ -113,31 +114,24 @@ def own_loss(curve: bc.BackdoorLearningCurve, scores: np.ndarray, y: np.ndarray)
 
 @pytest.mark.parametrize("name", ["hinge", "squared hinge", "ridge"])
 def test_small_blocks_change_nothing(name, monkeypatch):
-    """All that is computed block by block, in blocks of a row or a beta: it is bounded whatever K is."""
-    curve, grid = curve_of(name), np.linspace(0.0, 1.0, 7)
-    whole = (
-        curve.loss("triggered", grid),
-        curve.predictions("triggered", grid),
-        curve.slope(grid),
-        curve.accuracy_steps(),
-    )
-    for module, small in ((columns_on_lines, 1), (scored_columns, 1), (scored_rows, 1), (live, 1)):
-        monkeypatch.setattr(module, "BLOCK", small)
-    again = bc.backdoor_learning_curve(pipeline(name), data_of())
-    parts = (
-        again.loss("triggered", grid),
-        again.predictions("triggered", grid),
-        again.slope(grid),
-        again.accuracy_steps(),
-    )
-    for one, other in zip(whole[:3], parts[:3], strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-7, atol=1e-12)
-    np.testing.assert_allclose(whole[3], parts[3], rtol=1e-7)
+    """What is computed block by block, in blocks of a few rows or a beta: so it is bounded, whatever K is."""
+    curve, grid = curve_of(name), np.linspace(0.0, 1.0, 5)
+
+    def answers() -> list[np.ndarray]:
+        rows = replace(curve.clean)  # a copy, which remembers nothing
+        steps = rows.flips.steps() if name == "hinge" else ()
+        return [rows.mean_loss(grid), rows.predicted(grid), curve.slope(grid), *steps]
+
+    whole = answers()
+    for module, few in ((columns_on_lines, 1), (scored_columns, 500), (scored_rows, 500), (live, 1)):
+        monkeypatch.setattr(module, "BLOCK", few)
+    for one, other in zip(whole, answers(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12)
 
 
 def test_scores_that_would_not_fit_are_refused_before_they_are_computed(monkeypatch):
     """With what there is and what they need."""
-    monkeypatch.setattr("backdoor_curves.kernels.memory.available_memory", lambda: 2.0**20)
+    monkeypatch.setattr("backdoor_curves.kernels.memory.available_memory", lambda: 2.0**17)
     with pytest.raises(MemoryError, match=r"scores of 90 test rows at \d+ nodes of 30 score columns need .* GiB"):
         bc.backdoor_learning_curve(pipeline("ridge"), data_of())
 
