@@ -1,4 +1,4 @@
-"""Rows and estimators of K classes that ask for care: followed as their own fits, refitted, or refused in a sentence."""
+"""Rows and estimators of K classes that ask for care: followed as their own fits, refitted, or refused."""
 
 from __future__ import annotations
 
@@ -46,6 +46,14 @@ def own_scores(model: Any, X: np.ndarray) -> np.ndarray:
     return model.decision_function(X)
 
 
+def assert_predicts_as(model: Any, curve: bc.BackdoorLearningCurve, data: bc.PoisonedData, beta: float) -> None:
+    """But where scores are equal to rounding, as a hinge's are of classes that overlap: there scikit-learn's chooses."""
+    top = np.sort(curve.class_scores("clean", beta)[0], axis=1)
+    clear = top[:, -1] - top[:, -2] > SOLVED
+    np.testing.assert_array_equal(curve.predictions("clean", beta)[0][clear], model.predict(data.clean_test.X)[clear])
+    assert clear.any()
+
+
 @pytest.mark.parametrize("name", LEARNERS)
 @pytest.mark.parametrize("target", [1, 3], ids=["poison of another class", "poison of its class"])
 def test_a_class_of_one_clean_row_is_followed_as_its_own_fits(name, target):
@@ -60,7 +68,7 @@ def test_a_class_of_one_clean_row_is_followed_as_its_own_fits(name, target):
         if curve.info.encoding == "softmax":
             ours, own = log_softmax(ours, axis=1), log_softmax(own, axis=1)
         np.testing.assert_allclose(ours, own, atol=SOLVED)
-        np.testing.assert_array_equal(curve.predictions("clean", beta)[0], model.predict(data.clean_test.X))
+        assert_predicts_as(model, curve, data, beta)
 
 
 @pytest.mark.parametrize("name", LEARNERS)
@@ -118,7 +126,7 @@ def test_what_couples_columns_or_has_kinks_of_its_own_is_refitted_and_says_so(es
     curve = bc.backdoor_learning_curve(estimator, data, betas=[0.0, 1.0])
     assert (curve.method, curve.exact) == ("refit", False)
     model = clone(estimator).fit(data.clean_train.X, data.clean_train.y)
-    np.testing.assert_array_equal(curve.predictions("clean", 0.0)[0], model.predict(data.clean_test.X))
+    assert_predicts_as(model, curve, data, 0.0)
     with pytest.raises(ValueError, match=f"has no exact path .*{reason}"):
         bc.backdoor_learning_curve(estimator, data, method="exact")
 
@@ -126,7 +134,7 @@ def test_what_couples_columns_or_has_kinks_of_its_own_is_refitted_and_says_so(es
 def test_liblinear_of_many_classes_is_refused_with_what_helps():
     """In scikit-learn's own words, and with OneVsRestClassifier around it it is followed."""
     data, estimator = data_of(np.arange(40) % 4, 3), LogisticRegression(solver="liblinear")
-    with pytest.raises(ValueError, match="does not support multiclass .* OneVsRestClassifier"):
+    with pytest.raises(ValueError, match=r"does not support multiclass .* OneVsRestClassifier"):
         bc.backdoor_learning_curve(estimator, data)
     with pytest.raises(ValueError, match="for 4 classes with solver='liblinear': it has one in OneVsRestClassifier"):
         bc.backdoor_learning_curve(estimator, data, method="exact")
