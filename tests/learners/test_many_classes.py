@@ -29,7 +29,8 @@ SOLVED = 2e-5
 
 
 def rows(n: int = 40) -> np.ndarray:
-    return np.random.default_rng(0).normal(size=(n, 3))
+    """Three places in turn."""
+    return np.random.default_rng(0).normal(size=(n, 3)) + 1.5 * np.eye(3)[np.arange(n) % 3]
 
 
 def data_of(y: Any, target: int, tests: Any = None) -> bc.PoisonedData:
@@ -47,7 +48,7 @@ def own_scores(model: Any, X: np.ndarray) -> np.ndarray:
 
 
 def assert_predicts_as(model: Any, curve: bc.BackdoorLearningCurve, data: bc.PoisonedData, beta: float) -> None:
-    """But where scores are equal to rounding, as a hinge's are of classes that overlap: there scikit-learn's chooses."""
+    """But where scores are equal, as a hinge's are of classes that overlap: there rounding chooses in scikit-learn."""
     top = np.sort(curve.class_scores("clean", beta)[0], axis=1)
     clear = top[:, -1] - top[:, -2] > SOLVED
     np.testing.assert_array_equal(curve.predictions("clean", beta)[0][clear], model.predict(data.clean_test.X)[clear])
