@@ -123,7 +123,7 @@ REFITTED = [
 @pytest.mark.parametrize(("estimator", "reason"), REFITTED, ids=lambda value: repr(value)[:40])
 def test_what_couples_columns_or_has_kinks_of_its_own_is_refitted_and_says_so(estimator, reason):
     """`curve.method` says it, method="exact" says why, and its ends are the estimator's own fits."""
-    data = data_of(np.arange(40) % 4, 3)
+    data = data_of(np.arange(40) % 3, 2)
     curve = bc.backdoor_learning_curve(estimator, data, betas=[0.0, 1.0])
     assert (curve.method, curve.exact) == ("refit", False)
     model = clone(estimator).fit(data.clean_train.X, data.clean_train.y)
