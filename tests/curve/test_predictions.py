@@ -5,6 +5,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
+from backdoor_curves.curve import columns_on_lines
 from backdoor_curves.curve import upper_envelope as envelope
 from backdoor_curves.curve.columns_on_lines import predictions_on_lines
 from backdoor_curves.curve.common_nodes import common_lines, sum_of_lines
@@ -65,6 +66,18 @@ def test_predictions_in_closed_form_are_those_of_the_scores_at_every_beta(encodi
         for row in np.unique(found.rows):
             own = np.append(found.start[row], found.to[found.rows == row])
             assert (np.diff(own) != 0).all()
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_predictions_a_few_rows_at_a_time_are_those_of_all_at_once(encoding, monkeypatch):
+    """Of many classes all changes of all rows are too many to hold."""
+    lines, nodal = columns(3, ENCODINGS[encoding])
+    whole = predictions_on_lines(lines, nodal, K, encoding)
+    monkeypatch.setattr(columns_on_lines, "BLOCK", 200)
+    parts = predictions_on_lines(lines, nodal, K, encoding)
+    for name in ("start", "rows", "to"):
+        np.testing.assert_array_equal(getattr(parts, name), getattr(whole, name))
+    np.testing.assert_allclose(parts.betas, whole.betas, rtol=1e-14)  # sums in another order
 
 
 def zero_pairs(lines, nodal, betas):

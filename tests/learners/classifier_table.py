@@ -27,6 +27,7 @@ from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC, LinearSVC
 from sklearn.utils import all_estimators
 
 import backdoor_curves as bc
@@ -95,7 +96,9 @@ def tried(classifier: Classifier, data: bc.PoisonedData, freeze: str = "joined")
         try:
             return Outcome(bc.backdoor_learning_curve(classifier.make(), data, betas=[0.0, 1.0], freeze=freeze), None)
         except (TypeError, ValueError) as error:
-            if not re.match(r"(estimator|labels): |Only binary", str(error)):  # or scikit-learn's own sentence
+            if not re.match(
+                r"(estimator|labels): |Only binary|The .liblinear. solver", str(error)
+            ):  # or scikit-learn's own sentence
                 raise
             return Outcome(None, str(error))
 
@@ -114,6 +117,8 @@ WORDS = {
     "HistGradientBoostingClassifier": {"max_iter": 5},
     "LinearSVC": CLOSE,
     "LogisticRegression": CLOSE,
+    "OneVsOneClassifier": {"estimator": LogisticRegression(**CLOSE)},
+    "OneVsRestClassifier": {"estimator": LogisticRegression(**CLOSE)},
     "SVC": CLOSE,
     "VotingClassifier": {"voting": "soft"},
 }
@@ -176,8 +181,26 @@ MADE_OF_OTHERS = [
         "`VotingClassifier` or `StackingClassifier` of Pipelines",
         lambda: StackingClassifier([("a", make_pipeline(StandardScaler(), LogisticRegression()))]),
     ),
-    Classifier("`OneVsRestClassifier`, routed", lambda: OneVsRestClassifier(logistic()), routing=True),
-    Classifier("`OneVsOneClassifier`, routed", lambda: OneVsOneClassifier(logistic()), routing=True),
+    Classifier("`OneVsRestClassifier(E())`", lambda: OneVsRestClassifier(LinearSVC(class_weight="balanced", **CLOSE))),
+    Classifier("`OneVsOneClassifier(E())`", lambda: OneVsOneClassifier(SVC(**CLOSE))),
+    Classifier("`OneVsRestClassifier(C())`", lambda: OneVsRestClassifier(GaussianNB())),
+    Classifier("`OneVsRestClassifier(C())`, routed", lambda: OneVsRestClassifier(weighted(GaussianNB())), routing=True),
+    Classifier("`OneVsOneClassifier(C())`, routed", lambda: OneVsOneClassifier(weighted(GaussianNB())), routing=True),
+    Classifier(
+        "`OneVsRestClassifier(make_pipeline(step, E()))`",
+        lambda: OneVsRestClassifier(make_pipeline(StandardScaler(), LogisticRegression())),
+    ),
+    Classifier(
+        "`make_pipeline(step, OneVsRestClassifier(E()))`",
+        lambda: make_pipeline(StandardScaler(), OneVsRestClassifier(LogisticRegression(**CLOSE))),
+    ),
+    Classifier(
+        '`LinearSVC(multi_class="crammer_singer")`',
+        lambda: LinearSVC(multi_class="crammer_singer", random_state=0, **CLOSE),
+    ),
+    Classifier('`LinearSVC(penalty="l1")`', lambda: LinearSVC(penalty="l1", dual=False, random_state=0, **CLOSE)),
+    Classifier("`LogisticRegression(l1_ratio=0.5)`", lambda: LogisticRegression(l1_ratio=0.5, solver="saga", **CLOSE)),
+    Classifier('`LogisticRegression(solver="liblinear")`', lambda: LogisticRegression(solver="liblinear", **CLOSE)),
     Classifier(
         "`CalibratedClassifierCV(make_pipeline(step, C()))`, routed",
         lambda: CalibratedClassifierCV(make_pipeline(weighted(StandardScaler()), logistic())),
@@ -300,7 +323,11 @@ def warns_of_weights(estimator, rows: Samples) -> bool:
 
 def predicts_otherwise(estimator, rows: Samples) -> bool:
     fit = fitted(estimator, rows)
-    return bool((fit.predict(rows.X) != fit.classes_[fit.predict_proba(rows.X).argmax(1)]).any())
+    by_probabilities = hasattr(fit, "predict_proba")
+    highest = (
+        fit.predict_proba(rows.X).argmax(1) if by_probabilities else (fit.decision_function(rows.X) > 0).astype(int)
+    )
+    return bool((fit.predict(rows.X) != fit.classes_[highest]).any())
 
 
 def draws_by_number(estimator, rows: Samples) -> bool:
@@ -316,6 +343,11 @@ REASONS = [
     Reason("one label a row", "it is for several labels a row", fails),
     Reason('a vote has them with voting="soft"', 'a vote by hand has no scores: `voting="soft"`', has_no_scores),
     Reason("neither decision_function", "it has no scores, so there is no loss", has_no_scores),
+    Reason("put the steps in front: make_pipeline", "put the steps in front", takes_no_weights),
+    Reason("hands weights on with metadata routing", "it takes weights with metadata routing only", takes_no_weights),
+    Reason(
+        "liblinear' solver does not support multiclass", "`OneVsRestClassifier` around it is followed exactly", fails
+    ),
     Reason("hands on, .*metadata_routing", "it takes weights with metadata routing only, see below", takes_no_weights),
     Reason(
         "hands on, and that fails: .*Pipeline",

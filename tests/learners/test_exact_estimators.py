@@ -39,7 +39,11 @@ REFUSED = [
     (LogisticRegression(C=np.inf), 2, "with C=inf"),
     (RidgeClassifier(positive=True), 2, "with positive=True"),
     (Own(), 2, "as a subclass of SVC"),
-    (NuSVC(nu=0.1), 2, "RidgeClassifier, LogisticRegression, LinearSVC, SVC have one"),
+    (
+        NuSVC(nu=0.1),
+        2,
+        "RidgeClassifier, LogisticRegression, LinearSVC, SVC, OneVsRestClassifier, OneVsOneClassifier have one",
+    ),
 ]
 
 

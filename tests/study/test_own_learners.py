@@ -27,7 +27,7 @@ from backdoor_curves.study.compute.quantities import numbers
 from backdoor_curves.study.file.config import DataConfig, KeepConfig, LearnerConfig, PoisonConfig
 from backdoor_curves.study.file.study_file import read_study
 from backdoor_curves.study.plan.cells import Group, make_plan
-from backdoor_curves.study.plan.estimators import estimator, learner_of
+from backdoor_curves.study.plan.estimators import estimator, followed_as, learner_of
 from backdoor_curves.study.plan.keys import canonical
 from backdoor_curves.study.plan.scenario import OWN, Setting
 from backdoor_curves.study.plan.sources import draw, poisoned
@@ -349,3 +349,17 @@ def test_an_own_learner_is_none_of_the_four_kinds():
     (group, *_) = make_plan(own(FOREST)).groups
     assert isinstance(group, Group)
     assert (group.lams, group.first.setting.learner.kind, group.first.setting.gamma) == ((), OWN, None)
+
+
+def test_an_estimator_around_another_is_followed_as_a_kind_of_its_inside(tmp_path):
+    """What it takes is planned by that kind, in a study of all ten digits."""
+    (tmp_path / "around.py").write_text(
+        "from sklearn.linear_model import RidgeClassifier\nfrom sklearn.multiclass import OneVsRestClassifier\n"
+        "def columns():\n    return OneVsRestClassifier(RidgeClassifier())\n"
+    )
+    (tmp_path / "study.toml").write_text(
+        'name = "around"\nseeds = [0]\nrates = [0.1]\n'
+        'data = {classes = "all", n_train = 120, n_test = 40}\n[[learners]]\nestimator = "around:columns"\n'
+    )
+    (planned,) = make_plan(read_study(tmp_path / "study.toml"), home=tmp_path).cells
+    assert followed_as(planned.cell, 10, tmp_path) == "ridge"

@@ -51,11 +51,19 @@ def predictions_on_lines(
     """
     if encoding == "one-vs-rest":
         return _by_largest(parts, nodal)
-    counted = _count(parts, nodal, *encode_pairs(n_classes, encoding))
-    if encoding == "one-vs-one":
-        events = Events(counted.betas, counted.rows, counted.votes.argmax(axis=1))
-        return Predictions.of_events(counted.start.argmax(axis=1), events)
-    return _with_ties_broken(parts, nodal, np.subtract(*encode_pairs(n_classes, encoding)), counted)
+    above, below = encode_pairs(n_classes, encoding)
+    starts, found = [], []
+    for rows, counted in _count(parts, nodal, above, below):
+        if encoding == "one-vs-one":
+            start, events = (
+                counted.start.argmax(axis=1),
+                Events(counted.betas, counted.rows, counted.votes.argmax(axis=1)),
+            )
+        else:
+            start, events = _with_ties_broken(parts, [scores[:, rows] for scores in nodal], above - below, counted)
+        starts.append(start)
+        found.append(Events(events.betas, events.rows + rows.start, events.to))
+    return Predictions.of_events(np.concatenate(starts), Events.joined(found))
 
 
 def _by_largest(parts: Sequence[PiecewiseLinear], nodal: Nodal) -> Predictions:
@@ -71,7 +79,7 @@ def _by_largest(parts: Sequence[PiecewiseLinear], nodal: Nodal) -> Predictions:
 
 def _blocks(size: int, n: int) -> Iterator[Int[np.ndarray, " r"]]:
     """Yield a few rows at a time, of which each needs so many values."""
-    return iter(np.array_split(np.arange(n), n * size // BLOCK + 1))
+    return iter(np.array_split(np.arange(n), min(max(n, 1), n * size // BLOCK + 1)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,29 +97,36 @@ def _count(
     nodal: Nodal,
     above: Float[np.ndarray, "pairs classes"],
     below: Float[np.ndarray, "pairs classes"],
-) -> _Votes:
-    """Count the votes of pairs, of which a score above 0 speaks for one class and any other for the other."""
-    everywhere = np.ones(nodal[0].shape[1], dtype=bool)
+) -> Iterator[tuple[slice, _Votes]]:
+    """Count the votes of pairs, of which a score above 0 speaks for one class and any other for the other.
+
+    A few rows at a time, with their numbers among these: votes of a hundred classes, after each change, are gigabytes.
+    """
+    n, K = nodal[0].shape[1], above.shape[1]
+    everywhere = np.ones(n, dtype=bool)
     flips = [flips_on_lines(line.nodes, scores, everywhere) for line, scores in zip(parts, nodal, strict=True)]
     won = np.stack([flip.start for flip in flips], axis=1)
-    start = won @ above + ~won @ below
     betas, rows, gained = (
         np.concatenate([getattr(flip, name) for flip in flips]) for name in ("betas", "rows", "gained")
     )
     pair = np.repeat(np.arange(len(flips)), [len(flip.betas) for flip in flips])
     order = np.lexsort((betas, rows))
     betas, rows, gained, pair = betas[order], rows[order], gained[order], pair[order]
-    moved = np.where(gained, 1.0, -1.0)[:, np.newaxis] * (above - below)[pair]
-    # Sums of all moves, less those of the rows before: whole numbers, and so exact.
-    total = np.cumsum(moved, axis=0)
-    begins = np.searchsorted(rows, np.arange(len(start)), side="left")
-    before = np.vstack([np.zeros(above.shape[1]), total])[begins]
-    return _Votes(start, betas, rows, start[rows] + total - before[rows])
+    begins = np.searchsorted(rows, np.arange(n + 1), side="left")
+    for some in _blocks(K * (len(rows) // max(n, 1) + 1), n):
+        block = slice(int(some[0]), int(some[-1]) + 1) if len(some) else slice(0, 0)
+        first, last = begins[block.start], begins[block.stop]
+        own, signs = slice(first, last), np.where(gained[first:last], 1.0, -1.0)
+        # Sums of all moves, less those of the rows before: whole numbers, and so exact.
+        total = np.vstack([np.zeros(K), np.cumsum(signs[:, np.newaxis] * (above - below)[pair[own]], axis=0)])
+        start, places = won[block] @ above + ~won[block] @ below, rows[own] - block.start
+        before = total[begins[block] - first]
+        yield block, _Votes(start, betas[own], places, start[places] + total[1:] - before[places])
 
 
 def _with_ties_broken(
     parts: Sequence[PiecewiseLinear], nodal: Nodal, signs: Float[np.ndarray, "pairs classes"], counted: _Votes
-) -> Predictions:
+) -> tuple[Int[np.ndarray, " n"], Events]:
     """Return the predictions by votes, with the largest sum of scores, each with its sign, among classes that tie."""
     n = len(counted.start)
     # All stretches between one vote and the next, the first ones of all rows among them.
@@ -136,7 +151,7 @@ def _with_ties_broken(
     at_start = found.betas == 0.0
     start = np.empty(n, dtype=np.intp)
     start[found.rows[at_start]] = found.to[at_start]
-    return Predictions.of_events(start, found)
+    return start, found
 
 
 def _among_leaders(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from numbers import Integral
 from typing import Any, Literal
 
@@ -18,6 +18,7 @@ from backdoor_curves.curve.scored_columns import ScoredColumns
 from backdoor_curves.curve.scored_rows import ScoredRows
 from backdoor_curves.data.poisoned import PoisonedData
 from backdoor_curves.data.samples import Samples
+from backdoor_curves.kernels.memory import require_bytes
 from backdoor_curves.learners.exact import is_known
 from backdoor_curves.learners.follow import Method, betas_to_check, check_tolerance, follow, missed_betas
 from backdoor_curves.learners.freezing import Freeze
@@ -25,7 +26,7 @@ from backdoor_curves.learners.learner import Learner
 from backdoor_curves.learners.reading import read_learner
 from backdoor_curves.learners.refit import REFIT_BETAS
 from backdoor_curves.learners.shared import Shared
-from backdoor_curves.paths.base import BetaPath
+from backdoor_curves.paths.base import BetaPath, Interpolant
 from backdoor_curves.records.one_line import one_line
 
 
@@ -47,8 +48,9 @@ def backdoor_learning_curve(
     ----------
     estimator : scikit-learn classifier
         Unfitted; alone or at the end of a Pipeline. It states the learner and its hyperparameters and is not changed.
-        `RidgeClassifier`, `LogisticRegression` (L2 penalty), `SVC` and `LinearSVC` are followed exactly; any other
-        classifier that takes `sample_weight` is refitted beta by beta.
+        `RidgeClassifier`, `LogisticRegression` (L2 penalty), `SVC` and `LinearSVC` are followed exactly, and
+        `OneVsRestClassifier` and `OneVsOneClassifier` around one of them; any other classifier that takes
+        `sample_weight` is refitted beta by beta.
     data : PoisonedData
         From `poison`, or built from own rows. For `SVC(kernel="precomputed")` a row is its kernel with all training
         rows, in the order of `data.is_poison`: the clean rows, then the poison, unless it replaced rows in between.
@@ -84,7 +86,8 @@ def backdoor_learning_curve(
         "exact" is asked of a learner that has no exact path, or the kernel of an SVM is not positive semidefinite on
         the training rows: sigmoid kernels seldom are. If a precomputed kernel has not a column for each training row.
     MemoryError
-        If the kernel matrix of an exact path would not fit; before anything is computed.
+        If the kernel matrix of an exact path would not fit, before anything is computed, or the scores of the test rows
+        at its nodes.
     PathError
         If rounding keeps an exact path from the optimum.
     ToleranceError
@@ -159,11 +162,24 @@ def backdoor_learning_curve(
 
 def _scored(learner: Learner, path: BetaPath, rows: Samples) -> ScoredRows | ScoredColumns:
     """Return test rows with their scores at the nodes of a path, or of each of its columns."""
-    parts, nodal = [column.interpolant for column in path.columns], path.nodal_scores_by_column(rows.X)
+    parts = [column.interpolant for column in path.columns]
+    _require_room(parts, len(rows), len(learner.classes))
+    nodal = path.nodal_scores_by_column(rows.X)
     how = rows.y, rows.weight, learner.loss, learner.encoding, len(learner.classes)
     if len(parts) == 1:
         return ScoredRows(parts[0], nodal[0], *how)
     return ScoredColumns(tuple(parts), tuple(scores[..., 0] for scores in nodal), *how)
+
+
+def _require_room(parts: Sequence[Interpolant], n: int, n_classes: int) -> None:
+    """Refuse scores of test rows at the nodes of all columns that would not fit; of many classes they are many."""
+    nodes = sum(len(part.nodes) for part in parts)
+    at_each = n_classes if len(parts) == 1 and n_classes > 2 else 1
+    require_bytes(
+        8.0 * nodes * at_each * n,
+        f"scores of {n} test rows at {nodes} nodes of {max(len(parts), at_each)} score columns",
+        "ask of fewer test rows",
+    )
 
 
 def _warn_of_a_step(learner: Learner, betas: Float[np.ndarray, " k"], *both: ScoredRows | ScoredColumns) -> None:

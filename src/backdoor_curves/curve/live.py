@@ -20,6 +20,8 @@ from backdoor_curves.rows import Rows
 
 BLOCK = 64
 """Betas at once where slopes are asked for: scores of 64 x 1000 rows are half a megabyte, and stay in the cache."""
+COLUMNS = 6400
+"""Score columns at once, those of all betas: of 1000 rows 50 MB; pairs of a hundred classes are 5000 at each beta."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +61,8 @@ class Live:
     def slope(self, split: Split, rows: ScoredTests, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, " b"]:
         """Return the slopes of the mean loss of test rows, from the conditions of the optimum."""
         assert not isinstance(rows, CondensedRows)  # rows are condensed where a source is stored
-        blocks, X = np.array_split(betas, len(betas) // BLOCK + 1), self.tests[split]
+        at_once = min(BLOCK, max(1, COLUMNS // len(self.path.columns)))
+        blocks, X = np.array_split(betas, max(1, -(-len(betas) // at_once))), self.tests[split]
         return np.concatenate([rows.mean_loss_rate(self.path.tangent(X, block), block) for block in blocks])
 
     def live_for(self, what: str) -> Live:  # noqa: ARG002 - `Stored` refuses by this name

@@ -96,8 +96,8 @@ def follow(
 ) -> BetaPath:
     """Return the path of a learner: the exact one where there is one, or refits at `betas`.
 
-    There is one for RidgeClassifier, SVC, LinearSVC and LogisticRegression, with the L2 penalty. A subclass of these is
-    refitted: its `fit` may do something else.
+    There is one for RidgeClassifier, SVC, LinearSVC and LogisticRegression, with the L2 penalty, and for
+    OneVsRestClassifier and OneVsOneClassifier around these. A subclass is refitted: its `fit` may do something else.
 
     Parameters
     ----------

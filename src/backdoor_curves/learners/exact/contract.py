@@ -47,8 +47,6 @@ class ExactEstimator(Facts, Protocol):
     """The class of scikit-learn."""
     PARAMETERS: frozenset[str]
     """The parameters that the file knows; any other one must have its default value."""
-    TOGETHER: frozenset[ScoreEncoding]
-    """Of two-class problems which encodings `follow` takes: all columns at once, as the learner's encoding says."""
 
     def refusal(self, estimator: Any, n_classes: int) -> str | None:
         """Return why it is not followed exactly, as the end of "... has no exact path ..."; None where it is."""
@@ -57,3 +55,10 @@ class ExactEstimator(Facts, Protocol):
     def follow(self, learner: Learner, tolerance: float, shared: Shared | None) -> BetaPath:
         """Return the exact path of a learner; `tolerance` is for paths that are followed to one."""
         ...
+
+
+class OfTwoClasses(ExactEstimator, Protocol):
+    """One that may stand inside OneVsRestClassifier and OneVsOneClassifier, a fit for each score column."""
+
+    TOGETHER: frozenset[ScoreEncoding]
+    """Encodings whose columns `follow` takes all at once, each a problem of two classes of its own."""

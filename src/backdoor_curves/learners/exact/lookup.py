@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from backdoor_curves.learners.exact.contract import ExactEstimator
 from backdoor_curves.learners.parameters import unknown_parameter
 
+File = TypeVar("File", bound=ExactEstimator)
 
-def file_among(files: Sequence[ExactEstimator], estimator: Any) -> ExactEstimator | None:
+
+def file_among(files: Sequence[File], estimator: Any) -> File | None:
     """Return the file of an estimator, or of the one that it is a subclass of; None where there is none."""
     return next((file for file in files if isinstance(estimator, file.ESTIMATOR)), None)
 

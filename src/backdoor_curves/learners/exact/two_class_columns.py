@@ -17,7 +17,7 @@ from sklearn.base import clone
 from backdoor_curves.data.samples import Samples, join
 from backdoor_curves.kernels.functions import Kernel
 from backdoor_curves.learners.exact import linear_svc, logistic, ridge, svc
-from backdoor_curves.learners.exact.contract import ExactEstimator
+from backdoor_curves.learners.exact.contract import OfTwoClasses
 from backdoor_curves.learners.exact.lookup import file_among, refusal_among
 from backdoor_curves.learners.freezing import freeze_parameters
 from backdoor_curves.learners.learner import Learner
@@ -27,11 +27,11 @@ from backdoor_curves.losses.score_encodings import ScoreEncoding, encode, is_in_
 from backdoor_curves.paths.base import BetaPath
 from backdoor_curves.paths.columns import PathOfColumns
 
-INNER: tuple[ExactEstimator, ...] = (ridge, logistic, linear_svc, svc)
+INNER: tuple[OfTwoClasses, ...] = (ridge, logistic, linear_svc, svc)
 """The files of those that may stand inside."""
 
 
-def _file_inside(estimator: Any) -> ExactEstimator:
+def _file_inside(estimator: Any) -> OfTwoClasses:
     file = file_among(INNER, estimator.estimator)
     assert file is not None  # around others it has no file, see `learners.exact.file_of`
     return file
@@ -111,7 +111,7 @@ def _of_column(samples: Samples, target: Float[np.ndarray, " n"]) -> Samples:
     return replace(some, y=(target[rows] > 0.0).astype(np.intp))
 
 
-def _frozen(inner: Any, file: ExactEstimator, learner: Learner) -> Any:
+def _frozen(inner: Any, file: OfTwoClasses, learner: Learner) -> Any:
     """Return the estimator inside with what hangs on the rows of a learner as numbers."""
 
     def fitted_on() -> Samples:

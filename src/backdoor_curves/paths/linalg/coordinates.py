@@ -8,7 +8,7 @@ basis of long rows, whose squares would lose what is small beside them, is forme
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
@@ -17,6 +17,7 @@ from jaxtyping import Float, Int
 from scipy.linalg import qr, solve_triangular
 from scipy.linalg.lapack import dpstrf
 
+from backdoor_curves.paths.intercept import Intercept
 from backdoor_curves.rows import Rows, as_numbers, squared_lengths
 
 RANK = 1e-13
@@ -28,6 +29,9 @@ that add up to a thousand. Longer dense rows are factored themselves, at four ti
 ROUNDING = 4 * np.finfo(float).eps
 """Of an inner product of rows, as a share of the longest row's square; times the root of their number, of an orthogonal
 factorisation, as a share of the longest row."""
+
+Columned: TypeAlias = dict[Intercept, Float[np.ndarray, "n q"]]
+"""Rows with the column of an intercept."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +54,7 @@ class Features:
     rows: Float[np.ndarray, "n p"]
     kept: Int[np.ndarray, " p"]
     d: int
+    columned: Columned = field(default_factory=dict, init=False, repr=False)
 
     def coef(self, W: Float[np.ndarray, "p k"]) -> Float[np.ndarray, "d k"]:
         """Return parameters of all features."""
@@ -86,6 +91,7 @@ class GramFactor:
     basis: Rows
     T: Float[np.ndarray, "p p"]
     error: float
+    columned: Columned = field(default_factory=dict, init=False, repr=False)
 
     def coef(self, W: Float[np.ndarray, "p k"]) -> Float[np.ndarray, "d k"]:
         """Return parameters of all features."""
@@ -117,6 +123,7 @@ class Orthonormal:
     rows: Float[np.ndarray, "n p"]
     Q: Float[np.ndarray, "d p"]
     moved: float
+    columned: Columned = field(default_factory=dict, init=False, repr=False)
 
     def coef(self, W: Float[np.ndarray, "p k"]) -> Float[np.ndarray, "d k"]:
         """Return parameters of all features."""
@@ -128,6 +135,13 @@ class Orthonormal:
 
 
 Space: TypeAlias = Features | Orthonormal | GramFactor
+
+
+def rows_with_column(space: Space, intercept: Intercept) -> Float[np.ndarray, "n q"]:
+    """Return the rows of a space with the intercept's column: one array for all paths in it, to be read only."""
+    if intercept not in space.columned:
+        space.columned[intercept] = np.ascontiguousarray(intercept.with_column(space.rows))
+    return space.columned[intercept]
 
 
 def coupling_through(

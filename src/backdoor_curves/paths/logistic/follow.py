@@ -14,7 +14,7 @@ from jaxtyping import Float
 from backdoor_curves.paths.base import PathError
 from backdoor_curves.paths.intercept import FREE, Intercept
 from backdoor_curves.paths.interpolation.chebyshev import compressed
-from backdoor_curves.paths.linalg.coordinates import Space, coordinates
+from backdoor_curves.paths.linalg.coordinates import Space, coordinates, rows_with_column
 from backdoor_curves.paths.linalg.units import units
 from backdoor_curves.paths.logistic.anchors import DEGREE, SHARP, follow, taylor
 from backdoor_curves.paths.logistic.path import LogisticPath
@@ -78,8 +78,9 @@ def logistic_path(
         )
     space = coordinates(X) if space is None else space
     scaled = units(space.rows, about_mean=intercept.is_free)
-    Z, R = intercept.with_column(scaled.of(space.rows)), np.append(scaled.penalty, intercept.penalty)
-    problem = Problem(Z, y, u0, du, R)
+    rows = scaled.of(space.rows)
+    Z = rows_with_column(space, intercept) if rows is space.rows else intercept.with_column(rows)
+    problem = Problem(Z, y, u0, du, np.append(scaled.penalty, intercept.penalty))
     start, f, factor = newton(problem, np.zeros(problem.Z.shape[1]), 0.0, SHARP * tolerance)
     scale = _scale(problem, f, factor)
     edges, values = follow(problem, start, scale, tolerance)

@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float
 from backdoor_curves.paths.base import PathError
 from backdoor_curves.paths.intercept import Intercept
 from backdoor_curves.paths.interpolation.chebyshev import panels_at_points
-from backdoor_curves.paths.linalg.coordinates import Space, coordinates
+from backdoor_curves.paths.linalg.coordinates import Space, coordinates, rows_with_column
 from backdoor_curves.paths.squared_hinge.active_set import UPDATES, ActiveSetRun, Piece, Point
 from backdoor_curves.paths.squared_hinge.path import SquaredHingePath
 from backdoor_curves.paths.squared_hinge.problem import Problem, gradient, inverse_hessian
@@ -80,9 +80,9 @@ def squared_hinge_path(
     if intercept.is_free:
         raise ValueError("intercept: a penalised one or none was expected, as LinearSVC has it, a free one came")
     space = coordinates(X) if space is None else space
-    Z = intercept.with_column(space.rows)
+    Z = rows_with_column(space, intercept)
     kept = (u0 > 0.0) | (du > 0.0)
-    problem = Problem(np.ascontiguousarray(Z[kept]), y[kept], u0[kept], du[kept])
+    problem = Problem(Z if kept.all() else Z[kept], y[kept], u0[kept], du[kept])
     edges, W, is_knot, scale = _follow(problem)
     interpolant = panels_at_points(edges, DEGREE, scale)
     knots = interpolant.nodes[::DEGREE][is_knot]

@@ -27,7 +27,7 @@ FOLLOWED: Mapping[type, Kind] = {
     LinearSVC: "linear-svm",
     SVC: "rbf-svm",
 }
-"""The kind that takes about the time and the room of an estimator which is followed."""
+"""The kind that takes about the time and the room of an estimator which is followed, or of a column of one around."""
 MOST_STATES = 2**31 - 1
 """Random states are below it: some libraries take no larger ones."""
 
@@ -138,4 +138,4 @@ def followed_as(cell: Cell, n_classes: int, home: Path | None) -> Kind | None:
         return kind  # type: ignore[return-value]
     _, last = steps_and_last(estimator(cell, home))
     followed = cell.method != "refit" and refusal(last, n_classes) is None
-    return FOLLOWED[type(last)] if followed else None
+    return FOLLOWED[type(last if type(last) in FOLLOWED else last.estimator)] if followed else None
