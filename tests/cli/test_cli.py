@@ -223,12 +223,14 @@ def test_one_cell_and_one_group_are_counted_as_one(call, tmp_path):
 
 @pytest.mark.filterwarnings("always")
 def test_own_warnings_are_a_line_each_said_once_and_others_are_left_to_python(call, monkeypatch):
-    """As errors are: without a path and a line of code."""
+    """As errors are: without a path and a line of code; of whatever category, if they are of our code."""
+    ours = os.path.dirname(bc.__file__)
 
     def warning(*_, **__):
         for _ in range(2):
             warnings.warn("some files\nare missing", IncompleteDataWarning, stacklevel=1)
         warnings.warn("another's", UserWarning, stacklevel=1)
+        warnings.warn_explicit("of our own\ncode", UserWarning, os.path.join(ours, "poisoning", "poison.py"), 7)
         raise ValueError("enough")
 
     before = warnings.showwarning
@@ -236,7 +238,7 @@ def test_own_warnings_are_a_line_each_said_once_and_others_are_left_to_python(ca
     with pytest.warns(UserWarning, match="another's") as others:
         code, _, err = call("check", "tiny.toml")
     assert code == 2
-    assert err.splitlines()[0] == "backdoor-curves: some files are missing"
+    assert err.splitlines()[:2] == ["backdoor-curves: some files are missing", "backdoor-curves: of our own code"]
     assert err.count("some files") == 1
     assert len(others) == 1
     assert warnings.showwarning is before

@@ -8,12 +8,14 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import click
 
 from backdoor_curves.records.one_line import one_line
 
+PACKAGE = str(Path(__file__).parents[1]) + os.sep
 USAGE_ERROR, CELLS_FAILED, EXPOSED, INTERRUPTED = 2, 3, 4, 130
 
 
@@ -43,13 +45,13 @@ class OneLineErrors(click.Group):
 
 @contextmanager
 def _warnings_in_a_line() -> Iterator[None]:
-    """Show the package's own warnings as errors are, and each once; others as Python does."""
+    """Show the package's own warnings, by category or place, as errors are, and each once; others as Python does."""
     said: set[str] = set()
 
-    def show(message: Any, category: type[Warning], *where: Any, **more: Any) -> None:
+    def show(message: Any, category: type[Warning], filename: str, *where: Any, **more: Any) -> None:
         text = one_line(message)
-        if not category.__module__.startswith("backdoor_curves."):
-            others(message, category, *where, **more)
+        if not category.__module__.startswith("backdoor_curves.") and not filename.startswith(PACKAGE):
+            others(message, category, filename, *where, **more)
         elif text not in said:
             said.add(text)
             click.echo(f"backdoor-curves: {text}", err=True)
