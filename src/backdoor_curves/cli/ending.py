@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from backdoor_curves.records.one_line import one_line
+from backdoor_curves.records.one_line import one_line, without_numbers
 
 PACKAGE = str(Path(__file__).parents[1]) + os.sep
 USAGE_ERROR, CELLS_FAILED, EXPOSED, INTERRUPTED = 2, 3, 4, 130
@@ -50,10 +50,12 @@ def _warnings_in_a_line() -> Iterator[None]:
 
     def show(message: Any, category: type[Warning], filename: str, *where: Any, **more: Any) -> None:
         text = one_line(message)
-        if not category.__module__.startswith("backdoor_curves.") and not filename.startswith(PACKAGE):
+        named = category.__module__.startswith("backdoor_curves.")
+        words = text if named else without_numbers(text)  # of rows, which are others for each rate
+        if not named and not filename.startswith(PACKAGE):
             others(message, category, filename, *where, **more)
-        elif text not in said:
-            said.add(text)
+        elif words not in said:
+            said.add(words)
             click.echo(f"backdoor-curves: {text}", err=True)
 
     with warnings.catch_warnings():

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from backdoor_curves.records.one_line import one_line
+from backdoor_curves.records.one_line import one_line, without_numbers
 
 KNOWN = ("builtins", "backdoor_curves", "sklearn")
 """Packages whose categories the coordinator can be sent; of another one's the nearest that is Python's."""
-NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?")
 
 
 class ToldWarning(NamedTuple):
@@ -53,7 +51,7 @@ class SaidOnce:
 
     def say(self, told: ToldWarning) -> None:
         """Warn in this process, unless it has been said with whatever numbers."""
-        words = NUMBER.sub("", told.said)
+        words = without_numbers(told.said)
         if words not in self._known:
             self._known.add(words)
             warnings.warn_explicit(told.said, told.category, told.file, told.line)
