@@ -157,7 +157,7 @@ def test_a_run_leaves_its_report_and_report_writes_it_again_with_other_bounds(ca
     assert (code, out, err) == (0, "", "4 of 4 cells are in mine.html\n")
     mine = (tmp_path / "work" / "mine.html").read_text(encoding="utf-8")
     assert "at most 5 percentage points under the best" in mine
-    assert "of at most 30 %" in mine
+    assert "of at most 30\u202f%" in mine
     code, _, err = call("report", "runs/tiny", "--margin", "2")
     assert code == 2
     assert "2 is not in the range" in err.replace("2.0", "2")
@@ -223,12 +223,16 @@ def test_one_cell_and_one_group_are_counted_as_one(call, tmp_path):
 
 @pytest.mark.filterwarnings("always")
 def test_own_warnings_are_a_line_each_said_once_and_others_are_left_to_python(call, monkeypatch):
-    """As errors are: without a path and a line of code."""
+    """As errors are: without a path and a line of code; of whatever category, if they are of our code."""
+    ours = os.path.dirname(bc.__file__)
 
     def warning(*_, **__):
         for _ in range(2):
             warnings.warn("some files\nare missing", IncompleteDataWarning, stacklevel=1)
         warnings.warn("another's", UserWarning, stacklevel=1)
+        for n in (1, 3):
+            code = os.path.join(ours, "poisoning", "poison.py")
+            warnings.warn_explicit(f"{n} rows\nof our own code", UserWarning, code, 7)
         raise ValueError("enough")
 
     before = warnings.showwarning
@@ -236,8 +240,11 @@ def test_own_warnings_are_a_line_each_said_once_and_others_are_left_to_python(ca
     with pytest.warns(UserWarning, match="another's") as others:
         code, _, err = call("check", "tiny.toml")
     assert code == 2
-    assert err.splitlines()[0] == "backdoor-curves: some files are missing"
-    assert err.count("some files") == 1
+    assert err.splitlines()[:2] == [
+        "backdoor-curves: some files are missing",
+        "backdoor-curves: 1 rows of our own code",
+    ]
+    assert err.count("some files") == err.count("own code") == 1
     assert len(others) == 1
     assert warnings.showwarning is before
 

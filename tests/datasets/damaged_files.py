@@ -131,16 +131,16 @@ text("label left out", GOOD, "label: a column of it was expected, 'label' came",
 text("label in capitals", GOOD, "label: a column of it was expected, 'Y' came", 'file = "a.csv", label = "Y"')
 text("one class", "x,y\n" + "1,a\n" * 30, "labels of two classes or more were expected, 'a' alone came")
 text("one class of numbers", "x,y\n" + "1,0\n" * 30, "labels of two classes or more were expected, 0 alone came")
-text("a missing label", GOOD.replace("\n3,1", "\n3,"), "1 of 40 is missing, the first of row 3")
-text("missing labels", "x,y\n" + "1,a\n2,\n" * 20, "20 of 40 are missing, the first of row 1")
-text("labels all missing", "x,y\n" + "1,\n" * 20, "20 of 20 are missing, the first of row 0")
-text("NA for a label of numbers", GOOD.replace("\n3,1", "\n3,NA"), "1 of 40 is missing, the first of row 3")
+text("a missing label", GOOD.replace("\n3,1", "\n3,"), "1 of 40 is missing, the first in line 5;")
+text("missing labels", "x,y\n" + "1,a\n2,\n" * 20, "20 of 40 are missing, the first in line 3;")
+text("labels all missing", "x,y\n" + "1,\n" * 20, "20 of 20 are missing, the first in line 2;")
+text("NA for a label of numbers", GOOD.replace("\n3,1", "\n3,NA"), "1 of 40 is missing, the first in line 5;")
 text(
     "fractions for labels",
     "x,y\n" + "".join(f"{i},{i / 7}\n" for i in range(30)),
-    "classes were expected in 'y', 0.142857 came in row 1",
+    "classes were expected in 'y', 0.142857 came in line 3;",
 )
-text("infinite labels", "x,y\n1,inf\n2,1\n3,1\n", "classes were expected in 'y', inf came in row 0")
+text("infinite labels", "x,y\n1,inf\n2,1\n3,1\n", "classes were expected in 'y', inf came in line 2;")
 text(
     "a label for each row",
     "x,y\n" + "".join(f"{i},n{i}\n" for i in range(30)),
@@ -200,7 +200,7 @@ text("a group that is not there", GOOD, "group: a column of it was expected, 'wh
 text(
     "a group with gaps",
     "x,g,y\n" + "1,a,0\n2,,1\n" * 9,
-    "a group for each row was expected in 'g', 9 are missing",
+    "a group for each row was expected in 'g', 9 are missing, the first in line [0-9]+;",
     f'{KEYS}, group = "g"',
 )
 text(
@@ -324,7 +324,7 @@ def with_test(name: str, content: str, said: str) -> None:
 with_test("empty", "", "b.csv: a file with rows was expected")
 with_test("another column", "z,y\n1,1\n2,0\n", "b.csv: column: a column of it was expected, 'x' came")
 with_test("without labels", "x\n1\n2\n", "b.csv: label: a column of it was expected, 'y' came")
-with_test("another class", "x,y\n1,1\n2,7\n", "b.csv: labels of the training rows were expected, 7 came in row 1")
+with_test("another class", "x,y\n1,1\n2,7\n", "b.csv: labels of the training rows were expected, 7 came in line 3;")
 with_test("words for numbers", "x,y\na,1\nb,0\n", "were expected|was expected")
 for ending in (
     ".xlsx",

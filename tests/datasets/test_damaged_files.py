@@ -70,4 +70,4 @@ def test_what_can_be_read_is(tmp_path):
     assert read_table(tmp_path / "script.csv").names[0] == "<script>alert(1)</script>"
     (tmp_path / "dates.csv").write_text("d,y\n2024-01-01,0\n2024-01-02,1\n")
     with pytest.warns(ReadingWarning, match="dates"):
-        read_table(tmp_path / "dates.csv")
+        read_table(tmp_path / "dates.csv").column("d")

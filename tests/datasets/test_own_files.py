@@ -102,7 +102,14 @@ def test_words_are_words(tmp_path, cells):
     [
         (["2024-01-31", "2024-02-01"], "column 'x' has dates such as '2024-01-31', which are read as words"),
         (["31.1.2024", "1.2.2024"], "column 'x' has dates"),
-        (["1", "2", "3+"], "column 'x' has numbers in 2 of 3 cells and '3\\+' in row 2: all are read as words"),
+        (
+            ["$79.35", "$1,234.50", "n/a", "-$5"],
+            "column 'x' has numbers with signs such as '\\$79.35', which are",
+        ),
+        (["2.459,50 €", "n/a", "46,27 €"], "column 'x' has numbers with signs such as '2.459,50 €'"),
+        (["12 kg", "7", "30 kg", "unknown"], "column 'x' has numbers with signs such as '12 kg'"),
+        (["1", "n/a", "2", "x"], "column 'x' has numbers in 2 of 4 cells and 'x' in line 5: all are read as words"),
+        (["1", "2", "3+"], "column 'x' has numbers in 2 of 3 cells and '3\\+' in line 4: all are read as words"),
     ],
 )
 def test_what_its_owner_may_not_mean_is_said(tmp_path, cells, said):
@@ -111,6 +118,73 @@ def test_what_its_owner_may_not_mean_is_said(tmp_path, cells, said):
     path.write_text("x;y\n" + "".join(f"{cell};0\n" for cell in cells))
     with pytest.warns(ReadingWarning, match=said):
         assert read_table(path).column("x").tolist() == cells
+
+
+def test_codes_and_houses_are_no_numbers_with_signs(tmp_path):
+    """A letter before the digits, or a word that has some, is a name."""
+    for cells in (
+        ["C-100", "C-101"],
+        ["A1", "B2"],
+        ["2nd floor left", "3rd floor"],
+        ["18-25", "26-40"],
+        ["10:30", "11:45"],
+    ):
+        (tmp_path / "a.csv").write_text("x;y\n" + "".join(f"{cell};0\n" for cell in cells))
+        assert read_table(tmp_path / "a.csv").column("x").tolist() == cells
+
+
+def test_a_column_that_is_left_out_is_neither_refused_nor_warned_of(tmp_path):
+    """Dates, an id and 1,234 in columns that are dropped; each is said where it becomes a feature."""
+    lines = [f'{i},2024-01-{i % 28 + 1:02d},C-{i},"1,{i % 9}34",{i % 2}' for i in range(60)]
+    (tmp_path / "a.csv").write_text("x,day,id,fee,y\n" + "\n".join(lines))
+
+    def rows(*dropped):
+        return from_file(tmp_path / "a.csv", label="y", drop=dropped, rng=np.random.default_rng(0))[0]
+
+    assert rows("day", "id", "fee").X.shape[1:] == (1,)
+    with pytest.warns(ReadingWarning, match="column 'day' has dates"):
+        rows("id", "fee")
+    with pytest.raises(ValueError, match="column 'fee': numbers with a decimal point were expected, '1,034' came"):
+        rows("id", "day")
+
+
+def test_words_that_tell_rows_apart_are_said(tmp_path):
+    """An id is a feature for each row; a word that ten rows share is none, and few rows are not looked at."""
+    (tmp_path / "a.csv").write_text("id,job,y\n" + "".join(f"C-{i},job {i // 10},{i % 2}\n" for i in range(60)))
+    (tmp_path / "few.csv").write_text("id,y\n" + "".join(f"C-{i},{i % 2}\n" for i in range(48)))
+    with pytest.warns(ReadingWarning, match="column 'id' has 60 different words in 60 rows, and each becomes") as said:
+        from_file(tmp_path / "a.csv", label="y", rng=np.random.default_rng(0))
+    assert len(said) == 1
+    from_file(tmp_path / "few.csv", label="y", rng=np.random.default_rng(0))
+    from_file(tmp_path / "a.csv", label="y", text="id", rng=np.random.default_rng(0))  # one text is no feature
+
+
+def test_rows_are_named_by_their_line_in_the_file(tmp_path):
+    """The header is line 1; blank lines and line breaks in quotes count, as an editor counts them."""
+    (tmp_path / "a.csv").write_text('note,x,y\n"a\nb",1,0\n\n"c",inf,1\nd,2,0\n"e\n\nf",3,1\ng,4,\n')
+    with pytest.raises(ValueError, match="1 of 5 is missing, the first in line 10;"):
+        from_file(tmp_path / "a.csv", label="y", rng=np.random.default_rng(0))
+    assert read_table(tmp_path / "a.csv").lines.tolist() == [2, 5, 6, 7, 10]
+
+
+@pytest.mark.parametrize("kind", ["csv", "npz", "sparse"])
+def test_an_infinite_feature_is_said_with_its_column_and_row(tmp_path, kind):
+    """The learner that refuses it no longer knows where it was; in a column that is left out it does no harm."""
+    X, y = np.arange(40.0).reshape(20, 2), np.arange(20) % 2
+    X[17, 1] = -np.inf
+    lines = [f"{a},{b},{c}" for (a, b), c in zip(X.tolist(), y.tolist(), strict=True)]
+    (tmp_path / "a.csv").write_text("a,b,y\n" + "\n".join(lines))
+    sparse = sp.csr_array(X)
+    parts = {part: getattr(sparse, part) for part in ("data", "indices", "indptr", "shape")}
+    np.savez(tmp_path / "a.npz", y=y, **(parts if kind == "sparse" else {"wide": X}))
+    where = {
+        "csv": "column 'b' has -inf in line 19, which hardly any learner takes",
+        "npz": r"column 'wide' has -inf in row 18 \(counted from 1\)",
+        "sparse": "column 'X' has -inf in row 18",
+    }
+    with pytest.warns(ReadingWarning, match=where[kind]):
+        from_file(tmp_path / f"a.{'csv' if kind == 'csv' else 'npz'}", label="y", rng=np.random.default_rng(0))
+    from_file(tmp_path / "a.csv", label="y", drop=["b"], rng=np.random.default_rng(0))
 
 
 def test_a_column_of_row_numbers_without_a_name_is_left_out(tmp_path):

@@ -14,7 +14,7 @@ from backdoor_curves.report.page.content import content_of
 from backdoor_curves.report.page.words import scenario_name
 from backdoor_curves.report.tables.attacks import as_markdown, comparisons, in_words
 from backdoor_curves.search.safe_region import Bounds
-from backdoor_curves.study.file.attacks import AttackConfig, AttackEntry, Blend, CleanLabels, Lattice, Warp
+from backdoor_curves.study.file.attacks import AttackConfig, AttackEntry, Blend, CleanLabels, Feature, Lattice, Warp
 from backdoor_curves.study.file.config import DataConfig, Experiment, KeepConfig, LearnerConfig, Study
 from backdoor_curves.study.plan.names import scenario_title
 from backdoor_curves.study.plan.scenario import Scenario
@@ -95,6 +95,7 @@ def test_the_page_lays_attacks_side_by_side(run, tmp_path):
     assert "noise <b>" not in section
     assert section.count("data:image/png") == 3 * len(ATTACKS)
     assert "× 3.33" in section  # 1 / .3, of the lattice
+    assert "A test image without the trigger" in section
     view = comparison_views(content_of(run, Bounds()))[0]
     assert [card.place for card in view.cards] == [1, 2, 3]
     for card in view.cards:
@@ -126,6 +127,24 @@ def test_comparisons_that_a_page_has_no_room_for_are_counted(run, tmp_path, monk
     page = page_of(run, tmp_path / "report.html")
     assert 'class="attacks"' not in page
     assert "Attacks are compared on 1 more of the data and rates" in page
+
+
+def test_a_page_of_tables_speaks_of_no_image_and_tears_no_number_from_its_sign(tmp_path):
+    """Rates are in per cent, in headings as in scenarios; clean labels are said as such."""
+    attacks = tuple(
+        AttackEntry(trigger=Feature((1,), (value,)), labels=CleanLabels(1), rate_of="all") for value in (1.2, 1.5)
+    )
+    learners = (LearnerConfig("ridge", (1.0,)),)
+    grid = Experiment((DataConfig("toy"),), (), (), learners, (0.005, 0.02), (0,), KeepConfig(), attacks)
+    list(run_study(Study("tables", (grid,)), tmp_path / "run", WISHES))
+    page = page_of(load_run(tmp_path / "run"), tmp_path / "tables.html")
+    assert "How each is learned" in page
+    assert "test image" not in page
+    assert "difference" not in page.partition("<script")[0].partition("</style>")[2]
+    assert "Attacks side by side: <bdi>toy, p\u00a0=\u00a00.5\u202f%</bdi>" in page
+    assert "clean labels of 1" in page
+    assert "labels clean" not in page
+    assert not re.search("[0-9] %", re.sub("<(style|script|pre|code).*?</\\1>", "", page, flags=re.DOTALL))
 
 
 def test_a_page_with_one_attack_has_no_comparison(run, tmp_path):

@@ -63,7 +63,12 @@ def test_a_file_beside_the_study_stands_in_for_none_of_pythons_own(tmp_path):
 @pytest.mark.parametrize(
     ("code", "reference", "said"),
     [
-        ("", "ours_bad:f", "ours_bad has no f"),
+        ("", "ours_bad:f", "ours_bad has no f; write a function or a class of this name there"),
+        (
+            "from math import sin\nclass Forest: pass\ndef knn(): return 0\n_mine = knn",
+            "ours_bad:nope",
+            "ours_bad has no nope; it has 'Forest', 'knn': name one of them, or write it there",
+        ),
         ("forest = 1", "ours_bad:forrest", "did you mean 'forest'"),
         ("def f(:", "ours_bad:f", "ours_bad cannot be imported: SyntaxError"),
         ("1 / 0", "ours_bad:f", "ours_bad cannot be imported: ZeroDivisionError: division by zero"),

@@ -362,8 +362,8 @@ REFUSED = {
 }
 STAMPED = {
     "drift": "'rows:drift': the same stamped rows each time were expected, others came the second time",
-    "narrow": "StrictTrigger: 20 rows of shape .2,. were expected back, 20 of shape .1,. came",
-    "lost": "StrictTrigger: ndarray was expected back, list came",
+    "narrow": "'rows:narrow': 20 rows of shape .2,. were expected back, 20 of shape .1,. came",
+    "lost": "'rows:lost': ndarray was expected back, list came",
     "broken": "'rows:broken': stamped rows were expected, it raises IndexError",
     "number": r"a function \(X, y\) -> X was expected, int came",
     "nothing": "rows has no nothing",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import random
+import re
 import signal
 import sys
 import time
@@ -138,3 +139,14 @@ def test_workers_end_with_the_loop_that_they_work_for(tmp_path):
     assert children
     outcomes.close()
     assert not any(child.is_alive() for child in children)
+
+
+def test_what_workers_warn_of_is_said_once_and_in_a_line(in_workers, tmp_path):
+    """Two workers with a cell each, whose numbers differ; nothing is printed by the workers themselves."""
+    in_workers("import warnings; warnings.warn(f'row {cell.seed}\\n  is odd', stacklevel=1)")
+    study = small(learners=(LearnerConfig("ridge", (1.0, FAULTY)),), rates=(0.3,), poison=(PoisonConfig(),))
+    with pytest.warns(UserWarning, match="is odd") as caught:
+        found = came(work_through(study, tmp_path))
+    assert len(found) == 4
+    assert [re.sub("[0-9]", "N", str(warning.message)) for warning in caught] == ["row N is odd"]
+    assert caught[0].filename.endswith("sitecustomize.py")

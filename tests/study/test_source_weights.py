@@ -165,6 +165,7 @@ def test_what_is_weighted_and_what_is_watched_are_part_of_the_key(folder):
     [
         ("suspect = \"bnak == 'b'\"", "suspect: a column of it was expected, 'bnak' came; did you mean 'bank'"),
         ("suspect = \"bank == 'd'\"", "suspect: a part of the rows was expected, no row came; it has 'a', 'b'"),
+        ('suspect = "age == 999"', "no row came; it has '[0-9]+', .* and [0-9]+ more$"),
         ("suspect = \"bank in ['a', 'b']\"", "suspect: a part of the rows was expected, all rows came"),
         ('suspect = "bank == 3"', "suspect: words were expected of 'bank', 3 came"),
         ("suspect = \"age == 'old'\"", "suspect: numbers were expected of 'age', 'old' came"),
@@ -172,7 +173,7 @@ def test_what_is_weighted_and_what_is_watched_are_part_of_the_key(folder):
         ("suspect = \"paid == 'yes'\"", "two classes or more were expected"),
         ("poison = 'none.csv'", "no such file or folder"),
         ("poison = 'other.csv'", "a column of it was expected, 'age' came"),
-        ("poison = 'strange.csv'", "labels of the training rows were expected, 'perhaps' came in row 0"),
+        ("poison = 'strange.csv'", "labels of the training rows were expected, 'perhaps' came in line 2"),
         ("poison = 'words.csv'", "numbers were expected in column 'age', as in loans.csv, words came"),
     ],
 )

@@ -8,12 +8,14 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import click
 
-from backdoor_curves.records.one_line import one_line
+from backdoor_curves.records.one_line import one_line, without_numbers
 
+PACKAGE = str(Path(__file__).parents[1]) + os.sep
 USAGE_ERROR, CELLS_FAILED, EXPOSED, UNDECIDED, INTERRUPTED = 2, 3, 4, 5, 130
 
 
@@ -43,15 +45,17 @@ class OneLineErrors(click.Group):
 
 @contextmanager
 def _warnings_in_a_line() -> Iterator[None]:
-    """Show the package's own warnings as errors are, and each once; others as Python does."""
+    """Show the package's own warnings, by category or place, as errors are, and each once; others as Python does."""
     said: set[str] = set()
 
-    def show(message: Any, category: type[Warning], *where: Any, **more: Any) -> None:
+    def show(message: Any, category: type[Warning], filename: str, *where: Any, **more: Any) -> None:
         text = one_line(message)
-        if not category.__module__.startswith("backdoor_curves."):
-            others(message, category, *where, **more)
-        elif text not in said:
-            said.add(text)
+        named = category.__module__.startswith("backdoor_curves.")
+        words = text if named else without_numbers(text)  # of rows, which are others for each rate
+        if not named and not filename.startswith(PACKAGE):
+            others(message, category, filename, *where, **more)
+        elif words not in said:
+            said.add(words)
             click.echo(f"backdoor-curves: {text}", err=True)
 
     with warnings.catch_warnings():

@@ -93,7 +93,7 @@ class Condition:
         found = found if self.holds else ~found
         if not found.any() or found.all():
             near = difflib.get_close_matches(str(self.values[0]), _entries(column), n=1, cutoff=0.6)
-            hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(map(repr, _entries(column)[:SHOWN]))}"
+            hint = f"did you mean {near[0]!r}?" if near else f"it has {_listed(_entries(column))}"
             count = "all rows" if found.all() else "no row"
             raise ValueError(f"{table.source}: {role}: a part of the rows was expected, {count} came; {hint}")
         return found
@@ -101,6 +101,11 @@ class Condition:
 
 def _entries(column: Any) -> list[str]:
     return list(dict.fromkeys(str(entry) for entry in column.tolist() if not is_missing(entry)))
+
+
+def _listed(entries: list[str]) -> str:
+    more = f" and {len(entries) - SHOWN} more" if len(entries) > SHOWN else ""
+    return f"{', '.join(map(repr, entries[:SHOWN]))}{more}"
 
 
 def _refused(text: str) -> ValueError:

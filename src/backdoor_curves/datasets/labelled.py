@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,7 +13,7 @@ from backdoor_curves.data.samples import Samples
 from backdoor_curves.datasets.files.content import warn_of_reading
 from backdoor_curves.datasets.files.table import Table, is_wide, is_words
 from backdoor_curves.datasets.own_classes import Classes, labels_of, places_of
-from backdoor_curves.datasets.own_rows import rows_of
+from backdoor_curves.datasets.own_rows import rows_of, said_of_infinities
 from backdoor_curves.datasets.splitting import split, stratified_order
 from backdoor_curves.rows import is_missing
 
@@ -42,29 +43,38 @@ class Labelled:
         return Samples(rows_of(features.take(self.rows), text), self.y)
 
 
-def labelled(table: Table, label: str, classes: Classes, others_are_left_out: bool) -> Labelled:
+def labelled(
+    table: Table, label: str, features: Iterable[str], classes: Classes, others_are_left_out: bool
+) -> Labelled:
     """Return the rows of a table that are of a class; that others are left out is said, or else they are refused.
 
     Raises
     ------
     ValueError
         If labels are missing or of a class that is none.
+
+    Warns
+    -----
+    ReadingWarning
+        If rows are left out, or a feature has an infinite number.
     """
-    labels = labels_of(table.column(label, "label"), label, table.source)
+    labels = labels_of(table.column(label, "label"), label, table.source, table.place)
     y = places_of(labels, classes)
     rows = np.flatnonzero(y >= 0)
     n_left_out = len(y) - len(rows)
     if n_left_out and not others_are_left_out:
         first = int((y < 0).argmax())
         raise ValueError(
-            f"{table.source}: labels of the training rows were expected, {labels[first]!r:.60} came in row {first}; "
-            "choose classes, or leave such rows out"
+            f"{table.source}: labels of the training rows were expected, {labels[first]!r:.60} came in "
+            f"{table.place(first)}; choose classes, or leave such rows out"
         )
     if n_left_out:
         warn_of_reading(
             f"{table.source}: {n_left_out} of {len(y)} rows are of other classes than {', '.join(classes.names)}, and "
             "left out"
         )
+    if said := said_of_infinities(table.select(features), rows):
+        warn_of_reading(said)
     return Labelled(table, rows, y[rows])
 
 
@@ -108,8 +118,8 @@ def _group_of(table: Table, name: str) -> np.ndarray:
         raise ValueError(f"{table.source}: one value a row was expected in the group {name!r}, several came")
     if missing := [i for i, value in enumerate(column.tolist()) if is_missing(value)]:
         raise ValueError(
-            f"{table.source}: a group for each row was expected in {name!r}, {len(missing)} are missing, the first of "
-            f"row {missing[0]}; fill them in, or leave these rows out"
+            f"{table.source}: a group for each row was expected in {name!r}, {len(missing)} are missing, the first in "
+            f"{table.place(missing[0])}; fill them in, or leave these rows out"
         )
     return np.asarray(column)
 
@@ -128,7 +138,7 @@ def _alike(table: Table, like: Table) -> Table:
                 f"{table.source}: {kinds[0]} were expected in column {name!r}, as in {like.source}, {kinds[1]} came"
             )
         columns[name] = column
-    return Table(table.source, columns)
+    return Table(table.source, columns, table.lines)
 
 
 def marks_of(found: Labelled, holds: Bool[np.ndarray, " m"]) -> Bool[np.ndarray, " n"]:

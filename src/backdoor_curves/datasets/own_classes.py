@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,8 +49,16 @@ class Classes:
         return tuple("+".join(map(str, group)) for group in self.groups)
 
 
-def labels_of(column: Any, name: str, source: str) -> np.ndarray:
+def labels_of(column: Any, name: str, source: str, place: Callable[[int], str] = "row {}".format) -> np.ndarray:
     """Return a column as labels, an array of objects: str, or int for whole numbers.
+
+    Parameters
+    ----------
+    column : array of shape (n,)
+    name, source : str
+        Of the column and where it is from, for errors.
+    place : callable
+        What errors call a row; by default its number, counted from 0 as Python does.
 
     Raises
     ------
@@ -70,14 +78,14 @@ def labels_of(column: Any, name: str, source: str) -> np.ndarray:
     if missing.any():
         count = f"{missing.sum()} of {len(missing)} " + ("is" if missing.sum() == 1 else "are")
         raise ValueError(
-            f"{source}: a label for each row was expected in {name!r}, {count} missing, the first of row "
-            f"{int(missing.argmax())}; label these rows or leave them out"
+            f"{source}: a label for each row was expected in {name!r}, {count} missing, the first in "
+            f"{place(int(missing.argmax()))}; label these rows or leave them out"
         )
     if column.dtype.kind == "f":
         if (bad := np.flatnonzero(~(column == np.floor(column)) | np.isinf(column))).size:
             raise ValueError(
-                f"{source}: classes were expected in {name!r}, {column[bad[0]]:g} came in row {bad[0]}; a number to be "
-                "predicted is no class: cut it into ranges"
+                f"{source}: classes were expected in {name!r}, {column[bad[0]]:g} came in {place(int(bad[0]))}; a "
+                "number to be predicted is no class: cut it into ranges"
             )
         column = column.astype(np.int64)
     labels = np.empty(len(column), dtype=object)

@@ -11,6 +11,7 @@ import numpy as np
 from backdoor_curves.data.marked import MarkedSamples
 from backdoor_curves.data.samples import Samples
 from backdoor_curves.datasets.condition import Condition
+from backdoor_curves.datasets.files.content import warn_of_reading
 from backdoor_curves.datasets.files.folders import LABEL, NAME
 from backdoor_curves.datasets.files.images import IMAGE
 from backdoor_curves.datasets.files.read import read_table
@@ -18,7 +19,7 @@ from backdoor_curves.datasets.files.table import Table
 from backdoor_curves.datasets.files.texts import TEXT
 from backdoor_curves.datasets.labelled import Labelled, drawn, labelled, marks_of, parted
 from backdoor_curves.datasets.own_classes import Label, chosen_classes, labels_of
-from backdoor_curves.datasets.own_rows import column_names, feature_names
+from backdoor_curves.datasets.own_rows import column_names, feature_names, said_of_names
 from backdoor_curves.datasets.sampling import check_count
 from backdoor_curves.rows import stack_rows
 
@@ -107,20 +108,24 @@ def own_rows(
     _require_sense(parts, test, counts)
     table = read(path)
     parts = _of_folder(parts, table)
-    labels = labels_of(table.column(parts.label, "label"), parts.label, table.source)
-    classes = chosen_classes(labels, parts.classes, parts.positive, table.source)
     names = feature_names(table, parts.text, parts.columns, parts.drop, _beside(parts, table))
-    whole = labelled(table, parts.label, classes, others_are_left_out=True)
+    features = table.select(names)
+    if not parts.text and (said := said_of_names(features, names)):
+        warn_of_reading(said)
+    labels = labels_of(table.column(parts.label, "label"), parts.label, table.source, table.place)
+    classes = chosen_classes(labels, parts.classes, parts.positive, table.source)
+    whole = labelled(table, parts.label, names, classes, others_are_left_out=True)
     if isinstance(test, Path):
-        other = labelled(read(test), parts.label, classes, others_are_left_out=bool(parts.classes))
+        other = labelled(read(test), parts.label, names, classes, others_are_left_out=bool(parts.classes))
         train, tested = drawn(whole, counts[0], "n_train", rng), drawn(other, counts[1], "n_test", rng)
     else:
         train, tested = parted(whole, test, parts.group, counts, rng)
-    features = table.select(names)
     rows = [part.samples(names, parts.text, features) for part in (train, tested)]
     if (source := parts.source) is not None:
-        more = None if source.file is None else labelled(read(source.file), parts.label, classes, bool(parts.classes))
-        of_file = None if more is None else more.samples(names, parts.text, features)
+        of_file: Samples | None = None
+        if source.file is not None:
+            more = labelled(read(source.file), parts.label, names, classes, bool(parts.classes))
+            of_file = more.samples(names, parts.text, features)
         rows = [_of_source(rows[0], train, source, of_file), _watched(rows[1], tested, source)]
     groups = tuple(group[0] if len(group) == 1 else group for group in classes.groups)
     return OwnRows(rows[0], rows[1], groups, () if parts.text else column_names(rows[0].X, names))
@@ -179,5 +184,5 @@ def _beside(parts: Parts, table: Table) -> list[str]:
     beside = {"label": parts.label, "group": parts.group, "suspect": None if suspect is None else suspect.column}
     for role, name in beside.items():
         if name is not None:
-            table.column(name, role)
+            table.require(name, role)
     return [name for name in beside.values() if name is not None]

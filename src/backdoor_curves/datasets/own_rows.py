@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
+from jaxtyping import Int
 
 from backdoor_curves.datasets.files.table import Table, is_wide, is_words
 from backdoor_curves.rows import Rows
+
+FEW = 50
+"""Entries of a column under which many words say little: there is no harm in as many features."""
+OWN = 0.5
+"""Words a row of a column that names its rows, as ids and dates do: of a class each word has many rows."""
 
 
 def rows_of(table: Table, text: str | None) -> Rows:
@@ -102,9 +109,9 @@ def feature_names(
         If one is not there, or has another part already; if none is left.
     """
     for name in (*columns, *drop):
-        table.column(name, "columns" if name in columns else "drop")
+        table.require(name, "columns" if name in columns else "drop")
     if text is not None:
-        table.column(text, "text")
+        table.require(text, "text")
         columns = [text]
     if both := [name for name in columns if name in beside[:1]]:
         raise ValueError(f"{table.source}: features beside the label were expected, {both[0]!r} came; leave it out")
@@ -114,6 +121,69 @@ def feature_names(
     if not names:
         raise ValueError(f"{table.source}: a column beside the label was expected, none is left; drop fewer")
     return names
+
+
+def names_of_rows(table: Table, names: Iterable[str]) -> list[str]:
+    """Return which of some columns are of words that tell single rows apart: an id, a date, a free text.
+
+    A learner would have a feature for each of them, thousands that no other row shares. Numbers are none.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from backdoor_curves.datasets.files.table import Table
+    >>> from backdoor_curves.datasets.own_rows import names_of_rows
+    >>> ids, jobs = (np.array([f"{i % n}" for i in range(60)], dtype=object) for n in (60, 3))
+    >>> names_of_rows(Table("a.csv", {"id": ids, "job": jobs, "age": np.arange(60)}), ["id", "job", "age"])
+    ['id']
+    """
+    return [name for name in names if _names_rows(table.column(name))]
+
+
+def _names_rows(column: Any) -> bool:
+    if not is_words(column) or is_wide(column):
+        return False
+    known = [word for word in column.tolist() if word is not None]
+    return len(known) >= FEW and len(set(known)) >= OWN * len(known)
+
+
+def said_of_names(table: Table, names: Iterable[str]) -> str:
+    """Return what is to be said of columns that name rows, in a sentence; "" where none does."""
+    found = [f"column {name!r} has {len(set(table.column(name)))}" for name in names_of_rows(table, names)]
+    if not found:
+        return ""
+    return (
+        f"{table.source}: {', '.join(found)} different words in {len(table)} rows, and each becomes a feature of its "
+        "own; drop what only tells rows apart"
+    )
+
+
+def said_of_infinities(table: Table, rows: Int[np.ndarray, " k"]) -> str:
+    """Return where some rows of a table have a first infinite number, in a sentence; "" where all are finite.
+
+    Few learners take it, and the others no longer know which column and which row it was.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from backdoor_curves.datasets.files.table import Table
+    >>> from backdoor_curves.datasets.own_rows import said_of_infinities
+    >>> said_of_infinities(Table("a.csv", {"age": np.array([20, np.inf])}, np.array([2, 3])), np.array([0, 1]))
+    "a.csv: column 'age' has inf in line 3, which hardly any learner takes; mend it, or empty the cell"
+    """
+    for name, column in table.columns.items():
+        if is_words(column):
+            continue
+        values = column.data if sp.issparse(column) else column
+        if not (infinite := np.isinf(values)).any():
+            continue
+        owners = column.tocoo().row[infinite] if sp.issparse(column) else np.nonzero(infinite)[0]
+        if (bad := rows[np.isin(rows, owners)]).size:
+            return (
+                f"{table.source}: column {name!r} has {values[infinite][owners == bad[0]][0]:g} in "
+                f"{table.place(bad[0])}, which hardly any learner takes; mend it, or empty the cell"
+            )
+    return ""
 
 
 def column_names(X: Rows, names: Sequence[str]) -> tuple[str, ...]:

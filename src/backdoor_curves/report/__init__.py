@@ -12,6 +12,7 @@ from backdoor_curves.records.targets import require_file
 from backdoor_curves.report.page.content import Budget, content_of
 from backdoor_curves.report.page.render import rendered
 from backdoor_curves.report.page.source_page import rendered_source
+from backdoor_curves.report.page.words import unbroken
 from backdoor_curves.report.tables.sources import of_sources
 from backdoor_curves.search.safe_region import Bounds
 from backdoor_curves.study.store.run import Run
@@ -62,5 +63,5 @@ def write_report(
         content = content_of(run, bounds or Bounds(), budget)
         page = rendered_source(content, command) if of_sources(run.cells) else rendered(content, command)
     with whole(path) as draft:
-        draft.write_text(page, encoding="utf-8", errors="replace", newline="\n")
+        draft.write_text(unbroken(page), encoding="utf-8", errors="replace", newline="\n")
     return path

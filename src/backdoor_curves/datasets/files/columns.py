@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
+from jaxtyping import Int
 
 from backdoor_curves.datasets.files.content import warn_of_reading
-from backdoor_curves.datasets.files.table import Column
+from backdoor_curves.datasets.files.table import Column, place_of
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?inf(inity)?", re.ASCII | re.IGNORECASE)
 DECIMAL_COMMA = re.compile(r"[+-]?(\d+,\d+|\d+)", re.ASCII)
 THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+", re.ASCII)
 GROUPED = re.compile(r"[+-]?\d{1,3}([.,' ]\d{3})*[.,]\d+|[+-]?\d{1,3}([.,' ]\d{3})+", re.ASCII)
+NUMERAL = r"[+-]?[0-9]+([.,' \u00a0\u202f][0-9]+)*"
+CURRENCY = r"[$€£¥₹₽₩]"
+UNIT = r"[%‰°]|°[CF]|[A-Za-zµΩ]{1,6}(/[A-Za-z]{1,3})?[²³]?"
+SIGNED = re.compile(rf"[+-]?({CURRENCY}|[A-Z]{{3}}(?= ))\s?{NUMERAL}|{NUMERAL}\s?({CURRENCY}|{UNIT})")
+"""A number with a currency before it, or with a currency, a share or a unit behind it: $79.35, 2.459,50 €, 12 km/h."""
 DATE = re.compile(r"\d{4}-\d{1,2}-\d{1,2}([T ].*)?|\d{1,2}[./-]\d{1,2}[./-]\d{2,4}([ ].*)?", re.ASCII)
 GAPS = {"na", "n/a", "nan", "null", "none", "#n/a", "?", "-"}
 """Words for a missing number, in any case. In a column of words they are words: NA is Namibia, too."""
@@ -21,20 +28,24 @@ TRUTHS = {"true": 1, "false": 0}
 WHOLE = 2**53
 """Whole numbers beyond it are no doubles, and become the nearest."""
 MOSTLY = 0.5
-"""Share of numbers in a column from which on its words are more likely to be faults than a name for a class."""
+"""Share of a column's known cells from which on it is one of numbers or dates, and the others are more likely to be
+faults in it than names for classes."""
 
 
-def column_of(cells: Sequence[str], name: str, source: str) -> Column:
+def column_of(cells: Sequence[str], name: str, source: str, lines: Int[np.ndarray, " n"] | None = None) -> Column:
     """Return a column as numbers where each of its cells is one or missing, else as words.
 
     Truths are 0 and 1. Decimal commas are read where they can mean nothing else. Dates are words, and that is said; so
-    are numbers with a few words among them. Only an empty cell is missing in a column of words.
+    are numbers with signs of currencies or units, and those with a few words among them. Only an empty cell is missing
+    in a column of words.
 
     Parameters
     ----------
     cells : sequence of str
     name, source : str
         Of the column and its file, for errors.
+    lines : int array of shape (n,), optional
+        Of the file, in which the cells stand.
 
     Returns
     -------
@@ -49,7 +60,7 @@ def column_of(cells: Sequence[str], name: str, source: str) -> Column:
     Warns
     -----
     ReadingWarning
-        If dates, or numbers among words, are read as words.
+        If dates, numbers with signs or numbers among words are read as words.
 
     Examples
     --------
@@ -73,7 +84,8 @@ def column_of(cells: Sequence[str], name: str, source: str) -> Column:
         return _numbers(cells, {cell: _as_number(text.replace(",", ".")) for cell, text in kinds.items()})
     if all(NUMBER.fullmatch(text) or GROUPED.fullmatch(text) for text in known):
         _refuse_thousands(next(text for text in known if not NUMBER.fullmatch(text)), name, source)
-    _say_what_words_are(cells, known, name, source)
+    if said := _what_words_are(cells, known, lines):
+        warn_of_reading(f"{source}: column {name!r} {said}")
     return _words(cells, kinds)
 
 
@@ -111,20 +123,33 @@ def _refuse_thousands(text: str, name: str, source: str) -> None:
     )
 
 
-def _say_what_words_are(cells: Sequence[str], known: Sequence[str], name: str, source: str) -> None:
-    if all(map(DATE.fullmatch, known)):
-        warn_of_reading(
-            f"{source}: column {name!r} has dates such as {known[0]!r}, which are read as words; drop it, or make "
-            "numbers of them"
+def _what_words_are(cells: Sequence[str], known: Collection[str], lines: Int[np.ndarray, " n"] | None) -> str:
+    """Return what most of a column's words are that may be meant otherwise; "" if they are words."""
+    kinds = {text: "number" if NUMBER.fullmatch(text) else _kind_of_word(text) for text in known}
+    if not any(kinds.values()):
+        return ""
+    found = [(row, kinds[text]) for row, cell in enumerate(cells) if (text := cell.strip()) in kinds]
+    counts = Counter(kind for _, kind in found)
+    most = MOSTLY * len(found)
+    if counts["date"] >= most:
+        return f"has dates such as {_first(kinds, 'date')!r}, which are read as words; drop it, or make numbers of them"
+    if counts["number"] >= most:
+        row = next(row for row, kind in found if kind != "number")
+        return (
+            f"has numbers in {counts['number']} of {len(cells)} cells and {cells[row]!r:.60} in "
+            f"{place_of(row, lines)}: all are read as words; mend it, or leave the cell empty"
         )
-        return
-    numbers = {text for text in known if NUMBER.fullmatch(text)}
-    if not numbers:
-        return
-    are_numbers = sum(cell.strip() in numbers for cell in cells)
-    if are_numbers >= MOSTLY * len(cells):
-        row = next(i for i, cell in enumerate(cells) if cell.strip() and cell.strip() not in numbers)
-        warn_of_reading(
-            f"{source}: column {name!r} has numbers in {are_numbers} of {len(cells)} cells and {cells[row]!r:.60} in "
-            f"row {row}: all are read as words; mend it, or leave the cell empty"
+    if counts["signed"] + counts["number"] >= most:
+        return (
+            f"has numbers with signs such as {_first(kinds, 'signed')!r}, which are read as words; write the numbers "
+            "alone, or drop it"
         )
+    return ""
+
+
+def _kind_of_word(text: str) -> str:
+    return "date" if DATE.fullmatch(text) else "signed" if SIGNED.fullmatch(text) else ""
+
+
+def _first(kinds: Mapping[str, str], kind: str) -> str:
+    return next(text for text, found in kinds.items() if found == kind)

@@ -7,6 +7,7 @@ import io
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import numpy as np
 
 from backdoor_curves.datasets.files.columns import NUMBER, column_of
 from backdoor_curves.datasets.files.content import bytes_of, text_of, warn_of_reading
-from backdoor_curves.datasets.files.table import Table
+from backdoor_curves.datasets.files.table import LazyColumns, Table
 
 SEPARATORS = (",", ";", "\t")
 LOOKED_AT = 200
@@ -25,7 +26,7 @@ _lock = threading.Lock()
 
 
 def read_delimited(path: Path, source: str) -> Table:
-    """Return the table of a CSV or TSV file, packed by gzip or not.
+    """Return the table of a CSV or TSV file, packed by gzip or not; a column is read when it is first asked for.
 
     Parameters
     ----------
@@ -36,17 +37,19 @@ def read_delimited(path: Path, source: str) -> Table:
     Raises
     ------
     FileNotFoundError, ValueError
-        If it is no such file: in another encoding, ragged, without names, or with one twice.
+        If it is no such file: in another encoding, ragged, without names, or with one twice. Of a column that is asked
+        for: if its numbers may be read in two ways.
 
     Warns
     -----
     ReadingWarning
-        If a column is read in a way that may not be meant, or is a number for each row without a name.
+        If the first column is a number for each row without a name. Of a column that is asked for: if it is read in a
+        way that may not be meant.
     """
     text = text_of(bytes_of(path, source), source)
     with _long_cells():
         try:
-            header, *records = _records(text, _separator(text, source), source)
+            lines, (header, *records) = _records(text, _separator(text, source), source)
         except csv.Error as error:
             raise ValueError(f"{source}: a table was expected: {error}; mend its quotes") from None
     header = [name.strip() for name in header]
@@ -59,7 +62,11 @@ def read_delimited(path: Path, source: str) -> Table:
     columns = dict(zip(range(len(header)), zip(*records, strict=True), strict=True))
     _leave_out_row_numbers(header, columns, source)
     _require_names(header, source)
-    return Table(source, {name: column_of(columns[k], name, source) for k, name in enumerate(header) if k in columns})
+    places = np.array(lines[1:])
+    readers = {
+        name: partial(column_of, columns[k], name, source, places) for k, name in enumerate(header) if k in columns
+    }
+    return Table(source, LazyColumns(len(records), readers), places)
 
 
 @contextmanager
@@ -95,21 +102,28 @@ def _reader(text: str, separator: str) -> Iterator[list[str]]:
     return csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
 
 
-def _records(text: str, separator: str, source: str) -> list[list[str]]:
-    """Return all records but blank lines, and refuse those of another length than the first."""
+def _records(text: str, separator: str, source: str) -> tuple[list[int], list[list[str]]]:
+    """Return all records but blank lines, after the line each begins in; refuse those of another length than the first.
+
+    A record with line breaks in its cells has several lines.
+    """
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     same: dict[str, str] = {}  # equal cells are one object: of a column of words a table has few
+    lines: list[int] = []
     records: list[list[str]] = []
+    end = 0
     for record in reader:
+        begin, end = end + 1, reader.line_num
         if not record:
             continue
         if records and len(record) != len(records[0]):
             raise ValueError(
                 f"{source}: {len(records[0])} cells in each line were expected, as in the first, {len(record)} came in "
-                f"line {reader.line_num}; mend it, or put cells with a {_named(separator)} in quotes"
+                f"line {begin}; mend it, or put cells with a {_named(separator)} in quotes"
             )
+        lines.append(begin)
         records.append([same.setdefault(cell, cell) if len(cell) < 32 else cell for cell in record])
-    return records
+    return lines, records
 
 
 def _named(separator: str) -> str:

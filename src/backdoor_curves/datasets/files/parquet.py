@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,11 @@ import numpy as np
 
 from backdoor_curves.datasets.files.columns import WHOLE
 from backdoor_curves.datasets.files.content import require_file, warn_of_reading
-from backdoor_curves.datasets.files.table import Column, Table
+from backdoor_curves.datasets.files.table import Column, LazyColumns, Table
 
 
 def read_parquet(path: Path, source: str) -> Table:
-    """Return the table of a Parquet file.
+    """Return the table of a Parquet file; a column is converted when it is first asked for.
 
     Numbers and truths are numbers, text and categories words, dates and times words in ISO format, which is said.
 
@@ -33,7 +34,7 @@ def read_parquet(path: Path, source: str) -> Table:
     Warns
     -----
     ReadingWarning
-        If dates are read as words.
+        If dates are read as words, of a column that is asked for.
     """
     require_file(path)
     try:
@@ -47,7 +48,8 @@ def read_parquet(path: Path, source: str) -> Table:
         raise ValueError(f"{source}: a Parquet file was expected ({str(error).splitlines()[0]:.120})") from None
     if twice := [name for name in found.column_names if found.column_names.count(name) > 1]:
         raise ValueError(f"{source}: each name of a column once was expected, {twice[0]!r} came twice; rename one")
-    return Table(source, {name: _column(found.column(name), name, source) for name in found.column_names})
+    readers = {name: partial(_column, found.column(name), name, source) for name in found.column_names}
+    return Table(source, LazyColumns(found.num_rows, readers))
 
 
 def _column(column: Any, name: str, source: str) -> Column:

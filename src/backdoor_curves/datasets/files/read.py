@@ -37,19 +37,20 @@ def read_table(path: str | os.PathLike[str]) -> Table:
     Returns
     -------
     Table
-        Names and columns, in the order of the file.
+        Names and columns, in the order of the file. A column of a table is read when it is first asked for: what is
+        left out is neither refused nor warned of.
 
     Raises
     ------
     FileNotFoundError, ValueError
-        In one sentence, if it is not there or cannot be read rightly.
+        In one sentence, if it is not there or cannot be read rightly; here, or where a column is asked for.
     ImportError
         If a format needs an extra.
 
     Warns
     -----
     ReadingWarning
-        If something is read in a way that may not be meant: dates as words, say.
+        If something is read in a way that may not be meant: dates as words, say, where their column is asked for.
 
     Examples
     --------

@@ -26,7 +26,7 @@ from backdoor_curves.report.page.svg import (
     text,
     ticks,
 )
-from backdoor_curves.report.page.words import learner_title, number, percent
+from backdoor_curves.report.page.words import learner_title, number, percent, rate_name
 from backdoor_curves.report.tables.attacks import Comparison, Interval, comparisons, figure
 from backdoor_curves.study.compute.stamped_images import STEPS, StampedImages
 from backdoor_curves.study.plan.names import data_name, labels_name, setting_name
@@ -89,6 +89,11 @@ class ComparisonView:
     strength: str
     n_seeds: int
 
+    @property
+    def has_images(self) -> bool:
+        """Whether there is a picture of an attack: tables and texts have none."""
+        return any(card.images for card in self.cards)
+
 
 def comparison_views(content: Content) -> list[ComparisonView]:
     """Return the comparisons of a run as its page shows them; none where each of the data has one attack."""
@@ -138,7 +143,7 @@ def _view(
         )
     return ComparisonView(
         number_,
-        f"{data_name(comparison.data)}, p = {comparison.rate:g}",
+        f"{data_name(comparison.data)}, {rate_name(comparison.rate)}",
         columns,
         tuple(cards),
         _strength(f"v{number_}-s", comparison, columns),

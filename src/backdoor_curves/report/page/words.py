@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ LABELS: dict[Kind, str] = {
 }
 REFUSED = ("Cc", "Cf", "Cs")
 """Controls, marks without a shape (those that turn the direction of writing among them), halves of characters."""
+AS_IT_IS = re.compile(r"(<(?:script|style|pre|code)\b.*?</(?:script|style|pre|code)>)", re.DOTALL)
+TORN = re.compile(r"(?<=[0-9]) %")
 MOST_DIGITS = 10
 """Behind the point of a share in per cent, where fewer would round it across a bound."""
 MOST_SCENARIOS = 4
@@ -83,6 +86,20 @@ def percent(share: float | None, digits: int = 1, bound: float | None = None) ->
     ('20.0\\u202f%', '20.04\\u202f%', '20.0\\u202f%')
     """
     return "–" if share is None or share != share else f"{_rounded(share, digits, bound)}\u202f%"
+
+
+def unbroken(page: str) -> str:
+    """Return a page on which no per cent sign is torn from its number; code, which is copied, stays as it is.
+
+    Examples
+    --------
+    >>> from backdoor_curves.report.page.words import unbroken
+    >>> unbroken("<p>at most 20 % <code>5 % 3</code></p>")
+    '<p>at most 20\\u202f% <code>5 % 3</code></p>'
+    """
+    parts = AS_IT_IS.split(page)  # every other one is as it is
+    parts[::2] = [TORN.sub("\u202f%", part) for part in parts[::2]]
+    return "".join(parts)
 
 
 def points(share: float, bound: float) -> str:
@@ -146,8 +163,19 @@ def _name(hyperparameter: str) -> str:
 
 def scenario_name(scenario: Scenario, among: Sequence[Scenario]) -> str:
     """Return what tells a scenario from the others, and its rate."""
-    rate = f"p\u00a0=\u00a0{100 * scenario.rate:.3g}\u202f%"
-    return ", ".join([*_parts(scenario, names.telling(among)), rate])
+    return ", ".join([*_parts(scenario, names.telling(among)), rate_name(scenario.rate)])
+
+
+def rate_name(rate: float) -> str:
+    """Return a rate in per cent, so that no number is torn from its name.
+
+    Examples
+    --------
+    >>> from backdoor_curves.report.page.words import rate_name
+    >>> rate_name(0.0004)
+    'p\\xa0=\\xa00.04\\u202f%'
+    """
+    return f"p\u00a0=\u00a0{100 * rate:.3g}\u202f%"
 
 
 def scenario_rest(scenario: Scenario, among: Sequence[Scenario]) -> str:
@@ -158,7 +186,7 @@ def scenario_rest(scenario: Scenario, among: Sequence[Scenario]) -> str:
 
 def _parts(scenario: Scenario, which: Sequence[str]) -> list[str]:
     said = names.words_of(scenario, which)
-    return [shown(word if name == "data" else f"{name} {word}", 120) for name, word in said.items()]
+    return [shown(names.with_its_name(name, word), 120) for name, word in said.items()]
 
 
 def verdict(learner: ShownLearner) -> Verdict:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from backdoor_curves.study.file.config import DataConfig
-from backdoor_curves.study.plan.names import attack_name, labels_name, learner_name, setting_name
+from backdoor_curves.study.plan.names import attack_name, labels_name, learner_name, setting_name, with_its_name
 from backdoor_curves.study.plan.scenario import Scenario, Setting
 from backdoor_curves.study.store.statistics import bootstrap_interval, by_setting
 from backdoor_curves.study.store.stored_cell import StoredCell
@@ -62,7 +62,10 @@ class Comparison:
         """What each attack is called, with its labels where two are called alike."""
         plain = {scenario: attack_name(scenario) for scenario in self.scenarios}
         alike = [name for name in plain.values() if list(plain.values()).count(name) > 1]
-        return {at: f"{name}, labels {labels_name(at)}" if name in alike else name for at, name in plain.items()}
+        return {
+            at: f"{name}, {with_its_name('labels', labels_name(at))}" if name in alike else name
+            for at, name in plain.items()
+        }
 
     def number(self, scenario: Scenario, setting: Setting, quantity: str) -> Interval | None:
         """Return a quantity of an attack on a setting; None where there is none."""

@@ -26,6 +26,7 @@ from backdoor_curves.data.samples import Samples
 from backdoor_curves.records.one_line import error_line
 from backdoor_curves.study.compute.cell import Bench, Outcome, compute, prepare
 from backdoor_curves.study.compute.features import FeatureTable, table_of
+from backdoor_curves.study.compute.told_warnings import SaidOnce, ToldWarning, tell_warnings
 from backdoor_curves.study.plan.cells import Group, Planned
 from backdoor_curves.study.plan.sources import read_rows
 
@@ -127,6 +128,11 @@ def compute_here(
     stopping : callable
         Whether no further cell is to be begun; those at work are then waited for.
 
+    Warns
+    -----
+    Warning
+        What workers warn of, once each.
+
     Raises
     ------
     RuntimeError
@@ -135,7 +141,7 @@ def compute_here(
     queue = _Queue.of(cells)
     strikes: Counter[str] = Counter()
     workers: list[_Worker] = []
-    failed_starts = 0
+    failed_starts, warned = 0, SaidOnce()
     try:
         while True:
             busy = [worker for worker in workers if worker.cell is not None]
@@ -158,6 +164,9 @@ def compute_here(
                     continue
                 if outcome == READY:
                     worker.ready, failed_starts = True, 0
+                    continue
+                if isinstance(outcome, ToldWarning):
+                    warned.say(outcome)
                     continue
                 worker.cell = None
                 yield outcome
@@ -254,6 +263,7 @@ def _serve(pipe: Connection, death: Connection, rows_folder: Path, parent: int) 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _die_with(parent, death)
+    tell_warnings(pipe.send)
     with contextlib.suppress(EOFError, OSError):
         _compute_what_comes(pipe, rows_folder)
 

@@ -21,6 +21,8 @@ STEP_WORDS = {"table": "numbers scaled, words one-hot, missing values imputed"}
 """Of steps; another has its own name."""
 ONLY_SETTING = "its only setting"
 """A setting without hyperparameters."""
+CLEAN = "clean labels of"
+"""What the labels of an attack are that stamps rows of one class, and lets them keep it."""
 MOST_NAMED = 4
 """Classes of one's own data that a title lists."""
 SYMBOLS = {"lambda": "λ", "gamma": "γ"}
@@ -58,6 +60,18 @@ def words_of(scenario: Scenario, names: Iterable[str]) -> dict[str, str]:
     return {name: words[name] for name in names if words[name]}
 
 
+def with_its_name(name: str, word: str) -> str:
+    """Return one of `scenario_words` behind its name, where it does not say itself what it is.
+
+    Examples
+    --------
+    >>> from backdoor_curves.study.plan.names import with_its_name
+    >>> with_its_name("labels", "next"), with_its_name("labels", "clean labels of 1"), with_its_name("data", "digits")
+    ('labels next', 'clean labels of 1', 'digits')
+    """
+    return word if name == "data" or word.startswith(CLEAN) else f"{name} {word}"
+
+
 def telling(scenarios: Iterable[Scenario]) -> list[str]:
     """Return which of `scenario_words` differ between scenarios."""
     words = [scenario_words(scenario) for scenario in dict.fromkeys(scenarios)]
@@ -80,7 +94,7 @@ def scenario_title(scenario: Scenario, among: Iterable[Scenario] = ()) -> str:
     if scenario.data.has_source:
         return f"{words['data']}, {words['trigger']}"
     said = words_of(scenario, [name for name in ("labels", "injection") if name in differ])
-    told = [f"{name} {word}" for name, word in said.items()]
+    told = [with_its_name(name, word) for name, word in said.items()]
     return ", ".join([words["data"], words["trigger"], *told, f"p = {scenario.rate:g}"])
 
 
@@ -190,7 +204,7 @@ def attack_name(scenario: Scenario) -> str:
     >>> attack = AttackConfig(trigger=Blend(0.1), test_trigger=Blend(), labels=CleanLabels(1))
     >>> scenario = Scenario(DataConfig(), None, None, 0.1, attack)
     >>> attack_name(scenario), labels_name(scenario)
-    ('blend, opacity 0.1, at test blend', 'clean-label 1')
+    ('blend, opacity 0.1, at test blend', 'clean labels of 1')
     """
     attack = scenario.attack
     if scenario.data.has_source:
@@ -249,7 +263,7 @@ def labels_name(scenario: Scenario) -> str:
     if attack.preset:
         return "of the preset" if attack.target is None else f"of the preset, target {attack.target}"
     if isinstance(attack.labels, CleanLabels):
-        return f"clean-label {attack.labels.target}"
+        return f"{CLEAN} {attack.labels.target}"
     if isinstance(attack.labels, tuple):
         return ", ".join(f"{true} as {label}" for true, label in attack.labels)
     return str(attack.labels)

@@ -20,6 +20,9 @@ from typing import Any
 
 from backdoor_curves.records.one_line import error_line
 
+SHOWN = 8
+"""Functions and classes of a module that an error lists."""
+
 
 def found_by_name(reference: str, home: Path | None) -> Any:
     """Return what a reference names.
@@ -60,8 +63,8 @@ def found_by_name(reference: str, home: Path | None) -> Any:
         names = dir(holder)
         whole = [f"{name}Classifier"] if f"{name}Classifier" in names else []
         near = whole or difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"{reference!r}: {module} has no {name}{hint}")
+        hint = f"did you mean {near[0]!r}?" if near else _said_of(holder)
+        raise ValueError(f"{reference!r}: {module} has no {name}; {hint}")
     return getattr(holder, name)
 
 
@@ -74,6 +77,19 @@ def source_of(module: str) -> str | None:
     if module.partition(".")[0] in {*sys.stdlib_module_names, __name__.partition(".")[0]}:
         return None
     return blake2b(Path(path).read_bytes(), digest_size=16).hexdigest()
+
+
+def _said_of(holder: ModuleType) -> str:
+    """Return which functions and classes a module has of its own, and what to do where one of them was expected."""
+    own = [
+        name
+        for name, value in vars(holder).items()
+        if callable(value) and getattr(value, "__module__", "") == holder.__name__ and not name.startswith("_")
+    ]
+    more = f" and {len(own) - SHOWN} more" if len(own) > SHOWN else ""
+    if not own:
+        return "write a function or a class of this name there"
+    return f"it has {', '.join(map(repr, own[:SHOWN]))}{more}: name one of them, or write it there"
 
 
 class _ShadowError(ValueError):

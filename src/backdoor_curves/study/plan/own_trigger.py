@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 
@@ -16,10 +17,30 @@ from backdoor_curves.study.file.attacks import AttackConfig, Call
 from backdoor_curves.study.file.config import TriggerConfig
 from backdoor_curves.study.plan.own_code import found_by_name, source_of
 from backdoor_curves.triggers.base import Trigger
-from backdoor_curves.triggers.strict import StrictTrigger
+from backdoor_curves.triggers.strict import held
 
 TRIED_ON = 20
 """Training rows on which a trigger is tried: it is identified by its module's source, and by what it makes of these."""
+
+
+@dataclass(frozen=True)
+class OwnTrigger:
+    """A function of a study's own, held to give back the rows that it got, stamped; errors begin with its name."""
+
+    reference: str
+    function: Trigger = field(repr=False)
+
+    def __call__(self, X: Rows, y: np.ndarray, /) -> Rows:
+        """Return the rows `X` as the function stamps copies of them."""
+        return held(self._asked, X, y, None, repr(self.reference))
+
+    def _asked(self, X: Rows, y: np.ndarray) -> Rows:
+        try:
+            return self.function(X, y)
+        except (Exception, SystemExit) as error:  # whatever a function of one's own does
+            raise ValueError(
+                f"{self.reference!r}: stamped rows were expected, it raises {error_line(error)}"
+            ) from error
 
 
 def own_trigger(reference: str, home: Path | None) -> Trigger:
@@ -40,14 +61,7 @@ def own_trigger(reference: str, home: Path | None) -> Trigger:
     function = found_by_name(reference, home)
     if not callable(function) or isinstance(function, type):
         raise ValueError(f"{reference!r}: a function (X, y) -> X was expected, {type(function).__name__} came")
-
-    def stamped(X: Rows, y: np.ndarray) -> Rows:
-        try:
-            return function(X, y)
-        except (Exception, SystemExit) as error:  # whatever a function of one's own does
-            raise ValueError(f"{reference!r}: stamped rows were expected, it raises {error_line(error)}") from error
-
-    return StrictTrigger(stamped, value_range=None)
+    return OwnTrigger(reference, function)
 
 
 def code_of(way: tuple[object, ...], train: Samples, home: Path | None) -> str:
