@@ -94,6 +94,18 @@ def test_a_pipeline_of_ones_own_is_audited_and_goes_with_its_study(audit, tmp_pa
     assert {*read_study(folder / "audit.toml").experiments[0].learners[0].grid[0][1]} == {0.5, 0.05, 0.005}
 
 
+def test_columns_that_only_tell_rows_apart_are_left_out_and_said(audit, tmp_path):
+    """An id would be a feature a row; one's own estimator gets what the file has."""
+    path = tmp_path / "here" / "loans.csv"
+    head, *rows = path.read_text(encoding="utf-8").splitlines()
+    path.write_text("\n".join([f"id,{head}", *(f"K-{k:04d},{row}" for k, row in enumerate(rows))]), encoding="utf-8")
+    code, _, err = audit("loans.csv", "--label", "deny", *QUICK)
+    assert code == 0, err
+    assert "left out: 'id'" in err
+    study = read_study(tmp_path / "here" / "audits" / "audit-loans" / "audit.toml")
+    assert study.experiments[0].data[0].drop == ("id",)
+
+
 def test_a_budget_that_is_over_is_said_and_the_same_command_goes_on(audit):
     """No curve is begun after it: what is done is said to be a part."""
     few = ("--seeds", "2", "--rows", "1,12", "-j", "1")

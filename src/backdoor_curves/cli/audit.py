@@ -10,6 +10,7 @@ import re
 import shutil
 import sys
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -171,6 +172,8 @@ def _proposed(asked: _Asked, name: str, folder: Path) -> Iterator[Path]:
         if asked.estimator is not None:
             _bring(asked.estimator, folder)
         data = {key: value for key, value in asked.data.items() if value}
+        if asked.estimator is None and (left_out := _only_names(data, folder)):
+            data["drop"] = (*asked.data["drop"], *left_out)
         found = own_data(DataConfig(**data), asked.seeds[0], folder)
         if largest := _drawn(found, asked.sample or (MOST_TEXTS if kind_of(found.train.X) == "text" else MOST_ROWS)):
             data |= largest
@@ -200,6 +203,27 @@ def _proposed(asked: _Asked, name: str, folder: Path) -> Iterator[Path]:
             with suppress(OSError):
                 one.rmdir()
         raise
+
+
+def _only_names(data: dict[str, Any], folder: Path) -> list[str]:
+    """Return the columns of a table whose words only tell rows apart, and say that the learner does not see them.
+
+    One-hot each is thousands of features, which drown what the others say and hide the poison.
+    """
+    from backdoor_curves.datasets import ReadingWarning, read_table
+    from backdoor_curves.datasets.own_rows import names_of_rows
+
+    if "text" in data:
+        return []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ReadingWarning)  # said of the columns that are used
+        table = read_table(folder / data["file"])
+        others = {data["label"], *data.get("drop", ())}
+        found = names_of_rows(table, [name for name in table.columns if name not in others])
+    if found:
+        listed = ", ".join(map(repr, found))
+        click.echo(f"left out: {listed}, of which nearly each row has a word of its own ({STUDY}: drop)", err=True)
+    return found
 
 
 def _bring(estimator: str, folder: Path) -> None:
