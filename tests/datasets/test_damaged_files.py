@@ -47,8 +47,8 @@ def test_what_cannot_be_read_rightly_is_refused_in_a_sentence(name, tmp_path, mo
     monkeypatch.chdir(tmp_path)
     found = CliRunner().invoke(main, ["run", "odd.toml", "-j", "1"])
     assert found.exit_code == 2, (found.output, found.exception)
-    lines = [line for line in found.stderr.splitlines() if line.startswith("backdoor-curves: ")]
-    assert len(lines) == len(found.stderr.splitlines()), found.stderr
+    lines = [line for line in found.output.splitlines() if line.startswith("backdoor-curves: ")]
+    assert len(lines) == len(found.output.splitlines()), found.output
     assert re.search(said, lines[-1]), lines[-1]
     assert len(lines[-1]) < 1200
     assert all(line.isprintable() for line in lines), lines

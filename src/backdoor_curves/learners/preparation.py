@@ -89,7 +89,7 @@ def default_steps(X: Rows) -> tuple[str, ...]:
 
 
 def number_columns(X: Rows) -> list[Any]:
-    """Return the columns of numbers of a table, by name or, of an array, by place; truths are numbers."""
+    """Return the columns of numbers of a table, by name in a frame of pandas, else by place; truths are numbers."""
     return [name for name, column in _columns(X) if _is_of_numbers(column)]
 
 
@@ -100,7 +100,8 @@ def word_columns(X: Rows) -> list[Any]:
 
 def _columns(X: Rows) -> list[tuple[Any, Any]]:
     if is_frame(X):
-        return [(name, X[name]) for name in X.columns]
+        by_name = hasattr(X, "iloc")  # older versions of scikit-learn find columns of polars by place alone
+        return [(name if by_name else place, X[name]) for place, name in enumerate(X.columns)]
     X = np.asarray(X)
     return [(place, X[:, place]) for place in range(X.shape[1])]
 
