@@ -103,7 +103,8 @@ def _few_poison_rows(system: NormalEquations) -> tuple[np.ndarray, np.ndarray, n
     H = system.solve(P.transposed())
     h = P.root / system.clean.weight if system.free else np.zeros(len(P.root))
     G = P.dot(H) + np.outer(P.root, h)
-    poles, U = eigh((G + G.T) / 2, check_finite=False)
+    # Without poison rows G is empty, which older versions of scipy refuse.
+    poles, U = eigh((G + G.T) / 2, check_finite=False) if G.size else (np.zeros(0), G)
     return H @ U, h @ U, np.maximum(poles, 0.0), U.T @ system.poison_residual
 
 
