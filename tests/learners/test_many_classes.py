@@ -120,6 +120,7 @@ REFITTED = [
 ]
 
 
+@pytest.mark.filterwarnings("ignore:Liblinear failed to converge")  # of older versions, at this tolerance
 @pytest.mark.filterwarnings("ignore:l1_ratio parameter is only used")  # of older versions, without a penalty's name
 @pytest.mark.parametrize(("estimator", "reason"), REFITTED, ids=lambda value: repr(value)[:40])
 def test_what_couples_columns_or_has_kinks_of_its_own_is_refitted_and_says_so(estimator, reason):
