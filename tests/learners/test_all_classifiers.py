@@ -46,7 +46,7 @@ def own_scores(fit, X, curve):
     if curve.exact and hasattr(last, "estimators_"):
         behind = fit[:-1].transform(X) if hasattr(fit, "steps") else X
         return np.column_stack([part.decision_function(behind) for part in last.estimators_])
-    if curve.info.loss == "logistic":
+    if curve.info.loss == "logistic" and curve.info.encoding != "one-vs-rest":
         return np.log(np.clip(fit.predict_proba(X), np.finfo(float).eps, 1))
     return fit.decision_function(X).reshape(len(X), -1)
 

@@ -329,7 +329,7 @@ def test_what_couples_its_columns_and_subclasses_are_refitted():
     class Own(SVC):
         pass
 
-    coupled = LinearSVC(multi_class="crammer_singer", tol=0.1, random_state=0)
+    coupled = LinearSVC(multi_class="crammer_singer", tol=0.1, max_iter=10**5, random_state=0)
     assert bc.backdoor_learning_curve(coupled, poisoned(labels=(0, 1, 2)), betas=BETAS).method == "refit"
     assert bc.backdoor_learning_curve(Own(), poisoned(), betas=BETAS).method == "refit"
     with pytest.raises(ValueError, match="method: LinearSVC has no exact path with multi_class='crammer_singer'"):

@@ -65,9 +65,12 @@ def loss(estimator: Any) -> Loss:  # noqa: ARG001
     return "logistic"
 
 
-def encoding(estimator: Any, n_classes: int) -> ScoreEncoding:  # noqa: ARG001
-    """Return that the columns are the classes' terms of a softmax."""
-    return "binary" if n_classes == 2 else "softmax"
+def encoding(estimator: Any, n_classes: int) -> ScoreEncoding:
+    """Return that the columns are the terms of a softmax, or, in older versions of scikit-learn, one fit a class."""
+    if n_classes == 2:
+        return "binary"
+    one_fit_a_class = estimator.solver == "liblinear" or estimator.get_params(deep=False).get("multi_class") == "ovr"
+    return "one-vs-rest" if one_fit_a_class else "softmax"
 
 
 def hyperparameters(estimator: Any) -> dict[str, float]:
