@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import io
+import weakref
 
 import msgspec
 import numpy as np
@@ -114,14 +116,29 @@ def test_cells_add_nothing_to_the_shared_kernel():
     rows = draw(plan.cells[0].cell.scenario.data, 0, None, offline=True)
     for group in plan.groups:
         bench = prepare(group, *rows)
-        before = {key: kernel.kept for key, kernel in bench.shared.kernels.items()}
+        shared = bench.shared[group.rates[0]]
+        before = {key: kernel.kept for key, kernel in shared.kernels.items()}
         for planned in plan.cells:
             if planned.group == group.number:
                 compute(planned.key, planned.cell, bench)
-        assert {key: kernel.kept for key, kernel in bench.shared.kernels.items()} == before
+        assert {key: kernel.kept for key, kernel in shared.kernels.items()} == before
         assert bool(before) == (
             group.first.setting.learner.kind in ("linear-svm", "rbf-svm") and group.first.method != "refit"
         )
+
+
+def test_a_bench_without_a_kernel_holds_the_training_rows_of_one_rate():
+    """Each rate has a training set of its own: a worker would else hold a copy of the data for each."""
+    plan = make_plan(four_learners(rates=(0.1, 0.2, 0.3)))
+    rows = draw(plan.cells[0].cell.scenario.data, 0, None, offline=True)
+    for group in plan.groups:
+        bench = prepare(group, *rows)
+        held = [weakref.ref(data.clean_train) for data in bench.data.values()]
+        for planned in plan.by_group([planned for planned in plan.cells if planned.group == group.number]):
+            compute(planned.key, planned.cell, bench)
+        gc.collect()
+        has_kernel = bool(bench.shared[group.rates[0]].kernels)
+        assert sum(one() is not None for one in held) == (3 if has_kernel else 0)
 
 
 def on_a_plateau(**changes):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import msgspec
 import numpy as np
@@ -82,6 +83,21 @@ def test_a_group_has_all_lambdas_and_rates_of_one_learner_gamma_and_seed():
         alike = {(c.setting.without("lambda"), c.method, c.seed) for c in cells}
         assert len(alike) == 1
         assert len(cells) == len({c.setting.lam for c in cells}) * len(group.rates)
+
+
+def test_work_goes_group_by_group_and_rate_by_rate():
+    """A process holds the rows of one group, and there of one rate: to go to and fro would make them each time."""
+    plan = make_plan(small(seeds=(0, 1)))
+    ordered = plan.by_group(plan.cells)
+    assert sorted(one.key for one in ordered) == sorted(one.key for one in plan.cells)
+    changes = [
+        (before.group != after.group, before.cell.scenario.rate != after.cell.scenario.rate)
+        for before, after in pairwise(ordered)
+    ]
+    assert sum(group for group, _ in changes) == len(plan.groups) - 1
+    rates = {one.cell.scenario.rate for one in plan.cells}
+    assert len(rates) > 1
+    assert sum(group or rate for group, rate in changes) == len(plan.groups) * len(rates) - 1
 
 
 def test_a_cell_of_two_experiments_is_one():

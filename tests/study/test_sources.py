@@ -34,6 +34,21 @@ def test_rates_are_nested_on_one_test_set(injection):
         assert np.array_equal(few.triggered_test.X, other.triggered_test.X)
 
 
+def test_a_rate_is_made_again_as_it_was_once_another_was_asked_for():
+    """Only the rows of one rate are held, and that changes none."""
+    by_rate = made()
+    first = by_rate[0.1]
+    assert by_rate[0.1] is first
+    other = by_rate[0.5]
+    assert by_rate[0.5] is other
+    again = by_rate[0.1]
+    assert again is not first
+    for part in ("clean_train", "poison_train", "clean_test", "triggered_test"):
+        assert np.array_equal(getattr(first, part).X, getattr(again, part).X)
+    with pytest.raises(KeyError):
+        by_rate[0.3]
+
+
 def test_a_seed_names_the_data():
     """The same seed gives the same rows, trigger and poison; another gives others of each."""
     first, again, other = (made(seed)[0.5] for seed in (0, 0, 1))

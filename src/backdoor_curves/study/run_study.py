@@ -129,6 +129,7 @@ def run_study(
             if wishes.by_seed:
                 seeds = {seed: place for place, seed in enumerate(dict.fromkeys(one.cell.seed for one in plan.cells))}
                 todo.sort(key=lambda planned: seeds[planned.cell.seed])
+            todo = plan.by_group(todo)
             write_tables(
                 [plan.groups[number] for number in sorted({planned.group for planned in todo})],
                 rows,

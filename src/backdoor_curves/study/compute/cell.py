@@ -27,6 +27,7 @@ from threadpoolctl import ThreadpoolController
 from backdoor_curves.curve import BackdoorLearningCurve, backdoor_learning_curve
 from backdoor_curves.data.poisoned import PoisonedData
 from backdoor_curves.data.samples import Samples
+from backdoor_curves.kernels.functions import Kernel
 from backdoor_curves.kernels.group_kernel import FEW, GroupKernel
 from backdoor_curves.learners.estimators import facts_of
 from backdoor_curves.learners.exact import refusal
@@ -44,6 +45,7 @@ from backdoor_curves.study.compute.stamped_images import StampedImages, stamped_
 from backdoor_curves.study.plan.cells import Group
 from backdoor_curves.study.plan.estimators import estimator
 from backdoor_curves.study.plan.names import class_names
+from backdoor_curves.study.plan.rate_by_rate import RateByRate
 from backdoor_curves.study.plan.scenario import OWN, Cell, Setting
 from backdoor_curves.study.plan.sources import poisoned
 
@@ -79,8 +81,8 @@ class Bench:
     ----------
     data : mapping of float to PoisonedData
         By rate.
-    shared : Shared
-        Kernels and coordinates.
+    shared : mapping of float to Shared
+        Kernels and coordinates, by rate.
     lams : tuple of float
         All lambdas of the group, ascending; none where each cell follows its own path.
     plateaus : dict
@@ -95,7 +97,7 @@ class Bench:
     """
 
     data: Mapping[float, PoisonedData]
-    shared: Shared
+    shared: Mapping[float, Shared]
     lams: tuple[float, ...]
     plateaus: dict[tuple[float, bool], Shared] = field(default_factory=dict)
     movement: Movement | None = None
@@ -104,14 +106,15 @@ class Bench:
 
     def shared_by(self, cell: Cell, is_control: bool) -> Shared:
         """Return what a cell may use, and leave something in that no other sees."""
-        if not (self.shared.kernels and self.lams):
-            return self.shared
         rate = cell.scenario.rate
+        shared = self.shared[rate]
+        if not (shared.kernels and self.lams):
+            return shared
         if len(self.data[rate].clean_train) > FEW:
-            return self.shared.copy()
+            return shared.copy()
         place = rate, is_control
         if place not in self.plateaus:
-            first = self.plateaus[place] = self.shared.copy()
+            first = self.plateaus[place] = shared.copy()
             smallest = Setting.of(cell.setting.learner, cell.setting.values | {"lambda": self.lams[0]})
             reference = estimator(replace(cell, setting=smallest), self.home)
             data = self.data[rate].control() if is_control else self.data[rate]
@@ -129,30 +132,40 @@ def prepare(group: Group, train: Samples, test: Samples, table: FeatureTable | N
         If trigger, labels or rates do not fit the rows, or if the table lacks some.
     """
     cell = group.first
-    data = poisoned(train, test, cell, group.rates, group.home)
-    first = data[group.rates[0]]
+    rates = group.rates
+    stamped = poisoned(train, test, cell, rates, group.home)
+    first = stamped[rates[0]]
     images = None if cell.scenario.attack is None else stamped_images(first)
+    data: Mapping[float, PoisonedData] = stamped
     if table is not None:
-        data = {rate: table.data(images) for rate, images in data.items()}
+        data = RateByRate(rates, lambda rate: table.data(stamped[rate]))
         train, test = table.rows(train), table.rows(test)
-    if cell.setting.learner.sees_rows_as_they_are and not sp.issparse(train.X):
-        shared, lams, seen = _shared_kernel(cell, data, train, test), group.lams, data[group.rates[0]]
+    as_they_are = cell.setting.learner.sees_rows_as_they_are and not sp.issparse(train.X)
+    moved = movement(first, data[rates[0]] if as_they_are else None, cell.setting.gamma)
+    shared: Mapping[float, Shared]
+    if as_they_are and (kernel := _kernel(cell, train)) is not None:
+        data = dict(data)  # its matrix is larger than the rows of all rates
+        shared = dict.fromkeys(rates, _shared_kernel(kernel, data, train, test))
     else:
-        shared, lams, seen = SharedMatrices(), (), None
-    moved = movement(first, seen, cell.setting.gamma)
-    return Bench(data, shared, lams, movement=moved, images=images, home=group.home)
+        kind = Shared if as_they_are else SharedMatrices
+        shared = RateByRate(rates, lambda _: kind())
+    return Bench(data, shared, group.lams if as_they_are else (), movement=moved, images=images, home=group.home)
 
 
-def _shared_kernel(cell: Cell, data: Mapping[float, PoisonedData], train: Samples, test: Samples) -> Shared:
+def _kernel(cell: Cell, train: Samples) -> Kernel | None:
+    """Return the kernel of a learner that is followed in it."""
+    last = estimator(cell)
+    followed = cell.method != "refit" and refusal(last, len(np.unique(train.y))) is None
+    return facts_of(last).kernel(last) if followed else None
+
+
+def _shared_kernel(kernel: Kernel, data: Mapping[float, PoisonedData], train: Samples, test: Samples) -> Shared:
     """Return what cells of one of the four kinds share: the kernel between all rows, computed in one order."""
     shared = Shared()
-    last = estimator(cell)
-    kernel = facts_of(last).kernel(last)
-    if kernel is not None and cell.method != "refit" and refusal(last, len(np.unique(train.y))) is None:
-        learned = _rows([train.X, *(one.stamped_train for one in data.values())])
-        tested = _rows([test.X, next(iter(data.values())).triggered_test.X])
-        with _threads().limit(limits=1):  # more threads add up in another order
-            shared.kernels[kernel] = GroupKernel(kernel, learned, tested)
+    learned = _rows([train.X, *(one.stamped_train for one in data.values())])
+    tested = _rows([test.X, next(iter(data.values())).triggered_test.X])
+    with _threads().limit(limits=1):  # more threads add up in another order
+        shared.kernels[kernel] = GroupKernel(kernel, learned, tested)
     return shared
 
 

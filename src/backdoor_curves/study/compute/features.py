@@ -117,5 +117,5 @@ def table_of(group: Group, rows_folder: Path) -> FeatureTable | None:
 def images_of(group: Group, train: Samples, test: Samples) -> np.ndarray:
     """Return all images of a group: original, stamped and test ones, of all rates."""
     made = poisoned(train, test, group.first, group.rates, group.home).values()
-    parts = [train.X, test.X, *(data.stamped_train for data in made), *(data.triggered_test.X for data in made)]
-    return np.concatenate(parts)
+    stamped, triggered = zip(*((data.stamped_train, data.triggered_test.X) for data in made), strict=True)
+    return np.concatenate([train.X, test.X, *stamped, *triggered])

@@ -73,6 +73,12 @@ class Plan:
     cells: list[Planned]
     groups: list[Group]
 
+    @staticmethod
+    def by_group(cells: Sequence[Planned]) -> list[Planned]:
+        """Return cells group by group, the groups in the order in which they come, and rate by rate in each."""
+        place = {number: place for place, number in enumerate(dict.fromkeys(one.group for one in cells))}
+        return sorted(cells, key=lambda one: (place[one.group], one.cell.scenario.rate))
+
     def shard(self, index: int, count: int) -> list[Planned]:
         """Return the cells of every count-th group from the index-th on, the first being 1."""
         return [planned for planned in self.cells if planned.group % count == index - 1]
@@ -157,8 +163,10 @@ def _require_possible(train: Samples, test: Samples, group: Group) -> None:
         raise ValueError("keep.explanations: false was expected: explanations are pictures, and these rows are none")
     try:
         data = poisoned(train, test, cell, rates, group.home)
+        for rate in reversed(rates):  # the first rate's is held at the end
+            first = data[rate]
         if cell.control:
-            data[rates[0]].control()
+            first.control()
     except (TypeError, ValueError) as error:
         if cell.scenario.attack is None:
             raise
@@ -167,7 +175,7 @@ def _require_possible(train: Samples, test: Samples, group: Group) -> None:
     if data_are_known or cell.scenario.data.features is not None:
         return
     try:
-        read_learner(estimator(cell, group.home), data[rates[0]])
+        read_learner(estimator(cell, group.home), first)
     except Exception as error:  # whatever a step says of rows that it was not made for
         said = one_line(error) if isinstance(error, TypeError | ValueError) else error_line(error)
         raise ValueError(f"{learner_name(cell.setting.learner)}: {said}") from error

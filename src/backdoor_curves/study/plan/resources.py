@@ -48,11 +48,10 @@ def memory_of(group: Group) -> float:
     poison = sum(group.rates) * source.n_train
     tests = 2 * source.n_test
     rows = source.n_train + poison + tests
-    # The rows themselves, their stamped copies for each rate, and a copy in the learner's hands.
-    needed = BASE + 8.0 * (source.width + source.pixels) * (
-        source.n_train + 2 * len(group.rates) * source.n_train + 2 * tests
-    )
     kind = followed_as(cell, source.n_classes, group.home)
+    # The rows themselves, a training set for each rate that is held, and copies in the learner's hands.
+    held = 1 if cell.method == "refit" or kind in ("ridge", "logistic", None) else len(group.rates)
+    needed = BASE + 8.0 * (source.width + source.pixels) * (source.n_train + 2 * held * source.n_train + 2 * tests)
     if cell.method == "refit" or kind in ("ridge", None):
         return needed + 8.0 * min(source.n_train, source.width) ** 2 * 3
     if kind == "logistic":

@@ -19,6 +19,7 @@ from backdoor_curves.poisoning.poison import poison
 from backdoor_curves.study.file.config import DataConfig, FeaturesConfig
 from backdoor_curves.study.plan.attacks import attack_of
 from backdoor_curves.study.plan.own_data import own_data
+from backdoor_curves.study.plan.rate_by_rate import RateByRate
 from backdoor_curves.study.plan.scenario import Cell
 
 WIDTHS = {"alexnet": 4096, "squeezenet": 512}
@@ -58,7 +59,7 @@ def draw(
 
 def poisoned(
     train: Samples, test: Samples, cell: Cell, rates: tuple[float, ...], home: Path | None = None
-) -> dict[float, PoisonedData]:
+) -> RateByRate[PoisonedData]:
     """Return the poisoned data of a cell's seed, for its rate or others: the same rows and trigger, nested poison rows.
 
     `home` is the folder of the study's file, beside which triggers of one's own are looked up.
@@ -66,20 +67,21 @@ def poisoned(
     Raises
     ------
     ValueError
-        If trigger, labels or rates do not fit the rows.
+        If the trigger does not fit the rows; for a rate of the result, if trigger, labels or rate do not.
     """
     scenario, seed = cell.scenario, cell.seed
     if scenario.data.has_source:
         assert isinstance(train, MarkedSamples)  # as they were drawn
         assert isinstance(test, MarkedSamples)
-        return dict.fromkeys(rates, weighted_source(train, test))
+        weighted = weighted_source(train, test)
+        return RateByRate(rates, lambda _: weighted)
     if scenario.data.sampling == "paper":
         assert scenario.trigger is not None  # no attacks are read with it
         size = scenario.trigger.size
-        return {rate: protocol.badnet(train, test, rate=rate, size=size, seed=seed) for rate in rates}
+        return RateByRate(rates, lambda rate: protocol.badnet(train, test, rate=rate, size=size, seed=seed))
     _, for_trigger, for_poison = _streams(seed)
     attack = attack_of(scenario, train, for_trigger, home)
-    return {rate: poison(train, test, attack, rate=rate, rng=np.random.default_rng(for_poison)) for rate in rates}
+    return RateByRate(rates, lambda rate: poison(train, test, attack, rate=rate, rng=np.random.default_rng(for_poison)))
 
 
 @lru_cache(maxsize=2)
