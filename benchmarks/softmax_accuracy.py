@@ -22,6 +22,7 @@ import datetime
 import platform
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,7 @@ import scipy
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from backdoor_curves.paths.softmax import SoftmaxPath, softmax_path
-from classes import K, Task, digits, mnist
+from classes import K, Task, flat, tasks
 from reference.softmax_newton import Optimum, polished
 
 STRENGTHS = (0.01, 1.0, 100.0)
@@ -37,14 +38,36 @@ STEP = 1e-3
 """Of a difference of fits in beta: five points leave its fourth power, and the oracle 1e-10 over it."""
 
 
-def oracle(task: Task, C: float, beta: float, path: SoftmaxPath) -> Optimum:
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """Training rows with their classes and which are poison, and the rows of both test sets."""
+
+    name: str
+    X: np.ndarray
+    y: np.ndarray
+    is_poison: np.ndarray
+    tests: np.ndarray
+
+    @classmethod
+    def of(cls, name: str, task: Task) -> Problem:
+        """Return the problem of a task."""
+        data = task.data
+        tests = np.concatenate([flat(data.triggered_test.X), flat(data.clean_test.X)])
+        return cls(name, flat(task.joined.X), np.searchsorted(data.classes, task.joined.y), data.is_poison, tests)
+
+    def weights(self, C: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return the rows' weights at beta = 0, and how they grow with beta."""
+        return np.where(self.is_poison, 0.0, C), np.where(self.is_poison, C, 0.0)
+
+
+def oracle(task: Problem, C: float, beta: float, path: SoftmaxPath) -> Optimum:
     """Return the optimum, from the path's parameters."""
     u0, du = task.weights(C)
     at = path.parameters(np.array([beta]))
     return polished(task.X, task.y, u0 + beta * du, np.column_stack([at.coef[0].T, at.intercept[0]]))
 
 
-def slope_error(task: Task, C: float, path: SoftmaxPath, beta: float = 0.3) -> float:
+def slope_error(task: Problem, C: float, path: SoftmaxPath, beta: float = 0.3) -> float:
     """Return how far the rates of the path's scores are from differences of fits, relative to the largest."""
     f = [oracle(task, C, beta + k * STEP, path).scores(task.tests) for k in (-2, -1, 1, 2)]
     right = np.asarray((f[0] - 8 * f[1] + 8 * f[2] - f[3]) / (12 * STEP), dtype=float)
@@ -52,7 +75,7 @@ def slope_error(task: Task, C: float, path: SoftmaxPath, beta: float = 0.3) -> f
     return float(np.abs(rates - right).max() / np.abs(right).max())
 
 
-def compare(task: Task, C: float, betas: np.ndarray) -> tuple[str, np.ndarray, float]:
+def compare(task: Problem, C: float, betas: np.ndarray) -> tuple[str, np.ndarray, float]:
     """Return a line, the ratios of bounds to errors, and the largest error."""
     path = softmax_path(task.X, task.y, K, *task.weights(C), tolerance=0.3e-6)
     bound = path.certificate(betas, [task.tests]).score_bound
@@ -84,7 +107,7 @@ def main() -> None:
     )
     print("data                 C nodes | error  training  oracle   bound  bound/error least median | slope")
     start, ratios, errors = time.perf_counter(), [], []
-    for task in [digits(), *(mnist(n, asked.data_dir) for n in asked.n)]:
+    for task in (Problem.of(name, task) for name, task in tasks(asked.n, asked.data_dir)):
         for C in STRENGTHS:
             betas = np.random.default_rng([len(task.y), int(100 * C)]).random(asked.betas) ** 3
             line, ratio, error = compare(task, C, np.append(betas[:-1], 1.0))
