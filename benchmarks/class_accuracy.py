@@ -4,8 +4,8 @@
 
 Prints, for each curve, the largest error of a score over training rows and both test sets, at N random betas and in
 N random columns; what the oracle itself may be off by; and the least and the median ratio of the certificate's bound to
-the error. The bound is that of all columns. The oracle (`tests/reference/interior_point.py`) knows nothing of the package;
-of the squared hinge it is a Newton step in extended precision. One thread; an hour.
+the error. The bound is that of all columns. The oracle (`tests/reference/interior_point.py`) knows nothing of the
+package; of the squared hinge it is a Newton step in extended precision. One thread; an hour.
 """
 
 # ruff: noqa: E402 - the number of threads is read when numpy is loaded
