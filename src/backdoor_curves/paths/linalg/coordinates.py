@@ -2,7 +2,7 @@
 
 With more rows than features these are the features that are not zero throughout. With fewer rows than features they are
 the rows of a Cholesky factor of the Gram matrix, K = L L': an orthonormal basis of the rows' span, never formed. The
-basis of long rows, whose squares would lose what is small beside them, is formed, by QR.
+basis of long rows, whose squares would lose what is small beside them, is formed, by QR, and that of few rows.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ make of a 0."""
 LONG = 1e4
 """Square of a row's length up to which a Gram matrix will do: its rounding is then below 1e-9 of the scores for duals
 that add up to a thousand. Longer dense rows are factored themselves, at four times the cost."""
+QUICK = 1e7
+"""Products of a Gram matrix up to which dense rows are factored themselves, whatever their lengths: in milliseconds."""
 ROUNDING = 4 * np.finfo(float).eps
 """Of an inner product of rows, as a share of the longest row's square; times the root of their number, of an orthogonal
 factorisation, as a share of the longest row."""
@@ -178,7 +180,7 @@ def coordinates(X: Rows) -> Space:
     if len(used) <= n:
         part = X[:, used]
         return Features(part.toarray() if sp.issparse(part) else np.ascontiguousarray(part), used, d)
-    if not sp.issparse(X) and float(squared_lengths(X).max()) > LONG:
+    if not sp.issparse(X) and (n * n * d <= QUICK or float(squared_lengths(X).max()) > LONG):
         Q, R, order = qr(X.T, mode="economic", pivoting=True, check_finite=False)
         pivots = np.abs(np.diag(R))
         rank = int((pivots > n * np.finfo(float).eps * pivots[0]).sum())

@@ -154,8 +154,10 @@ class SoftmaxPath(BetaPath):
         places = [optimality.problem.Z[:0, self._first :], *map(optimality.place, rows)]
         proof = in_the_metric(optimality.problem, self.space, near, beta, np.vstack(places))
         off = float(self._off(W, proof.W[:, np.newaxis], rows)[0])
-        lost = ROUNDING * float(size_of_terms(rows, np.abs(self._split(W)[0][:, 0]).T).max(initial=0.0))
-        return proof, off + float(proof.scores.max(initial=0.0)) + lost
+        lost = float(size_of_terms(rows, np.abs(self._split(W)[0][:, 0]).T).max(initial=0.0))
+        if self.axes.Q is not None:  # what turning loses
+            lost += self._longest(rows) * float(np.linalg.norm(W, axis=2).max())
+        return proof, off + float(proof.scores.max(initial=0.0)) + ROUNDING * lost
 
     def _gap(
         self, W: Columns, best: Columns, length: Float[np.ndarray, " b"], near: Nearer, betas: Float[np.ndarray, " b"]
