@@ -89,7 +89,7 @@ class BackdoorLearningCurve(ScoredCurve):
         numbers = {
             "attack success rate": float(self.accuracy("triggered", self.betas[-1])),
             "clean accuracy": float(self.accuracy("clean", self.betas[-1])),
-            "theta": float(self.theta) if self.exact else None,
+            "theta": float(self.theta) if self.has_slope else None,
             "half of the loss gone at beta": float(self.half_loss_beta),
             "betas": "all, exact" if self.exact else f"{len(self.betas)} refits",
         }
@@ -210,10 +210,11 @@ class BackdoorLearningCurve(ScoredCurve):
         Raises
         ------
         ValueError
-            If the curve is exact, which has `slope`, or has fewer than three betas.
+            If the curve has a `slope`, as exact ones and those of networks do, or has fewer than three betas.
         """
-        if self.exact:
-            raise ValueError("slope_estimate is for refitted curves; this one is exact, ask for slope")
+        if self.has_slope:
+            known = "is exact" if self.exact else "knows its slope"
+            raise ValueError(f"slope_estimate is for refitted curves; this one {known}, ask for slope")
         betas = self.betas[:3]
         if len(betas) < 3:
             raise ValueError(f"slope_estimate: a curve of three betas or more was expected, {len(self.betas)} came")

@@ -24,6 +24,7 @@ from backdoor_curves.metrics import (
     robust_accuracy,
 )
 from backdoor_curves.paths.base import Interpolant
+from backdoor_curves.paths.interpolation.interpolants import Table
 
 ScoredTests = ScoredRows | ScoredColumns | CondensedRows
 """One set of test rows: with all scores at the same nodes, with each column's at its own, or without scores."""
@@ -47,8 +48,13 @@ class ScoredCurve:
         return self.info.exact
 
     @property
+    def has_slope(self) -> bool:
+        """Whether the derivative in beta is known: of an exact curve at every beta, of a network's at those of training."""
+        return not any(isinstance(part, Table) for part in self.interpolants)
+
+    @property
     def method(self) -> str:
-        """How the path was followed: "ridge", "svm", "logistic", "squared hinge" or "refit"."""
+        """How the path was followed: "ridge", "svm", "logistic", "squared hinge", "refit" or "network"."""
         return self.info.method
 
     @property
