@@ -73,9 +73,8 @@ def test_a_fit_with_weights_is_the_net_of_a_stack():
 
 def test_widths_are_parameters():
     """Model and hyperparameters are axes of a search by scikit-learn's names."""
-    assert clone(NET).set_params(make_module__hidden=(3,)).fit(*poisoned().clean_train).parameters_["1.bias"].shape == (
-        3,
-    )
+    net = clone(NET).set_params(make_module__hidden=(3,)).fit(*poisoned().clean_train)
+    assert net.parameters_["1.bias"].shape == (3,)
 
 
 REFUSED = {
@@ -159,10 +158,8 @@ def test_without_torch_the_name_is_there_and_a_fit_says_what_is_missing():
         "except ImportError as error: print(error)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert (
-        done.stdout.strip()
-        == 'TrainedNetwork needs torch, which is not installed: pip install "backdoor-curves[torch]"'
-    )
+    said = 'TrainedNetwork needs torch, which is not installed: pip install "backdoor-curves[torch]"'
+    assert done.stdout.strip() == said
 
 
 def test_a_convolution_takes_images_and_buffers_are_kept():

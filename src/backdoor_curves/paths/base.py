@@ -186,6 +186,11 @@ class BetaPath(ABC):
         """
         return (self,)
 
+    def of_seed(self, place: int) -> BetaPath:
+        """Return the path of one seed, by its place among them: here there is one."""
+        assert place == 0
+        return self
+
     @abstractmethod
     def nodal_scores(self, X: Rows) -> Float[np.ndarray, "k n columns"]:
         """Return the scores of the rows X at the nodes; one column for two classes."""
