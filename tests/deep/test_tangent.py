@@ -27,7 +27,7 @@ RECIPES = {
     "momentum, decay, cosine": replace(SGD, momentum=0.9, lr=0.05, weight_decay=0.01, schedule="cosine"),
     "momentum, 20 epochs": replace(SGD, momentum=0.9, lr=0.05, epochs=20),
     "adam": Recipe(epochs=5, batch_size=15, lr=3e-3, optimizer="adam", weight_decay=0.01),
-    "adam, cosine, 20 epochs": Recipe(epochs=20, batch_size=15, lr=3e-3, optimizer="adam", schedule="cosine"),
+    "adam, cosine, decay, 20 epochs": Recipe(20, 15, 3e-3, optimizer="adam", schedule="cosine", weight_decay=0.01),
 }
 MAKES = {
     "mlp, gelu": SMALL,
@@ -100,6 +100,22 @@ def test_a_fault_in_adams_second_moment_is_seen(monkeypatch):
 
     monkeypatch.setattr(training, "step", faulty)
     assert np.median(errors(SMALL, RECIPES["adam"], betas=(0.1,), seeds=(0,))) > MOST
+
+
+def test_adams_corner_at_0_is_as_sharp_as_its_eps(monkeypatch):
+    """Weights with hardly a gradient but the poison's move by lr at any beta > 0, by lr / eps times it near 0.
+
+    So Adam's curve without weight decay has an exact slope at 0 that says little of it: differences come to it in
+    proportion to their step, from 1e-8 down.
+    """
+    adam = Recipe(epochs=20, batch_size=15, lr=3e-3, optimizer="adam", schedule="cosine")
+    assert errors(SMALL, adam, betas=BETAS[1:]).max() < MOST
+    found = []
+    for step in (1e-8, 1e-9, 1e-10):
+        monkeypatch.setattr("test_tangent.STEP", step)
+        found.append(errors(SMALL, adam, betas=(0.0,), seeds=(0,))[0, 0])
+    np.testing.assert_allclose(np.divide(found[:-1], found[1:]), 10.0, rtol=0.05)
+    assert found[-1] < MOST
 
 
 def test_the_first_tangent_is_the_gradient_of_the_poison():

@@ -11,7 +11,7 @@ from torch.func import functional_call
 
 from backdoor_curves.deep.chunks import nets_at_once
 from backdoor_curves.deep.module_check import require_usable
-from backdoor_curves.deep.network import InitialNets, as_module_sees, initial_nets, seeded_module, shape_of
+from backdoor_curves.deep.network import InitialNets, as_module_sees, initial_nets, seeded_module, shape_of, tensor_of
 from backdoor_curves.deep.training import Run, TrainingRows, train
 
 if TYPE_CHECKING:
@@ -47,15 +47,15 @@ def prepared(
     recipe, seeds, device = net.recipe(), net.seeds_used()[:n_seeds], device_of(net.device)
     if net.precision not in DTYPES:
         raise ValueError(f'precision: "single" or "double" was expected, {net.precision!r} came')
-    if not callable(net.make_module):
+    if not callable(net.make_module) or isinstance(net.make_module, torch.nn.Module):
         raise TypeError(
             f"make_module: a function (shape, n_classes) -> torch.nn.Module was expected, {net.make_module!r} came"
         )
     dtype, shape = DTYPES[net.precision], shape_of(rows.X.shape[1:])
-    require_usable(net.make_module, shape, n_classes, as_module_sees(torch.from_numpy(rows.X[:CHECKED]), torch.float32))
+    require_usable(net.make_module, shape, n_classes, as_module_sees(tensor_of(rows.X[:CHECKED]), torch.float32))
     nets = initial_nets(net.make_module, shape, n_classes, seeds)
     run = Run(recipe, rows, device, dtype, tangents, net.verbose)
-    batch = as_module_sees(torch.from_numpy(rows.X[: recipe.batch_size]), dtype)
+    batch = as_module_sees(tensor_of(rows.X[: recipe.batch_size]), dtype)
     return run, nets, nets_at_once(nets, batch, device, tangents)
 
 
@@ -81,6 +81,6 @@ def fitted_scores(net: TrainedNetwork, X: np.ndarray) -> Float[np.ndarray, "n cl
     parts = []
     with torch.no_grad():
         for start in range(0, len(X), AT_ONCE):
-            block = as_module_sees(torch.from_numpy(X[start : start + AT_ONCE]), DTYPES[net.precision])
+            block = as_module_sees(tensor_of(X[start : start + AT_ONCE]), DTYPES[net.precision])
             parts.append(functional_call(module, values, (block.to(device),)).cpu().double().numpy())
     return np.concatenate(parts)

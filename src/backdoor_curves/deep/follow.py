@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -9,9 +10,10 @@ import numpy as np
 from jaxtyping import Float
 
 from backdoor_curves.deep.fitting import prepared
-from backdoor_curves.deep.network import shape_of
+from backdoor_curves.deep.module_check import kinks_of
+from backdoor_curves.deep.network import initial_nets, shape_of
 from backdoor_curves.deep.path import NetworkPath
-from backdoor_curves.deep.training import TrainingRows, train
+from backdoor_curves.deep.training import Run, TrainingRows, train
 from backdoor_curves.losses.row_losses import row_losses, row_rates
 from backdoor_curves.losses.score_encodings import ScoreEncoding, encode
 from backdoor_curves.paths.interpolation.hermite import SMALLEST_SCALE, HermiteNodes, hermite_nodes
@@ -19,6 +21,11 @@ from backdoor_curves.paths.interpolation.hermite import SMALLEST_SCALE, HermiteN
 if TYPE_CHECKING:
     from backdoor_curves.deep.trained_network import TrainedNetwork
 
+PROBE = 0.1
+"""How far from the first beta it is asked whether slopes hold, as a share of the scale: a smooth curve bends little."""
+BENT = 0.03
+"""Share of their rise that scores may miss what their slopes at both ends say, over that probe: 0.013 at most was
+measured with GELU and tanh, 0.04 to 1 with ReLU."""
 MOST_SCORED = 1000
 """Poison rows that say on which scale the path moves: more say the same."""
 
@@ -59,7 +66,9 @@ def network_path(
         device=str(run.device),
         interpolant=HermiteNodes(betas, 1.0, np.ones(len(betas), dtype=bool)),
     )
-    return replace(path, interpolant=_interpolant(path, rows))
+    path = replace(path, interpolant=_interpolant(path, rows))
+    _warn_of_kinks(net, run, path)
+    return path
 
 
 def _interpolant(path: NetworkPath, rows: TrainingRows) -> HermiteNodes:
@@ -79,3 +88,38 @@ def _interpolant(path: NetworkPath, rows: TrainingRows) -> HermiteNodes:
     by_seed = [part.reshape(k, len(path.seeds), -1) for part in (scores, rates)]
     each = [hermite_nodes(betas, scale, by_seed[0][:, s], by_seed[1][:, s]) for s in range(len(path.seeds))]
     return HermiteNodes(betas, scale, np.all([nodes.used for nodes in each], axis=0))
+
+
+def _warn_of_kinks(net: TrainedNetwork, run: Run, path: NetworkPath) -> None:
+    """Warn where the scores do not rise as their slopes say over a short way: training jumps from kink to kink.
+
+    One more net of the first seed is trained, a little beyond the first beta, and what its scores have risen by is laid
+    beside the mean of both slopes: a second difference.
+    """
+    first = path.interpolant.nodes[0]
+    beta = first + PROBE * path.interpolant.scale
+    if beta > 1.0:
+        return
+    nets = initial_nets(net.make_module, path.shape, path.n_classes, path.seeds[:1])
+    probe = train(replace(run, verbose=False), nets, [beta], at_once=1)
+    assert probe.dw is not None
+    start = path.of_seed(0)
+    short = replace(
+        start,
+        w=[np.concatenate([one[:, :1], end], axis=1) for one, end in zip(start.w, probe.w, strict=True)],
+        dw=[np.concatenate([one[:, :1], end], axis=1) for one, end in zip(start.dw, probe.dw, strict=True)],
+        interpolant=HermiteNodes(np.array([first, beta]), path.interpolant.scale, np.ones(2, dtype=bool)),
+    )
+    scores, rates = short.scores_and_rates(run.rows.X[np.flatnonzero(run.rows.is_poison)[:MOST_SCORED]])
+    rise = scores[1] - scores[0]
+    missed = np.linalg.norm(rise - (beta - first) * rates.mean(axis=0)) / max(
+        np.linalg.norm(rise), np.finfo(float).tiny
+    )
+    if missed > BENT:
+        kinks = ", ".join(kinks_of(nets.network.module)) or "a kink in its forward pass, or steps that are too long"
+        warnings.warn(
+            f"network: slopes are exact where they stand and say little beside it: from beta = {first:g} to {beta:.2g} "
+            f"the scores miss what their slopes say by {100 * missed:.0f} % of their rise ({kinks}); take smooth "
+            "activations (GELU, softplus), average pooling, or a lower lr",
+            stacklevel=6,
+        )

@@ -12,8 +12,6 @@ from typing import Any, Literal
 
 from sklearn.base import BaseEstimator
 
-from backdoor_curves.features.extra import torch_of
-
 Activation = Literal["gelu", "softplus", "silu", "tanh", "relu"]
 """ReLU is the only one with a kink."""
 
@@ -45,7 +43,7 @@ class MLP(BaseEstimator):
 
     def __call__(self, shape: tuple[int, ...], n_classes: int) -> Any:
         """Return a module with weights from torch's random numbers."""
-        nn = torch_of("MLP").nn
+        nn = layers_for("MLP")
         widths = [math.prod(shape), *self.hidden]
         layers = [nn.Flatten()]
         for inputs, outputs in pairwise(widths):
@@ -78,7 +76,7 @@ class LeNet(BaseEstimator):
 
     def __call__(self, shape: tuple[int, ...], n_classes: int) -> Any:
         """Return a module with weights from torch's random numbers."""
-        nn = torch_of("LeNet").nn
+        nn = layers_for("LeNet")
         require_image("LeNet", shape, 12)
         first, second = self.channels
         height, width = (size // 2 // 2 for size in shape[1:])
@@ -117,7 +115,7 @@ class ResNet9(BaseEstimator):
         """Return a module with weights from torch's random numbers."""
         from backdoor_curves.deep.modules import Residual, convolution
 
-        nn = torch_of("ResNet9").nn
+        nn = layers_for("ResNet9")
         require_image("ResNet9", shape, 8)
         w = self.width
 
@@ -162,7 +160,7 @@ class ResNet18(BaseEstimator):
         """Return a module with weights from torch's random numbers."""
         from backdoor_curves.deep.modules import Residual, convolution
 
-        nn = torch_of("ResNet18").nn
+        nn = layers_for("ResNet18")
         require_image("ResNet18", shape, 8)
 
         def block(channels: int, out: int, stride: int) -> Any:
@@ -180,9 +178,16 @@ class ResNet18(BaseEstimator):
         return nn.Sequential(*blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(widths[-1], n_classes))
 
 
+def layers_for(user: str) -> Any:
+    """Return torch's module of layers; without torch an ImportError names `user` and the extra."""
+    from backdoor_curves.features.extra import torch_of  # `features` is not loaded by whoever trains nothing
+
+    return torch_of(user).nn
+
+
 def activation_of(name: Activation) -> Any:
     """Return the layer of an activation."""
-    nn = torch_of("an activation").nn
+    nn = layers_for("an activation")
     layers = {"gelu": nn.GELU, "softplus": nn.Softplus, "silu": nn.SiLU, "tanh": nn.Tanh, "relu": nn.ReLU}
     if name not in layers:
         raise ValueError(f"activation: one of {', '.join(map(repr, layers))} was expected, {name!r} came")

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 from torch.func import functional_call, grad, jvp, vmap
@@ -144,6 +145,11 @@ def seeded_module(make_module: MakeModule, shape: tuple[int, ...], n_classes: in
 def is_dropout(module: nn.Module) -> bool:
     """Return whether a layer draws a mask."""
     return isinstance(module, nn.modules.dropout._DropoutNd) and module.p > 0.0
+
+
+def tensor_of(X: np.ndarray) -> Any:
+    """Return an array as a tensor; one that is only to be read is copied, as torch knows no such thing."""
+    return torch.from_numpy(X if X.flags.writeable else X.copy())
 
 
 def as_module_sees(X: Any, dtype: Any) -> Any:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from backdoor_curves.deep.network import MakeModule, Network, as_module_sees, seeded_module
+from backdoor_curves.deep.network import MakeModule, Network, as_module_sees, seeded_module, tensor_of
 from backdoor_curves.paths.base import BetaPath, Tangent, combined
 from backdoor_curves.paths.interpolation.hermite import HermiteNodes
 from backdoor_curves.rows import Rows
@@ -104,7 +104,7 @@ class NetworkPath(BetaPath):
         fixed = {name: torch.from_numpy(one).to(self.device) for name, one in self.fixed.items()}
         per_row = len(self.seeds) * len(self.interpolant.nodes) * X[0].size
         for block in np.array_split(X, -(-len(X) * per_row // AT_ONCE)) if len(X) else ():
-            yield w, dw, fixed, as_module_sees(torch.from_numpy(block), w[0].dtype).to(self.device)
+            yield w, dw, fixed, as_module_sees(tensor_of(block), w[0].dtype).to(self.device)
 
     @cached_property
     def _network(self) -> Network:

@@ -13,8 +13,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from backdoor_curves.deep.models import layers_for
 from backdoor_curves.deep.recipe import Augment, Recipe, Schedule, require_count
-from backdoor_curves.features.extra import torch_of
 
 
 class TrainedNetwork(ClassifierMixin, BaseEstimator):
@@ -136,7 +136,7 @@ class TrainedNetwork(ClassifierMixin, BaseEstimator):
         sample_weight : array of shape (n,), optional
             What multiplies each row's loss, >= 0; 1 by default.
         """
-        torch_of("TrainedNetwork")
+        layers_for("TrainedNetwork")
         from backdoor_curves.deep.fitting import fitted_parameters
 
         X, y = validate_data(self, X, y, dtype=np.float64, allow_nd=True, ensure_min_samples=2)

@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from backdoor_curves.deep.chunks import Chunk, chunks_of, halved, is_out_of_memory
 from backdoor_curves.deep.draws import augment_rng, dropout_draws, order
-from backdoor_curves.deep.network import Batch, InitialNets, Stack, as_module_sees
+from backdoor_curves.deep.network import Batch, InitialNets, Stack, as_module_sees, tensor_of
 from backdoor_curves.deep.optimisers import Moving, step
 from backdoor_curves.deep.recipe import Recipe
 from backdoor_curves.paths.base import PathError
@@ -183,8 +183,8 @@ def _gradient(
 def _batches(run: Run, seeds: Sequence[int]) -> Callable[[int, int], Iterator[Batch]]:
     """Return what yields the batches of an epoch, of each seed its own, given the number of the epoch's first step."""
     rows, size, n = run.rows, run.recipe.batch_size, len(run.rows.y)
-    X, y, is_poison = (torch.from_numpy(part).to(run.device) for part in (rows.X, rows.y, rows.is_poison))
-    weight = torch.from_numpy(rows.weight).to(run.device, run.dtype)
+    X, y, is_poison = (tensor_of(part).to(run.device) for part in (rows.X, rows.y, rows.is_poison))
+    weight = tensor_of(rows.weight).to(run.device, run.dtype)
     X = as_module_sees(X, run.dtype)
 
     def batches(epoch: int, number: int) -> Iterator[Batch]:
@@ -207,7 +207,7 @@ def _augmented(run: Run, chosen: Int[np.ndarray, "seeds b"], seeds: Sequence[int
         changed = np.asarray(run.recipe.augment(X, augment_rng(seed, number)))
         if changed.shape != X.shape:
             raise ValueError(f"augment: rows of shape {X.shape} were expected back, shape {changed.shape} came")
-        parts.append(as_module_sees(torch.from_numpy(np.ascontiguousarray(changed)), run.dtype))
+        parts.append(as_module_sees(tensor_of(np.ascontiguousarray(changed)), run.dtype))
     return torch.stack(parts).to(run.device)
 
 
