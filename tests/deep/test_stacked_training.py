@@ -88,7 +88,7 @@ def test_a_sum_of_weights_as_the_divisor_would_be_heard():
 def test_chunks_of_any_size_are_the_same_nets(make):
     """Whatever fits at once: seeds, orders and masks are those of each net alone."""
     whole = trained(make, tangents=True)
-    for at_once in (1, 2, 3, 4):
+    for at_once in (2, 4):
         parts = trained(make, tangents=True, at_once=at_once)
         for one, other in zip([*whole.w, *whole.dw], [*parts.w, *parts.dw], strict=True):
             np.testing.assert_allclose(one, other, rtol=ROUNDING, atol=ROUNDING * np.abs(one).max())

@@ -42,14 +42,15 @@ def band(curves: tuple[BackdoorLearningCurve, ...], quantity: Callable[[Backdoor
 
 def curve_of_seed(curve: BackdoorLearningCurve, place: int) -> BackdoorLearningCurve:
     """Return the curve of one seed's nets, by its place among the seeds."""
-    n = curve.info.n_seeds
-    parts = {name: _of_seed(getattr(curve, name), place, n) for name in ("triggered", "clean")}
-    true = curve.triggered_true
-    if true is not None:
-        true = np.split(true, n)[place]
-    known = curve.source
-    source = replace(known, path=known.path.of_seed(place)) if isinstance(known, Live) else Stored(None, None, None)
-    return replace(curve, info=replace(curve.info, n_seeds=1), triggered_true=true, source=source, **parts)
+    n, true, known = curve.info.n_seeds, curve.triggered_true, curve.source
+    return replace(
+        curve,
+        info=replace(curve.info, n_seeds=1),
+        triggered=_of_seed(curve.triggered, place, n),
+        clean=_of_seed(curve.clean, place, n),
+        triggered_true=None if true is None else np.split(true, n)[place],
+        source=replace(known, path=known.path.of_seed(place)) if isinstance(known, Live) else Stored(None, None, None),
+    )
 
 
 def _of_seed(rows: Any, place: int, n_seeds: int) -> ScoredRows:

@@ -110,11 +110,11 @@ def _warn_of_kinks(net: TrainedNetwork, run: Run, path: NetworkPath) -> None:
         dw=[np.concatenate([one[:, :1], end], axis=1) for one, end in zip(start.dw, probe.dw, strict=True)],
         interpolant=HermiteNodes(np.array([first, beta]), path.interpolant.scale, np.ones(2, dtype=bool)),
     )
-    scores, rates = short.scores_and_rates(run.rows.X[np.flatnonzero(run.rows.is_poison)[:MOST_SCORED]])
+    poison = np.flatnonzero(run.rows.is_poison)[:MOST_SCORED]
+    scores, rates = short.scores_and_rates(run.rows.X[poison])
     rise = scores[1] - scores[0]
-    missed = np.linalg.norm(rise - (beta - first) * rates.mean(axis=0)) / max(
-        np.linalg.norm(rise), np.finfo(float).tiny
-    )
+    apart, size = np.linalg.norm(rise - (beta - first) * rates.mean(axis=0)), np.linalg.norm(rise)
+    missed = float(apart / size) if size else 0.0
     if missed > BENT:
         kinks = ", ".join(kinks_of(nets.network.module)) or "a kink in its forward pass, or steps that are too long"
         warnings.warn(

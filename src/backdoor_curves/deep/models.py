@@ -16,7 +16,7 @@ Activation = Literal["gelu", "softplus", "silu", "tanh", "relu"]
 """ReLU is the only one with a kink."""
 
 
-class MLP(BaseEstimator):
+class MLP(BaseEstimator):  # type: ignore[misc]  # it has no types
     """Layers that are fully connected, on features or flattened images.
 
     Parameters
@@ -51,7 +51,7 @@ class MLP(BaseEstimator):
         return nn.Sequential(*layers, nn.Linear(widths[-1], n_classes))
 
 
-class LeNet(BaseEstimator):
+class LeNet(BaseEstimator):  # type: ignore[misc]  # it has no types
     """Two convolutions of 5 x 5 with average pooling, and two linear layers, for images of 12 x 12 or more.
 
     Parameters
@@ -88,7 +88,7 @@ class LeNet(BaseEstimator):
         )
 
 
-class ResNet9(BaseEstimator):
+class ResNet9(BaseEstimator):  # type: ignore[misc]  # it has no types
     """Eight convolutions of 3 x 3, two pairs of them residual, and a linear layer; for images of 8 x 8 or more.
 
     The short residual network that CIFAR-10 is often trained on in a minute, with GroupNorm and average pooling.
@@ -135,7 +135,7 @@ class ResNet9(BaseEstimator):
         )
 
 
-class ResNet18(BaseEstimator):
+class ResNet18(BaseEstimator):  # type: ignore[misc]  # it has no types
     """Seventeen convolutions in eight residual blocks, and a linear layer; in the form for images of 32 x 32.
 
     Parameters

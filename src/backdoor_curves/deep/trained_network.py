@@ -17,7 +17,7 @@ from backdoor_curves.deep.models import layers_for
 from backdoor_curves.deep.recipe import Augment, Recipe, Schedule, require_count
 
 
-class TrainedNetwork(ClassifierMixin, BaseEstimator):
+class TrainedNetwork(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # they have no types
     """A torch module, trained by a recipe: initial weights, order of the rows, augmentation come from a seed alone.
 
         L(w; batch) = 1 / b sum_i weight_i loss_i(w) + weight_decay / 2 |w|^2        b rows of a batch
