@@ -152,9 +152,14 @@ def test_one_beta_is_refused(data):
 
 def test_a_curve_is_drawn_with_its_band(curve):
     """Displays take the curves of the seeds as they take those of studies."""
-    shown = bc.BackdoorLearningCurveDisplay.from_curves({"MLP": curve.seeds})
-    assert shown.ax_.collections
-    assert "n_seeds" not in curve._repr_html_()
+    shown = bc.BackdoorLearningCurveDisplay.from_curves({"MLP": curve})
+    (line, band), _ = (shown.lines_[0], shown.ax_.collections[0]), shown.plot(quantity="accuracy")
+    x, y = line.get_data()
+    nodes = np.isin(x, curve.betas)
+    np.testing.assert_allclose(y[nodes], curve.loss("triggered", x[nodes]), rtol=1e-12)
+    assert nodes.sum() == len(curve.betas) < len(x)
+    assert band.get_paths()
+    assert "refits" not in curve._repr_html_()
 
 
 def test_kinks_are_said():

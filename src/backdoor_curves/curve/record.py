@@ -93,7 +93,7 @@ class BackdoorLearningCurve(ScoredCurve):
             "clean accuracy": float(self.accuracy("clean", self.betas[-1])),
             "theta": float(self.theta) if self.has_slope else None,
             "half of the loss gone at beta": float(self.half_loss_beta),
-            "betas": "all, exact" if self.exact else f"{len(self.betas)} refits",
+            "betas": "all, exact" if self.exact else f"{len(self.betas)} {'trained' if self.has_slope else 'refits'}",
         }
         mean = "weighted mean" if self.info.weighted_test else "mean"
         caption = (
