@@ -1,6 +1,6 @@
 """Checks for all tests: the shapes in the signatures of the mathematics hold at every call.
 
-Examples of `features` need torch, which is an extra.
+Examples of `features` and `deep` need torch, which is an extra.
 """
 
 from importlib.util import find_spec
@@ -17,9 +17,15 @@ install_import_hook(
 )
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Pass over modules that import torch at once where it is missing."""
+    if find_spec("torch") is None:
+        config.option.doctest_ignore_import_errors = True
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip the examples of `features` where torch is missing; its tests say so themselves."""
+    """Skip the examples of `features` and `deep` where torch is missing; their tests say so themselves."""
     if find_spec("torch") is None:
         for item in items:
-            if "src/backdoor_curves/features" in item.path.as_posix():
+            if item.path.as_posix().split("src/backdoor_curves/")[-1].startswith(("features/", "deep/")):
                 item.add_marker(pytest.mark.skip(reason="torch is not installed"))

@@ -21,6 +21,7 @@ NOT_RUN = {
     "docs/features.md": "needs torch, an extra, and weights",
     "docs/howto/own-learner.md": "a module that lies beside a study",
     "docs/howto/own-network.md": "needs torch, an extra",
+    "docs/howto/trained-network.md": "needs torch, an extra",
     "docs/studies.md": "reads runs that a reader has made",
 }
 """Pages with Python that has no prompts and is shown only: each with its reason."""

@@ -7,6 +7,7 @@ from backdoor_curves.records.version import __version__
 
 if TYPE_CHECKING:
     from backdoor_curves import datasets as datasets
+    from backdoor_curves import deep as deep
     from backdoor_curves import features as features
     from backdoor_curves import metrics as metrics
     from backdoor_curves.curve import BackdoorLearningCurve as BackdoorLearningCurve
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from backdoor_curves.curve.input_gradient import trigger_share as trigger_share
     from backdoor_curves.data.poisoned import PoisonedData as PoisonedData
     from backdoor_curves.data.samples import Samples as Samples
+    from backdoor_curves.deep import TrainedNetwork as TrainedNetwork
     from backdoor_curves.display import BackdoorLearningCurveDisplay as BackdoorLearningCurveDisplay
     from backdoor_curves.display import ConfusionDisplay as ConfusionDisplay
     from backdoor_curves.display import DeviationDisplay as DeviationDisplay
@@ -98,6 +100,7 @@ _HOME = {
     "SourceClassDisplay": "display",
     "StrictTrigger": "triggers",
     "ToleranceError": "learners.follow",
+    "TrainedNetwork": "deep",
     "WarpTrigger": "triggers",
     "WordTrigger": "triggers",
     "backdoor_learning_curve": "curve",
@@ -112,7 +115,7 @@ _HOME = {
     "trigger_mask": "curve.input_gradient",
     "trigger_share": "curve.input_gradient",
 }
-_MODULES = ("datasets", "features", "metrics")
+_MODULES = ("datasets", "deep", "features", "metrics")
 __all__ = [*_HOME, *_MODULES, "__version__"]
 
 

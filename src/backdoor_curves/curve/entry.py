@@ -24,7 +24,6 @@ from backdoor_curves.learners.follow import Method, betas_to_check, check_tolera
 from backdoor_curves.learners.freezing import Freeze
 from backdoor_curves.learners.learner import Learner
 from backdoor_curves.learners.reading import read_learner
-from backdoor_curves.learners.refit import REFIT_BETAS
 from backdoor_curves.learners.shared import Shared
 from backdoor_curves.paths.base import BetaPath, Interpolant
 from backdoor_curves.records.one_line import one_line
@@ -140,7 +139,7 @@ def backdoor_learning_curve(
     learner = read_learner(estimator, data, freeze)
     path = follow(learner, method, grid, n_jobs, tolerance, shared)
     if grid is None:
-        grid = np.linspace(0.0, 1.0, 101) if path.exact else REFIT_BETAS
+        grid = np.linspace(0.0, 1.0, 101) if path.exact else path.interpolant.nodes
     triggered = learner.test_rows(data.triggered_test, "triggered_test")
     clean = learner.test_rows(data.clean_test, "clean_test")
     certificate = path.certificate(betas_to_check(path.proven_at, grid), (triggered.X, clean.X))
@@ -154,7 +153,9 @@ def backdoor_learning_curve(
         interpolants=tuple(column.interpolant for column in path.columns),
         triggered=both[0],
         clean=both[1],
-        triggered_true=None if data.triggered_true is None else learner.index(data.triggered_true),
+        triggered_true=None
+        if data.triggered_true is None
+        else np.tile(learner.index(data.triggered_true), path.n_seeds),
         missed=missed_betas(learner, path, certificate, tolerance, on_miss),
         source=Live(path, learner, data, {"triggered": triggered.X, "clean": clean.X}, certificate),
     )
@@ -165,7 +166,8 @@ def _scored(learner: Learner, path: BetaPath, rows: Samples) -> ScoredRows | Sco
     parts = [column.interpolant for column in path.columns]
     _require_room(parts, len(rows), len(learner.classes))
     nodal = path.nodal_scores_by_column(rows.X)
-    how = rows.y, rows.weight, learner.loss, learner.encoding, len(learner.classes)
+    y, weight = (np.tile(part, path.n_seeds) for part in (rows.y, rows.weight))
+    how = y, weight, learner.loss, learner.encoding, len(learner.classes)
     if len(parts) == 1:
         return ScoredRows(parts[0], nodal[0], *how)
     return ScoredColumns(tuple(parts), tuple(scores[..., 0] for scores in nodal), *how)
@@ -272,4 +274,5 @@ def _describe(learner: Learner, data: PoisonedData, path: BetaPath) -> CurveInfo
         weighted_train=data.clean_train.is_weighted or data.poison_train.is_weighted,
         weighted_test=data.clean_test.is_weighted or data.triggered_test.is_weighted,
         n_cover=int(data.is_cover.sum()),
+        n_seeds=path.n_seeds,
     )

@@ -20,6 +20,7 @@ from backdoor_curves.curve.scored_rows import ScoredRows
 from backdoor_curves.curve.stored import Stored
 from backdoor_curves.paths.base import Certificate, Interpolant
 from backdoor_curves.paths.interpolation.chebyshev import Panels
+from backdoor_curves.paths.interpolation.hermite import HermiteNodes
 from backdoor_curves.paths.interpolation.interpolants import PiecewiseLinear, Rational, Table
 from backdoor_curves.paths.interpolation.lagrange import NearestNodes
 from backdoor_curves.records.npz import as_arrays, read_record, record_of, value_of, write_record
@@ -34,7 +35,7 @@ FIRST_FORMAT = "backdoor learning curve 1"
 SPLITS: tuple[Split, Split] = ("triggered", "clean")
 """In the order of the slopes in a file."""
 INTERPOLANTS: dict[str, type[Interpolant]] = {
-    kind.__name__: kind for kind in (Table, PiecewiseLinear, Rational, Panels, NearestNodes)
+    kind.__name__: kind for kind in (Table, PiecewiseLinear, Rational, Panels, NearestNodes, HermiteNodes)
 }
 """What a file may hold: frozen records of arrays and numbers."""
 

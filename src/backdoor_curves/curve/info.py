@@ -21,7 +21,7 @@ class CurveInfo:
     estimator : str
         The last step of the estimator, with its frozen parameters.
     method : str
-        How the path was followed: "ridge", "svm", "logistic", "squared hinge" or "refit".
+        How the path was followed: "ridge", "svm", "logistic", "squared hinge", "refit" or "network".
     exact : bool
         Whether the curve answers at every beta.
     loss, encoding : str
@@ -44,6 +44,8 @@ class CurveInfo:
         Whether training rows have weights of their own, and whether means and shares of test rows are weighted.
     n_cover : int
         Cover rows, of either weight.
+    n_seeds : int
+        Of a network: the nets at each beta. A test row then counts once for each, and `curve.seeds` are their curves.
     """
 
     estimator: str
@@ -61,3 +63,4 @@ class CurveInfo:
     weighted_train: bool = False
     weighted_test: bool = False
     n_cover: int = 0
+    n_seeds: int = 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from html import escape
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -26,6 +27,7 @@ from backdoor_curves.curve.influence import (
 from backdoor_curves.curve.info import Split
 from backdoor_curves.curve.live import Live
 from backdoor_curves.curve.scored_curve import ScoredCurve, ScoredTests
+from backdoor_curves.curve.seeds import Band, band, curve_of_seed
 from backdoor_curves.curve.stored import Stored
 from backdoor_curves.data.poisoned import PoisonedData
 from backdoor_curves.learners.learner import Learner
@@ -89,9 +91,9 @@ class BackdoorLearningCurve(ScoredCurve):
         numbers = {
             "attack success rate": float(self.accuracy("triggered", self.betas[-1])),
             "clean accuracy": float(self.accuracy("clean", self.betas[-1])),
-            "theta": float(self.theta) if self.exact else None,
+            "theta": float(self.theta) if self.has_slope else None,
             "half of the loss gone at beta": float(self.half_loss_beta),
-            "betas": "all, exact" if self.exact else f"{len(self.betas)} refits",
+            "betas": "all, exact" if self.exact else f"{len(self.betas)} {'trained' if self.has_slope else 'refits'}",
         }
         mean = "weighted mean" if self.info.weighted_test else "mean"
         caption = (
@@ -123,6 +125,35 @@ class BackdoorLearningCurve(ScoredCurve):
     def data(self) -> PoisonedData:
         """The data that it was computed on; a curve that was loaded from a file has none."""
         return self.source.live_for("data").data
+
+    @property
+    def seeds(self) -> tuple[BackdoorLearningCurve, ...]:
+        """The curves of the seeds that a network was trained with, whose mean this one is; any other curve alone.
+
+        Examples
+        --------
+        >>> import backdoor_curves as bc
+        >>> X, y = np.random.default_rng(0).normal(size=(40, 3)), np.arange(40) % 2
+        >>> data = bc.poison((X, y), (X, y), trigger=lambda X, y: X + 1, rate=0.1, rng=np.random.default_rng(1))
+        >>> net = bc.TrainedNetwork(bc.deep.models.MLP(hidden=(4,)), epochs=3, seeds=2)
+        >>> curve = bc.backdoor_learning_curve(net, data)
+        >>> band = curve.band(lambda one: one.slope(0.0))
+        >>> band.low <= curve.slope(0.0) <= band.high, len(curve.seeds)
+        (True, 2)
+        """
+        if self.info.n_seeds == 1:
+            return (self,)
+        return tuple(curve_of_seed(self, place) for place in range(self.info.n_seeds))
+
+    def band(self, quantity: Callable[[BackdoorLearningCurve], Any]) -> Band:
+        """Return a quantity of the curve of each seed: mean, standard deviation, least and largest.
+
+        Parameters
+        ----------
+        quantity : callable
+            `lambda curve: curve.loss("triggered")`, say: to a number, or an array of one shape for all.
+        """
+        return band(self.seeds, quantity)
 
     def norm(self, betas: Any = None) -> Any:
         """Return rho = |w(beta)| of Eq. 5, the intercept left out (Frobenius for K classes, kernel's space for SVC).
@@ -210,10 +241,11 @@ class BackdoorLearningCurve(ScoredCurve):
         Raises
         ------
         ValueError
-            If the curve is exact, which has `slope`, or has fewer than three betas.
+            If the curve has a `slope`, as exact ones and those of networks do, or has fewer than three betas.
         """
-        if self.exact:
-            raise ValueError("slope_estimate is for refitted curves; this one is exact, ask for slope")
+        if self.has_slope:
+            known = "is exact" if self.exact else "knows its slope"
+            raise ValueError(f"slope_estimate is for refitted curves; this one {known}, ask for slope")
         betas = self.betas[:3]
         if len(betas) < 3:
             raise ValueError(f"slope_estimate: a curve of three betas or more was expected, {len(self.betas)} came")

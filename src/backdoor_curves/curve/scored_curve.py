@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Int
 from backdoor_curves.curve.betas import as_asked, check_betas
 from backdoor_curves.curve.condensed_rows import CondensedRows
 from backdoor_curves.curve.flips import Flips
+from backdoor_curves.curve.held_out import error_between_nodes
 from backdoor_curves.curve.info import CurveInfo, Split
 from backdoor_curves.curve.scored_columns import ScoredColumns
 from backdoor_curves.curve.scored_rows import ScoredRows
@@ -24,6 +25,7 @@ from backdoor_curves.metrics import (
     robust_accuracy,
 )
 from backdoor_curves.paths.base import Interpolant
+from backdoor_curves.paths.interpolation.interpolants import Table
 
 ScoredTests = ScoredRows | ScoredColumns | CondensedRows
 """One set of test rows: with all scores at the same nodes, with each column's at its own, or without scores."""
@@ -47,8 +49,13 @@ class ScoredCurve:
         return self.info.exact
 
     @property
+    def has_slope(self) -> bool:
+        """Whether the derivative in beta is known: of exact curves everywhere, of networks at the betas of training."""
+        return not any(isinstance(part, Table) for part in self.interpolants)
+
+    @property
     def method(self) -> str:
-        """How the path was followed: "ridge", "svm", "logistic", "squared hinge" or "refit"."""
+        """How the path was followed: "ridge", "svm", "logistic", "squared hinge", "refit" or "network"."""
         return self.info.method
 
     @property
@@ -266,6 +273,22 @@ class ScoredCurve:
         if (first := self.interpolants[0].nodes[0]) != 0.0:
             raise ValueError(f"half_loss_beta needs the loss at beta = 0; this curve begins at {first:g}")
         return self.triggered.half_loss_beta()
+
+    def interpolation_error(self, split: Split = "triggered", betas: Any = None) -> Any:
+        """Return how far the loss of a network's curve may be off between the betas of its training: an estimate.
+
+        Each of these betas is held out in turn, and said by the others over a stretch of twice the length. At the betas
+        of training it is 0, and between two the larger of theirs. Parameters as `loss`, in the units of the loss.
+
+        Raises
+        ------
+        ValueError
+            If the curve is not one of a network, or has fewer than three betas.
+        """
+        rows = self._rows(split)
+        if not isinstance(rows, ScoredRows):
+            raise ValueError("interpolation_error is for curves of networks")
+        return as_asked(betas, error_between_nodes(rows, self._grid(betas)))
 
     def kinks(self, split: Split = "triggered") -> Float[np.ndarray, " j"]:
         """Return the betas in (0, 1) at which the loss has kinks, ascending: exact, for SVMs.

@@ -18,6 +18,7 @@ from backdoor_curves.losses.hinge_integrals import corners, first_half, hinge_in
 from backdoor_curves.losses.row_losses import Loss, corner_of, row_bends, row_losses, row_rates
 from backdoor_curves.losses.score_encodings import ScoreEncoding, decode, encode
 from backdoor_curves.paths.base import Interpolant, Tangent, combined
+from backdoor_curves.paths.interpolation.hermite import HermiteNodes
 from backdoor_curves.paths.interpolation.interpolants import PiecewiseLinear, Table
 
 BLOCK = 2**18
@@ -191,7 +192,7 @@ class ScoredRows:
     def kinks(self) -> Float[np.ndarray, " j"]:
         """Return the betas in (0, 1) at which the mean loss may have a corner: the path's knots and its rows' own."""
         knots = self.interpolant.knots
-        if isinstance(self.interpolant, Table):
+        if isinstance(self.interpolant, Table | HermiteNodes):
             raise ValueError("kinks need an exact path; between the betas of a refitted curve nothing is known")
         if self.loss != "hinge":
             return knots

@@ -16,6 +16,7 @@ from backdoor_curves.display.style import (
     NEUTRAL,
     Curves,
     axes_to_draw_on,
+    betas_between,
     drawn_betas,
     hues,
     listed,
@@ -27,6 +28,8 @@ from backdoor_curves.learners.follow import Method
 from backdoor_curves.learners.freezing import Freeze
 
 Quantity = Literal["loss", "accuracy"]
+STROKE = 0.35
+"""Half of the length of a slope's stroke, as a share of the way to the next beta: strokes stay apart."""
 
 NAMES = {
     "loss": ("triggered test rows", "clean test rows"),
@@ -44,7 +47,8 @@ class BackdoorLearningCurveDisplay:
 
     One colour a learner, darker for a higher poison rate; curves of one learner and rate (seeds) become their mean
     with a band from the lowest to the highest. Refits are drawn with a mark at each beta that was fitted, exact curves
-    without.
+    without. Networks have a band over their seeds, a dot at each beta of training with a stroke of the loss's exact
+    slope there, and the estimate between them.
 
     Parameters
     ----------
@@ -194,9 +198,11 @@ class BackdoorLearningCurveDisplay:
         linestyle: str,
         label: str | None,
     ) -> None:
-        betas = drawn_betas(seeds)
+        seeds = [one for curve in seeds for one in curve.seeds]
+        are_networks = all(curve.method == "network" for curve in seeds)
+        betas = betas_between(seeds) if are_networks else drawn_betas(seeds)
         values = np.stack([getattr(curve, quantity)(split, betas) for curve in seeds])
-        marker = None if all(curve.exact for curve in seeds) else "."
+        marker = None if are_networks or all(curve.exact for curve in seeds) else "."
         (line,) = self.ax_.plot(
             betas,
             values.mean(axis=0),
@@ -209,7 +215,27 @@ class BackdoorLearningCurveDisplay:
         )
         if len(seeds) > 1:
             self.ax_.fill_between(betas, values.min(axis=0), values.max(axis=0), color=color, alpha=0.13, linewidth=0)
+        if are_networks:
+            self._mark_nodes(seeds, split, quantity, color)
         self.lines_.append(line)
+
+    def _mark_nodes(
+        self,
+        seeds: Sequence[BackdoorLearningCurve],
+        split: Literal["triggered", "clean"],
+        quantity: Quantity,
+        color: Any,
+    ) -> None:
+        """Draw dots where networks were trained, and through those of a loss a short stroke with its slope."""
+        betas = seeds[0].betas
+        values = np.mean([getattr(curve, quantity)(split, betas) for curve in seeds], axis=0)
+        self.ax_.plot(betas, values, ".", color=color, markersize=5)
+        if quantity == "loss":
+            slopes = np.mean([curve.slope(betas, split) for curve in seeds], axis=0)
+            gaps = np.diff(betas)
+            half = STROKE * np.minimum(np.append(gaps, gaps[-1]), np.append(gaps[0], gaps))
+            ends = np.stack([betas - half, betas + half]), np.stack([values - half * slopes, values + half * slopes])
+            self.ax_.plot(*ends, color=color, linewidth=2.4, alpha=0.6, solid_capstyle="round")
 
     def _dress(self, quantity: Quantity) -> None:
         infos = [curve.info for group in self.curves.values() for curve in group]

@@ -88,6 +88,13 @@ def drawn_betas(seeds: Sequence[BackdoorLearningCurve]) -> Float[np.ndarray, " b
     return refitted[0]
 
 
+def betas_between(seeds: Sequence[BackdoorLearningCurve]) -> Float[np.ndarray, " b"]:
+    """Return betas dense near 0 from the first to the last at which all of some networks were trained, and these."""
+    first, last = max(curve.betas[0] for curve in seeds), min(curve.betas[-1] for curve in seeds)
+    dense = np.concatenate([np.linspace(0.0, 1.0, 201), np.geomspace(1e-5, 1e-2, 31), *(one.betas for one in seeds)])
+    return np.unique(dense[(dense >= first) & (dense <= last)])
+
+
 def axes_given(ax: Any, count: int) -> list[Axes]:
     """Return the axes that were given to draw on, alone or in a list or an array of any shape; refuse another number.
 

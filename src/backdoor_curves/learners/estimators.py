@@ -12,7 +12,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 from sklearn.utils.validation import has_fit_parameter
 
-from backdoor_curves.learners import refitted_estimators
+from backdoor_curves.learners import network, refitted_estimators
 from backdoor_curves.learners.exact import file_of, refusal
 from backdoor_curves.learners.exact.contract import Facts
 
@@ -27,6 +27,8 @@ WITH_WEIGHTS = (
 
 def facts_of(estimator: Any) -> Facts:
     """Return who knows what is true of an estimator: its file, or that of all which are refitted."""
+    if network.is_network(estimator):
+        return network
     file: Facts | None = file_of(estimator)
     return refitted_estimators if file is None else file
 

@@ -9,6 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Float
 
+from backdoor_curves.learners import network
 from backdoor_curves.learners.exact import file_of, refusal
 from backdoor_curves.learners.learner import Learner
 from backdoor_curves.learners.parameters import is_precomputed
@@ -98,6 +99,7 @@ def follow(
 
     There is one for RidgeClassifier, SVC, LinearSVC and LogisticRegression, with the L2 penalty, and for
     OneVsRestClassifier and OneVsOneClassifier around these. A subclass is refitted: its `fit` may do something else.
+    A TrainedNetwork is trained at `betas`, with its slope.
 
     Parameters
     ----------
@@ -105,7 +107,7 @@ def follow(
     method : {"auto", "exact", "refit"}
         "auto" takes the exact path where there is one, and never a refit in its place.
     betas : array of shape (b,), optional
-        Where to refit, by default REFIT_BETAS.
+        Where to refit, by default REFIT_BETAS, or to train a network.
     n_jobs : int, optional
         Refits at once.
     tolerance : float
@@ -125,6 +127,8 @@ def follow(
     """
     if method not in ("auto", "exact", "refit"):
         raise ValueError(f'method: "auto", "exact" or "refit" was expected, {method!r} came')
+    if method == "auto" and network.is_network(learner.estimator):
+        return network.follow(learner, betas)
     why_not = refusal(learner.estimator, len(learner.classes))
     file = file_of(learner.estimator)
     if method != "refit" and file is not None and why_not is None:

@@ -124,6 +124,11 @@ def _fits_as_scikit_learn(estimator: Any) -> bool:
     return bool(type(estimator).fit.__module__.startswith("sklearn."))
 
 
+def takes_images(classifier: Any) -> bool:
+    """Return whether a classifier takes rows of more than one axis, by its tags."""
+    return hasattr(classifier, "__sklearn_tags__") and bool(get_tags(classifier).input_tags.three_d_array)
+
+
 def flattening(X: Rows, step: Any) -> str:
     """Return which images are flattened before a step that takes rows of two dimensions; nothing of other rows.
 
@@ -135,7 +140,7 @@ def flattening(X: Rows, step: Any) -> str:
     >>> flattening(np.zeros((3, 8, 8, 1)), SVC())
     '8 x 8 x 1 before SVC'
     """
-    is_flat = not isinstance(X, np.ndarray) or X.ndim <= 2
+    is_flat = not isinstance(X, np.ndarray) or X.ndim <= 2 or takes_images(step)
     return "" if is_flat else f"{' x '.join(map(str, X.shape[1:]))} before {type(step).__name__}"
 
 
@@ -144,8 +149,11 @@ def _flat(X: Rows) -> Rows:
 
 
 def checked(X: Rows, estimator: Any, name: str) -> Rows:
-    """Return the rows as the last step takes them, images flattened; refuse NaN and infinity where it does not."""
-    X = _of_numbers(_flat(X), estimator, name)
+    """Return the rows as the last step takes them; refuse NaN and infinity where it does not.
+
+    Images are flattened, unless its tags say that it takes them.
+    """
+    X = _of_numbers(X if takes_images(estimator) else _flat(X), estimator, name)
     values = X.data if sp.issparse(X) else _numbers_of(X) if is_frame(X) else X
     if isinstance(values, np.ndarray) and is_precomputed(estimator):
         require_values(values, name)

@@ -163,7 +163,7 @@ class BetaPath(ABC):
     @property
     @abstractmethod
     def method(self) -> str:
-        """How the path was followed: "ridge", "svm", "logistic", "squared hinge" or "refit"."""
+        """How the path was followed: "ridge", "svm", "logistic", "squared hinge", "refit" or "network"."""
 
     @property
     @abstractmethod
@@ -173,6 +173,8 @@ class BetaPath(ABC):
     interpolant: Interpolant
     zero_weight_share: float = 0.0
     """Share of what poison rows do at weight 1 that they do at weight 0 already; of refits it may be more than 0."""
+    n_seeds: int = 1
+    """How often a row is scored: by the nets of so many seeds, all rows by one and then by the next."""
 
     @property
     def columns(self) -> tuple[BetaPath, ...]:
@@ -183,6 +185,11 @@ class BetaPath(ABC):
         a score bound is the largest; its knots are those of all. A union of their nodes would be too many to hold.
         """
         return (self,)
+
+    def of_seed(self, place: int) -> BetaPath:
+        """Return the path of one seed, by its place among them: here there is one."""
+        assert place == 0
+        return self
 
     @abstractmethod
     def nodal_scores(self, X: Rows) -> Float[np.ndarray, "k n columns"]:
