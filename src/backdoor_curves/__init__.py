@@ -9,6 +9,11 @@ if TYPE_CHECKING:
     from backdoor_curves import datasets as datasets
     from backdoor_curves import features as features
     from backdoor_curves import metrics as metrics
+    from backdoor_curves.certificates.certify import certified_radius as certified_radius
+    from backdoor_curves.certificates.certify import certified_rows as certified_rows
+    from backdoor_curves.certificates.certify import certify as certify
+    from backdoor_curves.certificates.copies import copies_needed as copies_needed
+    from backdoor_curves.certificates.record import PredictionCertificate as PredictionCertificate
     from backdoor_curves.curve import BackdoorLearningCurve as BackdoorLearningCurve
     from backdoor_curves.curve import backdoor_learning_curve as backdoor_learning_curve
     from backdoor_curves.curve import backdoor_learning_curves as backdoor_learning_curves
@@ -20,6 +25,7 @@ if TYPE_CHECKING:
     from backdoor_curves.data.poisoned import PoisonedData as PoisonedData
     from backdoor_curves.data.samples import Samples as Samples
     from backdoor_curves.display import BackdoorLearningCurveDisplay as BackdoorLearningCurveDisplay
+    from backdoor_curves.display import CertificateDisplay as CertificateDisplay
     from backdoor_curves.display import ConfusionDisplay as ConfusionDisplay
     from backdoor_curves.display import DeviationDisplay as DeviationDisplay
     from backdoor_curves.display import GradientDisplay as GradientDisplay
@@ -65,6 +71,7 @@ _HOME = {
     "BackdoorLearningCurve": "curve",
     "BackdoorLearningCurveDisplay": "display",
     "BlendTrigger": "triggers",
+    "CertificateDisplay": "display",
     "CheckerTrigger": "triggers",
     "CleanLabel": "poisoning.label_policies",
     "ConfusionDisplay": "display",
@@ -87,6 +94,7 @@ _HOME = {
     "PiecesTrigger": "triggers",
     "PixelTrigger": "triggers",
     "PoisonedData": "data",
+    "PredictionCertificate": "certificates.record",
     "Preset": "poisoning.preset",
     "QuantizeTrigger": "triggers",
     "ResidualTrigger": "triggers",
@@ -102,6 +110,10 @@ _HOME = {
     "WordTrigger": "triggers",
     "backdoor_learning_curve": "curve",
     "backdoor_learning_curves": "curve",
+    "certified_radius": "certificates.certify",
+    "certified_rows": "certificates.certify",
+    "certify": "certificates.certify",
+    "copies_needed": "certificates.copies",
     "influence": "curve.influence",
     "input_gradient": "curve.input_gradient",
     "linear_head": "learners.linear_head",

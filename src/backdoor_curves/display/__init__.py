@@ -1,5 +1,6 @@
 """Results as pictures, after scikit-learn's Display convention: what is drawn is computed before."""
 
+from backdoor_curves.display.certificates import CertificateDisplay
 from backdoor_curves.display.confusion import ConfusionDisplay
 from backdoor_curves.display.curves import BackdoorLearningCurveDisplay, Quantity
 from backdoor_curves.display.deviation import DeviationDisplay
@@ -10,6 +11,7 @@ from backdoor_curves.display.source_classes import SourceClassDisplay
 
 __all__ = [
     "BackdoorLearningCurveDisplay",
+    "CertificateDisplay",
     "ConfusionDisplay",
     "DeviationDisplay",
     "GradientDisplay",

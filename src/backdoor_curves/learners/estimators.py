@@ -15,6 +15,7 @@ from sklearn.utils.validation import has_fit_parameter
 from backdoor_curves.learners import refitted_estimators
 from backdoor_curves.learners.exact import file_of, refusal
 from backdoor_curves.learners.exact.contract import Facts
+from backdoor_curves.learners.parameters import is_precomputed
 
 AROUND = (OneVsRestClassifier, OneVsOneClassifier)
 """Those that are made of a classifier of two classes."""
@@ -59,6 +60,14 @@ def steps_and_last(estimator: Any) -> tuple[list[Any], Any]:
         )
     _require_usable(last)
     return steps, last
+
+
+def is_followed(estimator: Any, n_classes: int) -> bool:
+    """Return whether a classifier, alone or at the end of Pipelines, has an exact path over rows of features."""
+    last = estimator
+    while isinstance(last, Pipeline):
+        last = last.steps[-1][1]
+    return refusal(last, n_classes) is None and not is_precomputed(last)
 
 
 def _is_classifier(last: Any) -> bool:
