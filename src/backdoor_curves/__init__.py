@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from backdoor_curves.display import DeviationDisplay as DeviationDisplay
     from backdoor_curves.display import GradientDisplay as GradientDisplay
     from backdoor_curves.display import InfluentialRowsDisplay as InfluentialRowsDisplay
+    from backdoor_curves.display import RobustSearchDisplay as RobustSearchDisplay
     from backdoor_curves.display import SlopeDisplay as SlopeDisplay
     from backdoor_curves.display import SourceClassDisplay as SourceClassDisplay
     from backdoor_curves.features import FrozenFeatures as FrozenFeatures
@@ -44,6 +45,9 @@ if TYPE_CHECKING:
     from backdoor_curves.poisoning.preset import Preset as Preset
     from backdoor_curves.poisoning.presets import presets as presets
     from backdoor_curves.poisoning.rates import mixture_beta as mixture_beta
+    from backdoor_curves.search.robust.evaluation import RobustEvaluation as RobustEvaluation
+    from backdoor_curves.search.robust.judged import NoSafeSettingError as NoSafeSettingError
+    from backdoor_curves.search.robust.search_cv import RobustSearchCV as RobustSearchCV
     from backdoor_curves.study.store.run import Run as Run
     from backdoor_curves.study.store.run import load_run as load_run
     from backdoor_curves.triggers import BlendTrigger as BlendTrigger
@@ -87,6 +91,7 @@ _HOME = {
     "InfluentialRowsDisplay": "display",
     "LatticeTrigger": "triggers",
     "LinearHead": "triggers",
+    "NoSafeSettingError": "search.robust.judged",
     "PatchTrigger": "triggers",
     "PatchesTrigger": "triggers",
     "PathError": "paths.base",
@@ -98,6 +103,9 @@ _HOME = {
     "Preset": "poisoning.preset",
     "QuantizeTrigger": "triggers",
     "ResidualTrigger": "triggers",
+    "RobustEvaluation": "search.robust.evaluation",
+    "RobustSearchCV": "search.robust.search_cv",
+    "RobustSearchDisplay": "display",
     "Run": "study.store.run",
     "Samples": "data",
     "Shared": "learners.shared",

@@ -202,7 +202,9 @@ def _bounds(fit: CleanFit, change: What, norm: float, most: int, candidates: Any
     for c, column in enumerate(fit.columns(norm)):
         chosen = None if named is None else named[c]
         reaches.append(reach(column, _change(fit, column, change, norm, most, chosen)))
-    weights, intercepts = (np.stack([getattr(one, part) for one in reaches], axis=1) for part in ("weights", "intercept"))
+    weights, intercepts = (
+        np.stack([getattr(one, part) for one in reaches], axis=1) for part in ("weights", "intercept")
+    )
     if fit.learner.encoding == "softmax":  # two scores of a row move apart by sqrt(2) |dW| |phi|: a half for each
         columns = fit.scores.shape[1]
         weights, intercepts = np.repeat(weights / np.sqrt(2.0), columns, 1), np.repeat(intercepts, columns, 1)

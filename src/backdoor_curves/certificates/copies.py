@@ -59,9 +59,7 @@ def copies_needed(
     rows, asked, shared = as_samples(train, "train"), as_samples(test, "test"), Shared()
     places = [np.array([t]) for t in range(len(asked))]
     rivals = _next_best(estimator, rows, asked, shared)
-    needed = [
-        _turned_at(estimator, rows, asked.take(place), rivals[place], limit, shared) for place in places
-    ]
+    needed = [_turned_at(estimator, rows, asked.take(place), rivals[place], limit, shared) for place in places]
     return np.array(needed)
 
 
@@ -78,9 +76,7 @@ def _next_best(estimator: Any, train: Samples, test: Samples, shared: Shared) ->
     return learner.classes[by_class.argmax(axis=1)]
 
 
-def _turned_at(
-    estimator: Any, train: Samples, row: Samples, label: np.ndarray, limit: int, shared: Shared
-) -> int:
+def _turned_at(estimator: Any, train: Samples, row: Samples, label: np.ndarray, limit: int, shared: Shared) -> int:
     """Return how few copies of one row with a label turn its prediction."""
     copies = Samples(row.X, label, np.full(1, float(limit)))
     learner = read_learner(estimator, _with_copies(train, row, copies), "clean")

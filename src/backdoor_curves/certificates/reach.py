@@ -119,7 +119,7 @@ def reach(column: FittedColumn, change: Change) -> Reach:
 
 
 def steepness(loss: Loss, worst: float) -> float:
-    """Return the largest |d loss / d f| of a row whose y f is at least -worst."""
+    """Return how fast the loss of a row whose y f is at least -worst falls in y f, at most."""
     if loss in ("squared", "squared hinge"):
         return 2.0 * (1.0 + worst)
     return {"hinge": 1.0, "logistic": float(expit(worst)), "softmax": float(np.sqrt(2.0))}[loss]

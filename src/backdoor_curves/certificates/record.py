@@ -120,7 +120,9 @@ class PredictionCertificate:
     def __repr__(self) -> str:
         some = sorted({m for m in (1, 3, 10, 30) if m <= self.limit})
         said = ", ".join(f"{m}: {self.share(m):.3f}" for m in some)
-        return f"{one_line(self.estimator)}, right and held with so many rows {CHANGES[self.change]}: {said}{self._given}"
+        return (
+            f"{one_line(self.estimator)}, right and held with so many rows {CHANGES[self.change]}: {said}{self._given}"
+        )
 
     @property
     def _given(self) -> str:

@@ -1,6 +1,7 @@
 """Ridge is quadratic: its own Hessian measures how far it moves, and what m flipped labels do is exact.
 
-    H = 2 Z' U Z + 2 alpha E        |du|_H^2 <= m peak(sup_z sqrt(z' H^-1 z) |du|_H)        |df(t)| <= sqrt(z_t' H^-1 z_t) |du|_H
+    H = 2 Z' U Z + 2 alpha E        |z|^2 = z' H^-1 z
+    |du|_H^2 <= m peak(max |z| |du|_H)        |df(t)| <= |z_t| |du|_H
 
 with z = (x, 1) where there is an intercept, which is free. Scores are linear in the targets, f(t) = sum_i c_i Y_i.
 """

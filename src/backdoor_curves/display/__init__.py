@@ -6,6 +6,7 @@ from backdoor_curves.display.curves import BackdoorLearningCurveDisplay, Quantit
 from backdoor_curves.display.deviation import DeviationDisplay
 from backdoor_curves.display.gradients import GradientDisplay
 from backdoor_curves.display.influential_rows import InfluentialRowsDisplay
+from backdoor_curves.display.robust_search import RobustSearchDisplay
 from backdoor_curves.display.slopes import SlopeDisplay, SlopePoint
 from backdoor_curves.display.source_classes import SourceClassDisplay
 
@@ -17,6 +18,7 @@ __all__ = [
     "GradientDisplay",
     "InfluentialRowsDisplay",
     "Quantity",
+    "RobustSearchDisplay",
     "SlopeDisplay",
     "SlopePoint",
     "SourceClassDisplay",

@@ -127,7 +127,12 @@ class CertificateDisplay:
         self.lines_ = [line]
         if self.attacked is not None:
             (upper,) = ax.step(
-                self.rows, 100.0 * self.attacked, where="post", color=HUES[1], linestyle="--", label="left by the attack"
+                self.rows,
+                100.0 * self.attacked,
+                where="post",
+                color=HUES[1],
+                linestyle="--",
+                label="left by the attack",
             )
             ax.fill_between(
                 self.rows, 100.0 * self.certified, 100.0 * self.attacked, step="post", color=NEUTRAL, alpha=0.12, lw=0

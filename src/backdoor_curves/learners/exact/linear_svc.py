@@ -77,9 +77,7 @@ def follow(learner: Learner, tolerance: float, shared: Shared | None) -> BetaPat
     """Return the path, exact to rounding: of the hinge as that of any SVM, of its square in the rows' coordinates."""
     estimator = learner.estimator
     if estimator.loss == "hinge":
-        return follow_hinge(
-            weighted_columns(learner), kernel(estimator), intercept(estimator), tolerance, shared
-        )
+        return follow_hinge(weighted_columns(learner), kernel(estimator), intercept(estimator), tolerance, shared)
     return in_used_features(learner, partial(_follow_squared_hinge, shared=shared))
 
 

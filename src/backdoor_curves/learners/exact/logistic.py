@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from backdoor_curves.learners.exact.in_used_features import in_used_features
 from backdoor_curves.learners.exact import linear_svc
+from backdoor_curves.learners.exact.in_used_features import in_used_features
 from backdoor_curves.learners.exact.weighted import WeightedRows, class_rows, coordinates_of, weighted_columns
 from backdoor_curves.learners.learner import Learner
 from backdoor_curves.learners.parameters import BALANCED_BY_WEIGHT, require_positive

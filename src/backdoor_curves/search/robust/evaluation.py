@@ -104,7 +104,9 @@ class RobustEvaluation:
         return f"held-out attacks {', '.join(self.attacks)}; {self.n_seeds} seeds{none}"
 
 
-def evaluated(search: Any, rows: Samples, threats: Sequence[Threat], n_seeds: int, test_size: float) -> RobustEvaluation:
+def evaluated(
+    search: Any, rows: Samples, threats: Sequence[Threat], n_seeds: int, test_size: float
+) -> RobustEvaluation:
     """Return what a search, run anew on a part of the rows for each seed, comes to on the others."""
     if not isinstance(n_seeds, int | np.integer) or isinstance(n_seeds, bool) or n_seeds < 1:
         raise ValueError(f"n_seeds: a number of seeds >= 1 was expected, {n_seeds!r} came")
@@ -165,9 +167,7 @@ def _machine(estimator: Any, params: Mapping[str, Any]) -> Any:
     return clone(estimator).set_params(**clone(params, safe=False))
 
 
-def _tested(
-    machine: Any, train: Samples, test: Samples, attacked: Sequence[PoisonedData]
-) -> tuple[float, list[float]]:
+def _tested(machine: Any, train: Samples, test: Samples, attacked: Sequence[PoisonedData]) -> tuple[float, list[float]]:
     """Return the clean accuracy of a fit without poison, and the success rate of each attack."""
     clean = clone(machine).fit(train.X, train.y)
     accuracy = float((clean.predict(test.X) == test.y).mean())

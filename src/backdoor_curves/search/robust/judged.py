@@ -121,9 +121,7 @@ def best_of(scores: Float[np.ndarray, " s"], asr: Float[np.ndarray, " s"], among
     return int(ranked[0])
 
 
-def least_of(
-    scores: Float[np.ndarray, " s"], asr: Float[np.ndarray, " s"], margin: float | None
-) -> int:
+def least_of(scores: Float[np.ndarray, " s"], asr: Float[np.ndarray, " s"], margin: float | None) -> int:
     """Return the least attacked setting, within the margin where there is one, of equals that of the best score."""
     known = ~np.isnan(scores)
     within = known if margin is None else known & (scores >= np.nanmax(scores) - margin - ROUNDING)

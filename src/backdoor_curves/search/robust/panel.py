@@ -42,7 +42,9 @@ class Threat:
         """How it is called in columns: its name and its rate."""
         return f"{self.name}@{self.rate:g}"
 
-    def on(self, train: Samples, test: Samples, image_shape: tuple[int, ...] | None, seed: Sequence[int]) -> PoisonedData:
+    def on(
+        self, train: Samples, test: Samples, image_shape: tuple[int, ...] | None, seed: Sequence[int]
+    ) -> PoisonedData:
         """Return the rows of a fold under attack, flat again where they were.
 
         Rates of an attack are nested: the rows of a smaller one are among those of a larger one.
@@ -76,7 +78,11 @@ def _made(preset: Preset, train: Samples, rng: np.random.Generator) -> Attack:
 def _advice(error: Exception, X: Any) -> str:
     """Return what helps where an attack on images met a table."""
     is_table = getattr(X, "ndim", 0) == 2
-    return "; image_shape=(height, width, channels) says that rows are images" if is_table and "image" in str(error) else ""
+    return (
+        "; image_shape=(height, width, channels) says that rows are images"
+        if is_table and "image" in str(error)
+        else ""
+    )
 
 
 def _flat(data: PoisonedData) -> PoisonedData:

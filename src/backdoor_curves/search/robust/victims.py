@@ -69,7 +69,8 @@ def victims(
         steps, _ = steps_and_last(machines[places[0]])
         behind = [_behind(steps, data) for data in attacked]
         lasts = {place: steps_and_last(machines[place])[1] for place in places}
-        for alike in _grouped(places, lambda place: facts_of(lasts[place]).kernel(lasts[place])):
+        kernels = {place: facts_of(last).kernel(last) for place, last in lasts.items()}
+        for alike in _grouped(places, kernels.__getitem__):
             shared = Shared()
             for rows, whole in zip(behind, attacked, strict=True):
                 for place in alike:

@@ -17,7 +17,12 @@ def said(params: Mapping[str, Any]) -> str:
     >>> said({"svc__C": 0.1, "svc__kernel": "rbf"})
     "svc__C=0.1, svc__kernel='rbf'"
     """
-    return ", ".join(f"{name}={value:.6g}" if isinstance(value, float) else f"{name}={value!r}" for name, value in params.items()) or "the estimator as it is"
+    return (
+        ", ".join(
+            f"{name}={value:.6g}" if isinstance(value, float) else f"{name}={value!r}" for name, value in params.items()
+        )
+        or "the estimator as it is"
+    )
 
 
 def verdict(search: Any, metric: str) -> str:
