@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 from scipy.stats import beta as beta_distribution
 from scipy.stats import t as students_t
 
-from backdoor_curves.search.robust.victims import Victim
+from backdoor_curves.search.robust.victims import CurveNumbers, Victim
 from backdoor_curves.search.safe_region import ROUNDING
 
 LEVEL = 0.95
@@ -57,10 +57,10 @@ def columns_of(found: Sequence[Sequence[Sequence[Victim]]], labels: Sequence[str
         Of the threats.
     """
     numbers = np.array(found, dtype=float)  # folds, settings, threats, fields
-    asr, n = numbers[..., 0], numbers[..., 4]
+    asr, n = numbers[..., 0], numbers[..., 2]
     columns: dict[str, Any] = {}
     for place, label in enumerate(labels):
-        for field, name in enumerate(("asr", "poisoned_accuracy", "theta", "half_loss_beta")):
+        for field, name in enumerate(("asr", "poisoned_accuracy")):
             columns |= _over_folds(numbers[:, :, place, field], f"{name}_{label}")
         low, high = share_interval((asr * n).sum(axis=0)[:, place], n.sum(axis=0)[:, place])
         columns |= {f"low_asr_{label}": low, f"high_asr_{label}": high}
@@ -73,12 +73,37 @@ def columns_of(found: Sequence[Sequence[Sequence[Victim]]], labels: Sequence[str
 
 
 def _over_folds(values: Float[np.ndarray, "folds settings"], name: str) -> dict[str, Float[np.ndarray, " settings"]]:
-    """Return a column a fold, their mean and standard deviation, and of curves the interval of the mean."""
+    """Return a column a fold, their mean and standard deviation."""
     columns = {f"split{fold}_{name}": row for fold, row in enumerate(values)}
-    columns |= {f"mean_{name}": values.mean(axis=0), f"std_{name}": values.std(axis=0)}
-    if name.startswith(("theta", "half_loss_beta")):
-        half = half_width(values)
-        columns |= {f"low_{name}": columns[f"mean_{name}"] - half, f"high_{name}": columns[f"mean_{name}"] + half}
+    return columns | {f"mean_{name}": values.mean(axis=0), f"std_{name}": values.std(axis=0)}
+
+
+def curve_columns(
+    found: Sequence[Sequence[Sequence[CurveNumbers]]], places: Sequence[int], n_settings: int, labels: Sequence[str]
+) -> dict[str, Any]:
+    """Return the columns of curves: of the settings in some places, NaN elsewhere.
+
+    Parameters
+    ----------
+    found : nested sequence of CurveNumbers
+        By fold, setting that was followed, and threat.
+    places : sequence of int
+        Of these settings in `cv_results_`.
+    n_settings : int
+    labels : sequence of str
+        Of the threats.
+    """
+    folds = len(found)
+    numbers = np.full((folds, n_settings, len(labels), len(CurveNumbers._fields)), np.nan)
+    if len(places):
+        numbers[:, places] = np.array(found, dtype=float)
+    columns: dict[str, Any] = {}
+    for place, label in enumerate(labels):
+        for field, name in enumerate(CurveNumbers._fields):
+            values = numbers[:, :, place, field]
+            columns |= _over_folds(values, f"{name}_{label}")
+            mean, half = values.mean(axis=0), half_width(values)
+            columns |= {f"low_{name}_{label}": mean - half, f"high_{name}_{label}": mean + half}
     return columns
 
 

@@ -8,43 +8,46 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
-from joblib import effective_n_jobs
 from sklearn import get_config
 from sklearn.base import clone, is_classifier
 from sklearn.model_selection import GridSearchCV, ParameterGrid, check_cv
 from sklearn.utils import Bunch, check_random_state, indexable
 from sklearn.utils.metadata_routing import process_routing
-from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import column_or_1d
 
 from backdoor_curves.data.samples import Samples
+from backdoor_curves.learners.on_kernel import KernelRows, NumberedMachine, are_rows_of_numbers, has_kernel_by_name
 from backdoor_curves.search.robust.evaluation import RobustEvaluation, evaluated
+from backdoor_curves.search.robust.folds import Folds
 from backdoor_curves.search.robust.judged import (
     FrontPoint,
     NoSafeSettingError,
     best_of,
     columns_of,
+    curve_columns,
     front_of,
     least_of,
     safe_settings,
 )
 from backdoor_curves.search.robust.page import search_page
 from backdoor_curves.search.robust.panel import Threat, threats_of
-from backdoor_curves.search.robust.victims import Victim, victims
 from backdoor_curves.search.robust.words import verdict
 from backdoor_curves.search.safe_region import ASR
 
 SEEDS = 2**31 - 1
 """Seeds that `random_state` draws from."""
+MOST_SHARED = 5000
+"""Rows up to which matrices of all kernels of a grid are held at once: 200 MB each."""
 
 
 class RobustSearchCV(GridSearchCV):
     """Search a grid for the best setting that resists attacks, by cross-validation; used as GridSearchCV is.
 
     The test scores are GridSearchCV's own, of fits without poison. Beside them each training fold is poisoned with each
-    attack at each rate, and each setting is asked how many triggered rows of the test fold the attacker then gets: by
-    its exact path where it has one, with the slope of the curve (theta) and the beta at which it is half learned, by a
-    fit and its predictions otherwise. Of the settings whose worst attack success rate is at most `asr` (and, with a
-    `margin`, whose score is within it of the best) the one with the best score is taken, and refitted on all rows.
+    attack at each rate, each setting is fitted on it, and asked how many triggered rows of the test fold the attacker
+    then gets. Of the settings whose worst attack success rate is at most `asr` (and, with a `margin`, whose score is
+    within it of the best) the one with the best score is taken, and refitted on all rows. Settings on the front between
+    accuracy and resistance are followed along beta, too, where they have an exact path.
 
     It judges the rows given as if they were clean. Attacks that chose the setting do not judge it: `evaluate` does.
 
@@ -67,6 +70,9 @@ class RobustSearchCV(GridSearchCV):
         Whether the mean over folds is held to `asr`, or the upper end of its 95 % interval.
     on_none : {"raise", "least"}
         Where no setting is safe: an error, or a warning and the least attacked one.
+    curves : {"front", "all", "none"}
+        Of which settings the exact path is followed, where there is one: how fast the backdoor is learned decides
+        nothing, and takes longer than whether it is.
     image_shape : tuple (height, width, channels), optional
         That of the rows, where attacks stamp images and the estimator takes flat rows.
     random_state : int, RandomState or None
@@ -78,8 +84,9 @@ class RobustSearchCV(GridSearchCV):
     ----------
     cv_results_ : dict of arrays
         As GridSearchCV's, and for each attack and rate "name@rate" the columns `mean_asr_name@rate`, `std_`, `split0_`
-        and so on, `low_` and `high_` (the 95 % interval); likewise `theta_`, `half_loss_beta_` (NaN where there is no
-        curve) and `poisoned_accuracy_`, the clean accuracy with the poison; and `worst_asr`, `high_worst_asr`,
+        and so on, `low_` and `high_` (the 95 % interval of the share of all triggered rows); likewise
+        `poisoned_accuracy_`, the clean accuracy with the poison; `theta_` and `half_loss_beta_`, NaN where no curve was
+        followed or half of the loss is never reached; and `worst_asr`, `high_worst_asr`,
         `worst_attack`, `is_safe`.
     best_estimator_, best_params_, best_score_, best_index_, scorer_, n_splits_, refit_time_, multimetric_
         As GridSearchCV's.
@@ -121,6 +128,7 @@ class RobustSearchCV(GridSearchCV):
         margin: float | None = None,
         judge: Literal["mean", "high"] = "mean",
         on_none: Literal["raise", "least"] = "raise",
+        curves: Literal["front", "all", "none"] = "front",
         image_shape: tuple[int, ...] | None = None,
         random_state: Any = None,
         scoring: Any = None,
@@ -150,8 +158,17 @@ class RobustSearchCV(GridSearchCV):
         self.margin = margin
         self.judge = judge
         self.on_none = on_none
+        self.curves = curves
         self.image_shape = image_shape
         self.random_state = random_state
+
+    def __sklearn_tags__(self) -> Any:
+        """Return the tags of the search without attacks; one label a row is what there is to attack."""
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output, tags.target_tags.single_output = False, True
+        if tags.classifier_tags is not None:
+            tags.classifier_tags.multi_label = False
+        return tags
 
     # --- fit ---------------------------------------------------------------------------------------------------------
 
@@ -186,12 +203,14 @@ class RobustSearchCV(GridSearchCV):
         splitter = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
         splits = list(splitter.split(X, y, **routed.splitter.split))
         rest = {name: value for name, value in params.items() if name not in routed.splitter.split}
-        clean = self._clean_search(splits).fit(X, y, **rest)
-        found = self._under_attack(X, y, splits, threats, routed.estimator.fit)
+        clean = self._clean_search(X, splits)
+        clean.fit(np.arange(len(y))[:, np.newaxis] if isinstance(clean.estimator, NumberedMachine) else X, y, **rest)
+        self._machine(next(iter(ParameterGrid(self.param_grid)))).fit(X, y, **routed.estimator.fit)  # it takes the rows
         self.n_splits_, self.multimetric_, self.scorer_ = clean.n_splits_, clean.multimetric_, clean.scorer_
-        self.cv_results_ = clean.cv_results_ | columns_of(found, [threat.label for threat in threats])
+        self.cv_results_ = clean.cv_results_
         metric = self._metric()
-        self._judge(metric)
+        fold = Folds(self.estimator, _rows(X, y, routed.estimator.fit), splits, threats, self.image_shape, self._seed())
+        self._attack(fold, metric)
         self._choose(metric)
         if self.refit:
             self._refit(X, y, routed.estimator.fit)
@@ -207,7 +226,11 @@ class RobustSearchCV(GridSearchCV):
                 raise ValueError(f"{name}: {expected}, or None, was expected, {value!r} came")
         if self.asr is None and self.margin is None:
             raise ValueError("asr: a bound, or a margin in its place, was expected, None came for both")
-        for name, words in (("judge", ("mean", "high")), ("on_none", ("raise", "least"))):
+        for name, words in (
+            ("judge", ("mean", "high")),
+            ("on_none", ("raise", "least")),
+            ("curves", ("front", "all", "none")),
+        ):
             if getattr(self, name) not in words:
                 raise ValueError(f"{name}: {' or '.join(map(repr, words))} was expected, {getattr(self, name)!r} came")
         return threats_of(self.attacks, self.rates)
@@ -220,10 +243,13 @@ class RobustSearchCV(GridSearchCV):
         groups = {"groups": params["groups"]} if "groups" in params else {}
         return Bunch(splitter=Bunch(split=groups), estimator=Bunch(fit=mine), scorer=Bunch(score={}))
 
-    def _clean_search(self, splits: Sequence[Any]) -> GridSearchCV:
-        """Return the search without attacks on the same folds."""
+    def _clean_search(self, X: Any, splits: Sequence[Any]) -> GridSearchCV:
+        """Return the search without attacks on the same folds; kernel machines share their matrices."""
+        machine = clone(self.estimator)
+        if self._shares_kernels(X):
+            machine = NumberedMachine(machine, KernelRows(X))
         return GridSearchCV(
-            clone(self.estimator),
+            machine,
             self.param_grid,
             scoring=self.scoring,
             n_jobs=self.n_jobs,
@@ -235,33 +261,29 @@ class RobustSearchCV(GridSearchCV):
             return_train_score=self.return_train_score,
         )
 
-    def _under_attack(
-        self, X: Any, y: Any, splits: Sequence[Any], threats: Sequence[Threat], fit_params: Mapping[str, Any]
-    ) -> list[list[list[Victim]]]:
-        """Return what becomes of each setting, by fold."""
-        rows = Samples(X, y, _weight_of(fit_params))
-        _require_classes(rows.y, splits)
-        settings = list(ParameterGrid(self.param_grid))
-        seed = int(check_random_state(self.random_state).randint(SEEDS))
-        blocks = _blocks(settings, -(-effective_n_jobs(self.n_jobs) // len(splits)))
-        tasks = [(fold, block) for fold in range(len(splits)) for block in blocks]
-        done = Parallel(n_jobs=self.n_jobs, pre_dispatch=self.pre_dispatch)(
-            delayed(_of_fold)(
-                self.estimator,
-                [settings[i] for i in block],
-                rows,
-                splits[fold],
-                threats,
-                self.image_shape,
-                (seed, fold),
-            )
-            for fold, block in tasks
-        )
-        found: list[list[Any]] = [[None] * len(settings) for _ in splits]
-        for (fold, block), part in zip(tasks, done, strict=True):
-            for place, victim in zip(block, part, strict=True):
-                found[fold][place] = victim
-        return found
+    def _shares_kernels(self, X: Any) -> bool:
+        """Return whether all settings are kernel machines on these rows, and scorers ask them for answers alone."""
+        metrics = self.scoring if isinstance(self.scoring, list | tuple | set) else [self.scoring]
+        answers = {None, "accuracy", "balanced_accuracy", "f1", "f1_macro", "roc_auc"}
+        if not all(isinstance(one, str | None) and one in answers for one in metrics) or not are_rows_of_numbers(X):
+            return False
+        if X.shape[0] > MOST_SHARED:
+            return False
+        return all(has_kernel_by_name(self._machine(setting)) for setting in ParameterGrid(self.param_grid))
+
+    def _seed(self) -> int:
+        return int(check_random_state(self.random_state).randint(SEEDS))
+
+    def _attack(self, folds: Folds, metric: str) -> None:
+        """Add the columns of what attacks do, and of curves, and say which settings are safe."""
+        settings, labels = self.cv_results_["params"], [threat.label for threat in folds.threats]
+        how = {"n_jobs": self.n_jobs, "pre_dispatch": self.pre_dispatch}
+        self.cv_results_ |= columns_of(folds.victims(settings, **how), labels)
+        self._judge(metric)
+        front = sorted(point.index for point in self.pareto_front_)
+        places = {"all": list(range(len(settings))), "front": front, "none": []}[self.curves]
+        curves = folds.curves([settings[i] for i in places], **how) if places else [[] for _ in folds.splits]
+        self.cv_results_ |= curve_columns(curves, places, len(settings), labels)
 
     # --- the choice --------------------------------------------------------------------------------------------------
 
@@ -311,9 +333,12 @@ class RobustSearchCV(GridSearchCV):
             raise NoSafeSettingError(f'{self.verdict_}; raise asr, widen the grid, or pass on_none="least"')
         warnings.warn(self.verdict_, stacklevel=3)
 
+    def _machine(self, params: Mapping[str, Any]) -> Any:
+        """Return the estimator of a setting."""
+        return clone(self.estimator).set_params(**clone(params, safe=False))
+
     def _refit(self, X: Any, y: Any, fit_params: Mapping[str, Any]) -> None:
-        taken = clone(self.estimator).set_params(**clone(self.best_params_, safe=False))
-        start = time.time()
+        taken, start = self._machine(self.best_params_), time.time()
         self.best_estimator_ = taken.fit(X, y, **fit_params)
         self.refit_time_ = time.time() - start
         if hasattr(self.best_estimator_, "feature_names_in_"):
@@ -367,30 +392,13 @@ class RobustSearchCV(GridSearchCV):
         return {"text/plain": repr(self), "text/html": search_page(self)}
 
 
-def _of_fold(
-    estimator: Any,
-    settings: Sequence[Mapping[str, Any]],
-    rows: Samples,
-    split: tuple[np.ndarray, np.ndarray],
-    threats: Sequence[Threat],
-    image_shape: tuple[int, ...] | None,
-    seed: tuple[int, int],
-) -> list[list[Victim]]:
-    """Return what becomes of settings on one fold."""
-    train, test = (rows.take(np.asarray(part)) for part in split)
-    names = list(dict.fromkeys(threat.name for threat in threats))
-    attacked = [threat.on(train, test, image_shape, [*seed, names.index(threat.name)]) for threat in threats]
-    return victims(estimator, settings, attacked)
-
-
-def _blocks(settings: Sequence[Mapping[str, Any]], count: int) -> list[list[int]]:
-    """Return settings by number in so many blocks, in each those that differ in their penalty alone, which share."""
-
-    def rest(place: int) -> str:
-        return repr([(k, v) for k, v in settings[place].items() if k.rpartition("__")[2] not in ("C", "alpha")])
-
-    ordered = sorted(range(len(settings)), key=rest)
-    return [part.tolist() for part in np.array_split(ordered, min(count, len(settings))) if len(part)]
+def _rows(X: Any, y: Any, fit_params: Mapping[str, Any]) -> Samples:
+    """Return rows with their labels, in a column or flat, and weights."""
+    labels, weight = column_or_1d(y), _weight_of(fit_params)
+    try:
+        return Samples(X, labels, weight)
+    except ValueError as error:
+        raise ValueError(str(error) if weight is None else f"sample_weight: {error}") from error
 
 
 def _weight_of(fit_params: Mapping[str, Any]) -> Any:
@@ -402,13 +410,3 @@ def _weight_of(fit_params: Mapping[str, Any]) -> Any:
             "rows; set it on the estimator"
         )
     return next(iter(weights.values()), None)
-
-
-def _require_classes(y: np.ndarray, splits: Sequence[tuple[np.ndarray, np.ndarray]]) -> None:
-    """Refuse training folds that lack a class."""
-    for fold, (train, _) in enumerate(splits):
-        if (absent := np.setdiff1d(y, y[train])).size:
-            raise ValueError(
-                f"cv: every class in each training fold was expected, {absent.tolist()[0]!r} is absent from fold "
-                f"{fold}; pass fewer folds, StratifiedKFold, or more rows of it"
-            )

@@ -1,8 +1,7 @@
-"""What becomes of settings under attack on one fold: a curve where the learner is followed, a fit where it is not.
+"""What becomes of settings under attack on one fold: by their own fits, and by exact paths where these are asked.
 
-What fits of a fold have in common is made once: the poisoned rows for all settings, what steps before the classifier
-make of them for all settings of the same steps, and the kernel between all these rows for all lambdas, attacks and
-rates.
+What fits have in common is made once: poisoned rows for all settings, what steps before the classifier make of them for
+all settings of the same steps, and the kernel between all these rows for all penalties.
 """
 
 from __future__ import annotations
@@ -18,14 +17,14 @@ from sklearn.base import clone
 from backdoor_curves.curve import backdoor_learning_curve
 from backdoor_curves.data.poisoned import PoisonedData
 from backdoor_curves.data.samples import join
-from backdoor_curves.learners.estimators import facts_of, is_followed, steps_and_last
-from backdoor_curves.learners.freezing import freeze_steps, through
+from backdoor_curves.learners.estimators import is_followed, steps_of
+from backdoor_curves.learners.on_kernel import are_rows_of_numbers, has_kernel_by_name, on_kernel
 from backdoor_curves.learners.shared import Shared
 from backdoor_curves.paths.base import PathError
 
 
 class Victim(NamedTuple):
-    """What came of a setting on a fold under an attack: shares of rows, at beta = 1 where nothing else is said.
+    """What came of a setting on a fold under an attack, with the poison at full weight: shares of rows.
 
     Parameters
     ----------
@@ -33,22 +32,18 @@ class Victim(NamedTuple):
         The attack success rate on the triggered rows of the fold.
     clean_accuracy : float
         On its clean rows, with the poison.
-    theta, half_loss_beta : float
-        Of the curve; NaN where the learner is not followed, or never comes to half of its loss.
     n_triggered : int
     """
 
     asr: float
     clean_accuracy: float
-    theta: float
-    half_loss_beta: float
     n_triggered: int
 
 
 def victims(
     estimator: Any, settings: Sequence[Mapping[str, Any]], attacked: Sequence[PoisonedData]
 ) -> list[list[Victim]]:
-    """Return what becomes of each setting under each attack.
+    """Return what becomes of each setting under each attack: by its own fit, and its own predictions.
 
     Parameters
     ----------
@@ -59,22 +54,17 @@ def victims(
     attacked : sequence of PoisonedData
         The rows of the fold under each attack.
     """
-    machines = [clone(estimator).set_params(**clone(setting, safe=False)) for setting in settings]
+    machines = [_machine(estimator, setting) for setting in settings]
     found: list[list[Victim]] = [[] for _ in settings]
-    n_classes = len(attacked[0].classes)
-    followed = [place for place, machine in enumerate(machines) if is_followed(machine, n_classes)]
-    for place in sorted(set(range(len(machines))) - set(followed)):
-        found[place] = [_fitted(machines[place], data) for data in attacked]
-    for places in _grouped(followed, lambda place: _hashed(steps_and_last(machines[place])[0], place)):
-        steps, _ = steps_and_last(machines[places[0]])
-        behind = [_behind(steps, data) for data in attacked]
-        lasts = {place: steps_and_last(machines[place])[1] for place in places}
-        kernels = {place: facts_of(last).kernel(last) for place, last in lasts.items()}
-        for alike in _grouped(places, kernels.__getitem__):
-            shared = Shared()
-            for rows, whole in zip(behind, attacked, strict=True):
-                for place in alike:
-                    found[place].append(_followed(lasts[place], machines[place], rows, whole, shared))
+    for places in _grouped(range(len(machines)), lambda place: _hashed(steps_of(machines[place])[0], place)):
+        steps, _ = steps_of(machines[places[0]])
+        lasts = {place: steps_of(machines[place])[1] for place in places}
+        ordered = sorted(places, key={place: _but_penalty(last) for place, last in lasts.items()}.__getitem__)
+        for data in attacked:
+            rows = _behind(steps, data)
+            kernels: dict[Any, tuple[Any, Any]] = {}
+            for place in ordered:
+                found[place].append(_victim(lasts[place], rows, kernels))
     return found
 
 
@@ -93,37 +83,83 @@ def _hashed(steps: list[Any], place: int) -> Hashable:
         return place
 
 
+def _but_penalty(last: Any) -> str:
+    """Return what tells classifiers apart that differ in more than their penalty: others share a kernel."""
+    return repr({name: value for name, value in last.get_params(deep=False).items() if name not in ("C", "alpha")})
+
+
 def _behind(steps: list[Any], data: PoisonedData) -> PoisonedData:
     """Return the rows behind steps that are fitted on the victim's training set, as its own fit would."""
     if not steps:
         return data
-    fitted, clean, poison, _ = freeze_steps(steps, data.clean_train, data.poison_train, data.is_poison, "joined")
-    tests = {name: getattr(data, name) for name in ("clean_test", "triggered_test")}
-    seen = {name: replace(part, X=through(fitted, part.X)) for name, part in tests.items()}
-    return replace(data, clean_train=clean, poison_train=poison, **seen)
-
-
-def _followed(last: Any, machine: Any, rows: PoisonedData, whole: PoisonedData, shared: Shared) -> Victim:
-    """Return what the curve of a classifier says; where its path cannot be followed, what its own fit does."""
-    try:
-        curve = backdoor_learning_curve(last, rows, method="exact", shared=shared)
-    except PathError:
-        return _fitted(machine, whole)
-    return Victim(
-        curve.accuracy("triggered", 1.0),
-        curve.accuracy("clean", 1.0),
-        curve.theta,
-        curve.half_loss_beta,
-        len(rows.triggered_test),
-    )
-
-
-def _fitted(machine: Any, data: PoisonedData) -> Victim:
-    """Return what a fit on all rows of the victim does, by its own predictions."""
     train = join(data.clean_train, data.poison_train, data.is_poison)
-    weight = {"sample_weight": train.weight} if train.is_weighted else {}
-    fitted = clone(machine).fit(train.X, train.y, **weight)
+    X, fitted = train.X, []
+    for step in steps:
+        fitted.append(own := clone(step))
+        X = own.fit_transform(X, train.y) if hasattr(own, "fit_transform") else own.fit(X, train.y).transform(X)
+    seen = replace(train, X=X)
+    tests = {name: getattr(data, name) for name in ("clean_test", "triggered_test")}
+    behind = {name: replace(part, X=_through(fitted, part.X)) for name, part in tests.items()}
+    clean, poison = (seen.take(np.flatnonzero(rows)) for rows in (~data.is_poison, data.is_poison))
+    return replace(data, clean_train=clean, poison_train=poison, **behind)
+
+
+def _through(fitted: Sequence[Any], X: Any) -> Any:
+    for step in fitted:
+        X = step.transform(X)
+    return X
+
+
+def _victim(last: Any, data: PoisonedData, kernels: dict[Any, tuple[Any, Any]]) -> Victim:
+    """Return what a fit on all rows of the victim does, by its own predictions; `kernels` are kept for the next one."""
+    train = join(data.clean_train, data.poison_train, data.is_poison)
     triggered, clean = data.triggered_test, data.clean_test
-    asr = float(np.average(fitted.predict(triggered.X) == triggered.y, weights=triggered.weight))
-    accuracy = float(np.average(fitted.predict(clean.X) == clean.y, weights=clean.weight))
-    return Victim(asr, accuracy, np.nan, np.nan, len(triggered))
+    weight = {"sample_weight": train.weight} if train.is_weighted else {}
+    if has_kernel_by_name(last) and are_rows_of_numbers(train.X):
+        kernel, machine = on_kernel(last, train.X)
+        if kernel not in kernels:
+            kernels.clear()  # one at a time is kept: machines come in the order of their kernels
+            kernels[kernel] = (kernel(train.X, train.X), tuple(kernel(part.X, train.X) for part in (triggered, clean)))
+        K, tests = kernels[kernel]
+        fitted = machine.fit(K, train.y, **weight)
+    else:
+        fitted, tests = clone(last).fit(train.X, train.y, **weight), (triggered.X, clean.X)
+    hits = [fitted.predict(X) == part.y for X, part in zip(tests, (triggered, clean), strict=True)]
+    shares = [float(np.average(hit, weights=part.weight)) for hit, part in zip(hits, (triggered, clean), strict=True)]
+    return Victim(shares[0], shares[1], len(triggered))
+
+
+class CurveNumbers(NamedTuple):
+    """What the curve of a setting on a fold under an attack says; NaN where there is none.
+
+    Parameters
+    ----------
+    theta : float
+    half_loss_beta : float
+        NaN, too, where half of the loss is never reached.
+    """
+
+    theta: float
+    half_loss_beta: float
+
+
+def followed(
+    estimator: Any, settings: Sequence[Mapping[str, Any]], attacked: Sequence[PoisonedData]
+) -> list[list[CurveNumbers]]:
+    """Return what the exact path of each setting says under each attack; parameters as `victims`."""
+    shared = Shared()
+    return [[_numbers(_machine(estimator, setting), data, shared) for data in attacked] for setting in settings]
+
+
+def _machine(estimator: Any, setting: Mapping[str, Any]) -> Any:
+    return clone(estimator).set_params(**clone(setting, safe=False))
+
+
+def _numbers(machine: Any, data: PoisonedData, shared: Shared) -> CurveNumbers:
+    if not is_followed(machine, len(data.classes)):
+        return CurveNumbers(np.nan, np.nan)
+    try:
+        curve = backdoor_learning_curve(machine, data, method="exact", shared=shared)
+    except PathError:  # the rates above are of fits, and stand without it
+        return CurveNumbers(np.nan, np.nan)
+    return CurveNumbers(curve.theta, curve.half_loss_beta)
