@@ -6,6 +6,7 @@ that see the same rows; the solver is the same, and so are the predictions, but 
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from backdoor_curves.kernels.functions import Kernel
 from backdoor_curves.learners.exact import svc
 from backdoor_curves.learners.freezing import numeric_gamma
 from backdoor_curves.learners.parameters import is_number
+from backdoor_curves.losses.score_encodings import decode
 from backdoor_curves.rows import Rows, as_floats, take_rows
 
 NAMES = ("linear", "rbf", "poly", "sigmoid")
@@ -25,7 +27,7 @@ NAMES = ("linear", "rbf", "poly", "sigmoid")
 
 def has_kernel_by_name(estimator: Any) -> bool:
     """Return whether an estimator is an SVC, and no subclass, whose kernel is known by name."""
-    return type(estimator) is SVC and estimator.kernel in NAMES and not estimator.probability
+    return type(estimator) is SVC and estimator.kernel in NAMES and estimator.probability is not True
 
 
 def on_kernel(machine: Any, X: Rows) -> tuple[Kernel, Any]:
@@ -35,6 +37,39 @@ def on_kernel(machine: Any, X: Rows) -> tuple[Kernel, Any]:
     between = svc.kernel(clone(machine).set_params(gamma=float(gamma)))
     assert between is not None  # it is one by name
     return between, SVC(**words | {"kernel": "precomputed", "gamma": "scale"})
+
+
+def scores_on_kernel(fitted: Any, K: Float[np.ndarray, "t n"]) -> Float[np.ndarray, "t columns"]:
+    """Return the scores of an SVC that was fitted on a matrix: one product for all pairs of classes.
+
+    Parameters
+    ----------
+    fitted : SVC
+        With kernel="precomputed".
+    K : array of shape (t, n)
+        The kernel of rows with its training rows.
+
+    Returns
+    -------
+    array of shape (t, columns)
+        One column for two classes, positive for the second; else one for each pair, positive for the first.
+    """
+    if len(fitted.classes_) == 2:
+        return K[:, fitted.support_] @ fitted.dual_coef_.T + fitted.intercept_
+    # Of the support vectors of class i a row of dual_coef_ is the pair with j, j - 1 for j > i: libsvm leaves i out.
+    of_class = np.repeat(np.arange(len(fitted.classes_)), fitted.n_support_)
+    coef = np.zeros((len(fitted.intercept_), len(fitted.support_)))
+    for pair, (i, j) in enumerate(combinations(range(len(fitted.classes_)), 2)):
+        for one, other in ((i, j), (j, i)):
+            mine = of_class == one
+            coef[pair, mine] = fitted.dual_coef_[other - (other > one), mine]
+    return K[:, fitted.support_] @ coef.T + fitted.intercept_
+
+
+def predicted_on_kernel(fitted: Any, K: Float[np.ndarray, "t n"]) -> np.ndarray:
+    """Return the classes that an SVC predicts, by its own rule, which was fitted on a matrix; see `scores_on_kernel`."""
+    n_classes = len(fitted.classes_)
+    return fitted.classes_[decode(scores_on_kernel(fitted, K), n_classes, svc.encoding(fitted, n_classes))]
 
 
 class KernelRows:
@@ -95,7 +130,7 @@ class NumberedMachine(ClassifierMixin, BaseEstimator):
 
     def predict(self, X: Int[np.ndarray, "n 1"]) -> np.ndarray:
         """Return the classes of rows by number."""
-        return self.fitted_.predict(self._between(X))
+        return predicted_on_kernel(self.fitted_, self._between(X))
 
     def decision_function(self, X: Int[np.ndarray, "n 1"]) -> np.ndarray:
         """Return the scores of rows by number."""

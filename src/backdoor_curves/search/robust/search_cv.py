@@ -46,8 +46,8 @@ class RobustSearchCV(GridSearchCV):
     The test scores are GridSearchCV's own, of fits without poison. Beside them each training fold is poisoned with each
     attack at each rate, each setting is fitted on it, and asked how many triggered rows of the test fold the attacker
     then gets. Of the settings whose worst attack success rate is at most `asr` (and, with a `margin`, whose score is
-    within it of the best) the one with the best score is taken, and refitted on all rows. Settings on the front between
-    accuracy and resistance are followed along beta, too, where they have an exact path.
+    within it of the best) the one with the best score is taken, and refitted on all rows. The setting taken is
+    followed along beta, too, where it has an exact path (`curves`).
 
     It judges the rows given as if they were clean. Attacks that chose the setting do not judge it: `evaluate` does.
 
@@ -70,7 +70,7 @@ class RobustSearchCV(GridSearchCV):
         Whether the mean over folds is held to `asr`, or the upper end of its 95 % interval.
     on_none : {"raise", "least"}
         Where no setting is safe: an error, or a warning and the least attacked one.
-    curves : {"front", "all", "none"}
+    curves : {"taken", "front", "all", "none"}
         Of which settings the exact path is followed, where there is one: how fast the backdoor is learned decides
         nothing, and takes longer than whether it is.
     image_shape : tuple (height, width, channels), optional
@@ -128,7 +128,7 @@ class RobustSearchCV(GridSearchCV):
         margin: float | None = None,
         judge: Literal["mean", "high"] = "mean",
         on_none: Literal["raise", "least"] = "raise",
-        curves: Literal["front", "all", "none"] = "front",
+        curves: Literal["taken", "front", "all", "none"] = "taken",
         image_shape: tuple[int, ...] | None = None,
         random_state: Any = None,
         scoring: Any = None,
@@ -229,7 +229,7 @@ class RobustSearchCV(GridSearchCV):
         for name, words in (
             ("judge", ("mean", "high")),
             ("on_none", ("raise", "least")),
-            ("curves", ("front", "all", "none")),
+            ("curves", ("taken", "front", "all", "none")),
         ):
             if getattr(self, name) not in words:
                 raise ValueError(f"{name}: {' or '.join(map(repr, words))} was expected, {getattr(self, name)!r} came")
@@ -280,8 +280,10 @@ class RobustSearchCV(GridSearchCV):
         how = {"n_jobs": self.n_jobs, "pre_dispatch": self.pre_dispatch}
         self.cv_results_ |= columns_of(folds.victims(settings, **how), labels)
         self._judge(metric)
+        self.best_index_ = self._best(metric)
         front = sorted(point.index for point in self.pareto_front_)
-        places = {"all": list(range(len(settings))), "front": front, "none": []}[self.curves]
+        asked = {"all": list(range(len(settings))), "front": front, "taken": [self.best_index_], "none": []}
+        places = asked[self.curves]
         curves = folds.curves([settings[i] for i in places], **how) if places else [[] for _ in folds.splits]
         self.cv_results_ |= curve_columns(curves, places, len(settings), labels)
 
@@ -311,21 +313,25 @@ class RobustSearchCV(GridSearchCV):
             for i in front_of(scores, mean)
         )
 
-    def _choose(self, metric: str) -> None:
-        """Take a setting: that of a callable `refit`, the best that is safe, or the least attacked."""
+    def _best(self, metric: str) -> int:
+        """Return the setting of a callable `refit`, the best that is safe, or the least attacked."""
         results = self.cv_results_
         scores, asr, safe = results[f"mean_test_{metric}"], results["worst_asr"], results["is_safe"]
         if callable(self.refit):
-            self.best_index_ = int(self.refit(results))
-        elif safe.any() and self.asr is not None:
-            self.best_index_ = best_of(scores, asr, safe)
-        else:
-            self.best_index_ = least_of(scores, asr, self.margin)
+            return int(self.refit(results))
+        if safe.any() and self.asr is not None:
+            return best_of(scores, asr, safe)
+        return least_of(scores, asr, self.margin)
+
+    def _choose(self, metric: str) -> None:
+        """Say which setting is taken and what it costs; where none is safe raise or warn."""
+        results = self.cv_results_
+        safe = results["is_safe"]
         self.best_params_ = results["params"][self.best_index_]
         self.worst_attack_ = str(results["worst_attack"][self.best_index_])
         self.is_safe_ = bool(safe[self.best_index_])
         if not callable(self.refit):
-            self.best_score_ = float(scores[self.best_index_])
+            self.best_score_ = float(results[f"mean_test_{metric}"][self.best_index_])
         self.verdict_ = verdict(self, metric)
         if callable(self.refit) or safe.any():
             return

@@ -18,9 +18,10 @@ from backdoor_curves.curve import backdoor_learning_curve
 from backdoor_curves.data.poisoned import PoisonedData
 from backdoor_curves.data.samples import join
 from backdoor_curves.learners.estimators import is_followed, steps_of
-from backdoor_curves.learners.on_kernel import are_rows_of_numbers, has_kernel_by_name, on_kernel
+from backdoor_curves.learners.on_kernel import are_rows_of_numbers, has_kernel_by_name, on_kernel, predicted_on_kernel
 from backdoor_curves.learners.shared import Shared
 from backdoor_curves.paths.base import PathError
+from backdoor_curves.rows import stack_rows
 
 
 class Victim(NamedTuple):
@@ -115,18 +116,20 @@ def _victim(last: Any, data: PoisonedData, kernels: dict[Any, tuple[Any, Any]]) 
     train = join(data.clean_train, data.poison_train, data.is_poison)
     triggered, clean = data.triggered_test, data.clean_test
     weight = {"sample_weight": train.weight} if train.is_weighted else {}
+    tested = stack_rows(triggered.X, clean.X)
     if has_kernel_by_name(last) and are_rows_of_numbers(train.X):
         kernel, machine = on_kernel(last, train.X)
         if kernel not in kernels:
             kernels.clear()  # one at a time is kept: machines come in the order of their kernels
-            kernels[kernel] = (kernel(train.X, train.X), tuple(kernel(part.X, train.X) for part in (triggered, clean)))
-        K, tests = kernels[kernel]
-        fitted = machine.fit(K, train.y, **weight)
+            kernels[kernel] = kernel(train.X, train.X), kernel(tested, train.X)
+        K, with_tested = kernels[kernel]
+        predicted = predicted_on_kernel(machine.fit(K, train.y, **weight), with_tested)
     else:
-        fitted, tests = clone(last).fit(train.X, train.y, **weight), (triggered.X, clean.X)
-    hits = [fitted.predict(X) == part.y for X, part in zip(tests, (triggered, clean), strict=True)]
-    shares = [float(np.average(hit, weights=part.weight)) for hit, part in zip(hits, (triggered, clean), strict=True)]
-    return Victim(shares[0], shares[1], len(triggered))
+        predicted = clone(last).fit(train.X, train.y, **weight).predict(tested)
+    hits = predicted == np.append(triggered.y, clean.y)
+    m = len(triggered)
+    asr = float(np.average(hits[:m], weights=triggered.weight))
+    return Victim(asr, float(np.average(hits[m:], weights=clean.weight)), m)
 
 
 class CurveNumbers(NamedTuple):
