@@ -3,8 +3,8 @@
     python benchmarks/search.py pair     # MNIST 7-1, 1500 rows: 8 C x 5 gammas x 3 attacks x 2 rates x 3 folds
     python benchmarks/search.py digits   # ten-class digits: 6 C x 2 gammas x 3 attacks x 2 rates x 3 folds
 
-Processor time of one process. GridSearchCV is given each poisoned training fold with its test rows as a split of its own,
-scores both rates from one prediction, and may use the larger of two kernel caches, whichever is faster on a part.
+Processor time of one process. GridSearchCV is given each poisoned training fold with its test rows as a split of its
+own, scores both rates from one prediction, and may use the larger of two kernel caches, if that is faster on a part.
 """
 
 from __future__ import annotations
@@ -70,6 +70,7 @@ class Rates:
         self.n = n
 
     def __call__(self, machine: Any, X: np.ndarray, y: np.ndarray) -> dict[str, float]:
+        """Return the success rate on the first rows, the accuracy on the others."""
         hits = machine.predict(X) == y
         return {"asr": float(hits[: self.n].mean()), "accuracy": float(hits[self.n :].mean())}
 

@@ -67,7 +67,7 @@ def scores_on_kernel(fitted: Any, K: Float[np.ndarray, "t n"]) -> Float[np.ndarr
 
 
 def predicted_on_kernel(fitted: Any, K: Float[np.ndarray, "t n"]) -> np.ndarray:
-    """Return the classes that an SVC predicts, by its own rule, which was fitted on a matrix; see `scores_on_kernel`."""
+    """Return the classes that an SVC predicts by its own rule; parameters as `scores_on_kernel`."""
     n_classes = len(fitted.classes_)
     return fitted.classes_[decode(scores_on_kernel(fitted, K), n_classes, svc.encoding(fitted, n_classes))]
 

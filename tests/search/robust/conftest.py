@@ -7,7 +7,7 @@ import pytest
 
 import backdoor_curves as bc
 
-COLUMN, VALUE = 3, 4.0
+COLUMN, VALUE = 3, 1.5
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def rows():
         y = np.arange(n) % n_classes
         X = rng.normal(scale=0.7, size=(n, 4))
         X[np.arange(n), y] += 2.0
-        X[:, COLUMN] *= 0.1
+        X[:, COLUMN] *= 0.5
         return X, y
 
     return make

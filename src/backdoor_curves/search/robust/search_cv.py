@@ -170,6 +170,10 @@ class RobustSearchCV(GridSearchCV):
             tags.classifier_tags.multi_label = False
         return tags
 
+    def __sklearn_is_fitted__(self) -> bool:
+        """Return whether there is a setting, and an estimator where one is wanted: not after a search without any."""
+        return hasattr(self, "cv_results_") and (self.refit is False or hasattr(self, "best_estimator_"))
+
     # --- fit ---------------------------------------------------------------------------------------------------------
 
     def fit(self, X: Any, y: Any = None, **params: Any) -> RobustSearchCV:
@@ -336,6 +340,7 @@ class RobustSearchCV(GridSearchCV):
         if callable(self.refit) or safe.any():
             return
         if self.on_none == "raise":
+            self.__dict__.pop("best_estimator_", None)  # of a fit before: it is not this one's
             raise NoSafeSettingError(f'{self.verdict_}; raise asr, widen the grid, or pass on_none="least"')
         warnings.warn(self.verdict_, stacklevel=3)
 
@@ -355,7 +360,7 @@ class RobustSearchCV(GridSearchCV):
     def evaluate(
         self, X: Any, y: Any, *, attacks: Any, rates: Any = None, n_seeds: int = 5, test_size: float = 0.3
     ) -> RobustEvaluation:
-        """Return what choices come to under attacks that had no part in them, beside other ways to choose and to defend.
+        """Return what choices come to under attacks that had no part in them, beside other choices and defences.
 
         For each seed the rows are split; on the training part the whole search is run, with its own attacks; what it
         takes, and what rivals take or do, is then trained on the part poisoned by the attacks given here, and tested.
