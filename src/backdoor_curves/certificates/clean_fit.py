@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Float
 
-from backdoor_curves.certificates.reach import FittedColumn, Loss
+from backdoor_curves.certificates.reach import FittedColumn
 from backdoor_curves.certificates.ridge import RidgeMetric
 from backdoor_curves.data.poisoned import PoisonedData
 from backdoor_curves.data.samples import Samples
@@ -168,7 +168,7 @@ class CleanFit:
     ) -> FittedColumn:
         rows = np.flatnonzero(target)
         y, scores, weights = target[rows], scores[rows], self.weights[rows]
-        loss: Loss = self.learner.loss
+        loss = self.learner.loss
         free = self.intercept.is_free and not self.is_ridge
         # The loss is convex: a lower margin has the steeper slope. That of ridge rises on the other side, too.
         slopes = [np.abs(slope_of_margin(loss, y * scores + side)) for side in (-self.slack, self.slack)]
@@ -185,8 +185,9 @@ class CleanFit:
         if found.rows is None:
             w, b = np.linalg.norm(found.coef[0], axis=0), np.abs(found.intercept[0])
         else:
-            grams = [column.nodal_gram() for column in self.path.columns]
-            w, b = np.sqrt([max(0.0, float(gram[0, 0])) for gram in grams]), np.abs(found.intercept[0])
+            # A path has a w, and its nodes begin at beta = 0.
+            squares = [float(cast(Any, column.nodal_gram())[0, 0]) for column in self.path.columns]
+            w, b = np.sqrt(np.maximum(squares, 0.0)), np.abs(found.intercept[0])
         if self.is_ridge:
             return w * norm + b + self.slack
         scaled = b / unknown.scaling if unknown.kind == "penalised" else 0.0 * b

@@ -68,6 +68,20 @@ class PredictionCertificate:
     frozen : tuple of str
         What of the estimator hangs on the training rows and was held; a row that moves it, too, is not covered.
     estimator : str
+    bounds : Bounds or None
+        On which it rests; None for flips, which are counted.
+
+    Examples
+    --------
+    >>> import backdoor_curves as bc
+    >>> from sklearn.svm import LinearSVC
+    >>> train = [[-1.0], [-1.0], [1.0], [1.0]], [0, 0, 1, 1]
+    >>> found = bc.certify(LinearSVC(C=0.1, loss="hinge"), train, ([[-1.0], [0.2]], [0, 1]))
+    >>> found.radius, found.share(1)
+    (array([1, 0]), 0.5)
+    >>> found  # doctest: +NORMALIZE_WHITESPACE
+    LinearSVC(C=0.1, loss='hinge'), right and held with so many rows appended: 1: 0.500, 3: 0.000
+    (rows no longer than 1)
     """
 
     change: What

@@ -95,7 +95,7 @@ class KernelRows:
         return {"X": self.X, "_matrices": {}}
 
 
-class NumberedMachine(ClassifierMixin, BaseEstimator):
+class NumberedMachine(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """An SVC whose rows are numbers of `KernelRows`; its parameters are those of the SVC.
 
     Parameters

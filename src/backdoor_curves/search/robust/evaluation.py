@@ -63,6 +63,15 @@ class RobustEvaluation:
     n_seeds : int
     asr : float or None
         The bound of the search.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from backdoor_curves.search.robust.evaluation import Contender, RobustEvaluation
+    >>> ours = Contender("robust search", np.array([0.97, 0.98]), np.array([[0.1], [0.2]]))
+    >>> RobustEvaluation(("patch@0.1",), (ours,), 0, 2, 0.2)
+    held-out attacks patch@0.1; 2 seeds:
+    robust search            clean 0.975 ± 0.064   worst ASR 0.150 ± 0.635
     """
 
     attacks: tuple[str, ...]
