@@ -10,6 +10,11 @@ if TYPE_CHECKING:
     from backdoor_curves import deep as deep
     from backdoor_curves import features as features
     from backdoor_curves import metrics as metrics
+    from backdoor_curves.certificates.certify import certified_radius as certified_radius
+    from backdoor_curves.certificates.certify import certified_rows as certified_rows
+    from backdoor_curves.certificates.certify import certify as certify
+    from backdoor_curves.certificates.copies import copies_needed as copies_needed
+    from backdoor_curves.certificates.record import PredictionCertificate as PredictionCertificate
     from backdoor_curves.curve import BackdoorLearningCurve as BackdoorLearningCurve
     from backdoor_curves.curve import backdoor_learning_curve as backdoor_learning_curve
     from backdoor_curves.curve import backdoor_learning_curves as backdoor_learning_curves
@@ -22,10 +27,12 @@ if TYPE_CHECKING:
     from backdoor_curves.data.samples import Samples as Samples
     from backdoor_curves.deep import TrainedNetwork as TrainedNetwork
     from backdoor_curves.display import BackdoorLearningCurveDisplay as BackdoorLearningCurveDisplay
+    from backdoor_curves.display import CertificateDisplay as CertificateDisplay
     from backdoor_curves.display import ConfusionDisplay as ConfusionDisplay
     from backdoor_curves.display import DeviationDisplay as DeviationDisplay
     from backdoor_curves.display import GradientDisplay as GradientDisplay
     from backdoor_curves.display import InfluentialRowsDisplay as InfluentialRowsDisplay
+    from backdoor_curves.display import RobustSearchDisplay as RobustSearchDisplay
     from backdoor_curves.display import SlopeDisplay as SlopeDisplay
     from backdoor_curves.display import SourceClassDisplay as SourceClassDisplay
     from backdoor_curves.features import FrozenFeatures as FrozenFeatures
@@ -40,6 +47,9 @@ if TYPE_CHECKING:
     from backdoor_curves.poisoning.preset import Preset as Preset
     from backdoor_curves.poisoning.presets import presets as presets
     from backdoor_curves.poisoning.rates import mixture_beta as mixture_beta
+    from backdoor_curves.search.robust.evaluation import RobustEvaluation as RobustEvaluation
+    from backdoor_curves.search.robust.judged import NoSafeSettingError as NoSafeSettingError
+    from backdoor_curves.search.robust.search_cv import RobustSearchCV as RobustSearchCV
     from backdoor_curves.study.store.run import Run as Run
     from backdoor_curves.study.store.run import load_run as load_run
     from backdoor_curves.triggers import BlendTrigger as BlendTrigger
@@ -67,6 +77,7 @@ _HOME = {
     "BackdoorLearningCurve": "curve",
     "BackdoorLearningCurveDisplay": "display",
     "BlendTrigger": "triggers",
+    "CertificateDisplay": "display",
     "CheckerTrigger": "triggers",
     "CleanLabel": "poisoning.label_policies",
     "ConfusionDisplay": "display",
@@ -82,6 +93,7 @@ _HOME = {
     "InfluentialRowsDisplay": "display",
     "LatticeTrigger": "triggers",
     "LinearHead": "triggers",
+    "NoSafeSettingError": "search.robust.judged",
     "PatchTrigger": "triggers",
     "PatchesTrigger": "triggers",
     "PathError": "paths.base",
@@ -89,9 +101,13 @@ _HOME = {
     "PiecesTrigger": "triggers",
     "PixelTrigger": "triggers",
     "PoisonedData": "data",
+    "PredictionCertificate": "certificates.record",
     "Preset": "poisoning.preset",
     "QuantizeTrigger": "triggers",
     "ResidualTrigger": "triggers",
+    "RobustEvaluation": "search.robust.evaluation",
+    "RobustSearchCV": "search.robust.search_cv",
+    "RobustSearchDisplay": "display",
     "Run": "study.store.run",
     "Samples": "data",
     "Shared": "learners.shared",
@@ -105,6 +121,10 @@ _HOME = {
     "WordTrigger": "triggers",
     "backdoor_learning_curve": "curve",
     "backdoor_learning_curves": "curve",
+    "certified_radius": "certificates.certify",
+    "certified_rows": "certificates.certify",
+    "certify": "certificates.certify",
+    "copies_needed": "certificates.copies",
     "influence": "curve.influence",
     "input_gradient": "curve.input_gradient",
     "linear_head": "learners.linear_head",

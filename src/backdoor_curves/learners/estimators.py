@@ -15,6 +15,7 @@ from sklearn.utils.validation import has_fit_parameter
 from backdoor_curves.learners import network, refitted_estimators
 from backdoor_curves.learners.exact import file_of, refusal
 from backdoor_curves.learners.exact.contract import Facts
+from backdoor_curves.learners.parameters import is_precomputed
 
 AROUND = (OneVsRestClassifier, OneVsOneClassifier)
 """Those that are made of a classifier of two classes."""
@@ -33,13 +34,25 @@ def facts_of(estimator: Any) -> Facts:
     return refitted_estimators if file is None else file
 
 
-def steps_and_last(estimator: Any) -> tuple[list[Any], Any]:
-    """Return the transformers and the classifier of a Pipeline, or no transformers and the estimator."""
+def steps_of(estimator: Any) -> tuple[list[Any], Any]:
+    """Return the transformers and what is at the end of a Pipeline, or no transformers and the estimator."""
     steps: list[Any] = []
     last = estimator
     while isinstance(last, Pipeline):
         steps += [step for _, step in last.steps[:-1] if step not in (None, "passthrough")]
         last = last.steps[-1][1]
+    return steps, last
+
+
+def steps_and_last(estimator: Any) -> tuple[list[Any], Any]:
+    """Return the transformers and the classifier of a Pipeline, or no transformers and the estimator.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no classifier that has curves.
+    """
+    steps, last = steps_of(estimator)
     if isinstance(last, type) or not (hasattr(last, "fit") and hasattr(last, "get_params")):
         raise TypeError(
             f"estimator: an unfitted scikit-learn classifier was expected, {last!r} came; it needs fit, predict and, "
@@ -61,6 +74,12 @@ def steps_and_last(estimator: Any) -> tuple[list[Any], Any]:
         )
     _require_usable(last)
     return steps, last
+
+
+def is_followed(estimator: Any, n_classes: int) -> bool:
+    """Return whether a classifier, alone or at the end of Pipelines, has an exact path over rows of features."""
+    _, last = steps_of(estimator)
+    return refusal(last, n_classes) is None and not is_precomputed(last)
 
 
 def _is_classifier(last: Any) -> bool:

@@ -257,7 +257,7 @@ def freeze_parameters(
         return estimator
     rows = fitted_on()
     if scale and gamma in ("scale", "auto"):
-        estimator.set_params(gamma=_numeric_gamma(gamma, rows.X))
+        estimator.set_params(gamma=numeric_gamma(gamma, rows.X))
     if class_weight == "balanced":
         sizes = np.bincount(rows.y, weights=rows.weight if balances_weights else None, minlength=len(classes))
         weights = sizes.sum() / (len(classes) * sizes)
@@ -265,7 +265,7 @@ def freeze_parameters(
     return estimator
 
 
-def _numeric_gamma(gamma: str, X: Rows) -> float:
+def numeric_gamma(gamma: str, X: Rows) -> float:
     """Return what scikit-learn makes of gamma="scale", 1 / (d Var(X)), and "auto", 1 / d, on the rows X."""
     d = X.shape[1]
     if gamma == "auto":

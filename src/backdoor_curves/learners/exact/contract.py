@@ -10,6 +10,7 @@ from backdoor_curves.learners.shared import Shared
 from backdoor_curves.losses.row_losses import Loss
 from backdoor_curves.losses.score_encodings import ScoreEncoding
 from backdoor_curves.paths.base import BetaPath
+from backdoor_curves.paths.intercept import Intercept
 
 
 class Facts(Protocol):
@@ -62,3 +63,7 @@ class OfTwoClasses(ExactEstimator, Protocol):
 
     TOGETHER: frozenset[ScoreEncoding]
     """Encodings whose columns `follow` takes all at once, each a problem of two classes of its own."""
+
+    def intercept(self, estimator: Any) -> Intercept:
+        """Return how its intercept enters the objective."""
+        ...

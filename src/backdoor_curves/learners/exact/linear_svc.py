@@ -63,7 +63,7 @@ def kernel(estimator: Any) -> Linear:  # noqa: ARG001
     return Linear()
 
 
-def liblinear_intercept(estimator: Any) -> Intercept:
+def intercept(estimator: Any) -> Intercept:
     """Return liblinear's intercept: the weight of a constant column, penalised as the others are."""
     return penalised(float(estimator.intercept_scaling)) if estimator.fit_intercept else NONE
 
@@ -77,17 +77,15 @@ def follow(learner: Learner, tolerance: float, shared: Shared | None) -> BetaPat
     """Return the path, exact to rounding: of the hinge as that of any SVM, of its square in the rows' coordinates."""
     estimator = learner.estimator
     if estimator.loss == "hinge":
-        return follow_hinge(
-            weighted_columns(learner), kernel(estimator), liblinear_intercept(estimator), tolerance, shared
-        )
+        return follow_hinge(weighted_columns(learner), kernel(estimator), intercept(estimator), tolerance, shared)
     return in_used_features(learner, partial(_follow_squared_hinge, shared=shared))
 
 
 def _follow_squared_hinge(learner: Learner, shared: Shared | None) -> BetaPath:
     """Return the path of the squared hinge, column by column."""
-    intercept = liblinear_intercept(learner.estimator)
+    unknown = intercept(learner.estimator)
 
     def path_of(rows: WeightedRows, space: Space) -> BetaPath:
-        return squared_hinge_path(rows.X, rows.y, rows.u0, rows.du, intercept, space)
+        return squared_hinge_path(rows.X, rows.y, rows.u0, rows.du, unknown, space)
 
     return weighted_columns(learner).followed(path_of, shared)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
+from backdoor_curves.learners.exact import linear_svc
 from backdoor_curves.learners.exact.in_used_features import in_used_features
-from backdoor_curves.learners.exact.linear_svc import liblinear_intercept
 from backdoor_curves.learners.exact.weighted import WeightedRows, class_rows, coordinates_of, weighted_columns
 from backdoor_curves.learners.learner import Learner
 from backdoor_curves.learners.parameters import BALANCED_BY_WEIGHT, require_positive
@@ -17,7 +17,7 @@ from backdoor_curves.learners.shared import Shared
 from backdoor_curves.losses.row_losses import Loss
 from backdoor_curves.losses.score_encodings import ScoreEncoding
 from backdoor_curves.paths.base import BetaPath
-from backdoor_curves.paths.intercept import FREE, NONE
+from backdoor_curves.paths.intercept import FREE, NONE, Intercept
 from backdoor_curves.paths.linalg.coordinates import Space
 from backdoor_curves.paths.logistic import logistic_path
 from backdoor_curves.paths.softmax import softmax_path
@@ -83,6 +83,13 @@ def kernel(estimator: Any) -> None:
     """Return None: it is followed in the space of its features."""
 
 
+def intercept(estimator: Any) -> Intercept:
+    """Return its intercept: free, or none; liblinear penalises it."""
+    if estimator.solver == "liblinear":
+        return linear_svc.intercept(estimator)
+    return FREE if estimator.fit_intercept else NONE
+
+
 def balances_weights(estimator: Any) -> bool:  # noqa: ARG001
     """Return whether "balanced" adds up the weights of a class: it does in later versions of scikit-learn."""
     return BALANCED_BY_WEIGHT
@@ -97,22 +104,21 @@ def _follow(learner: Learner, tolerance: float, shared: Shared | None) -> BetaPa
     if learner.encoding == "softmax":
         return _follow_softmax(learner, tolerance, shared)
     estimator = learner.estimator
-    is_free = estimator.fit_intercept and estimator.solver != "liblinear"
-    intercept = FREE if is_free else liblinear_intercept(estimator)
+    unknown = intercept(estimator)
 
     def path_of(rows: WeightedRows, space: Space) -> BetaPath:
-        return logistic_path(rows.X, rows.y, rows.u0, rows.du, intercept, MARGIN * tolerance, space)
+        return logistic_path(rows.X, rows.y, rows.u0, rows.du, unknown, MARGIN * tolerance, space)
 
     return weighted_columns(learner).followed(path_of, shared)
 
 
 def _follow_softmax(learner: Learner, tolerance: float, shared: Shared | None) -> BetaPath:
     rows, K = class_rows(learner), len(learner.classes)
-    intercept = FREE if learner.estimator.fit_intercept else NONE
-    if intercept.is_free:
+    unknown = intercept(learner.estimator)
+    if unknown.is_free:
         _require_clean_rows(learner)
     space = coordinates_of(rows.X, shared)
-    return softmax_path(rows.X, rows.y, K, rows.u0, rows.du, intercept, MARGIN * tolerance, space)
+    return softmax_path(rows.X, rows.y, K, rows.u0, rows.du, unknown, MARGIN * tolerance, space)
 
 
 def _require_clean_rows(learner: Learner) -> None:

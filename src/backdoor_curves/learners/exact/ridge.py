@@ -19,7 +19,7 @@ from backdoor_curves.learners.shared import Shared
 from backdoor_curves.losses.row_losses import Loss
 from backdoor_curves.losses.score_encodings import ScoreEncoding, encode
 from backdoor_curves.paths.base import BetaPath
-from backdoor_curves.paths.intercept import FREE, NONE
+from backdoor_curves.paths.intercept import FREE, NONE, Intercept
 from backdoor_curves.paths.ridge import ridge_path
 from backdoor_curves.rows import Rows
 
@@ -59,6 +59,11 @@ def kernel(estimator: Any) -> None:
     """Return None: it is followed in the space of its features."""
 
 
+def intercept(estimator: Any) -> Intercept:
+    """Return its intercept: free, or none."""
+    return FREE if estimator.fit_intercept else NONE
+
+
 def balances_weights(estimator: Any) -> bool:  # noqa: ARG001
     """Return that "balanced" counts the rows of a class."""
     return False
@@ -81,7 +86,7 @@ def _follow(learner: Learner) -> BetaPath:
         arrays(learner.clean),
         arrays(learner.poison),
         alpha=float(estimator.alpha),
-        intercept=FREE if estimator.fit_intercept else NONE,
+        intercept=intercept(estimator),
     )
 
 

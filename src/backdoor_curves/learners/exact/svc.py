@@ -26,7 +26,7 @@ from backdoor_curves.learners.shared import Shared
 from backdoor_curves.losses.row_losses import Loss
 from backdoor_curves.losses.score_encodings import ScoreEncoding
 from backdoor_curves.paths.base import BetaPath
-from backdoor_curves.paths.intercept import FREE
+from backdoor_curves.paths.intercept import FREE, Intercept
 from backdoor_curves.paths.svm.follow import svm_path
 from backdoor_curves.rows import as_floats
 
@@ -91,6 +91,11 @@ def kernel(estimator: Any) -> Kernel | None:
         case given if callable(given):
             return GivenKernel(given)
     return None
+
+
+def intercept(estimator: Any) -> Intercept:  # noqa: ARG001
+    """Return libsvm's intercept, which is free."""
+    return FREE
 
 
 def balances_weights(estimator: Any) -> bool:  # noqa: ARG001
