@@ -2,10 +2,10 @@
 
     python benchmarks/class_accuracy.py [--betas N] [--columns N] [--n 1500 6000] > benchmarks/class_accuracy.log
 
-Prints, for each curve, the largest error of a score over training rows and both test sets, at N random betas and in
-N random columns; what the oracle itself may be off by; and the least and the median ratio of the certificate's bound to
-the error. The bound is that of all columns. The oracle (`tests/reference/interior_point.py`) knows nothing of the
-package; of the squared hinge it is a Newton step in extended precision. One thread; an hour.
+Prints, for each curve, the largest error of a score over both test sets, at N random betas and in N random columns;
+what the oracle itself may be off by; and the least and the median ratio of the certificate's bound to the error. The
+bound is that of all columns. The oracle (`tests/reference/interior_point.py`) knows nothing of the package; of the
+squared hinge it is a Newton step in extended precision. One thread; an hour.
 """
 
 # ruff: noqa: E402 - the number of threads is read when numpy is loaded
@@ -93,7 +93,7 @@ def compare(name: str, task: Task, estimator: Any, n_betas: int, n_columns: int)
     betas = np.append(rng.random(n_betas - 1) ** 3, 1.0)
     curve = bc.backdoor_learning_curve(estimator, data, betas=np.unique(betas))
     X, y = flat(task.joined.X), task.joined.y
-    scored = np.concatenate([X, flat(data.triggered_test.X), flat(data.clean_test.X)])
+    scored = np.concatenate([flat(data.triggered_test.X), flat(data.clean_test.X)])
     targets = encode(np.searchsorted(data.classes, y), K, curve.info.encoding)
     columns = rng.permutation(targets.shape[1])[:n_columns]
     error, oracle, bound = np.zeros((3, n_betas))
