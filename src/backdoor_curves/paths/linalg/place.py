@@ -1,4 +1,4 @@
-"""Where the rows of many-rows problems are placed: which features count, in what units, found in two passes over them."""
+"""Where many rows are placed: which of their features count, and in what units, found in two passes over them."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from jaxtyping import Float, Int
 
 from backdoor_curves.paths.intercept import NONE, Intercept
 from backdoor_curves.paths.linalg.units import Units
-from backdoor_curves.rows import Rows
+from backdoor_curves.rows import Rows, as_numbers, is_on_workers
 
 CACHED = 2**20
 """Bytes of a block and of what is made of it: half of a core's second cache."""
@@ -27,17 +28,11 @@ FEWEST, MOST = 64, 8192
 TALL = 10
 """Rows for each feature from which sums over them are worth more than the rows: a matrix of the features' order is then
 a tenth of them at most."""
-LARGE = 2**20
-"""Entries of rows from which they are left where they are; smaller ones are followed within a second or two as they
-were."""
+LARGE = 2**17
+"""Entries of rows from which they are left where they are: with fewer, what takes time is to call."""
 
 Work = Callable[..., Any]
 """A function of the rows of a part, and of what else is known of each of them."""
-
-
-def is_on_workers(X: Rows) -> bool:
-    """Return whether rows are a dask array, which is asked without importing dask."""
-    return type(X).__module__.split(".")[0] == "dask"
 
 
 def are_tall(*parts: Rows) -> bool:
@@ -119,13 +114,29 @@ def parts_of(*parts: Rows) -> RowParts:
     Raises
     ------
     ValueError
-        If a dask array does not know how many rows it has, or is not of rows of numbers.
+        If the file of rows in one was cut short.
     """
     if any(map(is_on_workers, parts)):
         from backdoor_curves.paths.linalg.rows_on_workers import on_workers
 
         return on_workers(parts)
-    return HereInParts(parts)
+    for X in parts:
+        _require_whole(X)
+    return HereInParts(tuple(X if isinstance(X, np.ndarray) or sp.issparse(X) else as_numbers(X) for X in parts))
+
+
+def _require_whole(X: Rows) -> None:
+    """Refuse rows in a file that has become shorter: to read beyond its end is the end of the process."""
+    if not isinstance(X, np.memmap) or X.filename is None:
+        return
+    while isinstance(X.base, np.memmap):
+        X = X.base
+    size, there = X.offset + X.nbytes, Path(X.filename).stat().st_size
+    if there < size:
+        raise ValueError(
+            f"{X.filename}: {size} bytes of {X.shape[0]} rows were expected, {there} are there; the file was cut "
+            "short, write it again"
+        )
 
 
 def stretches(n: int, entries: int) -> Iterator[slice]:
@@ -197,6 +208,18 @@ class Place:
 def plain(d: int) -> Place:
     """Return the place of rows that stay what they are, without an intercept."""
     return Place(None, Units(np.zeros(d), np.ones(d)), NONE, d)
+
+
+def column_sizes(rows: RowParts) -> Float[np.ndarray, " d"]:
+    """Return the largest entry of each column, its sign left out."""
+    return np.asarray(largest_of(rows.each(_column_sizes)))
+
+
+def _column_sizes(X: Rows) -> Float[np.ndarray, " d"]:
+    largest = np.zeros(X.shape[1])
+    for Z, _ in plain(X.shape[1]).blocks(X, 0):
+        largest = np.maximum(largest, np.abs(Z).max(axis=0))
+    return largest
 
 
 def sum_of(results: Iterator[Any]) -> Any:
