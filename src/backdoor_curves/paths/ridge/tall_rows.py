@@ -47,11 +47,7 @@ class TallRows:
         rows, root = parts_of(X), np.sqrt(weights)
         (gram,) = sum_of(rows.each(partial(_gram, centre), root))
         gram += np.tril(gram, -1).T
-        if not np.isfinite(gram).all():
-            raise ValueError(
-                "training rows: finite features were expected, some are NaN, infinite or too large to be squared; drop "
-                "these rows or put an imputer before the classifier"
-            )
+        _require_finite(gram)
         return cls(rows, Y * root[:, np.newaxis], root, centre, gram)
 
     @property
@@ -97,7 +93,17 @@ def mean_of(X: Rows, weights: Float[np.ndarray, " n"]) -> Float[np.ndarray, " d"
     (sums,) = sum_of(
         parts_of(X).each(partial(_transposed_dot, np.zeros(X.shape[1])), weights, np.ones((len(weights), 1)))
     )
+    _require_finite(sums)
     return np.asarray(sums[:, 0] / weights.sum())
+
+
+def _require_finite(sums: Float[np.ndarray, "..."]) -> None:
+    """Refuse rows whose sums are no numbers: an entry is none, or too large."""
+    if not np.isfinite(sums).all():
+        raise ValueError(
+            "training rows: finite features were expected, some are NaN, infinite or too large to be squared; drop "
+            "these rows or put an imputer before the classifier"
+        )
 
 
 def _gram(centre: Float[np.ndarray, " d"], X: Rows, root: Float[np.ndarray, " k"]) -> tuple[Float[np.ndarray, "d d"]]:
@@ -110,8 +116,8 @@ def _gram(centre: Float[np.ndarray, " d"], X: Rows, root: Float[np.ndarray, " k"
 
 
 def _dot(
-    centre: Float[np.ndarray, " d"], W: Float[np.ndarray, "d k"], X: Rows, root: Float[np.ndarray, " k"]
-) -> Float[np.ndarray, "k _"]:
+    centre: Float[np.ndarray, " d"], W: Float[np.ndarray, "d c"], X: Rows, root: Float[np.ndarray, " k"]
+) -> Float[np.ndarray, "k c"]:
     found = np.empty((X.shape[0], W.shape[1]))
     for Z, rows in plain(len(centre)).blocks(X, W.shape[1]):
         Z -= centre

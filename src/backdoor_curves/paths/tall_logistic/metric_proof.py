@@ -219,8 +219,8 @@ def _second(
 
 
 def _duals(
-    f: Float[np.ndarray, " k"], beta: float, known: tuple[Float[np.ndarray, " k"], ...], rows: slice
-) -> tuple[Float[np.ndarray, " k"], Float[np.ndarray, " k"], Float[np.ndarray, " k"]]:
+    f: Float[np.ndarray, " r"], beta: float, known: tuple[Float[np.ndarray, " k"], ...], rows: slice
+) -> tuple[Float[np.ndarray, " r"], Float[np.ndarray, " r"], Float[np.ndarray, " r"]]:
     """Return y, the duals and the curvatures."""
     y, u0, du = (values[rows] for values in known)
     s, u = sigmoid(f, y), u0 + beta * du

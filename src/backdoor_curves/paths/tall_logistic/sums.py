@@ -151,7 +151,7 @@ def _batches(b: int) -> list[slice]:
     return [slice(start, start + AT_ONCE) for start in range(0, b, AT_ONCE)]
 
 
-def _weights(known: Known, rows: slice, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, "k _"]:
+def _weights(known: Known, rows: slice, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, "r _"]:
     """Return the weights of rows at each beta; one column where they are the same at all."""
     _, u0, du = (values[rows, np.newaxis] for values in known)
     return u0 + du * betas if du.any() else u0
