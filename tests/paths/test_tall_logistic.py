@@ -223,7 +223,10 @@ def test_one_class_and_a_free_intercept_have_no_optimum():
 
 @pytest.mark.parametrize(
     ("limit", "value", "said"),
-    [((halving, "MOST_NODES"), 5, "nodes did not bring the path within"), ((newton, "MOST_STEPS"), 1, "1 Newton steps")],
+    [
+        ((halving, "MOST_NODES"), 5, "nodes did not bring the path within"),
+        ((newton, "MOST_STEPS"), 1, "1 Newton steps"),
+    ],
 )
 def test_what_does_not_arrive_is_refused(limit, value, said, monkeypatch):
     """The message has what was tried and what helps."""

@@ -88,7 +88,7 @@ def tall_logistic_path(
     start = newton(sums, np.zeros(place.q), 0.0, 0.0, ACCURATE * tolerance, known)
     scale = _scale(sums, start, known)
     nodes = halved(_Level(sums, scale, tolerance, known), start[np.newaxis], scale, tolerance, "logistic regression")
-    return TallLogisticPath(NearestNodes(nodes.tau, scale), sums, nodes.W.T.copy(), known)
+    return TallLogisticPath(NearestNodes(nodes.tau, scale), sums, nodes.W.T.copy(), known, tolerance)
 
 
 def _scale(sums: Sums, w: Float[np.ndarray, " q"], known: Hessians) -> float:

@@ -66,16 +66,17 @@ def newton(
     """
     betas, W = np.array([beta]), w[:, np.newaxis].copy()
     factor: Factor | None = None
-    before = np.inf
+    g, before = sums.gradients(W, betas).g, np.inf
     for _ in range(MOST_STEPS):
-        g = sums.gradients(W, betas).g
         if factor is None:
             factor = known.add(tau, sums.hessian(W[:, 0], beta))
         step = -factor.solve(g)
-        size = float(sums.largest(step)[0])
-        if size > SAFE:
-            step = _armijo_share(sums, W, step, float((g * step).sum()), betas) * step
-        W = W + step
+        reached = sums.gradients(W + step, betas, step)
+        size = float(reached.moved[0])
+        if size > SAFE and (share := _armijo_share(sums, W, step, float((g * step).sum()), betas)) < 1.0:
+            step = share * step
+            reached = sums.gradients(W + step, betas)
+        W, g = W + step, reached.g
         coming = size * size / before if np.isfinite(before) and size < before else size
         if coming <= accuracy or (size > STALLED * before and size < ROUNDING):
             return W[:, 0]

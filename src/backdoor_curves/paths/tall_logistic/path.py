@@ -8,12 +8,12 @@ from functools import cached_property, partial
 from typing import ClassVar
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from backdoor_curves.paths.base import BetaPath, Certificate, Parameters, Response, Tangent, influence_through
 from backdoor_curves.paths.interpolation.lagrange import NearestNodes
 from backdoor_curves.paths.linalg import conjugate_gradients as conjugate
-from backdoor_curves.paths.linalg.metric import ROUNDING, size_of_terms, worth_proving
+from backdoor_curves.paths.linalg.metric import CHEAP, ROUNDING, size_of_terms, worth_proving
 from backdoor_curves.paths.linalg.row_parts import Place
 from backdoor_curves.paths.tall_logistic.hessians import Factor, Hessians, solve_each, surely_factored
 from backdoor_curves.paths.tall_logistic.metric_proof import Sharper, in_the_metric
@@ -40,6 +40,8 @@ class TallLogisticPath(BetaPath):
         w at the nodes, in the place of its rows.
     known : Hessians
         Those that were made on the way: certificates and derivatives use them again.
+    tolerance : float
+        What it was followed to.
     """
 
     method: ClassVar[str] = "logistic"
@@ -49,6 +51,7 @@ class TallLogisticPath(BetaPath):
     sums: Sums
     nodal: Float[np.ndarray, "q k"]
     known: Hessians
+    tolerance: float
 
     @property
     def proven_at(self) -> Float[np.ndarray, " k"]:
@@ -99,11 +102,12 @@ class TallLogisticPath(BetaPath):
         """Return how the optimum at beta answers to the weights of its training rows."""
         sums, betas = self.sums, np.array([beta])
         W, rates = self._optima_and_rates(betas)
-        factor = surely_factored(sums.hessian(W[:, 0], beta))
+        H = sums.hessian(W[:, 0], beta)
+        factor, H = surely_factored(H), np.tril(H) + np.tril(H, -1).T
 
         def inverse(B: Float[np.ndarray, "q k"]) -> Float[np.ndarray, "q k"]:
             V = factor.solve(B)
-            return V + factor.solve(B - sums.products(np.repeat(W, V.shape[1], axis=1), betas.repeat(V.shape[1]), V))
+            return V + factor.solve(B - H @ V)
 
         def tangent(X: Rows) -> Tangent:
             return Tangent(self._scores(W, X), self._scores(rates, X))
@@ -132,7 +136,7 @@ class TallLogisticPath(BetaPath):
         off = self._off(W - near.W, rows)
         unseen = reach * (near.length + ROUNDING * np.linalg.norm(W, axis=0)) + near.shift
         bound, best, length = off + unseen, near.W.copy(), near.length.copy()
-        for k in worth_proving(unseen, off, (self.sums.rows.shape[0], len(W))):
+        for k in self._worth_proving(unseen, off):
             proof, sharper = self._sharper(W[:, [k]], near.W[:, k], float(betas[k]), rows)
             if sharper < bound[k]:
                 bound[k], length[k], best[:, k] = sharper, proof.length, proof.w
@@ -140,6 +144,12 @@ class TallLogisticPath(BetaPath):
         gap = np.maximum(value - better, 0.0) + length**2 / 2.0 + near.slack + near.total * near.rounding
         relative = gap / np.maximum(value, SMALLEST) + np.sqrt(self.sums.rows.shape[0]) * ROUNDING
         return Certificate(betas, relative, bound)
+
+    def _worth_proving(self, unseen: Float[np.ndarray, " b"], off: Float[np.ndarray, " b"]) -> Int[np.ndarray, " k"]:
+        """Return which bounds are worth a proof: of many rows, which are passed again and again, those not in reach."""
+        shape = self.sums.rows.shape[0], len(self.nodal)
+        worth = worth_proving(unseen, off, shape)
+        return worth if shape[0] * shape[1] ** 2 <= CHEAP else worth[unseen[worth] > self.tolerance]
 
     def _sharper(
         self, W: Float[np.ndarray, "q 1"], near: Float[np.ndarray, " q"], beta: float, rows: Sequence[Rows]
