@@ -48,7 +48,8 @@ def test_sums_over_rows_are_what_arrays_say(m, columns, intercept, monkeypatch):
     np.testing.assert_allclose(one, other, atol=1e-13)
 
 
-def test_rows_in_any_container_have_one_path(tall, tmp_path):
+@pytest.mark.usefixtures("tall")
+def test_rows_in_any_container_have_one_path(tmp_path):
     """Single precision and files: the bits are those of rows made double beforehand."""
     rng = np.random.default_rng(1)
     clean, poison = parts(rng, 60, 2, np.float32)
@@ -61,7 +62,8 @@ def test_rows_in_any_container_have_one_path(tall, tmp_path):
     np.testing.assert_allclose(sparse.scores(clean[0], BETAS), right.scores(clean[0], BETAS), atol=1e-12)
 
 
-def test_blocks_of_any_size_say_the_same(tall, monkeypatch):
+@pytest.mark.usefixtures("tall")
+def test_blocks_of_any_size_say_the_same(monkeypatch):
     """A sum has no blocks, but for rounding."""
     clean, poison = parts(np.random.default_rng(2), 60, 2)
     whole = ridge_path(clean, poison, 1.0)
@@ -71,7 +73,8 @@ def test_blocks_of_any_size_say_the_same(tall, monkeypatch):
     np.testing.assert_allclose(found.scores(clean[0], BETAS), whole.scores(clean[0], BETAS), atol=1e-12)
 
 
-def test_what_is_no_number_is_refused(tall):
+@pytest.mark.usefixtures("tall")
+def test_what_is_no_number_is_refused():
     """Before it has made a number of something else."""
     clean, poison = parts(np.random.default_rng(3), 60, 1)
     clean[0][4, 2] = np.inf
@@ -79,7 +82,8 @@ def test_what_is_no_number_is_refused(tall):
         ridge_path(clean, poison, 1.0)
 
 
-def test_rows_that_are_not_centred_are_noticed(tall, monkeypatch):
+@pytest.mark.usefixtures("tall")
+def test_rows_that_are_not_centred_are_noticed(monkeypatch):
     """The comparison has teeth."""
     clean, poison = parts(np.random.default_rng(4), 60, 1)
     right = ridge_path(clean, poison, 1.0)

@@ -8,12 +8,12 @@ from functools import cached_property, partial
 from typing import ClassVar
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from backdoor_curves.paths.base import BetaPath, Certificate, Parameters, Response, Tangent, influence_through
 from backdoor_curves.paths.interpolation.lagrange import NearestNodes
 from backdoor_curves.paths.linalg import conjugate_gradients as conjugate
-from backdoor_curves.paths.linalg.metric import CHEAP, ROUNDING, size_of_terms, worth_proving
+from backdoor_curves.paths.linalg.metric import ROUNDING, SEEN, size_of_terms
 from backdoor_curves.paths.linalg.row_parts import Place
 from backdoor_curves.paths.tall_logistic.hessians import Factor, Hessians, solve_each, surely_factored
 from backdoor_curves.paths.tall_logistic.metric_proof import Sharper, in_the_metric
@@ -136,7 +136,7 @@ class TallLogisticPath(BetaPath):
         off = self._off(W - near.W, rows)
         unseen = reach * (near.length + ROUNDING * np.linalg.norm(W, axis=0)) + near.shift
         bound, best, length = off + unseen, near.W.copy(), near.length.copy()
-        for k in self._worth_proving(unseen, off):
+        for k in np.flatnonzero(unseen > np.maximum(SEEN * off, self.tolerance)):  # each is passes over the rows
             proof, sharper = self._sharper(W[:, [k]], near.W[:, k], float(betas[k]), rows)
             if sharper < bound[k]:
                 bound[k], length[k], best[:, k] = sharper, proof.length, proof.w
@@ -144,12 +144,6 @@ class TallLogisticPath(BetaPath):
         gap = np.maximum(value - better, 0.0) + length**2 / 2.0 + near.slack + near.total * near.rounding
         relative = gap / np.maximum(value, SMALLEST) + np.sqrt(self.sums.rows.shape[0]) * ROUNDING
         return Certificate(betas, relative, bound)
-
-    def _worth_proving(self, unseen: Float[np.ndarray, " b"], off: Float[np.ndarray, " b"]) -> Int[np.ndarray, " k"]:
-        """Return which bounds are worth a proof: of many rows, which are passed again and again, those not in reach."""
-        shape = self.sums.rows.shape[0], len(self.nodal)
-        worth = worth_proving(unseen, off, shape)
-        return worth if shape[0] * shape[1] ** 2 <= CHEAP else worth[unseen[worth] > self.tolerance]
 
     def _sharper(
         self, W: Float[np.ndarray, "q 1"], near: Float[np.ndarray, " q"], beta: float, rows: Sequence[Rows]

@@ -185,10 +185,12 @@ def _totals(
     for Z, rows in place.blocks(X, 4 * W.shape[1]):
         y, u = known[0][rows, np.newaxis], _weights(known, rows, betas)
         F = Z @ W
-        value += (u * np.logaddexp(0.0, -y * F)).sum(axis=0)
         s = sigmoid(F, y)
+        F *= -y
+        value += (u * (np.log1p(np.exp(-np.abs(F))) + np.maximum(F, 0.0))).sum(axis=0)
         duals += (u * s).sum(axis=0)
-        curvature += (u * s * (1.0 - s)).sum(axis=0)
+        s *= 1.0 - s
+        curvature += (u * s).sum(axis=0)
     return Totals(value, duals, curvature)
 
 
