@@ -64,10 +64,6 @@ class RowParts(ABC):
     def each(self, work: Work, *known: Float[np.ndarray, "n ..."]) -> Iterator[Any]:
         """Yield what comes of each part."""
 
-    @abstractmethod
-    def take(self, rows: Int[np.ndarray, " k"]) -> Float[np.ndarray, "k d"]:
-        """Return some rows in double precision."""
-
 
 @dataclass(frozen=True, eq=False)
 class HereInParts(RowParts):
@@ -92,15 +88,6 @@ class HereInParts(RowParts):
             stop = start + X.shape[0]
             yield work(X, *(values[start:stop] for values in known))
             start = stop
-
-    def take(self, rows: Int[np.ndarray, " k"]) -> Float[np.ndarray, "k d"]:
-        """Return some rows in double precision."""
-        starts = np.cumsum([0, *(X.shape[0] for X in self.parts)])
-        found = np.empty((len(rows), self.shape[1]))
-        for X, start, stop in zip(self.parts, starts[:-1], starts[1:], strict=True):
-            own = (rows >= start) & (rows < stop)
-            found[own] = dense(X[rows[own] - start])
-        return found
 
 
 def dense(X: Rows) -> Float[np.ndarray, "k d"]:

@@ -9,14 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import dask
-import dask.array as da
+import dask as _dask
+import dask.array as _dask_array
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from backdoor_curves.paths.base import PathError
 from backdoor_curves.paths.linalg.row_parts import RowParts, Work
 from backdoor_curves.rows import Rows
+
+dask: Any = _dask
+da: Any = _dask_array
+"""Without types: those of dask are few."""
 
 
 class OnWorkers(RowParts):
@@ -32,7 +36,6 @@ class OnWorkers(RowParts):
         whole = [part if isinstance(part, da.Array) else da.from_array(np.asarray(part), chunks=-1) for part in parts]
         self.chunks = [block for array in whole for block in array.to_delayed().ravel()]
         self.sizes = [size for array in whole for size in array.chunks[0]]
-        self.arrays = whole
         self.shape = sum(self.sizes), int(whole[0].shape[1])
 
     def each(self, work: Work, *known: Float[np.ndarray, "n ..."]) -> Iterator[Any]:
@@ -45,10 +48,6 @@ class OnWorkers(RowParts):
             if size
         ]
         yield from _computed(tasks)
-
-    def take(self, rows: Int[np.ndarray, " k"]) -> Float[np.ndarray, "k d"]:
-        """Return some rows in double precision."""
-        return np.asarray(_computed([da.concatenate(self.arrays)[rows]])[0], dtype=float)
 
 
 def _computed(tasks: list[Any]) -> tuple[Any, ...]:

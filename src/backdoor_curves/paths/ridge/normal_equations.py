@@ -116,10 +116,10 @@ class NormalEquations:
     @cached_property
     def _factor(self) -> tuple[np.ndarray, bool | np.ndarray]:  # scipy: since 1.18 an array
         """The Cholesky factor of A0 without the intercept, or of X_C X_C' + alpha with more columns than rows."""
-        if isinstance(self.clean, TallRows) or self.clean.gram is not None:
-            A = self.clean.gram.copy()
-        else:
+        if isinstance(self.clean, WeightedRows) and self.clean.gram is None:
             A = self.clean.outer_gram()
+        else:
+            A = np.array(self.clean.gram)
         A.flat[:: len(A) + 1] += self.alpha
         try:
             factor: tuple[np.ndarray, bool | np.ndarray] = cho_factor(A, overwrite_a=True, check_finite=False)

@@ -21,7 +21,7 @@ from backdoor_curves.rows import Rows, squared_lengths
 AT_ONCE = 32
 """Betas of a pass: with more a block has fewer rows, and nothing is gained."""
 
-Known = tuple[Float[np.ndarray, " k"], Float[np.ndarray, " k"], Float[np.ndarray, " k"]]
+Known = tuple[Float[np.ndarray, " k"], ...]
 """y, u0 and du of the rows of a part."""
 
 
