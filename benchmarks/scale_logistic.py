@@ -1,6 +1,6 @@
 """What the path of logistic regression of many rows costs, against one accurate fit by scikit-learn, and in memory.
 
-    python benchmarks/scale_logistic.py [--pairs N] [--mapped] > benchmarks/scale_logistic.log
+    python benchmarks/scale_logistic.py [--pairs N] [--mapped] >> benchmarks/scale_logistic.log
 
 One thread, processor time, medians of pairs taken in turn. A path is the whole of it: from arrays to the curve at 20
 betas of two test sets, its certificate included. The accurate fit is the quicker of two solvers of scikit-learn's at a
