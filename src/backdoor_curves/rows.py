@@ -36,6 +36,16 @@ def is_series(X: Rows) -> bool:
     return hasattr(X, "to_numpy") and hasattr(X, "name") and not hasattr(X, "columns")
 
 
+def is_on_workers(X: Rows) -> bool:
+    """Return whether rows are a dask array, which is asked without importing dask."""
+    return type(X).__module__.split(".")[0] == "dask"
+
+
+def brought_here(X: Rows) -> Rows:
+    """Return rows as they are, but those of a dask array as an array in memory."""
+    return np.asarray(X) if is_on_workers(X) else X
+
+
 def are_words(X: Rows) -> bool:
     """Return whether X is a list of lists of words, of any lengths: texts that are split already.
 

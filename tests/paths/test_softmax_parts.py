@@ -8,7 +8,8 @@ from scipy.special import log_softmax, softmax
 
 from backdoor_curves.paths.base import PathError
 from backdoor_curves.paths.intercept import FREE
-from backdoor_curves.paths.softmax import halving, newton, optimality, path, preconditioner, softmax_path
+from backdoor_curves.paths.interpolation import halving
+from backdoor_curves.paths.softmax import newton, optimality, path, preconditioner, softmax_path
 from backdoor_curves.paths.softmax.axes import principal_axes
 from backdoor_curves.paths.softmax.preconditioner import Preconditioners, factor, inverse
 from backdoor_curves.paths.softmax.problem import Problem, largest_curvatures, probabilities, without_mean

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Bool, Float, Int
 
-from backdoor_curves.rows import Rows, are_words, as_csr, as_labels, as_weights, n_rows, stack_rows, take_rows
+from backdoor_curves.rows import (
+    Rows,
+    are_words,
+    as_csr,
+    as_labels,
+    as_weights,
+    brought_here,
+    is_on_workers,
+    n_rows,
+    stack_rows,
+    take_rows,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,7 +30,7 @@ class Samples:
 
     Parameters
     ----------
-    X : array of shape (n, ...), CSR matrix, DataFrame, column of one, or list of length n
+    X : array of shape (n, ...), CSR matrix, DataFrame, column of one, list of length n, or dask array of shape (n, d)
         The rows. Images have shape (n, height, width, channels) and values in [0, 1]. A list is one of texts, of lists
         of words, or of rows of one length, which become an array.
     y : array-like of shape (n,)
@@ -56,6 +67,8 @@ class Samples:
             raise TypeError(
                 f"rows (an array, a CSR matrix, a DataFrame or a list) were expected, {type(X).__name__} came"
             )
+        if is_on_workers(X):
+            _require_known_chunks(X)
         if sp.issparse(X):
             object.__setattr__(self, "X", as_csr(X))
         elif are_words(X) or (isinstance(X, Sequence) and any(isinstance(row, str) for row in X)):
@@ -86,6 +99,21 @@ class Samples:
     def take(self, rows: Int[np.ndarray, " k"]) -> Samples:
         """Return the given rows, in the order asked."""
         return Samples(take_rows(self.X, rows), self.y[rows], self.weight[rows])
+
+    def here(self) -> Samples:
+        """Return the same in memory where the rows are those of a dask array."""
+        return replace(self, X=brought_here(self.X)) if is_on_workers(self.X) else self
+
+
+def _require_known_chunks(X: Any) -> None:
+    """Refuse a dask array that does not know how many rows it has, or that is no table."""
+    if X.ndim != 2:
+        raise ValueError(f"a dask array of shape (n, d) was expected, one of {X.ndim} dimensions came; reshape it")
+    if any(size != size for size in X.shape):  # NaN stands for what is not known
+        raise ValueError(
+            "a dask array that knows its rows was expected, one of unknown chunks came; call X.compute_chunk_sizes() "
+            "first"
+        )
 
 
 def _as_array(rows: Sequence[Any]) -> np.ndarray:

@@ -16,7 +16,8 @@ from backdoor_curves.learners.parameters import is_precomputed
 from backdoor_curves.learners.refit import refit
 from backdoor_curves.learners.shared import Shared
 from backdoor_curves.paths.base import BetaPath, Certificate, PathError
-from backdoor_curves.rows import as_numbers, is_frame, row_shape
+from backdoor_curves.paths.linalg.row_parts import are_tall, column_sizes, parts_of
+from backdoor_curves.rows import as_numbers, is_frame, is_on_workers, row_shape
 
 Method = Literal["auto", "exact", "refit"]
 
@@ -75,15 +76,17 @@ def large_columns(learner: Learner) -> str:
     if len(row_shape(X)) != 1 or is_precomputed(learner.estimator):
         return ""
     names = list(X.columns) if is_frame(X) else range(X.shape[1])
-    numbers = as_numbers(X)
-    sizes = np.asarray(
-        abs(numbers).max(axis=0).todense() if sp.issparse(numbers) else np.abs(numbers).max(axis=0)
-    ).ravel()
+    if are_tall(X):
+        sizes = column_sizes(parts_of(X))
+    else:
+        numbers = as_numbers(X)
+        largest_of_each = abs(numbers).max(axis=0)
+        sizes = np.asarray(largest_of_each.todense() if sp.issparse(numbers) else largest_of_each).ravel()
     largest = [k for k in np.argsort(-sizes)[:MOST_NAMED] if sizes[k] > LARGE]
     if not largest:
         return ""
     listed = ", ".join(f"{names[k]!r} to {sizes[k]:.1e}" for k in largest)
-    scaler = "MaxAbsScaler" if sp.issparse(numbers) else "StandardScaler"
+    scaler = "MaxAbsScaler" if sp.issparse(X) else "StandardScaler"
     return f" (columns go up to large numbers, {listed}: a {scaler} before the classifier helps)"
 
 
@@ -138,4 +141,9 @@ def follow(
             raise PathError(f'{failure}{large_columns(learner)}; or pass method="refit"') from failure
     if method == "exact":
         raise ValueError(f'method: {type(learner.estimator).__name__} has no exact path {why_not}; pass method="refit"')
+    if any(map(is_on_workers, (learner.clean.X, learner.poison.X))):
+        raise ValueError(
+            f"method: no exact path {why_not or 'was asked for'}, and refits need their rows in memory, a dask array "
+            "came; pass X.compute()"
+        )
     return refit(learner, betas, n_jobs)

@@ -54,7 +54,7 @@ class Learner:
 
     def test_rows(self, samples: Samples, name: str) -> Samples:
         """Return test rows through the frozen map, with labels as class indices."""
-        X = checked(through(self.steps, samples.X), self.estimator, name)
+        X = checked(through(self.steps, samples.here().X), self.estimator, name)
         return replace(samples, X=X, y=self.index(samples.y))
 
     def index(self, labels: np.ndarray) -> Int[np.ndarray, " n"]:

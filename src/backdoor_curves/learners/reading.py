@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression, RidgeClassifier
 
 from backdoor_curves.data.poisoned import PoisonedData
 from backdoor_curves.data.samples import Samples, join
@@ -22,7 +23,7 @@ from backdoor_curves.learners.fitted import fit_estimator
 from backdoor_curves.learners.freezing import Freeze, checked, flattening, freeze_parameters, freeze_steps, through
 from backdoor_curves.learners.learner import Learner
 from backdoor_curves.learners.parameters import is_precomputed
-from backdoor_curves.rows import Rows, changed_rows, row_shape, take_rows
+from backdoor_curves.rows import Rows, changed_rows, is_on_workers, row_shape, take_rows
 
 
 def read_learner(estimator: Any, data: PoisonedData, freeze: Freeze = "joined") -> Learner:
@@ -41,6 +42,8 @@ def read_learner(estimator: Any, data: PoisonedData, freeze: Freeze = "joined") 
         raise ValueError(f'freeze: "joined" or "clean" was expected, {freeze!r} came')
     steps, last = steps_and_last(estimator)
     _require_no_fractions(data.classes)
+    if any(map(is_on_workers, (data.clean_train.X, data.poison_train.X))):
+        _require_sums(steps, last)
     classes, is_poison = data.classes, data.is_poison
     if is_precomputed(last) and steps and freeze == "clean":
         raise ValueError(
@@ -56,7 +59,10 @@ def read_learner(estimator: Any, data: PoisonedData, freeze: Freeze = "joined") 
         _require_columns(clean.X, len(is_poison))
 
     def fitted_on() -> Samples:
-        return join(clean, poison, is_poison) if freeze == "joined" else clean
+        parts = clean, poison
+        if not isinstance(getattr(last, "gamma", None), str):  # then it is their labels that are counted
+            parts = replace(clean, X=np.empty((len(clean), 0))), replace(poison, X=np.empty((len(poison), 0)))
+        return join(*parts, is_poison) if freeze == "joined" else parts[0]
 
     frozen = freeze_parameters(clone(last), classes, fitted_on, facts_of(last).balances_weights(last))
     facts, scoring = facts_of(frozen), _with_scores(frozen, clean.X, classes[clean.y])
@@ -73,6 +79,16 @@ def read_learner(estimator: Any, data: PoisonedData, freeze: Freeze = "joined") 
         poison=poison,
         is_poison=is_poison,
     )
+
+
+def _require_sums(steps: list[Any], last: Any) -> None:
+    """Refuse what needs more of the rows of a dask array than sums over them."""
+    if steps or not isinstance(last, RidgeClassifier | LogisticRegression):
+        name = type(steps[0] if steps else last).__name__
+        raise TypeError(
+            f"estimator: RidgeClassifier or LogisticRegression alone were expected for dask arrays, {name} came; "
+            "transform the rows before they are poisoned, or pass arrays in memory"
+        )
 
 
 def _with_scores(estimator: Any, X: Rows, y: np.ndarray) -> Any:

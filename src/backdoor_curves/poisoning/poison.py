@@ -97,7 +97,7 @@ def poison(
     >>> print(bc.poison(train, test, attack, rate=0.1, rng=rng).rates)
     61 poison rows: 5.09 % of 1198 rows, 9.87 % of 618 eligible, 10.5 % of 580 of the target class; 30 cover rows
     """
-    train, test = as_samples(train, "train"), as_samples(test, "test")
+    train, test = as_samples(train, "train"), as_samples(test, "test").here()
     attack = _attack_of(attack, trigger, labels, injection)
     mapping = label_policy(attack.labels, np.unique(train.y))
     eligible = eligible_rows(attack, train.y, mapping)
@@ -109,14 +109,17 @@ def poison(
     chosen, left = _choose(share, rows, eligible, len(train), rng)
     cover = _cover(attack, train.y, mapping, (eligible, chosen, left), cover_rows, rng)
     _require_classes_left(train.y, attack, chosen, cover)
-    require_triggers_fit(attack, train.take(cover[:1]), test.take(counted[:1]))
+    require_triggers_fit(attack, train.take(cover[:1]).here(), test.take(counted[:1]))
 
-    poison_train = stamped(train.take(chosen), attack.trigger, mapping, "trigger")
+    poison_train = stamped(train.take(chosen).here(), attack.trigger, mapping, "trigger")
     triggered_test = stamped_test(test.take(counted), attack, mapping)
-    covered = stamped_cover(train.take(cover), attack) if cover.size else None
+    covered = stamped_cover(train.take(cover).here(), attack) if cover.size else None
     # Taken again: a trigger may write into the rows that it is given.
-    pairs = {"poison": (train.take(chosen), poison_train), "triggered test": (test.take(counted), triggered_test)}
-    _warn_of_rows_as_they_were(pairs | ({} if covered is None else {"cover": (train.take(cover), covered)}))
+    pairs = {
+        "poison": (train.take(chosen).here(), poison_train),
+        "triggered test": (test.take(counted), triggered_test),
+    }
+    _warn_of_rows_as_they_were(pairs | ({} if covered is None else {"cover": (train.take(cover).here(), covered)}))
     return PoisonedData(
         **_training_set(train, attack, (chosen, poison_train), (cover, covered)),
         clean_test=test,

@@ -6,11 +6,19 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 from sklearn.linear_model import LogisticRegression
 
 from backdoor_curves.learners.exact import linear_svc
 from backdoor_curves.learners.exact.in_used_features import in_used_features
-from backdoor_curves.learners.exact.weighted import WeightedRows, class_rows, coordinates_of, weighted_columns
+from backdoor_curves.learners.exact.weighted import (
+    TallColumns,
+    WeightedRows,
+    class_rows,
+    coordinates_of,
+    tall_columns,
+    weighted_columns,
+)
 from backdoor_curves.learners.learner import Learner
 from backdoor_curves.learners.parameters import BALANCED_BY_WEIGHT, require_positive
 from backdoor_curves.learners.shared import Shared
@@ -21,6 +29,8 @@ from backdoor_curves.paths.intercept import FREE, NONE, Intercept
 from backdoor_curves.paths.linalg.coordinates import Space
 from backdoor_curves.paths.logistic import logistic_path
 from backdoor_curves.paths.softmax import softmax_path
+from backdoor_curves.paths.tall_logistic import tall_logistic_path
+from backdoor_curves.rows import is_on_workers
 
 ESTIMATOR = LogisticRegression
 PARAMETERS = frozenset(
@@ -106,6 +116,13 @@ def _follow(learner: Learner, tolerance: float, shared: Shared | None) -> BetaPa
     estimator = learner.estimator
     unknown = intercept(estimator)
 
+    if (tall := tall_columns(learner)) is not None:
+
+        def tall_path_of(columns: TallColumns, y: Float[np.ndarray, " n"]) -> BetaPath:
+            return tall_logistic_path(columns.rows, y, columns.u0, columns.du, unknown, MARGIN * tolerance)
+
+        return tall.followed(tall_path_of)
+
     def path_of(rows: WeightedRows, space: Space) -> BetaPath:
         return logistic_path(rows.X, rows.y, rows.u0, rows.du, unknown, MARGIN * tolerance, space)
 
@@ -113,6 +130,11 @@ def _follow(learner: Learner, tolerance: float, shared: Shared | None) -> BetaPa
 
 
 def _follow_softmax(learner: Learner, tolerance: float, shared: Shared | None) -> BetaPath:
+    if any(map(is_on_workers, (learner.clean.X, learner.poison.X))):
+        raise ValueError(
+            f"classes: two were expected of a dask array, {len(learner.classes)} came: a softmax needs its rows in "
+            "memory; RidgeClassifier does not"
+        )
     rows, K = class_rows(learner), len(learner.classes)
     unknown = intercept(learner.estimator)
     if unknown.is_free:

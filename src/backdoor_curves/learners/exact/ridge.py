@@ -20,6 +20,7 @@ from backdoor_curves.losses.row_losses import Loss
 from backdoor_curves.losses.score_encodings import ScoreEncoding, encode
 from backdoor_curves.paths.base import BetaPath
 from backdoor_curves.paths.intercept import FREE, NONE, Intercept
+from backdoor_curves.paths.linalg.row_parts import are_tall
 from backdoor_curves.paths.ridge import ridge_path
 from backdoor_curves.rows import Rows
 
@@ -79,7 +80,8 @@ def _follow(learner: Learner) -> BetaPath:
     _require_room(len(learner.clean), len(learner.poison), learner.clean.X.shape[1])
 
     def arrays(samples: Samples) -> tuple[Rows, Float[np.ndarray, "n k"], Float[np.ndarray, " n"]]:
-        X = samples.X if sp.issparse(samples.X) else np.asarray(samples.X, dtype=float)
+        stay = sp.issparse(samples.X) or are_tall(samples.X)
+        X = samples.X if stay else np.asarray(samples.X, dtype=float)
         return X, encode(samples.y, len(learner.classes), learner.encoding), row_weights(learner, samples)
 
     return ridge_path(

@@ -13,10 +13,11 @@ from backdoor_curves.kernels.memory import require_room, require_room_for_featur
 from backdoor_curves.learners.learner import Learner
 from backdoor_curves.learners.parameters import require_fit_takes
 from backdoor_curves.learners.shared import Shared
-from backdoor_curves.losses.score_encodings import encode
+from backdoor_curves.losses.score_encodings import encode, is_in_pairs
 from backdoor_curves.paths.base import BetaPath
 from backdoor_curves.paths.columns import PathOfColumns
 from backdoor_curves.paths.linalg.coordinates import Space, coordinates
+from backdoor_curves.paths.linalg.row_parts import RowParts, are_tall, parts_of
 from backdoor_curves.rows import Rows, as_floats, stack_rows, take_rows
 
 
@@ -79,6 +80,39 @@ class WeightedColumns:
         return paths[0] if len(paths) == 1 else PathOfColumns(paths, self.members)
 
 
+@dataclass(frozen=True, eq=False)
+class TallColumns:
+    """The training rows of a learner where they are, and what each of its score columns should say of all of them.
+
+    Parameters
+    ----------
+    rows : RowParts
+        The clean ones first.
+    targets, u0, du
+        As in `WeightedColumns`; each column sees all rows.
+    """
+
+    rows: RowParts
+    targets: Float[np.ndarray, "n columns"]
+    u0: Float[np.ndarray, " n"]
+    du: Float[np.ndarray, " n"]
+
+    def followed(self, path_of: Callable[[TallColumns, Float[np.ndarray, " n"]], BetaPath]) -> BetaPath:
+        """Return the path of the column, or of several that are followed one by one, given their targets."""
+        paths = tuple(path_of(self, target) for target in self.targets.T)
+        members = (np.arange(len(self.targets)),) * len(paths)
+        return paths[0] if len(paths) == 1 else PathOfColumns(paths, members)
+
+
+def tall_columns(learner: Learner) -> TallColumns | None:
+    """Return the training rows of a learner where they are; None where they are few, or columns see some of them."""
+    parts = learner.clean.X, learner.poison.X
+    if not are_tall(*parts) or is_in_pairs(learner.encoding):
+        return None
+    y, u0, du = _labels_and_weights(learner)
+    return TallColumns(parts_of(*parts), encode(y, len(learner.classes), learner.encoding), u0, du)
+
+
 def weighted_columns(learner: Learner) -> WeightedColumns:
     """Return the training rows of a learner whose C is a number, for each score column; errors as `class_rows`."""
     rows = class_rows(learner)
@@ -94,6 +128,14 @@ def class_rows(learner: Learner) -> WeightedRows:
     ValueError
         If C is infinite, if its fit would not take the parameters, or if a class weighs nothing.
     """
+    X = as_floats(stack_rows(learner.clean.X, learner.poison.X))
+    return WeightedRows(X, *_labels_and_weights(learner))
+
+
+def _labels_and_weights(
+    learner: Learner,
+) -> tuple[Int[np.ndarray, " n"], Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
+    """Return the class indices of the training rows, the clean ones first, and their u0 and du."""
     estimator = learner.estimator
     if np.isinf(estimator.C):
         raise ValueError('C: a finite number was expected, inf came; a path needs lambda > 0, or pass method="refit"')
@@ -103,8 +145,8 @@ def class_rows(learner: Learner) -> WeightedRows:
     if not ((u0 > 0.0).all() and (du > 0.0).all()):
         every = "both classes" if len(learner.classes) == 2 else "every class"
         raise ValueError(f"class_weight: a weight > 0 was expected for {every}, 0 came")
-    X, y = as_floats(stack_rows(clean.X, poison.X)), np.concatenate([clean.y, poison.y])
-    return WeightedRows(X, y, np.append(u0, np.zeros_like(du)), np.append(np.zeros_like(u0), du))
+    y = np.concatenate([clean.y, poison.y])
+    return y, np.append(u0, np.zeros_like(du)), np.append(np.zeros_like(u0), du)
 
 
 def row_weights(learner: Learner, samples: Samples) -> Float[np.ndarray, " n"]:

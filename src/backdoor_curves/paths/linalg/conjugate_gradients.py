@@ -16,7 +16,9 @@ MOST_STEPS = 100
 """After which rounding is what keeps the solutions from that; neighbours take 10."""
 
 
-def solve(product: Product, precondition: Product, B: Columns) -> Columns:
+def solve(
+    product: Product, precondition: Product, B: Columns, accuracy: float = ACCURACY, most_steps: int = MOST_STEPS
+) -> Columns:
     """Return the columns x_j that solve A_j x_j = b_j, for symmetric positive definite A_j.
 
     Parameters
@@ -26,6 +28,10 @@ def solve(product: Product, precondition: Product, B: Columns) -> Columns:
     precondition : callable (p, b) -> (p, b)
         R to M^-1 R, with M near all of the A_j.
     B : array of shape (p, b)
+    accuracy : float
+        Of the solutions, relative, in the norm of the preconditioner.
+    most_steps : int
+        After which they are what they are.
 
     Notes
     -----
@@ -45,8 +51,8 @@ def solve(product: Product, precondition: Product, B: Columns) -> Columns:
         return X
     Z = precondition(R)
     P, rho = Z.copy(), _dots(R, Z)
-    solved = ACCURACY**2 * rho
-    for _ in range(MOST_STEPS):
+    solved = accuracy**2 * rho
+    for _ in range(most_steps):
         going = rho > solved
         if not going.any():
             break

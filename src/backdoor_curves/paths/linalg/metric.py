@@ -10,6 +10,7 @@ the norm of R^-1, which is no less.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -56,8 +57,73 @@ def size_of_terms(rows: Sequence[Rows], sizes: Float[np.ndarray, "d k"]) -> Floa
     return np.max([*largest, np.zeros(sizes.shape[1])], axis=0)
 
 
+class Lengths(ABC):
+    """Lengths in the metric of a Hessian, however it is given."""
+
+    R: Float[np.ndarray, " p"]
+
+    @property
+    @abstractmethod
+    def _diagonal(self) -> Float[np.ndarray, " p"]:
+        """The Hessian's diagonal."""
+
+    @abstractmethod
+    def _in_units(self, unit: Float[np.ndarray, " p"]) -> Float[np.ndarray, "p p"]:
+        """Return the Hessian in units of the columns, an array of the caller's own; its diagonal need not be right."""
+
+    @abstractmethod
+    def _product(self, V: Float[np.ndarray, "p k"]) -> Float[np.ndarray, "p k"]:
+        """Return H V."""
+
+    @abstractmethod
+    def _sizes(self, V: Float[np.ndarray, "p k"]) -> Float[np.ndarray, "p k"]:
+        """Return the sizes of what H V adds up, for V >= 0, times what it loses of them in units of `ROUNDING`."""
+
+    @cached_property
+    def _unit(self) -> Float[np.ndarray, " p"]:
+        """The unit of each column in which the Hessian's diagonal is 1."""
+        return np.asarray(1.0 / np.sqrt(self._diagonal))
+
+    @cached_property
+    def _factor(self) -> Any:
+        H = self._in_units(self._unit)
+        H[np.diag_indices_from(H)] = 1.0
+        try:
+            return cho_factor(H, lower=True, check_finite=False)
+        except LinAlgError:
+            H[np.diag_indices_from(H)] += len(H) * JITTER
+            return cho_factor(H, lower=True, check_finite=False)
+
+    def solve(self, B: Float[np.ndarray, "p k"]) -> Float[np.ndarray, "p k"]:
+        """Return H^-1 B, about."""
+        unit = self._unit[:, np.newaxis]
+        return unit * cho_solve(self._factor, unit * B, check_finite=False)
+
+    def reach(self, X: Float[np.ndarray, "x p"]) -> Reach:
+        """Return how rows answer to gradients.
+
+        With V near H^-1 x and r = x - H V, x'H^-1 x = x'V + r'V + r'H^-1 r.
+        """
+        B, R = X.T, self.R[:, np.newaxis]
+        V = self.solve(B)
+        V += self.solve(B - self._product(V))
+        sizes = np.abs(B) + self._sizes(np.abs(V)) + R * np.abs(V)
+        left = np.abs(B - self._product(V)) + ROUNDING * sizes
+        squares = np.einsum("px,px->x", B, V) + np.einsum("px,px->x", left, np.abs(V) + left / R)
+        return Reach(V, np.sqrt(np.maximum(squares, 0.0)), np.sqrt(np.einsum("px,px->x", left, left / R)))
+
+    def lengths(self, X: Float[np.ndarray, "x p"]) -> Float[np.ndarray, " x"]:
+        """Return bounds on the lengths of rows."""
+        return self.reach(X).lengths
+
+    @cached_property
+    def unit_lengths(self) -> Float[np.ndarray, " p"]:
+        """Bounds on the lengths of the unit vectors: a vector of entries e is no longer than their sum for |e|."""
+        return self.lengths(np.eye(len(self.R)))
+
+
 @dataclass(frozen=True, eq=False)
-class Metric:
+class Metric(Lengths):
     """The metric of the Hessian diag(R) + A'A.
 
     Parameters
@@ -79,51 +145,57 @@ class Metric:
     A: Float[np.ndarray, "n p"]
     R: Float[np.ndarray, " p"]
 
-    @cached_property
-    def _unit(self) -> Float[np.ndarray, " p"]:
-        """The unit of each column in which the Hessian's diagonal is 1."""
-        return np.asarray(1.0 / np.sqrt(np.einsum("np,np->p", self.A, self.A) + self.R))
+    @property
+    def _diagonal(self) -> Float[np.ndarray, " p"]:
+        return np.asarray(np.einsum("np,np->p", self.A, self.A) + self.R)
 
-    @cached_property
-    def _factor(self) -> Any:
-        scaled = self.A * self._unit
-        H = scaled.T @ scaled
-        H[np.diag_indices_from(H)] = 1.0
-        try:
-            return cho_factor(H, lower=True, check_finite=False)
-        except LinAlgError:
-            H[np.diag_indices_from(H)] += len(H) * JITTER
-            return cho_factor(H, lower=True, check_finite=False)
-
-    def solve(self, B: Float[np.ndarray, "p k"]) -> Float[np.ndarray, "p k"]:
-        """Return H^-1 B, about."""
-        unit = self._unit[:, np.newaxis]
-        return unit * cho_solve(self._factor, unit * B, check_finite=False)
-
-    def reach(self, X: Float[np.ndarray, "x p"]) -> Reach:
-        """Return how rows answer to gradients.
-
-        With V near H^-1 x and r = x - H V, x'H^-1 x = x'V + r'V + r'H^-1 r.
-        """
-        B, R = X.T, self.R[:, np.newaxis]
-        V = self.solve(B)
-        V += self.solve(B - self._product(V))
-        sizes = np.abs(B) + np.abs(self.A).T @ (np.abs(self.A) @ np.abs(V)) + R * np.abs(V)
-        left = np.abs(B - self._product(V)) + ROUNDING * sizes
-        squares = np.einsum("px,px->x", B, V) + np.einsum("px,px->x", left, np.abs(V) + left / R)
-        return Reach(V, np.sqrt(np.maximum(squares, 0.0)), np.sqrt(np.einsum("px,px->x", left, left / R)))
-
-    def lengths(self, X: Float[np.ndarray, "x p"]) -> Float[np.ndarray, " x"]:
-        """Return bounds on the lengths of rows."""
-        return self.reach(X).lengths
-
-    @cached_property
-    def unit_lengths(self) -> Float[np.ndarray, " p"]:
-        """Bounds on the lengths of the unit vectors: a vector of entries e is no longer than their sum for |e|."""
-        return self.lengths(np.eye(len(self.R)))
+    def _in_units(self, unit: Float[np.ndarray, " p"]) -> Float[np.ndarray, "p p"]:
+        scaled = self.A * unit
+        return scaled.T @ scaled
 
     def _product(self, V: Float[np.ndarray, "p k"]) -> Float[np.ndarray, "p k"]:
         return self.R[:, np.newaxis] * V + self.A.T @ (self.A @ V)
+
+    def _sizes(self, V: Float[np.ndarray, "p k"]) -> Float[np.ndarray, "p k"]:
+        return np.abs(self.A).T @ (np.abs(self.A) @ V)
+
+
+@dataclass(frozen=True, eq=False)
+class MetricOfGram(Lengths):
+    """The same given A'A: of many more rows than columns it is the smaller, and its entries have lost some digits.
+
+    Parameters
+    ----------
+    gram, sizes : arrays of shape (p, p)
+        A'A and |A|'|A|.
+    R : array of shape (p,)
+        > 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from backdoor_curves.paths.linalg.metric import MetricOfGram
+    >>> gram = np.diag([1e18, 1e-12])
+    >>> MetricOfGram(gram, gram, np.ones(2)).lengths(np.array([[1e9, 1e-6], [0.0, 1.0]])).round(6)
+    array([1., 1.])
+    """
+
+    gram: Float[np.ndarray, "p p"]
+    sizes: Float[np.ndarray, "p p"]
+    R: Float[np.ndarray, " p"]
+
+    @property
+    def _diagonal(self) -> Float[np.ndarray, " p"]:
+        return np.asarray(np.diag(self.gram) + self.R)
+
+    def _in_units(self, unit: Float[np.ndarray, " p"]) -> Float[np.ndarray, "p p"]:
+        return unit[:, np.newaxis] * self.gram * unit
+
+    def _product(self, V: Float[np.ndarray, "p k"]) -> Float[np.ndarray, "p k"]:
+        return self.R[:, np.newaxis] * V + self.gram @ V
+
+    def _sizes(self, V: Float[np.ndarray, "p k"]) -> Float[np.ndarray, "p k"]:
+        return 2.0 * (self.sizes @ V)  # its entries lose as much again as a product with them
 
 
 @dataclass(frozen=True, eq=False)

@@ -72,14 +72,17 @@ class Anchor:
 
 
 def follow(
-    problem: Problem, start: Float[np.ndarray, " p"], scale: float, tolerance: float
+    problem: Problem,
+    start: tuple[Float[np.ndarray, " p"], Float[np.ndarray, " n"], Factor],
+    scale: float,
+    tolerance: float,
 ) -> tuple[Float[np.ndarray, " edges"], Float[np.ndarray, "points p"]]:
     """Return panels in tau, by their edges, and w at their points, where no score of a training row is off by more.
 
     Parameters
     ----------
-    start : array of shape (p,)
-        The optimum at beta = 0.
+    start : array of shape (p,), array of shape (n,), Factor
+        The optimum at beta = 0, its scores, and a factor of the Hessian nearby.
 
     Raises
     ------
@@ -87,7 +90,7 @@ def follow(
         If more anchors than `MOST_ANCHORS` would be needed, or rounding keeps the path from the optimum.
     """
     end = float(np.log1p(1.0 / scale))
-    left = _anchor(problem, start, 0.0, scale, tolerance)
+    left = _anchor_at(problem, start, 0.0, scale)
     edges, values, step, anchors = [0.0], [], FIRST_STEP, 1
     ahead: list[Anchor] = []
     while left.tau < end:
@@ -118,7 +121,17 @@ def follow(
 def _anchor(problem: Problem, guess: Float[np.ndarray, " p"], tau: float, scale: float, tolerance: float) -> Anchor:
     """Return the anchor at tau, found from w nearby."""
     beta = float(betas_of(np.array([tau]), scale)[0])
-    w, f, factor = newton(problem, guess, beta, SHARP * tolerance)
+    return _anchor_at(problem, newton(problem, guess, beta, SHARP * tolerance), tau, scale)
+
+
+def _anchor_at(
+    problem: Problem,
+    optimum: tuple[Float[np.ndarray, " p"], Float[np.ndarray, " n"], Factor],
+    tau: float,
+    scale: float,
+) -> Anchor:
+    """Return the anchor at tau, given what Newton's method found there."""
+    beta, (w, f, factor) = float(betas_of(np.array([tau]), scale)[0]), optimum
     return Anchor(beta, tau, w, taylor(problem, f, beta, scale + beta, factor, ORDER), factor)
 
 

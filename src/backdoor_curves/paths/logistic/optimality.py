@@ -15,7 +15,7 @@ from jaxtyping import Float
 
 from backdoor_curves.paths.intercept import Intercept
 from backdoor_curves.paths.linalg.coordinates import Space
-from backdoor_curves.paths.linalg.metric import ROUNDING, Metric
+from backdoor_curves.paths.linalg.metric import ROUNDING, Lengths, Metric, MetricOfGram
 from backdoor_curves.paths.logistic.problem import Factor, Problem
 
 REFINEMENTS = 5
@@ -34,6 +34,8 @@ CENTRED = 1e-9
 MOST_STEPS = 50
 """Of Newton's method in one dimension: of steps up to 1 as many as take any intercept of scores that count to its
 place."""
+MANY = 1600
+"""Rows beyond which their products with each other are more than is worth to make for a proof."""
 SHARPENINGS = 3
 """Newton steps with a factor of the very Hessian: one more than two digits each need from what REFINEMENTS leave."""
 
@@ -253,8 +255,11 @@ class _Local:
         return self.problem.R[:-1] if self.intercept.is_free else self.problem.R
 
     @cached_property
-    def metric(self) -> Metric:
-        return Metric(self.rows * np.sqrt(self.curvatures)[:, np.newaxis], self.penalty)
+    def metric(self) -> Lengths:
+        A = self.rows * np.sqrt(self.curvatures)[:, np.newaxis]
+        if len(A) <= MANY:
+            return Metric(A, self.penalty)
+        return MetricOfGram(A.T @ A, np.abs(A).T @ np.abs(A), self.penalty)
 
     @cached_property
     def gradient(self) -> Float[np.ndarray, " q"]:

@@ -16,6 +16,7 @@ from scipy.linalg.blas import get_blas_funcs
 from scipy.special import expit
 
 from backdoor_curves.paths.base import PathError
+from backdoor_curves.paths.linalg import conjugate_gradients as conjugate
 from backdoor_curves.paths.linalg.metric import JITTER
 
 SINGLE = 1e6
@@ -28,6 +29,10 @@ SAFE = 1.0
 NEAR = 0.1
 """A step that moves no score by more leaves the Hessian as it is, but for a tenth: the next then leaves a tenth of the
 error."""
+ROUGHLY, FEW = 0.1, 8
+"""Accuracy of a step by conjugate gradients, and the most of them: a dozen cost what a Hessian of images does."""
+FAR = 8.0
+"""Moves of a score after which a factor is no preconditioner either: then curvatures of many rows are others."""
 STALLED = 1e-6
 """A step that moves no score by more, relative to the largest, and is no shorter than the last one, is rounding."""
 MOST_STEPS = 200
@@ -110,6 +115,18 @@ class Problem:
         """Return (R + Z'D Z) p for each column, with a D for each or one for all."""
         return self.R[:, np.newaxis] * P + self.Z.T @ (D * (self.Z @ P))
 
+    def rough_solution(
+        self, D: Float[np.ndarray, "n 1"], B: Float[np.ndarray, "p 1"], factor: Factor
+    ) -> Float[np.ndarray, "p 1"]:
+        """Return H^-1 b, roughly, by conjugate gradients with the factor of another Hessian, in its precision."""
+        Z = self.single if factor.L.dtype == np.float32 else self.Z
+        weights, R = D.astype(Z.dtype), self.R[:, np.newaxis]
+
+        def product(P: Float[np.ndarray, "p 1"]) -> Float[np.ndarray, "p 1"]:
+            return R * P + Z.T @ (weights * (Z @ P.astype(Z.dtype)))
+
+        return conjugate.solve(product, factor.solve, B, ROUGHLY, FEW)
+
     def hessian(self, D: Float[np.ndarray, " n"]) -> Factor:
         """Return the Cholesky factor of R + Z'D Z, in single precision where that will do."""
         curvature = D * self.squares
@@ -150,27 +167,29 @@ def newton(
     """Return the optimum at one beta, its scores there, and a factor of the Hessian from nearby.
 
     Newton's method stops where a step moves no score by more than `accuracy`, or the next one would not if it shrinks
-    as this one did, or where rounding keeps it from getting nearer. The factor is kept while it makes steps shrink
-    fast.
+    as this one did, or where rounding keeps it from getting nearer. A factor serves as it is while it is near, and then
+    as the preconditioner of conjugate gradients while these make steps shrink.
     """
     betas, W = np.array([beta]), w[:, np.newaxis].copy()
     F = problem.Z @ W
-    factor, before = None, np.inf
+    factor, before, moved = None, np.inf, 0.0
     for _ in range(MOST_STEPS):
         g, D = problem.gradient(W, F, betas)
-        if factor is None or before > NEAR:
-            factor = problem.hessian(D[:, 0])
-        step = -factor.solve(g)
+        if factor is None:
+            factor, moved = problem.hessian(D[:, 0]), 0.0
+        is_near = moved <= NEAR
+        step = -(factor.solve(g) if is_near else problem.rough_solution(D, g, factor))
         score_step = problem.Z @ step
         size = float(np.abs(score_step).max())
         if size > SAFE:
             share = _armijo_share(problem, (W, F), (step, score_step), float((g * step).sum()), betas)
             step, score_step = share * step, share * score_step
-        W, F = W + step, F + score_step
+        W, F, moved = W + step, F + score_step, moved + size
         coming = size * size / before if np.isfinite(before) and size < before else size
+        coming = coming if is_near else max(coming, ROUGHLY * size)
         if coming <= accuracy or (size > 0.5 * before and size < STALLED * (1.0 + float(np.abs(F).max()))):
-            return W[:, 0], F[:, 0], factor
-        if size > 0.1 * before:
+            return W[:, 0], F[:, 0], factor if moved <= NEAR else problem.hessian(D[:, 0])
+        if moved > FAR:
             factor = None
         before = size
     raise PathError(

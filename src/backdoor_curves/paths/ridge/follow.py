@@ -19,13 +19,16 @@ Centring X at the clean rows' weighted mean makes A0 block diagonal, so that the
 from __future__ import annotations
 
 import numpy as np
+import scipy.sparse as sp
 from jaxtyping import Float
 from scipy.linalg import eigh
 
 from backdoor_curves.paths.intercept import FREE, Intercept
 from backdoor_curves.paths.interpolation.interpolants import Rational
+from backdoor_curves.paths.linalg.row_parts import are_tall
 from backdoor_curves.paths.ridge.normal_equations import NormalEquations, WeightedRows
 from backdoor_curves.paths.ridge.path import RidgePath
+from backdoor_curves.paths.ridge.tall_rows import TallRows, mean_of
 from backdoor_curves.rows import Rows
 
 LARGEST_POLE = 1e14
@@ -44,7 +47,8 @@ def ridge_path(
     ----------
     clean, poison : tuples (X, Y, weights)
         Rows (n, d), dense or CSR; targets (n, k), one column a class or one for two classes; row weights (n,), > 0,
-        which multiply 1 and beta. A dense `clean` X is copied once, nothing else of that size is made.
+        which multiply 1 and beta. Many dense rows, of any precision, in a file or of dask, stay where they are; of
+        fewer a copy is made.
     alpha : float
         Penalty on |w|^2, > 0; lambda = 2 alpha.
     intercept : Intercept
@@ -81,9 +85,8 @@ def ridge_path(
         raise ValueError("intercept: a free one or none was expected, a penalised one came; give the rows its column")
     X, Y, weights = clean
     free = intercept.is_free
-    centre = np.asarray(weights @ X).ravel() / weights.sum() if free else np.zeros(X.shape[1])
-    rows = WeightedRows.of(X, Y, weights, centre)
-    system = NormalEquations(rows, WeightedRows.of(*poison, centre), float(alpha), free)
+    centre = _mean(X, weights) if free else np.zeros(X.shape[1])
+    system = NormalEquations(_weighted(X, Y, weights, centre), _weighted(*poison, centre), float(alpha), free)
     try:
         V, v, poles, R = (_few_poison_rows if system.poison.gram is None else _many_poison_rows)(system)
     except np.linalg.LinAlgError:
@@ -95,6 +98,21 @@ def ridge_path(
             f"alpha = {alpha:g} is too small for these features in floating point; raise it or rescale them"
         )
     return RidgePath(centre, w0, b0, V, v, poles, R, Rational(largest), system)
+
+
+def _mean(X: Rows, weights: Float[np.ndarray, " n"]) -> Float[np.ndarray, " d"]:
+    return mean_of(X, weights) if _stay(X) else np.asarray(weights @ X).ravel() / weights.sum()
+
+
+def _weighted(
+    X: Rows, Y: Float[np.ndarray, "n k"], weights: Float[np.ndarray, " n"], centre: Float[np.ndarray, " d"]
+) -> WeightedRows | TallRows:
+    return (TallRows if _stay(X) else WeightedRows).of(X, Y, weights, centre)
+
+
+def _stay(X: Rows) -> bool:
+    """Return whether rows stay where they are: products with sparse ones cost what is not 0."""
+    return are_tall(X) and not sp.issparse(X)
 
 
 def _few_poison_rows(system: NormalEquations) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

@@ -13,6 +13,7 @@ import scipy.sparse as sp
 from jaxtyping import Float
 from scipy.linalg import cho_factor, cho_solve
 
+from backdoor_curves.paths.ridge.tall_rows import TallRows
 from backdoor_curves.rows import Rows
 
 
@@ -54,6 +55,11 @@ class WeightedRows:
             block = self.X[rows].toarray() - np.outer(self.root[rows], self.centre)
             gram += block.T @ block
         return gram
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and features."""
+        return len(self.root), self.X.shape[1]
 
     @property
     def weight(self) -> float:
@@ -102,15 +108,18 @@ class WeightedRows:
 class NormalEquations:
     """The normal equations (A0 + beta A1) u = Z_C' Y_C + beta Z_P' Y_P."""
 
-    clean: WeightedRows
-    poison: WeightedRows
+    clean: WeightedRows | TallRows
+    poison: WeightedRows | TallRows
     alpha: float
     free: bool
 
     @cached_property
     def _factor(self) -> tuple[np.ndarray, bool | np.ndarray]:  # scipy: since 1.18 an array
         """The Cholesky factor of A0 without the intercept, or of X_C X_C' + alpha with more columns than rows."""
-        A = self.clean.outer_gram() if self.clean.gram is None else self.clean.gram.copy()
+        if isinstance(self.clean, WeightedRows) and self.clean.gram is None:
+            A = self.clean.outer_gram()
+        else:
+            A = np.array(self.clean.gram)
         A.flat[:: len(A) + 1] += self.alpha
         try:
             factor: tuple[np.ndarray, bool | np.ndarray] = cho_factor(A, overwrite_a=True, check_finite=False)

@@ -229,7 +229,7 @@ class RidgePath(BetaPath):
         There A0 is never made, and no squares are lost in it.
         """
         clean = self.system.clean
-        n, d = clean.X.shape
+        n, d = clean.shape
         if clean.gram is None or n * d**2 > CHEAP:
             return None
         return Metric(np.ascontiguousarray(clean.transposed().T), np.full(d, self.system.alpha))
