@@ -104,8 +104,10 @@ def halved(solve: Solve, start: Values, scale: float, tolerance: float, name: st
         W, error = solve(nodes, middle, before)
         nodes = nodes.with_more(middle, W)
         at_end = (left == 0.0) | (right == end)
-        shrinks = np.clip(error / before, np.where(at_end, SHRINKS_AT_END, SHRINKS), 1.0)
-        is_rough = (error * shrinks > tolerance) & (right - left > SHORTEST)
+        least = np.where(at_end, SHRINKS_AT_END, SHRINKS)
+        # The middle may happen to be where the error changes its sign: two levels shrink it no faster than twice one.
+        expected = np.maximum(error * np.clip(error / before, least, 1.0), before * least**2)
+        is_rough = (expected > tolerance) & (right - left > SHORTEST)
         again = is_rough | (right - left > 2.0 * LONGEST)
         left, middle, right, error = left[again], middle[again], right[again], error[again]
         order = np.argsort(np.append(left, middle))
