@@ -16,8 +16,9 @@ from scipy.linalg import LinAlgError
 
 from backdoor_curves.paths.intercept import FREE, Intercept
 from backdoor_curves.paths.linear_svm.optimality import ULPS, on_wrong_side
-from backdoor_curves.paths.linear_svm.path import LinearSVMPath, Nodes, Place, dense
+from backdoor_curves.paths.linear_svm.path import LinearSVMPath, Place, dense
 from backdoor_curves.paths.linear_svm.problem import Problem
+from backdoor_curves.paths.linear_svm.sets import Nodes, Trail
 from backdoor_curves.paths.linear_svm.start import start
 from backdoor_curves.paths.linear_svm.walk import Stretch, Walk, Way
 from backdoor_curves.paths.svm.dual import BOUND, ZERO, StalledError
@@ -143,13 +144,10 @@ def _nodes(problem: Problem, stretches: Sequence[Stretch]) -> Nodes:
     tolerance = min(OPTIMAL + ULPS * max(stretch.pace for stretch in stretches), AT_MOST)
     for stretch in kept:
         _require_optimal(problem, stretch, tolerance)
-    return Nodes(
-        betas=np.array([stretch.t for stretch in kept]),
-        W=np.array([stretch.optimum.w for stretch in kept]),
-        b=np.array([stretch.optimum.b for stretch in kept]),
-        status=np.array([stretch.status for stretch in kept]),
-        margins=[stretch.rows for stretch in kept],
-    )
+    trail = Trail(problem.free)
+    for stretch in kept:
+        trail.add(stretch.t, stretch.optimum.w, stretch.optimum.b, stretch.status, stretch.rows)
+    return trail.nodes()
 
 
 def _require_optimal(problem: Problem, stretch: Stretch, tolerance: float) -> None:

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 import scipy.sparse as sp
-from jaxtyping import Float, Int, Int8
+from jaxtyping import Float, Int
 
 from backdoor_curves.paths.base import BetaPath, Certificate, Parameters, Response, Tangent, influence_through
 from backdoor_curves.paths.intercept import Intercept, refuse_free_interval
@@ -17,6 +17,7 @@ from backdoor_curves.paths.interpolation.interpolants import PiecewiseLinear
 from backdoor_curves.paths.linear_svm.margin import Margin
 from backdoor_curves.paths.linear_svm.optimality import Solution, distance_to_optimum
 from backdoor_curves.paths.linear_svm.problem import Optimum, Problem, pull_of
+from backdoor_curves.paths.linear_svm.sets import Nodes
 from backdoor_curves.paths.svm.dual import BOUND, MARGIN
 from backdoor_curves.paths.svm.path import TIED
 from backdoor_curves.rows import Rows, as_numbers
@@ -55,27 +56,6 @@ class Place:
         elif self.intercept.is_unknown:
             b = self.intercept.scaling * W[:, -1]
         return Parameters(coef[..., np.newaxis], b[:, np.newaxis])
-
-
-@dataclass(frozen=True, eq=False)
-class Nodes:
-    """The solution at the nodes.
-
-    Parameters
-    ----------
-    betas, b : arrays of shape (k,)
-    W : array of shape (k, p)
-    status : array of shape (k, n)
-        The set of each row from there on.
-    margins : k arrays of rows
-        The rows of each margin, in the order in which they are factored.
-    """
-
-    betas: Float[np.ndarray, " k"]
-    W: Float[np.ndarray, "k p"]
-    b: Float[np.ndarray, " k"]
-    status: Int8[np.ndarray, "k n"]
-    margins: Sequence[Int[np.ndarray, " _"]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,17 +124,17 @@ class LinearSVMPath(BetaPath):
 
     def _rate(self, piece: int) -> Optimum:
         """Return the derivatives of w, b and the margin's duals in a piece; a free intercept without margin stays."""
-        problem, status = self.problem, self.at.status[piece]
+        problem, status = self.problem, self.at.sets.at(piece)
         return self._margin(piece).optimum(pull_of(problem, status, problem.du, np.zeros_like(problem.y)))
 
     def _margin(self, piece: int) -> Margin:
-        return Margin.of(self.problem, self.at.margins[piece])
+        return Margin.of(self.problem, self.at.sets.margin_at(piece))
 
     def response(self, beta: float) -> Response:
         """Return how the optimum at beta answers to the weights of its training rows."""
         problem, at = self.problem, np.array([beta])
         piece = int(self.interpolant.pieces(at)[0])
-        status, margin = self.at.status[piece], self._margin(piece)
+        status, margin = self.at.sets.at(piece), self._margin(piece)
         u = problem.bounds(beta)
         a = problem.y[margin.rows] * margin.optimum(pull_of(problem, status, u, problem.y)).c
         # At a limit a row of the margin holds it on one side only.
@@ -191,7 +171,7 @@ class LinearSVMPath(BetaPath):
         found = [
             distance_to_optimum(
                 self.problem,
-                Solution(float(beta), w, float(intercept), self.at.status[piece], self.at.margins[piece]),
+                Solution(float(beta), w, float(intercept), self.at.sets.at(piece), self.at.sets.margin_at(piece)),
                 placed,
             )
             for beta, w, intercept, piece in zip(betas, W, b, pieces, strict=True)

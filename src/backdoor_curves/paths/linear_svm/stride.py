@@ -1,0 +1,373 @@
+"""Many events of a walk in a row, among watched rows, each at the cost of what it changes.
+
+With S the margin's matrix, bordered for a free intercept, and N its inverse,
+
+    S = [ 0  1'   ]        S [ db; dc_M ] = -[ 1'; Phi_M ] dc_E,        dw = Phi'dc:
+        [ 1  K_MM ]
+
+an event turns all rates along one direction u, and changes N by the product of u with itself:
+
+    row j leaves      u = N e_j,            theta = (its rate at the limit - dc_j) / u_j,        N -= u u' / u_j
+    row k comes       u = (N g, -1),        theta = df_k / s,      s = |phi_k|^2 - g'N g,        N += u u' / s
+
+    dc += theta u,    dw += theta Phi'u,    g = (1; Phi_M phi_k).
+
+So an event costs one sum over the margin's rows, and a product of N with the row that comes; N itself is changed once a
+block of events. Of the rows outside the margin those are watched that may come first: few in each block, whose scores
+are followed, and more that are looked at, at all its events, at its end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int, Int8
+
+from backdoor_curves.paths.linear_svm.problem import Problem
+from backdoor_curves.paths.svm.dual import BOUND, MARGIN, ZERO
+
+NEAREST = 8
+"""Rows whose scores are followed, for each event of a block: with half as many one block in four was walked again."""
+SOLVES = 3
+"""With N: the second gives back the digits that N has lost, the third those that the second still left."""
+LEAST_PIVOT = 1e-9
+"""Share of a row's square that must be left of it beside the margin: with less N loses more digits than that."""
+TIE = 1e-14
+"""Events as near as this share of the way to its end are beyond it."""
+WRONG = 1e-10
+"""A row this far on the wrong side has crossed the margin: more than rounding leaves of a score."""
+SIDE = np.array([1.0, 0.0, -1.0])
+"""The sign that y f - 1 has in each set."""
+TINY = float(np.finfo(float).tiny)
+"""Against division by 0."""
+
+
+class Node(NamedTuple):
+    """Where an event is: t, w (and b after it) there, and the row that goes to another set."""
+
+    t: float
+    w: Float[np.ndarray, " q"]
+    row: int
+    to: int
+
+
+@dataclass(frozen=True, eq=False)
+class Watched:
+    """The rows that a stride looks at, the margin's among them.
+
+    Parameters
+    ----------
+    rows : int array of shape (s,)
+        Their numbers.
+    Z : array of shape (s, q)
+        Their features, and a 1 if there is a free intercept.
+    y, h, u0, du : arrays of shape (s,)
+        Classes, scores on the margin, and bounds u0 + t du.
+    border : int
+        1 for a free intercept, else 0: what vectors have beside w and the duals.
+    """
+
+    rows: Int[np.ndarray, " s"]
+    Z: Float[np.ndarray, "s q"]
+    y: Float[np.ndarray, " s"]
+    h: Float[np.ndarray, " s"]
+    u0: Float[np.ndarray, " s"]
+    du: Float[np.ndarray, " s"]
+    border: int
+
+    @classmethod
+    def of(cls, problem: Problem, targets: Float[np.ndarray, " n"], rows: Int[np.ndarray, " s"]) -> Watched:
+        """Return some rows of a problem."""
+        Z = problem.Phi[rows]
+        if problem.free:
+            Z = np.column_stack([Z, np.ones(len(rows))])
+        return cls(
+            rows, Z, problem.y[rows], targets[rows], problem.u0[rows], problem.du[rows], int(problem.free)
+        )
+
+    def unknowns(self, M: Int[np.ndarray, " m"]) -> Float[np.ndarray, "k q"]:
+        """Return what the unknowns of a margin make of w, b: a free intercept is the first of them."""
+        A = self.Z[M]
+        if not self.border:
+            return A
+        A[:, -1] = 0.0
+        return np.vstack([np.eye(1, A.shape[1], A.shape[1] - 1), A])
+
+
+@dataclass(frozen=True, eq=False)
+class Position:
+    """The optimum at some t, and what its rates are made of.
+
+    Parameters
+    ----------
+    t : float
+    status : array of shape (s,)
+        The set of each row that is watched.
+    M : int array of shape (m,)
+        The margin, by the places of its rows among those.
+    N : array of shape (k, k)
+        The inverse of the margin's matrix; its first row is a free intercept's.
+    A : array of shape (k, q)
+        What the unknowns make of w, b.
+    x : array of shape (k,)
+        The unknowns: b if it is free, and the signed duals of the margin.
+    w : array of shape (q,)
+        w, and b after it if it is free.
+    drift : array of shape (q,)
+        How fast rows at their bounds pull w; after it, of a free intercept, how fast their signed duals' sum grows.
+    """
+
+    t: float
+    status: Int8[np.ndarray, " s"]
+    M: Int[np.ndarray, " m"]
+    N: Float[np.ndarray, "k k"]
+    A: Float[np.ndarray, "k q"]
+    x: Float[np.ndarray, " k"]
+    w: Float[np.ndarray, " q"]
+    drift: Float[np.ndarray, " q"]
+
+
+def solved(
+    N: Float[np.ndarray, "k k"], A: Float[np.ndarray, "k q"], pull: Float[np.ndarray, " q"], h: Float[np.ndarray, " m"]
+) -> tuple[Float[np.ndarray, " k"], Float[np.ndarray, " q"]]:
+    """Return the unknowns, and w and b, that give the margin its scores h, for a pull and the sum of its signed duals.
+
+    Each solution takes out what the one before has left.
+    """
+    x, border = np.zeros(len(A)), len(A) - len(h)
+    w = pull.copy()
+    w[len(w) - border :] = 0.0
+    for _ in range(SOLVES):
+        off = A @ w
+        if border:
+            off[1:] += x[0]
+            off[0] = pull[-1] + x[1:].sum()
+        off[border:] -= h
+        x -= N @ off
+        w = pull + x @ A
+        if border:
+            w[-1] = x[0]
+    return x, w
+
+
+def walk_block(
+    watched: Watched, at: Position, forced: Int[np.ndarray, " f"], most: int
+) -> tuple[Position, list[Node], bool]:
+    """Return where a walk is after some events, the events, and whether it can go on from there by blocks.
+
+    Parameters
+    ----------
+    watched, at
+    forced : int array
+        Places of rows whose scores are to be followed in any case.
+    most : int
+        Events, at most.
+    """
+    while True:
+        block = Block(watched, at, forced, most)
+        nodes, goes_on = block.walked()
+        missed = block.missed(nodes)
+        if not missed.size:
+            return block.position(), nodes, goes_on
+        forced = np.union1d(forced, missed)
+
+
+class Turn(NamedTuple):
+    """How an event turns the rates: along u, and w along v, by theta; N changes by sigma u u'.
+
+    It is unknown j that comes or goes, of the row at a place among those that are watched.
+    """
+
+    u: Float[np.ndarray, " k"]
+    v: Float[np.ndarray, " q"]
+    theta: float
+    sigma: float
+    j: int
+    place: int
+    to: int
+
+
+class Block:
+    """A block of events: what it changes, in arrays with room for the rows that come.
+
+    Limits that must not be passed are all in one array, X >= 0: duals, what is left to their bounds, and how far the
+    rows that are followed are from the margin. V are their rates.
+    """
+
+    def __init__(self, watched: Watched, at: Position, forced: Int[np.ndarray, " f"], most: int) -> None:
+        self.watched, self.at, self.most = watched, at, most
+        k, border = len(at.x), watched.border
+        K = self.K = k + most
+        self.k = k
+        self.A, self.x, self.dx = np.zeros((K, at.A.shape[1])), np.zeros(K), np.zeros(K)
+        self.A[:k], self.x[:k] = at.A, at.x
+        self.place, self.alive = np.zeros(K, dtype=np.intp), np.zeros(K)
+        self.place[border:k], self.alive[border:k] = at.M, 1.0
+        self.y, self.du = np.zeros(K), np.zeros(K)
+        self.y[border:k], self.du[border:k] = watched.y[at.M], watched.du[at.M]
+        self.U, self.sigma, self.changes, self.came = np.zeros((K, most)), np.zeros(most), 0, 0
+        self.status, self.t, self.w, self.drift = at.status.copy(), at.t, at.w, at.drift.copy()
+        self.dx[:k], self.speed = solved(at.N, at.A, at.drift, np.zeros(len(at.M)))
+        self._follow(forced)
+        a, u = self.y * self.x, np.zeros(K)
+        u[border:k] = watched.u0[at.M] + at.t * self.du[border:k]
+        self.X = np.concatenate([a, u - a, self.e])
+        self.X[:border] = self.X[K : K + border] = 1.0
+        self.V = np.zeros_like(self.X)
+        self.V[2 * K :] = self.side * (self.Z @ self.speed)
+        self._duals_move()
+
+    def _follow(self, forced: Int[np.ndarray, " f"]) -> None:
+        """Choose the rows whose scores are followed: those that may come first, and room for those that leave."""
+        watched, at = self.watched, self.at
+        side = SIDE[at.status] * watched.y
+        e, speed = side * (watched.Z @ at.w - watched.h), np.abs(watched.Z @ self.speed)
+        distance = np.maximum(e, 0.0) / (speed + 0.1 * speed.mean() + TINY)
+        distance[forced] = -1.0
+        distance[side == 0.0] = np.inf
+        count = min(NEAREST * self.most + len(forced), int((side != 0.0).sum()))
+        near = np.argpartition(distance, count - 1)[:count] if count else np.empty(0, dtype=np.intp)
+        self.followed, self.near = count, np.append(near, np.zeros(self.most, dtype=np.intp))
+        self.Z = np.zeros((count + self.most, watched.Z.shape[1]))
+        self.side, self.e = np.zeros(count + self.most), np.ones(count + self.most)
+        self.Z[:count], self.side[:count], self.e[:count] = watched.Z[near], side[near], e[near]
+
+    def _duals_move(self) -> None:
+        da = self.y * self.dx * self.alive
+        self.V[: self.K] = da
+        self.V[self.K : 2 * self.K] = self.du * self.alive - da
+
+    # --- events ------------------------------------------------------------------------------------------------------
+
+    def walked(self) -> tuple[list[Node], bool]:
+        """Return the events up to the end of the block or of the way, and whether it goes on by blocks."""
+        nodes: list[Node] = []
+        X, V, K, times = self.X, self.V, self.K, np.empty_like(self.X)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            while len(nodes) < self.most:
+                times.fill(-np.inf)
+                np.divide(np.maximum(X, 0.0), V, out=times, where=V < 0.0)
+                i = int(times.argmax())
+                tau = -float(times[i])
+                if not tau < 1.0 - self.t - TIE:
+                    self._move(1.0 - self.t)
+                    self.t = 1.0
+                    return nodes, True
+                turn = self._leaving(i % K, BOUND if i >= K else ZERO) if i < 2 * K else self._coming(i - 2 * K)
+                if turn is None:
+                    return nodes, False
+                self._move(tau)
+                self._turn(turn)
+                nodes.append(Node(self.t, self.w, int(self.watched.rows[turn.place]), turn.to))
+        return nodes, True
+
+    def _move(self, tau: float) -> None:
+        self.t += tau
+        self.w = self.w + tau * self.speed
+        self.x += tau * self.dx
+        self.X += tau * self.V
+
+    def _leaving(self, j: int, to: int) -> Turn | None:
+        """Return how rates turn when unknown j goes to its limit; None if it is the last that holds an intercept."""
+        border, r = self.watched.border, self.changes
+        if border and self.alive.sum() <= 1.0:
+            return None
+        u = self.U[:, :r] @ (self.sigma[:r] * self.U[j, :r])
+        if j < self.k:
+            u[: self.k] += self.at.N[:, j]
+        u[border:] *= self.alive[border:]
+        if not u[j] > 0.0:
+            return None
+        limit = self.y[j] * self.du[j] if to == BOUND else 0.0
+        theta = float((limit - self.dx[j]) / u[j])
+        return Turn(u, u @ self.A, theta, -1.0 / float(u[j]), j, int(self.place[j]), to)
+
+    def _coming(self, i: int) -> Turn | None:
+        """Return how rates turn when followed row i comes to the margin; None if it depends on the rows there."""
+        border, k, r, z = self.watched.border, self.k, self.changes, self.Z[i]
+        g = self.A @ z
+        u = self.U[:, :r] @ (self.sigma[:r] * (g @ self.U[:, :r]))
+        u[:k] += self.at.N @ g[:k]
+        u[border:] *= self.alive[border:]
+        phi, along = z.copy(), u @ self.A
+        phi[len(z) - border :] = 0.0
+        square = float(phi @ phi)
+        pivot = square - float(z @ along)
+        if not pivot > LEAST_PIVOT * square:
+            return None
+        j = k + self.came
+        u[j] = -1.0
+        return Turn(u, along - phi, float(z @ self.speed) / pivot, 1.0 / pivot, j, int(self.near[i]), MARGIN)
+
+    def _turn(self, turn: Turn) -> None:
+        """Change the sets and all rates."""
+        self.U[:, self.changes], self.sigma[self.changes] = turn.u, turn.sigma
+        self.changes += 1
+        if turn.to == MARGIN:
+            self._enter(turn)
+        self.speed = self.speed + turn.theta * turn.v
+        self.dx += turn.theta * turn.u
+        self.V[2 * self.K :] += turn.theta * (self.side * (self.Z @ turn.v))
+        if turn.to != MARGIN:
+            self._leave(turn)
+        self.status[turn.place] = turn.to
+        self._duals_move()
+
+    def _enter(self, turn: Turn) -> None:
+        watched, j, place, K = self.watched, turn.j, turn.place, self.K
+        (i,) = np.flatnonzero((self.near == place) & (self.side != 0.0))
+        z, y, du = self.Z[i], watched.y[place], watched.du[place]
+        u = watched.u0[place] + self.t * du
+        self.A[j] = z
+        self.A[j, len(z) - watched.border :] = 0.0
+        self.place[j], self.alive[j], self.y[j], self.du[j] = place, 1.0, y, du
+        self.came += 1
+        if self.status[place] == BOUND:
+            self.x[j], self.dx[j] = y * u, y * du
+            self.drift -= self.dx[j] * z
+        a = y * self.x[j]
+        self.X[j], self.X[K + j] = a, u - a
+        self.side[i], self.X[2 * K + i], self.V[2 * K + i] = 0.0, 1.0, 0.0
+
+    def _leave(self, turn: Turn) -> None:
+        watched, j, place, K = self.watched, turn.j, turn.place, self.K
+        z, y, i = watched.Z[place], watched.y[place], self.followed
+        if turn.to == BOUND:
+            self.drift += y * watched.du[place] * z
+        self.A[j], self.alive[j], self.dx[j] = 0.0, 0.0, 0.0
+        self.X[j] = self.X[K + j] = 1.0
+        self.near[i], self.Z[i], self.side[i] = place, z, y if turn.to == ZERO else -y
+        self.X[2 * K + i], self.V[2 * K + i] = 0.0, self.side[i] * turn.theta
+        self.followed += 1
+
+    # --- the end of a block ------------------------------------------------------------------------------------------
+
+    def missed(self, nodes: list[Node]) -> Int[np.ndarray, " k"]:
+        """Return the places of watched rows that were not followed and have crossed the margin, by all their scores."""
+        watched = self.watched
+        side = SIDE[self.at.status] * watched.y
+        side[self.near[: self.followed]] = 0.0
+        others = np.flatnonzero(side)
+        W = np.array([node.w for node in nodes] + [self.w])
+        excess = side[others, np.newaxis] * (watched.Z[others] @ W.T - watched.h[others, np.newaxis])
+        return others[(excess < -WRONG).any(axis=1)]
+
+    def position(self) -> Position:
+        """Return where the block has come to, the margin's rows exactly on the margin."""
+        border, r, k = self.watched.border, self.changes, self.k
+        alive = self.alive > 0.0
+        alive[:border] = True
+        N = np.zeros((self.K, self.K))
+        N[:k, :k] = self.at.N
+        N += (self.U[:, :r] * self.sigma[:r]) @ self.U[:, :r].T
+        N, A, x, w = N[np.ix_(alive, alive)], self.A[alive], self.x[alive], self.w
+        M = self.place[border:][alive[border:]]
+        off = A @ w
+        if border:
+            off[1:] += w[-1]
+            off[0] = 0.0
+        off[border:] -= self.watched.h[M]
+        step = N @ off
+        return Position(self.t, self.status, M, N, A, x - step, w - step @ A, self.drift)
