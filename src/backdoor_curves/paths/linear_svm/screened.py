@@ -93,7 +93,7 @@ class ScreenedWalk:
                 scores = speed = None
             else:
                 self._require_optimal(at)
-                self.trail.add(self.t, at.w[: self.problem.Phi.shape[1]], self._b(at), self.status, self.margin)
+                self.trail.add(self.t, at.w[: self.problem.Phi.shape[1]], self._b(at), self.status, self._rows())
                 if self.t >= 1.0:
                     return self.trail
                 if speed is None:

@@ -84,11 +84,16 @@ class Trail:
         self.m: list[int] = []
 
     def add(
-        self, t: float, w: Float[np.ndarray, " p"], b: float, status: Int8[np.ndarray, " n"], margin: Sequence[int]
+        self,
+        t: float,
+        w: Float[np.ndarray, " p"],
+        b: float,
+        status: Int8[np.ndarray, " n"],
+        margin: Int[np.ndarray, " m"],
     ) -> None:
         """Add a node, given the set of each row."""
         if not self.t:
-            self.first, self.margin = status.copy(), np.array(margin, dtype=np.intp)
+            self.first, self.margin = status.copy(), margin
         else:
             changed = np.flatnonzero(status != self.now)
             self.rows += changed.tolist()
