@@ -22,7 +22,7 @@ from scipy.linalg import LinAlgError
 from backdoor_curves.paths.linear_svm.problem import Problem, lifted
 from backdoor_curves.paths.linear_svm.rows_in_place import blocks
 from backdoor_curves.paths.linear_svm.sets import Trail
-from backdoor_curves.paths.linear_svm.stride import SIDE, WRONG, Node, Position, Watched, solved, walk_block
+from backdoor_curves.paths.linear_svm.stride import SIDE, WRONG, Node, Position, Watched, inverse, solved, walk_block
 from backdoor_curves.paths.linear_svm.walk import STALL, Walk, Way
 from backdoor_curves.paths.svm.dual import BOUND, MARGIN, StalledError
 from backdoor_curves.paths.svm.path import NotOptimalError
@@ -88,6 +88,8 @@ class ScreenedWalk:
         while True:
             before = self.t
             at = self._settled(scores)
+            if at is None and self.t >= 1.0:
+                raise NotOptimalError("the margin at beta = 1 has too few digits")
             if at is None:
                 self._careful()
                 scores = speed = None
@@ -128,16 +130,12 @@ class ScreenedWalk:
     def _settled(self, scores: Float[np.ndarray, " n"] | None) -> Settled | None:
         """Return the optimum of the sets; None where its margin is for the careful walk."""
         problem, way, m = self.problem, self.way, len(self.margin)
-        if m > problem.Phi.shape[1] or (problem.free and m == 0):
+        if m > problem.Phi.shape[1] + problem.free or (problem.free and m == 0):
             return None
         A, h = self._unknowns(), way.targets[self._rows()]
         border = len(A) - m
-        S = A @ A.T
-        if border:
-            S[0], S[:, 0] = 1.0, 1.0
-            S[0, 0] = 0.0
         try:
-            N = np.linalg.inv(S)
+            N = inverse(A, border)
         except LinAlgError:
             return None
         x, w = solved(N, A, self._pull(way.u + self.t * way.du), h)

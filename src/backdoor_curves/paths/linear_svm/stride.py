@@ -19,11 +19,11 @@ are followed, and more that are looked at, at all its events, at its end.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int, Int8
+from jaxtyping import Bool, Float, Int, Int8
 
 from backdoor_curves.paths.linear_svm.problem import Problem
 from backdoor_curves.paths.svm.dual import BOUND, MARGIN, ZERO
@@ -32,12 +32,18 @@ NEAREST = 8
 """Rows whose scores are followed, for each event of a block: with half as many one block in four was walked again."""
 SOLVES = 3
 """With N: the second gives back the digits that N has lost, the third those that the second still left."""
+SOLVED = 1e-14
+"""What may be left of an equation of the margin, as a share of its right side: what rounding alone leaves."""
 LEAST_PIVOT = 1e-9
 """Share of a row's square that must be left of it beside the margin: with less N loses more digits than that."""
 TIE = 1e-14
 """Events as near as this share of the way to its end are beyond it."""
 WRONG = 1e-10
 """A row this far on the wrong side has crossed the margin: more than rounding leaves of a score."""
+GOOD = 1e-12
+"""What a block may leave of the margin's scores where N is to serve another: a hundredth of what counts as wrong."""
+SMALL = 64
+"""Unknowns whose matrix is inverted anew after each block: that costs less than to change it."""
 SIDE = np.array([1.0, 0.0, -1.0])
 """The sign that y f - 1 has in each set."""
 TINY = float(np.finfo(float).tiny)
@@ -142,14 +148,22 @@ def solved(
     for _ in range(SOLVES):
         off = A @ w
         if border:
-            off[1:] += x[0]
+            off[1:] += w[-1]
             off[0] = pull[-1] + x[1:].sum()
         off[border:] -= h
-        x -= N @ off
-        w = pull + x @ A
-        if border:
-            w[-1] = x[0]
+        step = N @ off
+        x -= step
+        w -= step @ A
     return x, w
+
+
+def inverse(A: Float[np.ndarray, "k q"], border: int) -> Float[np.ndarray, "k k"]:
+    """Return the inverse of the margin's matrix; raises LinAlgError if it is singular to all digits."""
+    S = A @ A.T
+    if border:
+        S[0], S[:, 0] = 1.0, 1.0
+        S[0, 0] = 0.0
+    return np.linalg.inv(S)
 
 
 def walk_block(
@@ -165,13 +179,17 @@ def walk_block(
     most : int
         Events, at most.
     """
-    while True:
+    while most:
         block = Block(watched, at, forced, most)
         nodes, goes_on = block.walked()
-        missed = block.missed(nodes)
-        if not missed.size:
-            return block.position(), nodes, goes_on
-        forced = np.union1d(forced, missed)
+        after = block.position()
+        if block.off > WRONG:
+            at, most = replace(at, N=inverse(at.A, watched.border)), most // 2
+        elif (missed := block.missed(nodes)).size:
+            forced = np.union1d(forced, missed)
+        else:
+            return after, nodes, goes_on
+    return at, [], False
 
 
 class Turn(NamedTuple):
@@ -208,6 +226,7 @@ class Block:
         self.y, self.du = np.zeros(K), np.zeros(K)
         self.y[border:k], self.du[border:k] = watched.y[at.M], watched.du[at.M]
         self.U, self.sigma, self.changes, self.came = np.zeros((K, most)), np.zeros(most), 0, 0
+        self.off = 0.0
         self.status, self.t, self.w, self.drift = at.status.copy(), at.t, at.w, at.drift.copy()
         self.dx[:k], self.speed = solved(at.N, at.A, at.drift, np.zeros(len(at.M)))
         self._follow(forced)
@@ -271,35 +290,64 @@ class Block:
 
     def _leaving(self, j: int, to: int) -> Turn | None:
         """Return how rates turn when unknown j goes to its limit; None if it is the last that holds an intercept."""
-        border, r = self.watched.border, self.changes
-        if border and self.alive.sum() <= 1.0:
+        if self.watched.border and self.alive.sum() <= 1.0:
             return None
-        u = self.U[:, :r] @ (self.sigma[:r] * self.U[j, :r])
-        if j < self.k:
-            u[: self.k] += self.at.N[:, j]
-        u[border:] *= self.alive[border:]
+        one = np.zeros(self.K)
+        one[j] = 1.0
+        u, v = self._solved(one, self._column(j))
         if not u[j] > 0.0:
             return None
         limit = self.y[j] * self.du[j] if to == BOUND else 0.0
         theta = float((limit - self.dx[j]) / u[j])
-        return Turn(u, u @ self.A, theta, -1.0 / float(u[j]), j, int(self.place[j]), to)
+        return Turn(u, v, theta, -1.0 / float(u[j]), j, int(self.place[j]), to)
 
     def _coming(self, i: int) -> Turn | None:
         """Return how rates turn when followed row i comes to the margin; None if it depends on the rows there."""
-        border, k, r, z = self.watched.border, self.k, self.changes, self.Z[i]
+        z = self.Z[i]
         g = self.A @ z
-        u = self.U[:, :r] @ (self.sigma[:r] * (g @ self.U[:, :r]))
-        u[:k] += self.at.N @ g[:k]
-        u[border:] *= self.alive[border:]
-        phi, along = z.copy(), u @ self.A
-        phi[len(z) - border :] = 0.0
+        u, along = self._solved(g, self._times_n(g))
+        phi = z.copy()
+        phi[len(z) - self.watched.border :] = 0.0
         square = float(phi @ phi)
         pivot = square - float(z @ along)
         if not pivot > LEAST_PIVOT * square:
             return None
-        j = k + self.came
+        j = self.k + self.came
         u[j] = -1.0
         return Turn(u, along - phi, float(z @ self.speed) / pivot, 1.0 / pivot, j, int(self.near[i]), MARGIN)
+
+    def _times_n(self, g: Float[np.ndarray, " k"]) -> Float[np.ndarray, " k"]:
+        """Return N g, N as the block has left it."""
+        k, r = self.k, self.changes
+        u = self.U[:, :r] @ (self.sigma[:r] * (g @ self.U[:, :r]))
+        u[:k] += self.at.N @ g[:k]
+        return u
+
+    def _column(self, j: int) -> Float[np.ndarray, " k"]:
+        """Return N e_j."""
+        r = self.changes
+        u = self.U[:, :r] @ (self.sigma[:r] * self.U[j, :r])
+        if j < self.k:
+            u[: self.k] += self.at.N[:, j]
+        return u
+
+    def _solved(
+        self, g: Float[np.ndarray, " k"], u: Float[np.ndarray, " k"]
+    ) -> tuple[Float[np.ndarray, " k"], Float[np.ndarray, " q"]]:
+        """Return u with S u = g, and Phi'u, from u = N g: changes cost N digits, and a look tells whether it has enough."""
+        border, largest = self.watched.border, float(np.abs(g).max())
+        for _ in range(SOLVES):
+            u[border:] *= self.alive[border:]
+            v = u @ self.A
+            off = g - self.A @ v
+            if border:
+                off[0] = g[0] - u[1:].sum()
+                off[1:] -= u[0]
+            off[border:] *= self.alive[border:]
+            if np.abs(off).max(initial=0.0) <= SOLVED * largest:
+                break
+            u = u + self._times_n(off)
+        return u, v
 
     def _turn(self, turn: Turn) -> None:
         """Change the sets and all rates."""
@@ -356,18 +404,24 @@ class Block:
 
     def position(self) -> Position:
         """Return where the block has come to, the margin's rows exactly on the margin."""
-        border, r, k = self.watched.border, self.changes, self.k
+        border = self.watched.border
         alive = self.alive > 0.0
         alive[:border] = True
-        N = np.zeros((self.K, self.K))
-        N[:k, :k] = self.at.N
-        N += (self.U[:, :r] * self.sigma[:r]) @ self.U[:, :r].T
-        N, A, x, w = N[np.ix_(alive, alive)], self.A[alive], self.x[alive], self.w
-        M = self.place[border:][alive[border:]]
+        A, x, w, M = self.A[alive], self.x[alive], self.w, self.place[border:][alive[border:]]
         off = A @ w
         if border:
             off[1:] += w[-1]
             off[0] = 0.0
         off[border:] -= self.watched.h[M]
+        self.off = float(np.abs(off).max(initial=0.0))
+        N = inverse(A, border) if len(A) <= SMALL or self.off > GOOD else self._changed(alive)
         step = N @ off
         return Position(self.t, self.status, M, N, A, x - step, w - step @ A, self.drift)
+
+    def _changed(self, alive: Bool[np.ndarray, " k"]) -> Float[np.ndarray, "k k"]:
+        """Return N with the changes of the block, of the unknowns that are left."""
+        r, k = self.changes, self.k
+        N = np.zeros((self.K, self.K))
+        N[:k, :k] = self.at.N
+        N += (self.U[:, :r] * self.sigma[:r]) @ self.U[:, :r].T
+        return N[np.ix_(alive, alive)]
