@@ -19,6 +19,7 @@ from backdoor_curves.paths.linear_svm.optimality import ULPS, on_wrong_side
 from backdoor_curves.paths.linear_svm.path import LinearSVMPath, Place, dense
 from backdoor_curves.paths.linear_svm.problem import Problem
 from backdoor_curves.paths.linear_svm.sets import Nodes, Trail
+from backdoor_curves.paths.linear_svm.smoothed import smoothed_optimum
 from backdoor_curves.paths.linear_svm.start import start
 from backdoor_curves.paths.linear_svm.walk import Stretch, Walk, Way
 from backdoor_curves.paths.svm.dual import BOUND, ZERO, StalledError
@@ -110,7 +111,7 @@ def _stretches(problem: Problem, shift: float) -> list[Stretch]:
     of_margins, of_bounds = 1.0 + shift * rng.random((2, len(problem.y)))
     shifted = replace(problem, u0=problem.u0 * of_bounds, du=problem.du * of_bounds)
     targets = problem.y * of_margins
-    begin = start(shifted, targets, rng)
+    begin = start(shifted, targets, rng, smoothed_optimum(shifted))
     excess = problem.y * (problem.Phi @ begin.optimum.w + begin.optimum.b - targets)
     status = np.where(problem.u0 > 0.0, begin.status, np.where(excess < 0.0, BOUND, ZERO)).astype(np.int8)
     way = Way(shifted.u0, shifted.du, targets, np.zeros_like(targets))
