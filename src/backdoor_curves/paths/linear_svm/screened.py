@@ -22,7 +22,7 @@ from scipy.linalg import LinAlgError
 from backdoor_curves.paths.linear_svm.problem import Problem, lifted
 from backdoor_curves.paths.linear_svm.rows_in_place import blocks
 from backdoor_curves.paths.linear_svm.sets import Trail
-from backdoor_curves.paths.linear_svm.stride import SIDE, WRONG, Node, Position, Watched, inverse, solved, walk_block
+from backdoor_curves.paths.linear_svm.stride import SIDE, WRONG, Node, Position, Unknowns, Watched, bow, inverse, solved, walk_block
 from backdoor_curves.paths.linear_svm.walk import STALL, Walk, Way
 from backdoor_curves.paths.svm.dual import BOUND, MARGIN, StalledError
 from backdoor_curves.paths.svm.path import NotOptimalError
@@ -43,12 +43,9 @@ EXACT = 1e-11
 
 
 class Settled(NamedTuple):
-    """The optimum at some t, from its sets alone, and where all rows are."""
+    """The optimum at some t, from its sets alone, and the scores of all rows."""
 
-    N: Float[np.ndarray, "k k"]
-    x: Float[np.ndarray, " k"]
-    w: Float[np.ndarray, " q"]
-    drift: Float[np.ndarray, " q"]
+    at: Unknowns
     scores: Float[np.ndarray, " n"]
 
 
@@ -95,11 +92,11 @@ class ScreenedWalk:
                 scores = speed = None
             else:
                 self._require_optimal(at)
-                self.trail.add(self.t, at.w[: self.problem.Phi.shape[1]], self._b(at), self.status, self._rows())
+                self.trail.add(self.t, at.at.w[: self.problem.Phi.shape[1]], self.b, self.status, self._rows())
                 if self.t >= 1.0:
                     return self.trail
                 if speed is None:
-                    rates = solved(at.N, self._unknowns(), at.drift, np.zeros(len(self.margin)))[1]
+                    rates = solved(at.at.N, at.at.A, at.at.drift, np.zeros(len(self.margin)))[1]
                     speed = np.abs(self._scores(rates))
                 scores, forced = self._stride(at, speed, forced)
                 if scores is not None and self.t > before:
@@ -118,9 +115,6 @@ class ScreenedWalk:
 
     def _scores(self, w: Float[np.ndarray, " q"]) -> Float[np.ndarray, " n"]:
         return self.problem.Phi @ w[:-1] + w[-1] if self.problem.free else self.problem.Phi @ w
-
-    def _b(self, at: Settled) -> float:
-        return float(at.w[-1]) if self.problem.free else 0.0
 
     def _pull(self, u: Float[np.ndarray, " n"]) -> Float[np.ndarray, " q"]:
         c = np.where(self.status == BOUND, self.problem.y * u, 0.0)
@@ -145,12 +139,12 @@ class ScreenedWalk:
             return None
         self.b = float(w[-1]) if border else 0.0
         self.looks += scores is None
-        return Settled(N, x, w, drift, self._scores(w) if scores is None else scores)
+        return Settled(Unknowns(N, A, x, w, drift), self._scores(w) if scores is None else scores)
 
     def _require_optimal(self, at: Settled) -> None:
         """Raise unless duals are within their limits and rows on their side."""
         problem, way, rows = self.problem, self.way, self._rows()
-        a, u = problem.y[rows] * at.x[len(at.x) - len(rows) :], way.u + self.t * way.du
+        a, u = problem.y[rows] * at.at.x[len(at.at.x) - len(rows) :], way.u + self.t * way.du
         beyond = np.maximum(-a, a - u[rows]).max(initial=0.0) / (way.u + way.du).max()
         e = SIDE[self.status] * problem.y * (at.scores - way.targets)
         wrong = max(0.0, -float(e[self.present].min(initial=0.0)))
@@ -171,8 +165,8 @@ class ScreenedWalk:
             position, found, goes_on = walk_block(watched, position, places, min(BLOCK, self.length - len(nodes)))
             nodes += found
             ends.append(len(nodes))
-        W = np.array([at.w, *(node.w for node in nodes), position.w])
-        scores = self._scores(position.w)
+        W = np.array([at.at.w, *(node.w for node in nodes), position.at.w])
+        scores = self._scores(position.at.w)
         self.looks += 1
         first, rows = self._crossed(W, at.scores, scores, watched.rows)
         if rows.size:
@@ -212,7 +206,7 @@ class ScreenedWalk:
         place = np.full(len(self.status), -1)
         place[watched.rows] = np.arange(len(watched.rows))
         M = place[self._rows()]
-        return Position(self.t, self.status[watched.rows], M, at.N, watched.unknowns(M), at.x, at.w, at.drift)
+        return Position.of(watched, self.t, self.status[watched.rows], M, at.at)
 
     def _careful(self) -> None:
         """Take one step of the careful walk."""
@@ -234,56 +228,60 @@ class ScreenedWalk:
         side = SIDE[self.status] * self.problem.y * self.present
         side[watched] = 0.0
         e = [side * (scores - self.way.targets) for scores in (before, after)]
-        bow = _bow(W)
-        doubtful = np.flatnonzero((np.minimum(*e) < bow * self.reach + WRONG) & (side != 0.0))
-        first, rows = len(W), [np.empty(0, dtype=np.intp)]
+        chords = Chords(W)
+        doubtful = np.flatnonzero((np.minimum(*e) < chords.bow(0, len(W) - 1) * self.reach + WRONG) & (side != 0.0))
+        rows = [np.empty(0, dtype=np.intp)]
         for some in blocks(self.problem.Phi, doubtful):
             Z = self.problem.Phi[some]
             Z = np.column_stack([Z, np.ones(len(some))]) if self.problem.free else Z
-            chords = Chords(W, side[some, np.newaxis] * Z, side[some] * self.way.targets[some], self.reach[some])
-            chords.look(0, len(W) - 1, np.arange(len(some)), e[0][some], e[1][some])
-            first = min(first, chords.first)
-            rows.append(some[chords.crossed])
-        return first, np.concatenate(rows)
+            Z *= side[some, np.newaxis]
+            crossed = chords.crossed(Z, side[some] * self.way.targets[some], self.reach[some], [e[0][some], e[1][some]])
+            rows.append(some[crossed])
+        return chords.first, np.concatenate(rows)
 
 
 class Chords:
-    """Which of some rows cross their margin at the nodes of a stride, by halving its chord for those in doubt."""
+    """The chords of a stride's nodes, halved again and again: which rows cross their margin at some node.
 
-    def __init__(
+    Parameters
+    ----------
+    W : array of shape (s, q)
+        The nodes.
+    """
+
+    def __init__(self, W: Float[np.ndarray, "s q"]) -> None:
+        self.W, self.first = W, len(W)
+        self.known: dict[tuple[int, int], float] = {}
+
+    def bow(self, low: int, high: int) -> float:
+        """Return how far nodes are from the chord between two of them, at most."""
+        if (low, high) not in self.known:
+            self.known[low, high] = bow(self.W[low : high + 1])
+        return self.known[low, high]
+
+    def crossed(
         self,
-        W: Float[np.ndarray, "s q"],
         Z: Float[np.ndarray, "k q"],
         h: Float[np.ndarray, " k"],
         reach: Float[np.ndarray, " k"],
-    ) -> None:
-        self.W, self.Z, self.h, self.reach = W, Z, h, reach
-        self.first, self.crossed = len(W), np.zeros(len(h), dtype=bool)
-
-    def look(
-        self, low: int, high: int, rows: Int[np.ndarray, " k"], e: Float[np.ndarray, " k"], f: Float[np.ndarray, " k"]
-    ) -> None:
-        """Look at nodes low to high, given how far the rows are from their margin there."""
-        if not rows.size:
-            return
-        if high - low <= FEW:
-            inside = self.Z[rows] @ self.W[low + 1 : high + 1].T - self.h[rows, np.newaxis] < -WRONG
-            self.crossed[rows[inside.any(axis=1)]] = True
-            if inside.any():
-                self.first = min(self.first, low + 1 + int(inside.any(axis=0).argmax()))
-            return
-        middle = (low + high) // 2
-        g = self.Z[rows] @ self.W[middle] - self.h[rows]
-        for part, left, right in (((low, middle), e, g), ((middle, high), g, f)):
-            bow = _bow(self.W[part[0] : part[1] + 1])
-            doubt: Bool[np.ndarray, " k"] = np.minimum(left, right) < bow * self.reach[rows] + WRONG
-            self.look(*part, rows[doubt], left[doubt], right[doubt])
-
-
-def _bow(W: Float[np.ndarray, "s q"]) -> float:
-    """Return how far nodes are from the chord between the first and the last, at most."""
-    chord, V = W[-1] - W[0], W - W[0]
-    square = float(chord @ chord)
-    share = np.clip(V @ chord / square, 0.0, 1.0) if square > 0.0 else np.zeros(len(W))
-    V -= share[:, np.newaxis] * chord
-    return float(np.sqrt(np.einsum("ij,ij->i", V, V).max()))
+        ends: list[Float[np.ndarray, " k"]],
+    ) -> Bool[np.ndarray, " k"]:
+        """Return which rows have z'w < h at some node, given their lengths and z'w - h at the first and the last."""
+        found = np.zeros(len(h), dtype=bool)
+        parts = [(0, len(self.W) - 1, np.arange(len(h)), *ends)]
+        while parts:
+            low, high, rows, e, f = parts.pop()
+            doubt = np.minimum(e, f) < self.bow(low, high) * reach[rows] + WRONG
+            rows, e, f = rows[doubt], e[doubt], f[doubt]
+            if not rows.size:
+                continue
+            if high - low <= FEW:
+                inside = Z[rows] @ self.W[low + 1 : high + 1].T - h[rows, np.newaxis] < -WRONG
+                found[rows[inside.any(axis=1)]] = True
+                if inside.any():
+                    self.first = min(self.first, low + 1 + int(inside.any(axis=0).argmax()))
+                continue
+            middle = (low + high) // 2
+            g = Z[rows] @ self.W[middle] - h[rows]
+            parts += [(low, middle, rows, e, g), (middle, high, rows, g, f)]
+        return found

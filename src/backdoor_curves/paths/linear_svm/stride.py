@@ -19,7 +19,7 @@ are followed, and more that are looked at, at all its events, at its end.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -32,7 +32,7 @@ NEAREST = 8
 """Rows whose scores are followed, for each event of a block: with half as many one block in four was walked again."""
 SOLVES = 3
 """With N: the second gives back the digits that N has lost, the third those that the second still left."""
-SOLVED = 1e-14
+SOLVED = 1e-13
 """What may be left of an equation of the margin, as a share of its right side: what rounding alone leaves."""
 LEAST_PIVOT = 1e-9
 """Share of a row's square that must be left of it beside the margin: with less N loses more digits than that."""
@@ -71,6 +71,8 @@ class Watched:
         Their features, and a 1 if there is a free intercept.
     y, h, u0, du : arrays of shape (s,)
         Classes, scores on the margin, and bounds u0 + t du.
+    reach : array of shape (s,)
+        The length of each row of Z: how far its score moves at most, for a step of w, b of length 1.
     border : int
         1 for a free intercept, else 0: what vectors have beside w and the duals.
     """
@@ -81,6 +83,7 @@ class Watched:
     h: Float[np.ndarray, " s"]
     u0: Float[np.ndarray, " s"]
     du: Float[np.ndarray, " s"]
+    reach: Float[np.ndarray, " s"]
     border: int
 
     @classmethod
@@ -89,9 +92,9 @@ class Watched:
         Z = problem.Phi[rows]
         if problem.free:
             Z = np.column_stack([Z, np.ones(len(rows))])
-        return cls(
-            rows, Z, problem.y[rows], targets[rows], problem.u0[rows], problem.du[rows], int(problem.free)
-        )
+        reach = np.sqrt(np.einsum("ij,ij->i", Z, Z))
+        y, u0, du = problem.y[rows], problem.u0[rows], problem.du[rows]
+        return cls(rows, Z, y, targets[rows], u0, du, reach, int(problem.free))
 
     def unknowns(self, M: Int[np.ndarray, " m"]) -> Float[np.ndarray, "k q"]:
         """Return what the unknowns of a margin make of w, b: a free intercept is the first of them."""
@@ -102,19 +105,13 @@ class Watched:
         return np.vstack([np.eye(1, A.shape[1], A.shape[1] - 1), A])
 
 
-@dataclass(frozen=True, eq=False)
-class Position:
-    """The optimum at some t, and what its rates are made of.
+class Unknowns(NamedTuple):
+    """The margin's matrix and what it is solved for.
 
     Parameters
     ----------
-    t : float
-    status : array of shape (s,)
-        The set of each row that is watched.
-    M : int array of shape (m,)
-        The margin, by the places of its rows among those.
     N : array of shape (k, k)
-        The inverse of the margin's matrix; its first row is a free intercept's.
+        Its inverse; the first row is a free intercept's.
     A : array of shape (k, q)
         What the unknowns make of w, b.
     x : array of shape (k,)
@@ -125,14 +122,48 @@ class Position:
         How fast rows at their bounds pull w; after it, of a free intercept, how fast their signed duals' sum grows.
     """
 
-    t: float
-    status: Int8[np.ndarray, " s"]
-    M: Int[np.ndarray, " m"]
     N: Float[np.ndarray, "k k"]
     A: Float[np.ndarray, "k q"]
     x: Float[np.ndarray, " k"]
     w: Float[np.ndarray, " q"]
     drift: Float[np.ndarray, " q"]
+
+
+@dataclass(frozen=True, eq=False)
+class Position:
+    """The optimum at some t, and how all moves from there.
+
+    Parameters
+    ----------
+    t : float
+    status : array of shape (s,)
+        The set of each row that is watched.
+    M : int array of shape (m,)
+        The margin, by the places of its rows among those.
+    at : Unknowns
+    dx, speed : arrays of shape (k,) and (q,)
+        The rates of the unknowns, and of w, b.
+    scores, rates : arrays of shape (s,)
+        The scores of the rows that are watched, and theirs.
+    """
+
+    t: float
+    status: Int8[np.ndarray, " s"]
+    M: Int[np.ndarray, " m"]
+    at: Unknowns
+    dx: Float[np.ndarray, " k"]
+    speed: Float[np.ndarray, " q"]
+    scores: Float[np.ndarray, " s"]
+    rates: Float[np.ndarray, " s"]
+
+    @classmethod
+    def of(
+        cls, watched: Watched, t: float, status: Int8[np.ndarray, " s"], M: Int[np.ndarray, " m"], at: Unknowns
+    ) -> Position:
+        """Return the position of known sets."""
+        dx, speed = solved(at.N, at.A, at.drift, np.zeros(len(M)))
+        scores, rates = (watched.Z @ np.column_stack([at.w, speed])).T
+        return cls(t, status, M, at, dx, speed, scores, rates)
 
 
 def solved(
@@ -184,8 +215,9 @@ def walk_block(
         nodes, goes_on = block.walked()
         after = block.position()
         if block.off > WRONG:
-            at, most = replace(at, N=inverse(at.A, watched.border)), most // 2
-        elif (missed := block.missed(nodes)).size:
+            N, most = inverse(at.at.A, watched.border), most // 2
+            at = Position.of(watched, at.t, at.status, at.M, at.at._replace(N=N))
+        elif (missed := block.missed(nodes, after)).size:
             forced = np.union1d(forced, missed)
         else:
             return after, nodes, goes_on
@@ -214,35 +246,35 @@ class Block:
     rows that are followed are from the margin. V are their rates.
     """
 
-    def __init__(self, watched: Watched, at: Position, forced: Int[np.ndarray, " f"], most: int) -> None:
-        self.watched, self.at, self.most = watched, at, most
+    def __init__(self, watched: Watched, begin: Position, forced: Int[np.ndarray, " f"], most: int) -> None:
+        at, M = begin.at, begin.M
+        self.watched, self.begin, self.at, self.most = watched, begin, at, most
         k, border = len(at.x), watched.border
         K = self.K = k + most
         self.k = k
         self.A, self.x, self.dx = np.zeros((K, at.A.shape[1])), np.zeros(K), np.zeros(K)
-        self.A[:k], self.x[:k] = at.A, at.x
+        self.A[:k], self.x[:k], self.dx[:k] = at.A, at.x, begin.dx
         self.place, self.alive = np.zeros(K, dtype=np.intp), np.zeros(K)
-        self.place[border:k], self.alive[border:k] = at.M, 1.0
+        self.place[border:k], self.alive[border:k] = M, 1.0
         self.y, self.du = np.zeros(K), np.zeros(K)
-        self.y[border:k], self.du[border:k] = watched.y[at.M], watched.du[at.M]
+        self.y[border:k], self.du[border:k] = watched.y[M], watched.du[M]
         self.U, self.sigma, self.changes, self.came = np.zeros((K, most)), np.zeros(most), 0, 0
-        self.off = 0.0
-        self.status, self.t, self.w, self.drift = at.status.copy(), at.t, at.w, at.drift.copy()
-        self.dx[:k], self.speed = solved(at.N, at.A, at.drift, np.zeros(len(at.M)))
+        self.status, self.t, self.w, self.speed = begin.status.copy(), begin.t, at.w, begin.speed
+        self.off, self.drift = 0.0, at.drift.copy()
         self._follow(forced)
         a, u = self.y * self.x, np.zeros(K)
-        u[border:k] = watched.u0[at.M] + at.t * self.du[border:k]
+        u[border:k] = watched.u0[M] + self.t * self.du[border:k]
         self.X = np.concatenate([a, u - a, self.e])
         self.X[:border] = self.X[K : K + border] = 1.0
         self.V = np.zeros_like(self.X)
-        self.V[2 * K :] = self.side * (self.Z @ self.speed)
+        self.V[2 * K : 2 * K + self.followed] = self.side[: self.followed] * begin.rates[self.near[: self.followed]]
         self._duals_move()
 
     def _follow(self, forced: Int[np.ndarray, " f"]) -> None:
         """Choose the rows whose scores are followed: those that may come first, and room for those that leave."""
-        watched, at = self.watched, self.at
-        side = SIDE[at.status] * watched.y
-        e, speed = side * (watched.Z @ at.w - watched.h), np.abs(watched.Z @ self.speed)
+        watched, begin = self.watched, self.begin
+        side, speed = SIDE[begin.status] * watched.y, np.abs(begin.rates)
+        e = side * (begin.scores - watched.h)
         distance = np.maximum(e, 0.0) / (speed + 0.1 * speed.mean() + TINY)
         distance[forced] = -1.0
         distance[side == 0.0] = np.inf
@@ -335,8 +367,8 @@ class Block:
         self, g: Float[np.ndarray, " k"], u: Float[np.ndarray, " k"]
     ) -> tuple[Float[np.ndarray, " k"], Float[np.ndarray, " q"]]:
         """Return u with S u = g, and Phi'u, from u = N g: changes cost N digits, and a look tells whether it has enough."""
-        border, largest = self.watched.border, float(np.abs(g).max())
-        for _ in range(SOLVES):
+        border, largest, before = self.watched.border, float(np.abs(g).max()), np.inf
+        while True:
             u[border:] *= self.alive[border:]
             v = u @ self.A
             off = g - self.A @ v
@@ -344,10 +376,10 @@ class Block:
                 off[0] = g[0] - u[1:].sum()
                 off[1:] -= u[0]
             off[border:] *= self.alive[border:]
-            if np.abs(off).max(initial=0.0) <= SOLVED * largest:
-                break
-            u = u + self._times_n(off)
-        return u, v
+            size = float(np.abs(off).max(initial=0.0))
+            if size <= SOLVED * largest or not size < before / 2:
+                return u, v
+            u, before = u + self._times_n(off), size
 
     def _turn(self, turn: Turn) -> None:
         """Change the sets and all rates."""
@@ -392,14 +424,18 @@ class Block:
 
     # --- the end of a block ------------------------------------------------------------------------------------------
 
-    def missed(self, nodes: list[Node]) -> Int[np.ndarray, " k"]:
-        """Return the places of watched rows that were not followed and have crossed the margin, by all their scores."""
+    def missed(self, nodes: list[Node], after: Position) -> Int[np.ndarray, " k"]:
+        """Return the places of watched rows that were not followed and have crossed the margin.
+
+        Those far from it at both ends, for how far w has gone from the chord between, have not.
+        """
         watched = self.watched
-        side = SIDE[self.at.status] * watched.y
+        side = SIDE[self.begin.status] * watched.y
         side[self.near[: self.followed]] = 0.0
-        others = np.flatnonzero(side)
-        W = np.array([node.w for node in nodes] + [self.w])
-        excess = side[others, np.newaxis] * (watched.Z[others] @ W.T - watched.h[others, np.newaxis])
+        W = np.array([self.at.w, *(node.w for node in nodes), self.w])
+        nearest = np.minimum(*(side * (scores - watched.h) for scores in (self.begin.scores, after.scores)))
+        others = np.flatnonzero((side != 0.0) & (nearest < bow(W) * watched.reach + WRONG))
+        excess = side[others, np.newaxis] * (watched.Z[others] @ W[1:].T - watched.h[others, np.newaxis])
         return others[(excess < -WRONG).any(axis=1)]
 
     def position(self) -> Position:
@@ -407,21 +443,30 @@ class Block:
         border = self.watched.border
         alive = self.alive > 0.0
         alive[:border] = True
-        A, x, w, M = self.A[alive], self.x[alive], self.w, self.place[border:][alive[border:]]
+        left = np.flatnonzero(alive)
+        A, x, w, M = self.A[left], self.x[left], self.w, self.place[left[border:]]
         off = A @ w
         if border:
             off[1:] += w[-1]
             off[0] = 0.0
         off[border:] -= self.watched.h[M]
         self.off = float(np.abs(off).max(initial=0.0))
-        N = inverse(A, border) if len(A) <= SMALL or self.off > GOOD else self._changed(alive)
+        N = inverse(A, border) if len(A) <= SMALL or self.off > GOOD else self._changed(left)
         step = N @ off
-        return Position(self.t, self.status, M, N, A, x - step, w - step @ A, self.drift)
+        return Position.of(self.watched, self.t, self.status, M, Unknowns(N, A, x - step, w - step @ A, self.drift))
 
-    def _changed(self, alive: Bool[np.ndarray, " k"]) -> Float[np.ndarray, "k k"]:
+    def _changed(self, left: Int[np.ndarray, " l"]) -> Float[np.ndarray, "l l"]:
         """Return N with the changes of the block, of the unknowns that are left."""
-        r, k = self.changes, self.k
-        N = np.zeros((self.K, self.K))
-        N[:k, :k] = self.at.N
-        N += (self.U[:, :r] * self.sigma[:r]) @ self.U[:, :r].T
-        return N[np.ix_(alive, alive)]
+        U, old = self.U[left, : self.changes], left[left < self.k]
+        N = (U * self.sigma[: self.changes]) @ U.T
+        N[: len(old), : len(old)] += self.at.N[np.ix_(old, old)]
+        return N
+
+
+def bow(W: Float[np.ndarray, "s q"]) -> float:
+    """Return how far some w are from the chord between the first and the last, at most."""
+    chord, V = W[-1] - W[0], W - W[0]
+    square = float(chord @ chord)
+    share = np.clip(V @ chord / square, 0.0, 1.0) if square > 0.0 else np.zeros(len(W))
+    V -= share[:, np.newaxis] * chord
+    return float(np.sqrt(np.einsum("ij,ij->i", V, V).max()))
