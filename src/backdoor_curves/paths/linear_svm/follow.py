@@ -7,6 +7,7 @@ large; here each feature keeps its own digits (`margin`), so that raw columns of
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
 
@@ -15,6 +16,7 @@ from jaxtyping import Float
 from scipy.linalg import LinAlgError
 
 from backdoor_curves.paths.intercept import FREE, Intercept
+from backdoor_curves.paths.linear_svm.many import are_many, in_place, nodes_of_many
 from backdoor_curves.paths.linear_svm.optimality import ULPS, on_wrong_side
 from backdoor_curves.paths.linear_svm.path import LinearSVMPath, Place, dense
 from backdoor_curves.paths.linear_svm.problem import Problem
@@ -80,18 +82,25 @@ def linear_svm_path(
     array([[-1.,  1.]])
     """
     representatives, group = distinct_rows(X, y)
-    unit, X, y = u0 + du, dense(take_rows(X, representatives)), y[representatives]
-    u0, du = (np.bincount(group, weights=u) for u in (u0, du))
-    place = Place(_centre(X) if intercept.is_free else np.zeros(X.shape[1]), intercept)
+    if len(representatives) < len(y):
+        X, y = take_rows(X, representatives), y[representatives]
+    unit, (u0, du) = u0 + du, (np.bincount(group, weights=u) for u in (u0, du))
+    place = Place(_centre(dense(X)) if intercept.is_free else np.zeros(X.shape[1]), intercept)
+    if are_many(X):
+        with suppress(NotOptimalError, StalledError, LinAlgError):
+            problem = Problem(in_place(X, place), y, u0, du, intercept.is_free)
+            return LinearSVMPath(problem, place, group, unit, nodes_of_many(problem))
     problem = Problem(place.of(X), y, u0, du, intercept.is_free)
+    return LinearSVMPath(problem, place, group, unit, _nodes_of_few(problem))
+
+
+def _nodes_of_few(problem: Problem) -> Nodes:
     failures: list[Exception] = []
     for shift in SHIFTS:
         try:
-            nodes = _nodes(problem, _stretches(problem, shift))
+            return _nodes(problem, _stretches(problem, shift))
         except (StalledError, NotOptimalError, LinAlgError) as failure:
             failures.append(failure)
-        else:
-            return LinearSVMPath(problem, place, group, unit, nodes)
     raise NotOptimalError(f"{failures[0]}; raise lambda, remove repeated rows or rescale the features")
 
 
