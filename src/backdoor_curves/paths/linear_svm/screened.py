@@ -23,7 +23,7 @@ from backdoor_curves.paths.linear_svm.problem import Problem, lifted
 from backdoor_curves.paths.linear_svm.rows_in_place import blocks
 from backdoor_curves.paths.linear_svm.sets import Trail
 from backdoor_curves.paths.linear_svm.stride import SIDE, WRONG, Node, Position, Unknowns, Watched, bow, inverse, solved, walk_block
-from backdoor_curves.paths.linear_svm.walk import STALL, Walk, Way
+from backdoor_curves.paths.linear_svm.walk import Walk, Way
 from backdoor_curves.paths.svm.dual import BOUND, MARGIN, StalledError
 from backdoor_curves.paths.svm.path import NotOptimalError
 
@@ -35,9 +35,11 @@ WATCHED = 4
 """Rows that are watched, for each event of a stride."""
 FEW = 4
 """Nodes between which a chord costs what looking at them does."""
-OPTIMAL = 1e-9
+OPTIMAL = 1e-8
 """By how much a condition of the optimum may fail where all rows are looked at: for duals as a share of the largest
 bound."""
+STALL = 20
+"""Strides and careful steps of no length in a row after which a walk counts as stalled: shifts break ties sooner."""
 EXACT = 1e-11
 """What may be left of the margin's scores where the inverse of its matrix is good for a stride."""
 
@@ -80,7 +82,7 @@ class ScreenedWalk:
 
     def to_end(self) -> Trail:
         """Return the nodes all along the way."""
-        still, most, speed, scores = 0, STALL + 2 * len(self.status), None, None
+        still, speed, scores = 0, None, None
         forced = np.empty(0, dtype=np.intp)
         while True:
             before = self.t
@@ -102,7 +104,7 @@ class ScreenedWalk:
                 if scores is not None and self.t > before:
                     speed = np.abs(scores - at.scores) / (self.t - before)
             still = still + 1 if self.t <= before else 0
-            if still > most:
+            if still > STALL:
                 raise StalledError("the sets of the path change without end at one beta")
 
     # --- the optimum of the sets -------------------------------------------------------------------------------------
@@ -174,7 +176,7 @@ class ScreenedWalk:
             self.redone += len(nodes) - kept
             self._take(nodes[:kept])
             self.length = max(SHORTEST, kept)
-            return None, rows
+            return None, rows if kept else np.union1d(forced, rows)
         self._take(nodes)
         self.t = position.t
         self.length = min(LONGEST, 2 * self.length)

@@ -34,12 +34,16 @@ SOLVES = 3
 """With N: the second gives back the digits that N has lost, the third those that the second still left."""
 SOLVED = 1e-13
 """What may be left of an equation of the margin, as a share of its right side: what rounding alone leaves."""
-LEAST_PIVOT = 1e-9
+DEPENDENT = 1e-22
+"""Share of its square that is left of a row, beside the margin, that is in the margin's span: rounding."""
+LEAST_PIVOT = 1e-12
 """Share of a row's square that must be left of it beside the margin: with less N loses more digits than that."""
 TIE = 1e-14
 """Events as near as this share of the way to its end are beyond it."""
-WRONG = 1e-10
+WRONG = 1e-9
 """A row this far on the wrong side has crossed the margin: more than rounding leaves of a score."""
+OFF = 1e-10
+"""What a block may leave of the margin's scores: it is walked again with a new N, and shorter, where it leaves more."""
 GOOD = 1e-12
 """What a block may leave of the margin's scores where N is to serve another: a hundredth of what counts as wrong."""
 SMALL = 64
@@ -214,7 +218,7 @@ def walk_block(
         block = Block(watched, at, forced, most)
         nodes, goes_on = block.walked()
         after = block.position()
-        if block.off > WRONG:
+        if block.off > OFF:
             N, most = inverse(at.at.A, watched.border), most // 2
             at = Position.of(watched, at.t, at.status, at.M, at.at._replace(N=N))
         elif (missed := block.missed(nodes, after)).size:
@@ -227,7 +231,8 @@ def walk_block(
 class Turn(NamedTuple):
     """How an event turns the rates: along u, and w along v, by theta; N changes by sigma u u'.
 
-    It is unknown j that comes or goes, of the row at a place among those that are watched.
+    It is unknown j that comes or goes, of the row at a place among those that are watched. What is left of a row that
+    comes, beside the margin, is a share of the squares of what it is made of.
     """
 
     u: Float[np.ndarray, " k"]
@@ -237,6 +242,7 @@ class Turn(NamedTuple):
     j: int
     place: int
     to: int
+    left: float
 
 
 class Block:
@@ -261,6 +267,7 @@ class Block:
         self.U, self.sigma, self.changes, self.came = np.zeros((K, most)), np.zeros(most), 0, 0
         self.status, self.t, self.w, self.speed = begin.status.copy(), begin.t, at.w, begin.speed
         self.off, self.drift = 0.0, at.drift.copy()
+        self.longest = float(watched.reach.max())
         self._follow(forced)
         a, u = self.y * self.x, np.zeros(K)
         u[border:k] = watched.u0[M] + self.t * self.du[border:k]
@@ -307,7 +314,10 @@ class Block:
                     self.t = 1.0
                     return nodes, True
                 turn = self._leaving(i % K, BOUND if i >= K else ZERO) if i < 2 * K else self._coming(i - 2 * K)
-                if turn is None:
+                if turn.left <= DEPENDENT and turn.to == MARGIN:
+                    V[i] = 0.0  # in the span of the margin: there it stays
+                    continue
+                if turn.left <= LEAST_PIVOT:
                     return nodes, False
                 self._move(tau)
                 self._turn(turn)
@@ -320,33 +330,29 @@ class Block:
         self.x += tau * self.dx
         self.X += tau * self.V
 
-    def _leaving(self, j: int, to: int) -> Turn | None:
-        """Return how rates turn when unknown j goes to its limit; None if it is the last that holds an intercept."""
-        if self.watched.border and self.alive.sum() <= 1.0:
-            return None
+    def _leaving(self, j: int, to: int) -> Turn:
+        """Return how rates turn when unknown j goes to its limit; the last row that holds an intercept cannot."""
         one = np.zeros(self.K)
         one[j] = 1.0
         u, v = self._solved(one, self._column(j))
-        if not u[j] > 0.0:
-            return None
         limit = self.y[j] * self.du[j] if to == BOUND else 0.0
-        theta = float((limit - self.dx[j]) / u[j])
-        return Turn(u, v, theta, -1.0 / float(u[j]), j, int(self.place[j]), to)
+        theta, sigma = float((limit - self.dx[j]) / u[j]), -1.0 / float(u[j])
+        stays = self.watched.border and self.alive.sum() <= 1.0
+        return Turn(u, v, theta, sigma, j, int(self.place[j]), to, 0.0 if stays or not u[j] > 0.0 else 1.0)
 
-    def _coming(self, i: int) -> Turn | None:
-        """Return how rates turn when followed row i comes to the margin; None if it depends on the rows there."""
+    def _coming(self, i: int) -> Turn:
+        """Return how rates turn when followed row i comes to the margin."""
         z = self.Z[i]
         g = self.A @ z
-        u, along = self._solved(g, self._times_n(g))
-        phi = z.copy()
-        phi[len(z) - self.watched.border :] = 0.0
-        square = float(phi @ phi)
-        pivot = square - float(z @ along)
-        if not pivot > LEAST_PIVOT * square:
-            return None
-        j = self.k + self.came
+        u, v = self._solved(g, self._times_n(g))
+        p, j, place = len(z) - self.watched.border, self.k + self.came, int(self.near[i])
+        v[:p] -= z[:p]
+        pivot, size = float(v[:p] @ v[:p]), 1.0 + float(np.abs(u).sum())
         u[j] = -1.0
-        return Turn(u, along - phi, float(z @ self.speed) / pivot, 1.0 / pivot, j, int(self.near[i]), MARGIN)
+        theta = float(z @ self.speed) / pivot if pivot else 0.0
+        is_full = self.alive.sum() == p + self.watched.border
+        left = 0.0 if is_full else pivot / (size * self.longest) ** 2
+        return Turn(u, v, theta, 1.0 / pivot if pivot else 0.0, j, place, MARGIN, left)
 
     def _times_n(self, g: Float[np.ndarray, " k"]) -> Float[np.ndarray, " k"]:
         """Return N g, N as the block has left it."""
