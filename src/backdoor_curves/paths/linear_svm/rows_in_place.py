@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -81,7 +82,19 @@ def sum_of_rows(Phi: Any, c: Float[np.ndarray, " n"], rows: Int[np.ndarray, " k"
     return total
 
 
-def blocks(Phi: Any, rows: Int[np.ndarray, " k"]) -> Iterator[Int[np.ndarray, " b"]]:
-    """Yield some rows of an array, or of rows in place, a few at a time."""
-    step = max(1, BLOCK // (8 * max(1, Phi.shape[1])))
+def features_of(Phi: Any, rows: Int[np.ndarray, " k"], features: Int[np.ndarray, " f"]) -> Float[np.ndarray, "k f"]:
+    """Return some features of some rows, of an array or of rows in place."""
+    made = np.empty((len(rows), len(features)))
+    for start, some in zip(count(0, _step(Phi, BLOCK)), blocks(Phi, rows)):
+        made[start : start + len(some)] = Phi[some][:, features]
+    return made
+
+
+def blocks(Phi: Any, rows: Int[np.ndarray, " k"], size: int = BLOCK) -> Iterator[Int[np.ndarray, " b"]]:
+    """Yield some rows of an array, or of rows in place, a few at a time: so many bytes."""
+    step = _step(Phi, size)
     return (rows[start : start + step] for start in range(0, len(rows), step))
+
+
+def _step(Phi: Any, size: int) -> int:
+    return max(1, size // (8 * max(1, Phi.shape[1])))
