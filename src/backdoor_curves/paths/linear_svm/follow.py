@@ -7,7 +7,6 @@ large; here each feature keeps its own digits (`margin`), so that raw columns of
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
 
@@ -35,6 +34,9 @@ MOVED = 1e-6
 """By how much an event may move with the shifts: what moves by more was not moved by them, but by rounding."""
 OPTIMAL = 1e-9
 """By how much a condition of the optimum may fail at a node: for duals as a share of the largest bound."""
+MEND = "raise lambda, remove repeated rows or rescale the features"
+CAREFUL = 2**20
+"""Numbers of which a careful walk may consist: it looks at all of them at each knot, and keeps the set of each row."""
 AT_MOST = 1e-5
 """By how much at most, however fast scores move: an event that was missed is off by more."""
 
@@ -51,7 +53,8 @@ def linear_svm_path(
     Parameters
     ----------
     X : rows
-        Clean and poison rows; sparse ones are made dense.
+        Clean and poison rows. Where they are many for their features they stay as they are, sparse or dense, in single or
+        double precision, in memory or in a file; else they are made dense, in double precision.
     y : array of shape (n,)
         -1 and +1.
     u0, du : arrays of shape (n,)
@@ -70,7 +73,8 @@ def linear_svm_path(
 
     Notes
     -----
-    O(n d + d m^2) a knot, m <= d + 1 being the rows of the margin. Equal rows with equal labels are merged first.
+    O(n d + d m^2) a knot, m <= d + 1 being the rows of the margin; of many rows O(d m) a knot, and O(n d) for some
+    hundreds of them (see `screened`). Equal rows with equal labels are merged first.
 
     Examples
     --------
@@ -87,9 +91,12 @@ def linear_svm_path(
     unit, (u0, du) = u0 + du, (np.bincount(group, weights=u) for u in (u0, du))
     place = Place(_centre(dense(X)) if intercept.is_free else np.zeros(X.shape[1]), intercept)
     if are_many(X):
-        with suppress(NotOptimalError, StalledError, LinAlgError):
-            problem = Problem(in_place(X, place), y, u0, du, intercept.is_free)
+        problem = Problem(in_place(X, place), y, u0, du, intercept.is_free)
+        try:
             return LinearSVMPath(problem, place, group, unit, nodes_of_many(problem))
+        except (NotOptimalError, StalledError, LinAlgError) as failure:
+            if X.shape[0] * X.shape[1] > CAREFUL:
+                raise NotOptimalError(f"{failure}; {MEND}") from failure
     problem = Problem(place.of(X), y, u0, du, intercept.is_free)
     return LinearSVMPath(problem, place, group, unit, _nodes_of_few(problem))
 
@@ -101,7 +108,7 @@ def _nodes_of_few(problem: Problem) -> Nodes:
             return _nodes(problem, _stretches(problem, shift))
         except (StalledError, NotOptimalError, LinAlgError) as failure:
             failures.append(failure)
-    raise NotOptimalError(f"{failures[0]}; raise lambda, remove repeated rows or rescale the features")
+    raise NotOptimalError(f"{failures[0]}; {MEND}")
 
 
 def _centre(X: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " d"]:

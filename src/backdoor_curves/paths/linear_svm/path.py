@@ -11,7 +11,8 @@ import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Float, Int
 
-from backdoor_curves.paths.base import BetaPath, Certificate, Parameters, Response, Tangent, influence_through
+from backdoor_curves.kernels.memory import require_bytes
+from backdoor_curves.paths.base import BetaPath, Certificate, Gram, Parameters, Response, Tangent, influence_through
 from backdoor_curves.paths.intercept import Intercept, refuse_free_interval
 from backdoor_curves.paths.interpolation.interpolants import PiecewiseLinear
 from backdoor_curves.paths.linear_svm.margin import Margin
@@ -20,7 +21,11 @@ from backdoor_curves.paths.linear_svm.problem import Optimum, Problem, pull_of
 from backdoor_curves.paths.linear_svm.sets import Nodes
 from backdoor_curves.paths.svm.dual import BOUND, MARGIN
 from backdoor_curves.paths.svm.path import TIED
-from backdoor_curves.rows import Rows, as_numbers
+from backdoor_curves.rows import Rows, as_numbers, n_rows
+
+
+FEW = 2000
+"""Nodes whose inner products are all kept: 32 MB, and the rest of them is never asked for."""
 
 
 def dense(X: Rows) -> Float[np.ndarray, "n d"]:
@@ -99,7 +104,9 @@ class LinearSVMPath(BetaPath):
         return self.place.parameters(weights @ self.at.W, weights @ self.at.b)
 
     def nodal_scores(self, X: Rows) -> Float[np.ndarray, "k n 1"]:
-        """Return the scores of the rows X at the nodes."""
+        """Return the scores of the rows X at the nodes; a MemoryError if those would not fit."""
+        k, n = len(self.at.betas), n_rows(X)
+        require_bytes(8.0 * k * n, f"scores: {n} test rows at the {k} knots of the path", "pass fewer test rows")
         return (self.at.W @ self.place.of(X).T + self.at.b[:, np.newaxis])[..., np.newaxis]
 
     def scores(self, X: Rows, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, "b n"]:
@@ -107,10 +114,10 @@ class LinearSVMPath(BetaPath):
         weights = self.interpolant.weights(betas)
         return (weights @ self.at.W) @ self.place.of(X).T + (weights @ self.at.b)[:, np.newaxis]
 
-    def nodal_gram(self) -> Float[np.ndarray, "k k"]:
-        """Return the inner products <w(beta_i), w(beta_j)> between nodes, without intercepts."""
+    def nodal_gram(self) -> Gram:
+        """Return <w(beta_i), w(beta_j)> between nodes, without intercepts: of many, for neighbours and with the first."""
         W = self.at.W[:, : len(self.place.centre)]
-        return W @ W.T
+        return W @ W.T if len(W) <= FEW else neighbours_and_first(W)
 
     # --- derivatives -------------------------------------------------------------------------------------------------
 
@@ -174,8 +181,18 @@ class LinearSVMPath(BetaPath):
                 Solution(float(beta), w, float(intercept), self.at.sets.at(piece), self.at.sets.margin_at(piece)),
                 placed,
             )
-            for beta, w, intercept, piece in zip(betas, W, b, pieces, strict=True)
+            for beta, w, intercept, piece in zip(betas, W, b, pieces.tolist(), strict=True)
         ]
         return Certificate(
             betas, np.array([bound.objective_gap for bound in found]), np.array([bound.scores for bound in found])
         )
+
+
+def neighbours_and_first(W: Float[np.ndarray, "k p"]) -> sp.csr_array:
+    """Return the inner products of w with itself, with the w before and after, and with the first."""
+    k, i = len(W), np.arange(len(W))
+    squares, beside, first = np.einsum("ij,ij->i", W, W), np.einsum("ij,ij->i", W[1:], W[:-1]), W[2:] @ W[0]
+    zero, later = np.zeros(k - 2, dtype=np.intp), i[2:]
+    values = np.concatenate([squares, beside, beside, first, first])
+    row, column = [i, i[:-1], i[1:], zero, later], [i, i[1:], i[:-1], later, zero]
+    return sp.csr_array((values, (np.concatenate(row), np.concatenate(column))), shape=(k, k))

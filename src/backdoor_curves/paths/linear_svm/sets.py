@@ -34,13 +34,13 @@ class Sets:
     to: Int8[np.ndarray, " e"]
     ends: Int[np.ndarray, " k"]
 
-    def at(self, k: int) -> Int8[np.ndarray, " n"]:
+    def at(self, k: int | np.integer) -> Int8[np.ndarray, " n"]:
         """Return the set of each row at a node."""
         end, status = self.ends[k], self.status.copy()
         status[self.rows[:end]] = self.to[:end]  # of several changes of a row the last counts
         return status
 
-    def margin_at(self, k: int) -> Int[np.ndarray, " m"]:
+    def margin_at(self, k: int | np.integer) -> Int[np.ndarray, " m"]:
         """Return the rows on the margin at a node, in the order in which they came."""
         end, came = self.ends[k], np.zeros(len(self.status), dtype=np.intp)
         came[self.margin] = np.arange(len(self.margin)) - len(self.margin)
