@@ -46,7 +46,7 @@ class RowsInPlace:
     def __len__(self) -> int:
         return int(self.X.shape[0])
 
-    def __getitem__(self, rows: int | slice | Int[np.ndarray, " k"]) -> Float[np.ndarray, "*k p"]:
+    def __getitem__(self, rows: int | np.integer | Int[np.ndarray, " k"]) -> Float[np.ndarray, "*k p"]:
         """Return some rows as an array in double precision, of the caller's own."""
         if isinstance(rows, int | np.integer):
             return self[np.array([rows])][0]
