@@ -141,7 +141,7 @@ def test_chords_find_the_rows_that_cross():
 def test_rows_stay_as_they_came(tmp_path, intercept):
     """Single precision, a file, sparse rows: the path is that of the same numbers in double precision, uncopied."""
     X, y, u0, du = rows(1500, 6)
-    X[np.abs(X) < 0.3] = 0.0
+    X[np.abs(X) < 0.1] = 0.0
     single = X.astype(np.float32)
     expected = linear_svm_path(single.astype(float), y, u0, du, intercept)
     np.save(tmp_path / "rows.npy", single)

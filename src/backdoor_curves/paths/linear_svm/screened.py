@@ -70,8 +70,6 @@ class ScreenedWalk:
     t: float = 0.0
     length: int = SHORTEST
     trail: Trail = field(init=False)
-    looks: int = 0
-    careful: int = 0
     redone: int = 0
 
     def __post_init__(self) -> None:
@@ -140,7 +138,6 @@ class ScreenedWalk:
         if not np.abs(off).max(initial=0.0) <= EXACT * (1.0 + np.abs(h).max(initial=0.0)):
             return None
         self.b = float(w[-1]) if border else 0.0
-        self.looks += scores is None
         return Settled(Unknowns(N, A, x, w, drift), self._scores(w) if scores is None else scores)
 
     def _require_optimal(self, at: Settled) -> None:
@@ -157,7 +154,7 @@ class ScreenedWalk:
 
     def _stride(
         self, at: Settled, speed: Float[np.ndarray, " n"], forced: Int[np.ndarray, " f"]
-    ) -> tuple[Float[np.ndarray, " n"] | None, Int[np.ndarray, " f"]]:
+    ) -> tuple[Float[np.ndarray, " n"] | None, Int[np.ndarray, " _"]]:
         """Walk on, as far as no row has crossed the margin unseen; return the scores there, if known, and such rows."""
         watched = self._watched(at, speed, forced)
         position = self._position(at, watched)
@@ -169,7 +166,6 @@ class ScreenedWalk:
             ends.append(len(nodes))
         W = np.array([at.at.w, *(node.w for node in nodes), position.at.w])
         scores = self._scores(position.at.w)
-        self.looks += 1
         first, rows = self._crossed(W, at.scores, scores, watched.rows)
         if rows.size:
             kept = max(end for end in ends if end < max(first, 1))
@@ -214,7 +210,8 @@ class ScreenedWalk:
         """Take one step of the careful walk."""
         walk = Walk(self.problem, self.way, self.status, self.margin, self.b, self.rng, self.t)
         walk.step()
-        self.careful += 1
+        for here in walk.stretches:  # an empty margin is known here alone
+            self.trail.add(here.t, here.optimum.w, here.optimum.b, here.status, here.rows)
         self.t, self.b = walk.t, walk.b
 
     # --- all rows ----------------------------------------------------------------------------------------------------

@@ -335,10 +335,11 @@ class Block:
         one = np.zeros(self.K)
         one[j] = 1.0
         u, v = self._solved(one, self._column(j))
+        place, pivot = int(self.place[j]), float(u[j])
+        if not pivot > 0.0 or (self.watched.border and self.alive.sum() <= 1.0):
+            return Turn(u, v, 0.0, 0.0, j, place, to, 0.0)
         limit = self.y[j] * self.du[j] if to == BOUND else 0.0
-        theta, sigma = float((limit - self.dx[j]) / u[j]), -1.0 / float(u[j])
-        stays = self.watched.border and self.alive.sum() <= 1.0
-        return Turn(u, v, theta, sigma, j, int(self.place[j]), to, 0.0 if stays or not u[j] > 0.0 else 1.0)
+        return Turn(u, v, float(limit - self.dx[j]) / pivot, -1.0 / pivot, j, place, to, 1.0)
 
     def _coming(self, i: int) -> Turn:
         """Return how rates turn when followed row i comes to the margin."""
