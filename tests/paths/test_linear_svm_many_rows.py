@@ -169,7 +169,10 @@ def test_rows_that_depend_on_each_other_are_followed(kind, intercept):
         X[600:1200] = X[:600]
         y[600:1200] = y[:600]
     path = linear_svm_path(X, y, u0, du, intercept)
-    assert path.certificate(np.append(BETAS, path.at.betas[:: max(1, len(path.at.betas) // 20)]), [X]).score_bound.max() < 1e-6
+    assert (
+        path.certificate(np.append(BETAS, path.at.betas[:: max(1, len(path.at.betas) // 20)]), [X]).score_bound.max()
+        < 1e-6
+    )
 
 
 def test_columns_of_very_different_sizes_keep_their_digits():

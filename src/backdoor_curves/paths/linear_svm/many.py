@@ -37,7 +37,9 @@ def in_place(X: Rows, place: Place) -> RowsInPlace:
     """Return rows of any floating type, or CSR, as the features of a problem."""
     if not sp.issparse(X) and X.dtype.kind != "f":
         X = np.asarray(X, dtype=float)
-    return RowsInPlace(X, place.centre if place.centre.any() else None, place.intercept.column[: not place.intercept.is_free])
+    return RowsInPlace(
+        X, place.centre if place.centre.any() else None, place.intercept.column[: not place.intercept.is_free]
+    )
 
 
 def nodes_of_many(problem: Problem) -> Nodes:

@@ -66,7 +66,9 @@ def _newton(
     return v, f
 
 
-def _curvature(problem: Problem, rows: Int[np.ndarray, " k"], weight: Float[np.ndarray, " k"]) -> Float[np.ndarray, "q q"]:
+def _curvature(
+    problem: Problem, rows: Int[np.ndarray, " k"], weight: Float[np.ndarray, " k"]
+) -> Float[np.ndarray, "q q"]:
     """Return sum_i weight_i phi_i phi_i' over some rows, with a 1 after phi if there is a free intercept."""
     q, root, done = problem.Phi.shape[1] + problem.free, np.sqrt(weight), 0
     H = np.zeros((q, q))

@@ -67,7 +67,10 @@ class Problem:
     @cached_property
     def lengths(self) -> Float[np.ndarray, " n"]:
         """|phi| of each row."""
-        squares = [np.einsum("ij,ij->i", Phi, Phi) for Phi in map(self.Phi.__getitem__, blocks(self.Phi, np.arange(len(self.Phi))))]
+        squares = [
+            np.einsum("ij,ij->i", Phi, Phi)
+            for Phi in map(self.Phi.__getitem__, blocks(self.Phi, np.arange(len(self.Phi))))
+        ]
         return np.sqrt(np.concatenate(squares))
 
 

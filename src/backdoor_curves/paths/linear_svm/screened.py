@@ -22,7 +22,18 @@ from scipy.linalg import LinAlgError
 from backdoor_curves.paths.linear_svm.problem import Problem, lifted
 from backdoor_curves.paths.linear_svm.rows_in_place import blocks
 from backdoor_curves.paths.linear_svm.sets import Trail
-from backdoor_curves.paths.linear_svm.stride import SIDE, WRONG, Node, Position, Unknowns, Watched, bow, inverse, solved, walk_block
+from backdoor_curves.paths.linear_svm.stride import (
+    SIDE,
+    WRONG,
+    Node,
+    Position,
+    Unknowns,
+    Watched,
+    bow,
+    inverse,
+    solved,
+    walk_block,
+)
 from backdoor_curves.paths.linear_svm.walk import Walk, Way
 from backdoor_curves.paths.svm.dual import BOUND, MARGIN, StalledError
 from backdoor_curves.paths.svm.path import NotOptimalError
