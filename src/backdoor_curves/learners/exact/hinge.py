@@ -30,8 +30,8 @@ without one: a thousandth of what curves ask for; and those of many, which takes
 FEW = 100
 """Features whose factorisation at each knot costs no more than the knot's other work."""
 MANY, EACH = 2000, 10
-"""Rows from which on linear machines are followed in the space of their features, and rows for each of these: there that
-takes half of the time that a kernel matrix does, or less, and its memory grows as n d and not as n^2."""
+"""Rows from which on linear machines are followed in the space of their features, and rows for each feature: it takes
+half of the time that a kernel matrix does, or less, and memory grows as n d and not as n^2."""
 LOOKED_AT = 5
 """Betas at which a doubtful path is proven once more: a bound that is too large is so at most of them."""
 

@@ -53,8 +53,8 @@ def linear_svm_path(
     Parameters
     ----------
     X : rows
-        Clean and poison rows. Where they are many for their features they stay as they are, sparse or dense, in single or
-        double precision, in memory or in a file; else they are made dense, in double precision.
+        Clean and poison rows. Where they are many for their features they stay as they are: sparse or dense, in single
+        or double precision, in memory or in a file. Else they are made dense, in double precision.
     y : array of shape (n,)
         -1 and +1.
     u0, du : arrays of shape (n,)

@@ -2,8 +2,8 @@
 
     min  |w|^2 / 2 + sum_i u_i h(k_i - y_i f_i),        h(s) = (s + width)^2 / (4 width) within the width of its corner
 
-The Hessian is I + sum u_i / (2 width) phi_i phi_i' over the rows within the width: few, and fewer as it shrinks. Where a
-width is not the last one its optimum is only to be near.
+The Hessian is I + sum u_i / (2 width) phi_i phi_i' over the rows within the width: few, and fewer as it shrinks. The
+optimum of a width that is not the last one is only to be near.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from backdoor_curves.paths.linear_svm.rows_in_place import blocks
 from backdoor_curves.paths.linear_svm.smoothed import Smoothed, line_search
 
 WIDTHS = 0.5 * 0.3 ** np.arange(13)
-"""Of the parabola. The last is 3e-7: no more rows are within it than the margin has, unless they depend on each other."""
+"""Of the parabola. The last is 3e-7: within it are the rows of the margin, and others only if they depend on those."""
 STEPS = 60
 NEAR, NEAREST = 0.1, 1e-3
 """Change of a score, as a share of the width, with which Newton's method ends; and at the last width."""

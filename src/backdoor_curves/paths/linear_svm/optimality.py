@@ -49,8 +49,8 @@ REFINEMENTS = 3
 NEAR = 1e-9
 """Rows this near the margin are looked at exactly: the others are beyond the rounding of a score."""
 CLEAR, CLEAR_OF_MANY = 1e-9, 1e-7
-"""A bound below this is small enough, and d needs no exact sums: a thousandth of what curves ask for. Of rows in place a
-tenth is: they are so many that exact sums take longer than all else."""
+"""A bound below this is small enough, and d needs no exact sums: a thousandth of what curves ask for. A tenth is where
+rows are in place: they are so many that exact sums take longer than all else."""
 AT_ONCE = 2**19
 """Numbers of which exact sums are taken at a time, or that are split: 4 MiB."""
 TINY = float(np.finfo(float).tiny)

@@ -23,7 +23,6 @@ from backdoor_curves.paths.svm.dual import BOUND, MARGIN
 from backdoor_curves.paths.svm.path import TIED
 from backdoor_curves.rows import Rows, as_numbers, n_rows
 
-
 FEW = 2000
 """Nodes whose inner products are all kept: 32 MB, and the rest of them is never asked for."""
 
@@ -115,7 +114,7 @@ class LinearSVMPath(BetaPath):
         return (weights @ self.at.W) @ self.place.of(X).T + (weights @ self.at.b)[:, np.newaxis]
 
     def nodal_gram(self) -> Gram:
-        """Return <w(beta_i), w(beta_j)> between nodes, without intercepts: of many, for neighbours and with the first."""
+        """Return <w(beta_i), w(beta_j)> without intercepts, of many nodes for neighbours and with the first alone."""
         W = self.at.W[:, : len(self.place.centre)]
         return W @ W.T if len(W) <= FEW else neighbours_and_first(W)
 

@@ -22,7 +22,6 @@ from jaxtyping import Float, Int, Int8
 from backdoor_curves.paths.linear_svm.rows_in_place import RowsInPlace, blocks, sum_of_rows
 from backdoor_curves.paths.svm.dual import BOUND
 
-
 Features = Float[np.ndarray, "n p"] | RowsInPlace
 """Rows of features that are multiplied by w, and of which some are taken."""
 

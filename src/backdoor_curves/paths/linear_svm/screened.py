@@ -16,24 +16,15 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, Int8
+from jaxtyping import Float, Int, Int8
 from scipy.linalg import LinAlgError
 
+from backdoor_curves.paths.linear_svm.block import walk_block
+from backdoor_curves.paths.linear_svm.chords import WRONG, Chords
+from backdoor_curves.paths.linear_svm.position import SIDE, Node, Position, Unknowns, Watched, inverse, solved
 from backdoor_curves.paths.linear_svm.problem import Problem, lifted
 from backdoor_curves.paths.linear_svm.rows_in_place import blocks
 from backdoor_curves.paths.linear_svm.sets import Trail
-from backdoor_curves.paths.linear_svm.stride import (
-    SIDE,
-    WRONG,
-    Node,
-    Position,
-    Unknowns,
-    Watched,
-    bow,
-    inverse,
-    solved,
-    walk_block,
-)
 from backdoor_curves.paths.linear_svm.walk import Walk, Way
 from backdoor_curves.paths.svm.dual import BOUND, MARGIN, StalledError
 from backdoor_curves.paths.svm.path import NotOptimalError
@@ -44,8 +35,6 @@ SHORTEST, LONGEST = 64, 512
 """Events of a stride: as many as cost what a look at all rows does, and no more than go along one chord."""
 WATCHED = 4
 """Rows that are watched, for each event of a stride."""
-FEW = 4
-"""Nodes between which a chord costs what looking at them does."""
 OPTIMAL = 1e-8
 """By how much a condition of the optimum may fail where all rows are looked at: for duals as a share of the largest
 bound."""
@@ -248,50 +237,3 @@ class ScreenedWalk:
             crossed = chords.crossed(Z, side[some] * self.way.targets[some], self.reach[some], [e[0][some], e[1][some]])
             rows.append(some[crossed])
         return chords.first, np.concatenate(rows)
-
-
-class Chords:
-    """The chords of a stride's nodes, halved again and again: which rows cross their margin at some node.
-
-    Parameters
-    ----------
-    W : array of shape (s, q)
-        The nodes.
-    """
-
-    def __init__(self, W: Float[np.ndarray, "s q"]) -> None:
-        self.W, self.first = W, len(W)
-        self.known: dict[tuple[int, int], float] = {}
-
-    def bow(self, low: int, high: int) -> float:
-        """Return how far nodes are from the chord between two of them, at most."""
-        if (low, high) not in self.known:
-            self.known[low, high] = bow(self.W[low : high + 1])
-        return self.known[low, high]
-
-    def crossed(
-        self,
-        Z: Float[np.ndarray, "k q"],
-        h: Float[np.ndarray, " k"],
-        reach: Float[np.ndarray, " k"],
-        ends: list[Float[np.ndarray, " k"]],
-    ) -> Bool[np.ndarray, " k"]:
-        """Return which rows have z'w < h at some node, given their lengths and z'w - h at the first and the last."""
-        found = np.zeros(len(h), dtype=bool)
-        parts = [(0, len(self.W) - 1, np.arange(len(h)), *ends)]
-        while parts:
-            low, high, rows, e, f = parts.pop()
-            doubt = np.minimum(e, f) < self.bow(low, high) * reach[rows] + WRONG
-            rows, e, f = rows[doubt], e[doubt], f[doubt]
-            if not rows.size:
-                continue
-            if high - low <= FEW:
-                inside = Z[rows] @ self.W[low + 1 : high + 1].T - h[rows, np.newaxis] < -WRONG
-                found[rows[inside.any(axis=1)]] = True
-                if inside.any():
-                    self.first = min(self.first, low + 1 + int(inside.any(axis=0).argmax()))
-                continue
-            middle = (low + high) // 2
-            g = Z[rows] @ self.W[middle] - h[rows]
-            parts += [(low, middle, rows, e, g), (middle, high, rows, g, f)]
-        return found

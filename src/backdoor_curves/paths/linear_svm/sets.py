@@ -1,4 +1,4 @@
-"""The sets of a path's rows at its nodes, kept as the changes from node to node: a row or two each, and not all rows."""
+"""The sets of a path's rows at its nodes, kept as the changes from node to node: a row or two, and not all rows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int, Int8
 
-from backdoor_curves.paths.linear_svm.stride import Node
+from backdoor_curves.paths.linear_svm.position import Node
 from backdoor_curves.paths.svm.dual import MARGIN
 
 
@@ -25,7 +25,7 @@ class Sets:
     rows, to : arrays of shape (e,)
         The rows that go to another set, and to which, in order.
     ends : int array of shape (k,)
-        How many of these changes are behind each node; 0 at the first.
+        How many of these changes are behind each node.
     """
 
     status: Int8[np.ndarray, " n"]
