@@ -16,7 +16,8 @@ from backdoor_curves.paths.linear_svm.problem import Problem, lifted
 from backdoor_curves.paths.linear_svm.rows_in_place import blocks
 from backdoor_curves.paths.linear_svm.smoothed import Smoothed, line_search
 
-WIDTHS = 0.5 * 0.3 ** np.arange(13)
+SHRINK = 0.3
+WIDTHS = 0.5 * SHRINK ** np.arange(13)
 """Of the parabola. The last is 3e-7: within it are the rows of the margin, and others only if they depend on those."""
 STEPS = 60
 NEAR, NEAREST = 0.1, 1e-3
@@ -29,8 +30,12 @@ width."""
 def smoothed_optimum_of_many(problem: Problem, targets: Float[np.ndarray, " n"]) -> Smoothed:
     """Return the optimum at beta = 0 of ever sharper smoothed hinges, for margins at some scores."""
     v, f = np.zeros(problem.Phi.shape[1] + problem.free), np.zeros(len(problem.y))
+    before = v, f
     for width in WIDTHS:
-        v, f = _newton(problem, targets, v, f, width, NEAREST if width == WIDTHS[-1] else NEAR)
+        # As a width shrinks the optimum goes along a line, but where rows leave the band.
+        ahead = v + SHRINK * (v - before[0]), f + SHRINK * (f - before[1])
+        before = v, f
+        v, f = _newton(problem, targets, *ahead, width, NEAREST if width == WIDTHS[-1] else NEAR)
     return Smoothed(f, problem.u0 * _share(problem.y * (targets - f), WIDTHS[-1]))
 
 
