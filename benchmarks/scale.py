@@ -3,7 +3,7 @@
     python benchmarks/scale.py [CASE ...] [--data-dir DIR] [--most N]
 
 One thread, processor time. A path is counted from arrays to the scores of 1000 test rows at 21 betas, with the proof of
-five of them. Each size is a process of its own: its memory is the most that it held, and the rows' is what they take.
+five of them. Each size is a process of its own, to which rows come by a file: its memory is the most that it held.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ import argparse
 import multiprocessing
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from resource import RUSAGE_SELF, getrusage
+from tempfile import TemporaryDirectory
 
 from measure import machine, seconds  # first: it sets the number of threads
 
@@ -76,11 +78,17 @@ CASES = {
 }
 
 
-def measured(name: str, n: int, data_dir: str | None, answers: multiprocessing.SimpleQueue) -> None:
-    """Put the seconds of a path and of a fit, and a row of the table, to the answers."""
+def made(name: str, n: int, data_dir: str | None, folder: str) -> None:
+    """Write the rows of a case to a folder."""
+    for part, array in asdict(CASES[name].rows(n, data_dir)).items():
+        np.save(Path(folder, part), array)
+
+
+def measured(name: str, n: int, folder: str, answers: multiprocessing.SimpleQueue) -> None:
+    """Put the seconds of a path, and a row of the table, to the answers."""
     warnings.simplefilter("ignore", ConvergenceWarning)
     case, found = CASES[name], []
-    rows = case.rows(n, data_dir)
+    rows = Rows(*(np.load(Path(folder, f"{part.name}.npy")) for part in fields(Rows)))
     before = getrusage(RUSAGE_SELF).ru_maxrss / 1e6
 
     def whole() -> None:
@@ -115,10 +123,12 @@ def main() -> None:
         sizes, costs = [n for n in case.sizes if n <= arguments.most], []
         for n in sizes:
             answers = processes.SimpleQueue()
-            one = processes.Process(target=measured, args=(name, n, arguments.data_dir, answers))
-            one.start()
+            with TemporaryDirectory() as folder:
+                for work, given in ((made, (arguments.data_dir, folder)), (measured, (folder, answers))):
+                    one = processes.Process(target=work, args=(name, n, *given))
+                    one.start()
+                    one.join()
             cost, line = answers.get()
-            one.join()
             costs.append(cost)
             print(line, flush=True)
         if len(sizes) > 1:

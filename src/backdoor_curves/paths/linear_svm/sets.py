@@ -123,6 +123,8 @@ class Trail:
 
     def nodes(self) -> Nodes:
         """Return all of it."""
-        W = np.array(self.W)
+        W = np.empty((len(self.W), len(self.W[0])))
+        for k in range(len(W)):
+            W[k], self.W[k] = self.W[k], W[k, :0]  # never all of them twice
         rows, to, ends = np.array(self.rows, dtype=np.intp), np.array(self.to, dtype=np.int8), np.array(self.ends)
         return Nodes(np.array(self.t), W[:, :-1], W[:, -1], Sets(self.first, self.margin, rows, to, ends))
