@@ -11,8 +11,10 @@ at each node.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 FEW = 4
 """Nodes between which a chord costs what looking at them does."""
@@ -27,6 +29,16 @@ def bow(W: Float[np.ndarray, "s q"]) -> float:
     share = np.clip(V @ chord / square, 0.0, 1.0) if square > 0.0 else np.zeros(len(W))
     V -= share[:, np.newaxis] * chord
     return float(np.sqrt(np.einsum("ij,ij->i", V, V).max()))
+
+
+class Part(NamedTuple):
+    """Nodes low to high, rows that are in doubt there, and how far these are from their margin at both ends."""
+
+    low: int
+    high: int
+    rows: Int[np.ndarray, " k"]
+    before: Float[np.ndarray, " k"]
+    after: Float[np.ndarray, " k"]
 
 
 class Chords:
@@ -57,7 +69,7 @@ class Chords:
     ) -> Bool[np.ndarray, " k"]:
         """Return which rows have z'w < h at some node, given their lengths and z'w - h at the first and the last."""
         found = np.zeros(len(h), dtype=bool)
-        parts = [(0, len(self.W) - 1, np.arange(len(h)), *ends)]
+        parts = [Part(0, len(self.W) - 1, np.arange(len(h)), *ends)]
         while parts:
             low, high, rows, e, f = parts.pop()
             doubt = np.minimum(e, f) < self.bow(low, high) * reach[rows] + WRONG
@@ -72,5 +84,5 @@ class Chords:
                 continue
             middle = (low + high) // 2
             g = Z[rows] @ self.W[middle] - h[rows]
-            parts += [(low, middle, rows, e, g), (middle, high, rows, g, f)]
+            parts += [Part(low, middle, rows, e, g), Part(middle, high, rows, g, f)]
         return found

@@ -33,7 +33,7 @@ class Smoothed(NamedTuple):
 
 def smoothed_optimum(problem: Problem) -> Smoothed:
     """Return the optimum at beta = 0 of ever sharper smoothed hinges."""
-    Phi, kept = _coordinates(problem.Phi), problem.u0 > 0.0
+    Phi, kept = _coordinates(problem.Phi[np.arange(len(problem.Phi))]), problem.u0 > 0.0
     sizes = np.abs(Phi).max(axis=0, initial=0.0)
     sizes[sizes == 0.0] = 1.0
     Z, penalty = problem.y[:, np.newaxis] * (Phi / sizes), 1.0 / sizes
