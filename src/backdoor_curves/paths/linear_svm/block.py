@@ -44,8 +44,8 @@ GOOD = 1e-12
 """What a block may leave of the margin's scores where N is to serve another: a hundredth of what counts as wrong."""
 SMALL = 64
 """Unknowns whose matrix is inverted anew after each block: that costs less than to change it."""
-TINY = float(np.finfo(float).tiny)
-"""Against division by 0."""
+SLOW = 1e-99
+"""Rates of scores below this are none: divisions by them overflow."""
 
 
 def walk_block(
@@ -129,7 +129,7 @@ class Block:
         watched, begin = self.watched, self.begin
         side, speed = SIDE[begin.status] * watched.y, np.abs(begin.rates)
         e = side * (begin.scores - watched.h)
-        distance = np.maximum(e, 0.0) / (speed + 0.1 * speed.mean() + TINY)
+        distance = np.maximum(e, 0.0) / np.maximum(speed + 0.1 * speed.mean(), SLOW)
         distance[forced] = -1.0
         distance[side == 0.0] = np.inf
         count = min(NEAREST * self.most + len(forced), int((side != 0.0).sum()))

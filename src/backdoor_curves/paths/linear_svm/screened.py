@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Float, Int, Int8
 from scipy.linalg import LinAlgError
 
-from backdoor_curves.paths.linear_svm.block import walk_block
+from backdoor_curves.paths.linear_svm.block import SLOW, walk_block
 from backdoor_curves.paths.linear_svm.chords import WRONG, Chords
 from backdoor_curves.paths.linear_svm.position import SIDE, Node, Position, Unknowns, Watched, inverse, solved
 from backdoor_curves.paths.linear_svm.problem import Problem, lifted
@@ -193,7 +193,7 @@ class ScreenedWalk:
 
     def _watched(self, at: Settled, speed: Float[np.ndarray, " n"], forced: Int[np.ndarray, " f"]) -> Watched:
         """Return the rows of the margin, those that may come next, and those that must be watched."""
-        distance = np.abs(at.scores - self.way.targets) / (speed + 0.5 * speed.mean() + 1e-300)
+        distance = np.abs(at.scores - self.way.targets) / np.maximum(speed + 0.5 * speed.mean(), SLOW)
         distance[~self.present] = np.inf
         distance[self._rows()] = distance[forced] = -1.0
         count = min(len(self.margin) + len(forced) + WATCHED * self.length, int(self.present.sum()))
