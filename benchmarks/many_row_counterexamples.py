@@ -3,8 +3,8 @@
     python benchmarks/many_row_counterexamples.py [--examples N] [--first SEED]
 
 Each table is made from its seed alone, of 60 to 600 rows and up to 8 columns: numbers, whole numbers, zeros and ones,
-half zeros, columns of other sizes. It is followed among few rows, whatever its size, and by the careful walk: where both
-lead on they must agree within their bounds, and the bound must be 1e-6 at most.
+half zeros, columns of other sizes. It is followed among few rows, whatever its size, and by the careful walk: where
+both lead on they must agree within their bounds, and the bound must be 1e-6 at most.
 """
 
 from __future__ import annotations
