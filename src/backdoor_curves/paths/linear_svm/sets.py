@@ -11,6 +11,9 @@ from jaxtyping import Float, Int, Int8
 from backdoor_curves.paths.linear_svm.position import Node
 from backdoor_curves.paths.svm.dual import MARGIN
 
+AT_ONCE = 1e-14
+"""An event as near to 0 as this is at 0: bounds that balance there do so but for rounding, and the intercept jumps."""
+
 
 @dataclass(frozen=True, eq=False)
 class Sets:
@@ -111,6 +114,7 @@ class Trail:
             self._add(t, w if self.free else np.append(w, 0.0), m)
 
     def _add(self, t: float, w: Float[np.ndarray, " q"], m: int) -> None:
+        t = t if t > AT_ONCE else 0.0
         same = [k for k in range(max(0, len(self.t) - 2), len(self.t)) if self.t[k] == t]
         jumps = self.free and len(same) == 1 and self.m[same[0]] == 0 and self.W[same[0]][-1] != w[-1]
         if same and not (jumps and t > 0.0):
