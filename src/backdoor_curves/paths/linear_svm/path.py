@@ -9,17 +9,22 @@ from typing import ClassVar
 
 import numpy as np
 import scipy.sparse as sp
-from jaxtyping import Float, Int, Int8
+from jaxtyping import Float, Int
 
-from backdoor_curves.paths.base import BetaPath, Certificate, Parameters, Response, Tangent, influence_through
+from backdoor_curves.kernels.memory import require_bytes
+from backdoor_curves.paths.base import BetaPath, Certificate, Gram, Parameters, Response, Tangent, influence_through
 from backdoor_curves.paths.intercept import Intercept, refuse_free_interval
 from backdoor_curves.paths.interpolation.interpolants import PiecewiseLinear
 from backdoor_curves.paths.linear_svm.margin import Margin
 from backdoor_curves.paths.linear_svm.optimality import Solution, distance_to_optimum
 from backdoor_curves.paths.linear_svm.problem import Optimum, Problem, pull_of
+from backdoor_curves.paths.linear_svm.sets import Nodes
 from backdoor_curves.paths.svm.dual import BOUND, MARGIN
 from backdoor_curves.paths.svm.path import TIED
-from backdoor_curves.rows import Rows, as_numbers
+from backdoor_curves.rows import Rows, as_numbers, n_rows
+
+FEW = 2000
+"""Nodes whose inner products are all kept: 32 MB, and the rest of them is never asked for."""
 
 
 def dense(X: Rows) -> Float[np.ndarray, "n d"]:
@@ -55,27 +60,6 @@ class Place:
         elif self.intercept.is_unknown:
             b = self.intercept.scaling * W[:, -1]
         return Parameters(coef[..., np.newaxis], b[:, np.newaxis])
-
-
-@dataclass(frozen=True, eq=False)
-class Nodes:
-    """The solution at the nodes.
-
-    Parameters
-    ----------
-    betas, b : arrays of shape (k,)
-    W : array of shape (k, p)
-    status : array of shape (k, n)
-        The set of each row from there on.
-    margins : k arrays of rows
-        The rows of each margin, in the order in which they are factored.
-    """
-
-    betas: Float[np.ndarray, " k"]
-    W: Float[np.ndarray, "k p"]
-    b: Float[np.ndarray, " k"]
-    status: Int8[np.ndarray, "k n"]
-    margins: Sequence[Int[np.ndarray, " _"]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +103,9 @@ class LinearSVMPath(BetaPath):
         return self.place.parameters(weights @ self.at.W, weights @ self.at.b)
 
     def nodal_scores(self, X: Rows) -> Float[np.ndarray, "k n 1"]:
-        """Return the scores of the rows X at the nodes."""
+        """Return the scores of the rows X at the nodes; a MemoryError if those would not fit."""
+        k, n = len(self.at.betas), n_rows(X)
+        require_bytes(8.0 * k * n, f"scores: {n} test rows at the {k} knots of the path", "pass fewer test rows")
         return (self.at.W @ self.place.of(X).T + self.at.b[:, np.newaxis])[..., np.newaxis]
 
     def scores(self, X: Rows, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, "b n"]:
@@ -127,10 +113,10 @@ class LinearSVMPath(BetaPath):
         weights = self.interpolant.weights(betas)
         return (weights @ self.at.W) @ self.place.of(X).T + (weights @ self.at.b)[:, np.newaxis]
 
-    def nodal_gram(self) -> Float[np.ndarray, "k k"]:
-        """Return the inner products <w(beta_i), w(beta_j)> between nodes, without intercepts."""
+    def nodal_gram(self) -> Gram:
+        """Return <w(beta_i), w(beta_j)> without intercepts, of many nodes for neighbours and with the first alone."""
         W = self.at.W[:, : len(self.place.centre)]
-        return W @ W.T
+        return W @ W.T if len(W) <= FEW else neighbours_and_first(W)
 
     # --- derivatives -------------------------------------------------------------------------------------------------
 
@@ -144,17 +130,17 @@ class LinearSVMPath(BetaPath):
 
     def _rate(self, piece: int) -> Optimum:
         """Return the derivatives of w, b and the margin's duals in a piece; a free intercept without margin stays."""
-        problem, status = self.problem, self.at.status[piece]
+        problem, status = self.problem, self.at.sets.at(piece)
         return self._margin(piece).optimum(pull_of(problem, status, problem.du, np.zeros_like(problem.y)))
 
     def _margin(self, piece: int) -> Margin:
-        return Margin.of(self.problem, self.at.margins[piece])
+        return Margin.of(self.problem, self.at.sets.margin_at(piece))
 
     def response(self, beta: float) -> Response:
         """Return how the optimum at beta answers to the weights of its training rows."""
         problem, at = self.problem, np.array([beta])
         piece = int(self.interpolant.pieces(at)[0])
-        status, margin = self.at.status[piece], self._margin(piece)
+        status, margin = self.at.sets.at(piece), self._margin(piece)
         u = problem.bounds(beta)
         a = problem.y[margin.rows] * margin.optimum(pull_of(problem, status, u, problem.y)).c
         # At a limit a row of the margin holds it on one side only.
@@ -191,11 +177,21 @@ class LinearSVMPath(BetaPath):
         found = [
             distance_to_optimum(
                 self.problem,
-                Solution(float(beta), w, float(intercept), self.at.status[piece], self.at.margins[piece]),
+                Solution(float(beta), w, float(intercept), self.at.sets.at(piece), self.at.sets.margin_at(piece)),
                 placed,
             )
-            for beta, w, intercept, piece in zip(betas, W, b, pieces, strict=True)
+            for beta, w, intercept, piece in zip(betas, W, b, pieces.tolist(), strict=True)
         ]
         return Certificate(
             betas, np.array([bound.objective_gap for bound in found]), np.array([bound.scores for bound in found])
         )
+
+
+def neighbours_and_first(W: Float[np.ndarray, "k p"]) -> sp.csr_array:
+    """Return the inner products of w with itself, with the w before and after, and with the first."""
+    k, i = len(W), np.arange(len(W))
+    squares, beside, first = np.einsum("ij,ij->i", W, W), np.einsum("ij,ij->i", W[1:], W[:-1]), W[2:] @ W[0]
+    zero, later = np.zeros(k - 2, dtype=np.intp), i[2:]
+    values = np.concatenate([squares, beside, beside, first, first])
+    row, column = [i, i[:-1], i[1:], zero, later], [i, i[1:], i[:-1], later, zero]
+    return sp.csr_array((values, (np.concatenate(row), np.concatenate(column))), shape=(k, k))

@@ -19,7 +19,14 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int, Int8
 
+from backdoor_curves.paths.linear_svm.rows_in_place import RowsInPlace, blocks, sum_of_rows
 from backdoor_curves.paths.svm.dual import BOUND
+
+Features = Float[np.ndarray, "n p"] | RowsInPlace
+"""Rows of features that are multiplied by w, and of which some are taken."""
+
+GATHERED = 0.3
+"""Share of the rows from which on it is cheaper to add up all of them, as they lie, than to gather some."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +35,7 @@ class Problem:
 
     Parameters
     ----------
-    Phi : array of shape (n, p)
+    Phi : array of shape (n, p), or rows in place
         Features; a penalised intercept is the weight of one more column, the last.
     y : array of shape (n,)
         -1 and +1.
@@ -38,7 +45,7 @@ class Problem:
         Whether there is a free intercept.
     """
 
-    Phi: Float[np.ndarray, "n p"]
+    Phi: Features
     y: Float[np.ndarray, " n"]
     u0: Float[np.ndarray, " n"]
     du: Float[np.ndarray, " n"]
@@ -51,7 +58,19 @@ class Problem:
     @cached_property
     def order(self) -> Int[np.ndarray, " p"]:
         """The features by their largest entries, the largest first."""
-        return np.argsort(-np.abs(self.Phi).max(axis=0, initial=0.0), kind="stable")
+        sizes = np.zeros(self.Phi.shape[1])
+        for some in blocks(self.Phi, np.arange(len(self.Phi))):
+            np.maximum(sizes, np.abs(self.Phi[some]).max(axis=0, initial=0.0), out=sizes)
+        return np.argsort(-sizes, kind="stable")
+
+    @cached_property
+    def lengths(self) -> Float[np.ndarray, " n"]:
+        """|phi| of each row."""
+        squares = [
+            np.einsum("ij,ij->i", Phi, Phi)
+            for Phi in map(self.Phi.__getitem__, blocks(self.Phi, np.arange(len(self.Phi))))
+        ]
+        return np.sqrt(np.concatenate(squares))
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,4 +106,14 @@ def pull_of(
     """Return the pull of the rows at their bounds u."""
     E: Int[np.ndarray, " e"] = np.flatnonzero((status == BOUND) & (u != 0.0))
     c = problem.y[E] * u[E]
-    return Pull(c @ problem.Phi[E], -float(c.sum()), targets)
+    if isinstance(problem.Phi, np.ndarray):
+        return Pull(c @ problem.Phi[E], -float(c.sum()), targets)
+    return Pull(lifted(problem.Phi, np.where(status == BOUND, problem.y * u, 0.0)), -float(c.sum()), targets)
+
+
+def lifted(Phi: Features, c: Float[np.ndarray, " n"]) -> Float[np.ndarray, " p"]:
+    """Return sum_i c_i phi_i."""
+    used = np.flatnonzero(c)
+    if len(used) < GATHERED * len(c):
+        return sum_of_rows(Phi, c, used)
+    return Phi.lifted(c) if isinstance(Phi, RowsInPlace) else c @ Phi
