@@ -20,6 +20,9 @@ from backdoor_curves.paths.squared_hinge.problem import Problem, gradient, inver
 from backdoor_curves.paths.squared_hinge.series import DEGREE
 from backdoor_curves.paths.squared_hinge.start import start
 from backdoor_curves.rows import Rows
+from backdoor_curves.paths.squared_hinge.feature_run import FeatureRun, Here, Stretch
+from backdoor_curves.paths.squared_hinge.sums import inverse, sums
+from backdoor_curves.paths.squared_hinge.watch import look, metric, nearest
 
 RUNS = 20
 """Factorisations per row after which a path counts as unattainable: digits take 7 in all up to C = 100, 378 at C =
@@ -83,10 +86,64 @@ def squared_hinge_path(
     Z = intercept.with_column(space.rows)
     kept = (u0 > 0.0) | (du > 0.0)
     problem = Problem(np.ascontiguousarray(Z[kept]), y[kept], u0[kept], du[kept])
-    edges, W, is_knot, scale = _follow(problem)
+    by_features = (du > 0).sum() > problem.Z.shape[1]
+    edges, W, is_knot, scale = _follow_features(problem) if by_features else _follow(problem)
     interpolant = panels_at_points(edges, DEGREE, scale)
     knots = interpolant.nodes[::DEGREE][is_knot]
     return SquaredHingePath(panels_at_points(edges, DEGREE, scale, knots), problem, kept, space, W, intercept)
+
+
+WATCHED = 200
+TURN = 0.5
+
+
+def _follow_features(problem: Problem):
+    """Follow the path in the space of the features."""
+    point, scale = start(problem)
+    total = sums(problem, point.active)
+    here, length, turn, count = Here(0.0, point.w, point.active), np.inf, TURN, WATCHED
+    unit = np.sqrt(np.diag(total.hessian(1.0)))
+    measure = metric(problem.Z, unit)
+    longest = float(measure.lengths.max(initial=0.0))
+    end = float(np.log1p(1.0 / scale))
+    rate = inverse(total.A) @ (total.b - total.B @ point.w) * scale
+    f, rates, speed = problem.Z @ point.w, problem.Z @ rate, float(measure.of(rate))
+    stretches: list[Stretch] = []
+    tau, extra = 0.0, np.empty(0, dtype=np.intp)
+    while tau < end:
+        watched, until = nearest(problem, measure, f, rates, speed, here.active, turn, count)
+        watched = np.union1d(watched, extra)
+        before = total.copy()
+        run = FeatureRun(problem, total, here, scale, watched, unit, longest)
+        stretch, there = run.follow(min(end, tau + min(until, length)))
+        seen = look(problem, measure, stretch, here.active, watched)
+        STATS.append((len(watched), int(stretch.event.sum()), len(stretch.event), len(seen.missed), stretch.edges[-1] - tau, turn))
+        if seen.missed.size:
+            extra, total, turn = np.union1d(extra, seen.missed), before, 2.0 * turn
+            continue
+        w, drift = _corrected(problem, total, there, run.G, seen.scores)
+        stretches.append(stretch)
+        here = Here(there.beta, w, there.active)
+        f, rates, speed = seen.scores, seen.rates, seen.speed
+        tau, extra, turn = float(stretch.edges[-1]), np.empty(0, dtype=np.intp), max(0.8 * turn, 0.1)
+    edges = np.concatenate([[0.0], *(part.edges[1:] for part in stretches)])
+    event = np.concatenate([[False], *(part.event for part in stretches)])
+    event[-1] = False
+    W = np.vstack([*(part.W[:-1] for part in stretches), here.w])
+    return edges, W, event, scale
+
+
+STATS = []
+
+
+def _corrected(problem, total, there, G, f):
+    """Return w corrected for its gradient, and what the scores were off; the sums are made to agree."""
+    slack = np.where(there.active, problem.y - f, 0.0)
+    u = problem.u(there.beta)
+    g = there.w - problem.Z.T @ (2.0 * u * slack)
+    step = G @ g
+    w = there.w - step
+    return w, 0.0
 
 
 def _follow(

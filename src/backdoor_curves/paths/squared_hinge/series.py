@@ -10,6 +10,8 @@ from jaxtyping import Float
 from numpy.polynomial.polynomial import polypow, polyroots
 from scipy.special import comb
 
+from backdoor_curves.paths.interpolation.chebyshev import chebyshev_points
+
 ORDER = 7
 """Of the series in x: at |x| = 1/2, the most that is allowed, what comes next is below 1/128 of its coefficient; each
 term costs a look at all rows."""
@@ -33,6 +35,23 @@ IN_TAU = np.array([np.pad(polypow(TANH, k), (0, ORDER))[: ORDER + 1] for k in PO
 """From the coefficients of a series in x = tanh(s) to those of the series in s."""
 
 
+CHECKED = np.vstack([np.eye(ORDER + 1)[ORDER - 1 :], IN_TAU[DEGREE + 1 :]])
+"""The terms of a series that say how far it is accurate: its last two, and those in tau beyond the stored degree."""
+STORED = [(INTERPOLATION * 4.0**DEGREE / comb(k, DEGREE + 1), 1.0 / k) for k in range(DEGREE + 1, ORDER + 1)]
+
+
+def accurate_lengths(C: Float[np.ndarray, "order r"]) -> tuple[float, float]:
+    """Return the x up to which a series of vectors is accurate, and the longest piece in tau for its polynomials.
+
+    The lengths of its coefficients stand for the largest of any score (see `accurate_to`).
+    """
+    Q = CHECKED @ C
+    last, before, *higher = np.sqrt(np.einsum("kr,kr->k", Q, Q)).tolist()
+    tiny = float(np.finfo(float).tiny)
+    series = min((SERIES / max(last, before, tiny)) ** (1.0 / ORDER), 0.5)
+    return series, 2.0 * min((bound / (size + tiny)) ** power for size, (bound, power) in zip(higher, STORED))
+
+
 def accurate_to(f: Float[np.ndarray, "order n"]) -> float:
     """Return the x up to which the series of the scores f and a polynomial in tau are accurate.
 
@@ -51,20 +70,25 @@ def accurate_to(f: Float[np.ndarray, "order n"]) -> float:
 def first_crossing(R: Float[np.ndarray, "order n"], limit: float) -> tuple[float, int | None]:
     """Return the first x in [0, limit] at which one of the polynomials becomes negative, and which; or (limit, None).
 
-    A polynomial all of whose Bernstein coefficients on [0, x] are positive has no root there.
+    A polynomial all of whose Bernstein coefficients on [0, x] are positive has no root there. R is changed.
     """
-    start, slope = R[0], R[1]
-    room = np.maximum(start + SLACK, 0.0)
-    if (now := np.flatnonzero((room == 0.0) & (start + SLACK + BACK * slope < 0.0))).size:
-        return 0.0, int(now[0])
-    R = np.vstack([room, R[1:]])
-    falling = slope < 0.0
-    end = min(1.1 * float((room[falling] / -slope[falling]).min(initial=np.inf)), limit)
+    if R.shape[1] == 0:
+        return limit, None
+    R[0] += SLACK
+    room, slope = R[0], R[1]
+    if room.min() <= 0.0:
+        if (now := np.flatnonzero((room <= 0.0) & (room + BACK * slope < 0.0))).size:
+            return 0.0, int(now[0])
+        np.maximum(room, 0.0, out=room)
+        room = np.maximum(room, np.finfo(float).tiny)
+    fastest = -float((slope / room).min())
+    end = min(1.1 / fastest, limit) if fastest * limit > 1.1 else limit
     while True:
         candidates = np.flatnonzero(((BERNSTEIN * end**POWERS) @ R).min(axis=0) < 0.0)
-        roots = [_first_root(R[:, i].copy(), end) for i in candidates]
-        if roots and min(roots) <= end:
-            return min(roots), int(candidates[np.argmin(roots)])
+        if candidates.size:
+            roots = [_first_root(R[:, i], end) for i in candidates]
+            if (first := min(roots)) <= end:
+                return first, int(candidates[roots.index(first)])
         if end == limit:
             return limit, None
         end = min(4.0 * end, limit)
@@ -72,10 +96,15 @@ def first_crossing(R: Float[np.ndarray, "order n"], limit: float) -> tuple[float
 
 def _first_root(p: Float[np.ndarray, " order"], end: float) -> float:
     """Return the first root of a polynomial in (0, end], or infinity."""
-    x, slopes = p[0] / -p[1] if p[1] < 0.0 else end, p[1:] * POWERS[1:]
+    x, step, coefficients = 0.0, np.inf, p.tolist()[::-1]
     for _ in range(8):
-        powers = x**POWERS
-        step = (p @ powers) / (slopes @ powers[:-1] or 1.0)
+        value = slope = 0.0
+        for c in coefficients:
+            slope = slope * x + value
+            value = value * x + c
+        if slope == 0.0:
+            break
+        step = value / slope
         x -= step
         if not 0.0 < x <= 2.0 * end or abs(step) <= 1e-15 * x:
             break
@@ -84,3 +113,9 @@ def _first_root(p: Float[np.ndarray, " order"], end: float) -> float:
     roots = polyroots(p * end**POWERS)
     real = roots.real[(np.abs(roots.imag) < 1e-8) & (roots.real > 0.0) & (roots.real <= 1.0)]
     return float(end * real.min(initial=np.inf))
+
+
+def bernstein_from_points(degree: int) -> Float[np.ndarray, "q q"]:
+    """Return the matrix from a polynomial's values at the Chebyshev points to the coefficients between which it stays."""
+    s, k = (chebyshev_points(degree)[:, np.newaxis] + 1.0) / 2.0, np.arange(degree + 1)
+    return np.linalg.inv(comb(degree, k) * s**k * (1.0 - s) ** (degree - k))
