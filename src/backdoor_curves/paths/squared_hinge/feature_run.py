@@ -1,7 +1,7 @@
 """Events one after the other where rows are many and features few: series in w itself, with the inverse Hessian.
 
 With the sums over the active rows, (A + beta B) w = a + beta b (see `sums`), let G = (A + beta0 B)^-1 and
-s = 2 (beta0 + scale). In x = tanh((tau - tau0) / 2) (see `active_set`) the optimum is
+s = 2 (beta0 + scale). In x = tanh((tau - tau0) / 2) (see `poison_run`) the optimum is
 
     w = sum_k c_k x^k       c_0 = G (a + beta0 b)       c_1 = s G (b - B c_0)       c_k+1 = c_k - s G B c_k,
 
@@ -11,24 +11,20 @@ an event costs r^2 and a look at the rows that are watched (`watch`), however ma
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from scipy.linalg.blas import dgemv, dger
 from scipy.special import comb
 
 from backdoor_curves.paths.base import PathError
-from backdoor_curves.paths.interpolation.chebyshev import chebyshev_points
 from backdoor_curves.paths.squared_hinge.problem import Problem
 from backdoor_curves.paths.squared_hinge.series import (
-    DEGREE,
     ORDER,
     POWERS,
-    SERIES,
     accurate_lengths,
     first_crossing,
 )
+from backdoor_curves.paths.squared_hinge.stretch import SHARES, Here, Stretch
 from backdoor_curves.paths.squared_hinge.sums import Sums, inverse
 
 SHORTEST = 1e-11
@@ -44,26 +40,21 @@ SHIFTED = np.maximum(POWERS - POWERS[:, np.newaxis], 0)
 """A polynomial of coefficients c about x has SHIFT x^SHIFTED c about 0."""
 
 
-@dataclass(frozen=True, eq=False)
-class Here:
-    """The path at one beta: w and which rows are active."""
-
-    beta: float
-    w: Float[np.ndarray, " r"]
-    active: Bool[np.ndarray, " n"]
-
-
-@dataclass(frozen=True, eq=False)
-class Stretch:
-    """The pieces of a run: their edges in tau, w at their points, and which of their ends are events."""
-
-    edges: Float[np.ndarray, " j_plus_1"]
-    W: Float[np.ndarray, "k r"]
-    event: Bool[np.ndarray, " j"]
-
-
 class FeatureRun:
-    """A run over the rows that are watched. It changes the sums that it is given."""
+    """A run over the rows that are watched, as `stretch.Run` has it.
+
+    Parameters
+    ----------
+    problem : Problem
+    sums : Sums
+        Over the active rows, where it begins.
+    here : Here
+    scale : float
+        Of tau.
+    watched : int array of shape (k,)
+    reach : array of shape (r,)
+        What the entries of parameters are multiplied by so that no score is larger than their length.
+    """
 
     def __init__(
         self,
@@ -72,11 +63,9 @@ class FeatureRun:
         here: Here,
         scale: float,
         watched: Int[np.ndarray, " k"],
-        unit: Float[np.ndarray, " r"],
-        longest: float,
+        reach: Float[np.ndarray, " r"],
     ) -> None:
-        self.problem, self.sums, self.scale, self.watched = problem, sums, scale, watched
-        self.reach = unit * longest
+        self.problem, self.sums, self.scale, self.watched, self.reach = problem, sums.copy(), scale, watched, reach
         self.beta, self.active = here.beta, here.active.copy()
         self.Z, self.y = problem.Z[watched], problem.y[watched]
         # What w is off if a row stays active beyond its margin, over how far beyond: margins of active rows count so.
@@ -84,6 +73,10 @@ class FeatureRun:
         self.side = np.where(self.active[watched], self.heavy, -1.0)
         self.slopes = np.asfortranarray((self.Z * (-self.y * self.side)[:, np.newaxis]).T)
         self._centre(here.w)
+
+    def newton_step(self, g: Float[np.ndarray, " r"]) -> Float[np.ndarray, " r"]:
+        """Return H^-1 g where the run has ended."""
+        return self.G @ g
 
     def _centre(self, w: Float[np.ndarray, " r"]) -> None:
         """Begin a series about the present beta, with G made anew; w is the optimum there but for rounding."""
@@ -111,38 +104,32 @@ class FeatureRun:
 
     def follow(self, stop: float) -> tuple[Stretch, Here]:
         """Return the pieces up to tau = stop, and the path there."""
-        edge = tau = self.tau0
-        ends, events, parts, standing = [edge], [], [], 0
+        edges, events, parts, standing = [self.tau0], [], [], 0
         while True:
-            C = (SHIFT * self.x**SHIFTED) @ self.C if self.x else self.C
+            C = (SHIFT * self.x**SHIFTED) @ self.C
             R = C @ self.slopes
             R[0] += self.side
             x_stop = float(np.tanh((stop - self.tau0) / 2.0))
-            longest = float(np.tanh((tau + self.piece_to - self.tau0) / 2.0))
-            limit = min(x_stop, self.series_to, longest) - self.x
-            h, row = first_crossing(R, max(limit, 0.0))
-            self.x += h
+            x_piece = float(np.tanh((edges[-1] + self.piece_to - self.tau0) / 2.0))
+            h, row = first_crossing(R, max(min(x_stop, self.series_to, x_piece) - self.x, 0.0))
+            before, self.x = self.x, self.x + h
             done = row is None and self.x >= x_stop
             tau = stop if done else self.tau0 + 2.0 * float(np.arctanh(self.x))
-            self.beta = self._beta(self.x)
-            if tau - edge > SHORTEST or (done and tau > edge):
-                parts.append((C, self.tau0, self.x - h))
-                ends.append(tau)
+            if tau - edges[-1] > SHORTEST or (done and tau > edges[-1]):
+                parts.append((C, self.tau0, before))
+                edges.append(tau)
                 events.append(row is not None)
-                edge, standing = tau, 0
+                standing = 0
             elif (standing := standing + 1) > STALL * len(self.problem.y):
                 raise PathError(f"ties keep the path from going on at beta = {self.beta:g}; rescale the features")
+            self.beta = self._beta(self.x)
+            w = h**POWERS @ C
             if done:
-                w = self.x**POWERS @ self.C
-                return Stretch(np.array(ends), self._values(np.array(ends), parts, w), np.array(events)), Here(
-                    self.beta, w, self.active
-                )
+                self._centre(w)
+                W = self._values(np.array(edges), parts, w)
+                return Stretch(np.array(edges), W, np.array(events, dtype=bool)), Here(self.beta, w, self.active)
             sound = row is None or self._flip(row)
             if not sound or self.x > 0.5 * self.series_to or self.updates >= UPDATES:
-                if sound:
-                    w = self.x**POWERS @ self.C
-                else:
-                    w = h**POWERS @ C
                 self._centre(w)
 
     def _flip(self, j: int) -> bool:
@@ -171,15 +158,16 @@ class FeatureRun:
         return (self.beta0 + x * (self.beta0 + 2.0 * self.scale)) / (1.0 - x)
 
     def _values(
-        self, ends: Float[np.ndarray, " j_plus_1"], parts: list, w: Float[np.ndarray, " r"]
+        self,
+        edges: Float[np.ndarray, " j_plus_1"],
+        parts: list[tuple[Float[np.ndarray, "order r"], float, float]],
+        w: Float[np.ndarray, " r"],
     ) -> Float[np.ndarray, "k r"]:
-        """Return w at the points of all pieces, each but the last."""
+        """Return w at the points of all pieces, of each but the last; a part is a series, where it begins and ends."""
         if not parts:
             return w[np.newaxis]
-        C = np.array([part[0] for part in parts])
-        tau0, x0 = np.array([part[1:] for part in parts]).T
-        share = (chebyshev_points(DEGREE)[:-1] + 1.0) / 2.0
-        points = ends[:-1, np.newaxis] + np.diff(ends)[:, np.newaxis] * share
+        C = np.array([series for series, _, _ in parts])
+        tau0, x0 = np.array([where for _, *where in parts]).T
+        points = edges[:-1, np.newaxis] + np.diff(edges)[:, np.newaxis] * SHARES[:-1]
         h = np.tanh((points - tau0[:, np.newaxis]) / 2.0) - x0[:, np.newaxis]
-        W = h[:, :, np.newaxis] ** POWERS @ C
-        return np.vstack([W.reshape(-1, C.shape[2]), w])
+        return np.vstack([(h[:, :, np.newaxis] ** POWERS @ C).reshape(-1, len(w)), w])

@@ -1,6 +1,6 @@
 """The series of all scores about one beta: how far they hold, and where the first margin crosses 1.
 
-They are polynomials in x = tanh((tau - tau0) / 2), a column a row (`active_set` has x and tau).
+They are polynomials in x = tanh((tau - tau0) / 2), a column a row (`poison_run` has x and tau).
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ INTERPOLATION = 1e-9
 """Largest error of a stored polynomial, in the scores: a thousandth of what curves ask for."""
 SLACK = 1e-12
 """A margin may be on the wrong side of 1 by so much: rounding alone makes no events."""
+LEAST = 1e-3 * SLACK
+"""Room that a row on its margin has at least: nothing beside the slack, and no 0 to divide by."""
 BACK = 1e-4
 """A margin that is on the wrong side and will be back within so little of x is where rounding has put it: at rates of
 1e-8 and more."""
@@ -79,8 +81,7 @@ def first_crossing(R: Float[np.ndarray, "order n"], limit: float) -> tuple[float
     if room.min() <= 0.0:
         if (now := np.flatnonzero((room <= 0.0) & (room + BACK * slope < 0.0))).size:
             return 0.0, int(now[0])
-        np.maximum(room, 0.0, out=room)
-        room = np.maximum(room, np.finfo(float).tiny)
+    np.maximum(room, LEAST, out=room)
     fastest = -float((slope / room).min())
     end = min(1.1 / fastest, limit) if fastest * limit > 1.1 else limit
     while True:

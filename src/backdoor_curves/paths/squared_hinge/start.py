@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -10,7 +11,6 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import LinearSVC
 
 from backdoor_curves.paths.base import PathError
-from backdoor_curves.paths.squared_hinge.active_set import Point
 from backdoor_curves.paths.squared_hinge.problem import Problem, gradient, inverse_hessian
 from backdoor_curves.paths.squared_hinge.series import SLACK
 
@@ -20,17 +20,38 @@ NEWTON_STEPS = 500
 """Steps of Newton's method after which an optimum counts as unattainable: from liblinear's w digits take one or two."""
 
 
-def start(problem: Problem) -> tuple[Point, float]:
-    """Return the optimum of the clean rows, and the scale: 1 over a bound on the poles of the path there."""
+@dataclass(frozen=True, eq=False)
+class Start:
+    """The optimum of the clean rows.
+
+    Parameters
+    ----------
+    w : array of shape (r,)
+    active : bool array of shape (n,)
+    scale : float
+        1 over a bound on the poles of the path there: the scale of tau.
+    rate : array of shape (r,)
+        dw / dtau.
+    """
+
+    w: Float[np.ndarray, " r"]
+    active: Bool[np.ndarray, " n"]
+    scale: float
+    rate: Float[np.ndarray, " r"]
+
+
+def start(problem: Problem) -> Start:
+    """Return where the path begins."""
     clean = problem.du == 0.0
     w, active_clean = optimum(problem.Z[clean], problem.y[clean], problem.u0[clean])
     active = problem.y * (problem.Z @ w) < 1.0
     active[clean] = active_clean
     P, A = active & ~clean, active & clean
-    Z = problem.Z[P]
+    Z, weight = problem.Z[P], 2.0 * problem.du[P]
     columns = inverse_hessian(problem.Z[A], problem.u0[A])(Z.T)
-    trace = float((2.0 * problem.du[P]) @ np.einsum("mr,rm->m", Z, columns))
-    return Point(0.0, w, w, active), 1.0 / trace if trace > 0.0 else 1.0
+    trace = float(weight @ np.einsum("mr,rm->m", Z, columns))
+    scale = 1.0 / trace if trace > 0.0 else 1.0
+    return Start(w, active, scale, scale * (columns @ (weight * (problem.y[P] - Z @ w))))
 
 
 def optimum(

@@ -65,6 +65,11 @@ def sums(problem: Problem, active: Bool[np.ndarray, " n"]) -> Sums:
     return Sums(A, B, a, b)
 
 
+def agree(total: Sums, beta: float, w: Float[np.ndarray, " r"], g: Float[np.ndarray, " r"]) -> None:
+    """Let the sums have the gradient g at w, which the rows have there: what they lost in rounding goes to a."""
+    total.a += total.hessian(beta) @ w - total.right(beta) - g
+
+
 def inverse(H: Float[np.ndarray, "r r"]) -> Float[np.ndarray, "r r"] | None:
     """Return the inverse of a positive definite matrix; None for one that double precision takes for singular."""
     L, failed = dpotrf(H, lower=1)
