@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -69,6 +69,7 @@ def through(
     return np.polynomial.chebyshev.chebvander(s, DEGREE) @ (COEFFICIENTS @ W)
 
 
+@runtime_checkable
 class Run(Protocol):
     """Events one after the other over rows that are watched."""
 

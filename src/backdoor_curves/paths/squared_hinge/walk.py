@@ -42,14 +42,13 @@ class Walk:
         self.problem, self.scale = problem, begin.scale
         self.here = Here(0.0, begin.w, begin.active)
         self.measure = metric(problem)
-        rate = begin.rate
-        self.motion = Motion(problem.Z @ begin.w, problem.Z @ rate, self.measure.of(rate[np.newaxis]))
+        self.motion = Motion(problem.Z @ begin.w, problem.Z @ begin.rate)
         self.tau, self.end = 0.0, float(np.log1p(1.0 / begin.scale))
         self.turn, self.missed = TURN, np.empty(0, dtype=np.intp)
         self.w0, self.updates = begin.w, UPDATES
         self.longest = np.inf
         n, r = problem.Z.shape
-        self.sums = sums(problem, begin.active) if (problem.du > 0.0).sum() > r else None
+        self.sums = sums(problem, begin.active) if (problem.du > 0.0).sum() > r > 0 else None
         self.runs = 0
         if self.sums is not None:
             G = inverse(self.sums.A)
@@ -79,8 +78,7 @@ class Walk:
                 return stretch
 
     def _watched(self) -> tuple[Int[np.ndarray, " k"], float]:
-        turned = (self.turn * self.motion.speed) * self.measure.lengths
-        watched, until = nearest(self.problem, self.here.active, self.motion, turned, WATCHED)
+        watched, until = nearest(self.problem, self.here.active, self.motion, self.turn, WATCHED)
         return np.union1d(watched, self.missed), until
 
     def _run(self, watched: Int[np.ndarray, " k"]) -> Run:

@@ -64,33 +64,26 @@ class Motion:
     ----------
     scores, rates : arrays of shape (n,)
         The scores, and about how they go on in tau: nothing is proven by that.
-    speed : float
-        How fast w goes, in the metric.
     """
 
     scores: Float[np.ndarray, " n"]
     rates: Float[np.ndarray, " n"]
-    speed: float
 
 
 def nearest(
-    problem: Problem,
-    active: Bool[np.ndarray, " n"],
-    motion: Motion,
-    turned: Float[np.ndarray, " n"],
-    count: int,
+    problem: Problem, active: Bool[np.ndarray, " n"], motion: Motion, turn: float, count: int
 ) -> tuple[Int[np.ndarray, " k"], float]:
-    """Return the rows that seem to be the first to cross, and how far in tau until others may.
+    """Return the rows that seem to be the first to cross, and how far in tau others seem not to.
 
-    turned : array of shape (n,)
-        How much faster a row may come to its margin, where w turns.
+    turn : float
+        By how much rates may change, over their root mean square.
     """
     n = len(motion.scores)
     if count >= n:
         return np.arange(n), np.inf
     slack = np.abs(1.0 - problem.y * motion.scores)
-    toward = np.maximum(np.where(active, problem.y, -problem.y) * motion.rates, 0.0) + turned
-    when = slack / np.maximum(toward, np.finfo(float).tiny)
+    turned = turn * np.linalg.norm(motion.rates) / np.sqrt(n) + np.finfo(float).tiny
+    when = slack / (np.maximum(np.where(active, problem.y, -problem.y) * motion.rates, 0.0) + turned)
     until = max(float(np.partition(when, count)[count]), SOON)
     return np.flatnonzero(when <= until), until
 
@@ -116,7 +109,7 @@ def look(
     doubtful[watched] = False
     rows = np.flatnonzero(doubtful)
     unit = DEGREE / (b - a)
-    motion = Motion(S[-1].copy(), unit * (S[-1] - S[-2]), unit * measure.of(T[-1:] - T[-2:-1]))
+    motion = Motion(S[-1].copy(), unit * (S[-1] - S[-2]))
     return motion, rows[~_stay(problem, stretch, rows, active[rows])]
 
 
