@@ -21,7 +21,7 @@ from backdoor_curves.paths.squared_hinge.problem import Problem
 from backdoor_curves.paths.squared_hinge.series import (
     ORDER,
     POWERS,
-    accurate_lengths,
+    accuracy_of_parameters,
     first_crossing,
 )
 from backdoor_curves.paths.squared_hinge.stretch import SHARES, Here, Stretch
@@ -100,7 +100,7 @@ class FeatureRun:
             c = c - dgemv(s, G, dgemv(1.0, B, c))
             C[k] = c
         self.C = C
-        self.series_to, self.piece_to = accurate_lengths(C * self.reach)
+        self.series_to, self.piece_to = accuracy_of_parameters(C * self.reach)
 
     def follow(self, stop: float) -> tuple[Stretch, Here]:
         """Return the pieces up to tau = stop, and the path there."""

@@ -42,7 +42,7 @@ from backdoor_curves.paths.squared_hinge.series import (
     ORDER,
     POWERS,
     SERIES,
-    accurate_to,
+    accuracy_of_scores,
     first_crossing,
 )
 from backdoor_curves.paths.squared_hinge.stretch import SHARES, Here, Stretch
@@ -61,6 +61,8 @@ AHEAD = 16
 vectors."""
 SPARE = 64
 """Columns that a run has room for beside the active poison and one for each change."""
+NEAR = 32.0
+"""Above beta times this, a / beta would lose two digits in S a G = (a / beta) (I - S)."""
 STALL = 50
 """Events at one beta, per row, after which ties count as unsolvable: each row may come and go some times, and a circle
 has no end."""
@@ -165,7 +167,11 @@ class PoisonRun:
             for k in range(ORDER):
                 c[k] += beta * e
                 c[k + 1] = a * e
-                e, _ = dpotrs(factor, e - a * (G @ e), lower=1)
+                if a < NEAR * beta:
+                    S_e, _ = dpotrs(factor, e, lower=1)
+                    e = S_e - (a / beta) * (e - S_e)
+                else:
+                    e, _ = dpotrs(factor, e - a * (G @ e), lower=1)
             c[ORDER] += beta * e
             c *= root
         return c
@@ -181,7 +187,8 @@ class PoisonRun:
             R = scores * (-side * self.y)
             R[0] += side
             x_stop = float(np.tanh((stop - tau0) / 2.0))
-            x, row = first_crossing(R, min(x_stop, accurate_to(scores)))
+            series_to, piece_to = accuracy_of_scores(scores)
+            x, row = first_crossing(R, min(x_stop, series_to, float(np.tanh(piece_to / 2.0))))
             if row is not None and np.abs(R[ORDER - 1 :, row]).max() * x**ORDER > SERIES:
                 x, row = 0.9 * x, None  # the event is not known well enough: it is looked at from nearby
             tau = stop if x == x_stop else tau0 + 2.0 * float(np.arctanh(x))

@@ -39,34 +39,37 @@ IN_TAU = np.array([np.pad(polypow(TANH, k), (0, ORDER))[: ORDER + 1] for k in PO
 
 CHECKED = np.vstack([np.eye(ORDER + 1)[ORDER - 1 :], IN_TAU[DEGREE + 1 :]])
 """The terms of a series that say how far it is accurate: its last two, and those in tau beyond the stored degree."""
-STORED = [(INTERPOLATION * 4.0**DEGREE / comb(k, DEGREE + 1), 1.0 / k) for k in range(DEGREE + 1, ORDER + 1)]
+STORED = [(INTERPOLATION * 4.0**DEGREE / float(comb(k, DEGREE + 1)), 1.0 / k) for k in range(DEGREE + 1, ORDER + 1)]
+"""What bounds s = (tau - tau0) / 2 for each of the latter, see `accuracy`."""
+TINY = float(np.finfo(float).tiny)
 
 
-def accurate_lengths(C: Float[np.ndarray, "order r"]) -> tuple[float, float]:
-    """Return the x up to which a series of vectors is accurate, and the longest piece in tau for its polynomials.
-
-    The lengths of its coefficients stand for the largest of any score (see `accurate_to`).
-    """
-    Q = CHECKED @ C
-    last, before, *higher = np.sqrt(np.einsum("kr,kr->k", Q, Q)).tolist()
-    tiny = float(np.finfo(float).tiny)
-    series = min((SERIES / max(last, before, tiny)) ** (1.0 / ORDER), 0.5)
-    return series, 2.0 * min((bound / (size + tiny)) ** power for size, (bound, power) in zip(higher, STORED))
-
-
-def accurate_to(f: Float[np.ndarray, "order n"]) -> float:
-    """Return the x up to which the series of the scores f and a polynomial in tau are accurate.
+def accuracy(sizes: list[float]) -> tuple[float, float]:
+    """Return the x up to which a series is accurate, and the longest piece in tau for its polynomials.
 
     At Chebyshev points a polynomial of degree q in s = (tau - tau0) / 2, over a length h, is off by no more than
     binomial(k, q + 1) h^k / 4^q for a term s^k.
+
+    Parameters
+    ----------
+    sizes : list
+        Of the terms `CHECKED` in the scores. Of the last two the larger counts: any one may happen to be small.
     """
-    tiny = np.finfo(float).tiny
-    # More than one term is looked at: any one may happen to be small.
-    last = max(float(np.abs(f[ORDER - 1 :]).max()), tiny)
-    higher = np.abs(IN_TAU[DEGREE + 1 :] @ f).max(axis=1) + tiny
-    k = POWERS[DEGREE + 1 :]
-    h = (INTERPOLATION * 4.0**DEGREE / (higher * comb(k, DEGREE + 1))) ** (1.0 / k)
-    return min((SERIES / last) ** (1.0 / ORDER), float(np.tanh(h.min())), 0.5)
+    last, before, *higher = sizes
+    series = min((SERIES / max(last, before, TINY)) ** (1.0 / ORDER), 0.5)
+    pieces = [(bound / (size + TINY)) ** power for size, (bound, power) in zip(higher, STORED, strict=True)]
+    return series, 2.0 * min(pieces)
+
+
+def accuracy_of_scores(f: Float[np.ndarray, "order n"]) -> tuple[float, float]:
+    """Return how far the series of scores are accurate."""
+    return accuracy(np.abs(CHECKED @ f).max(axis=1, initial=0.0).tolist())
+
+
+def accuracy_of_parameters(C: Float[np.ndarray, "order r"]) -> tuple[float, float]:
+    """Return how far the series of parameters is accurate, in units in which no score is more than their length."""
+    Q = CHECKED @ C
+    return accuracy(np.sqrt(np.einsum("kr,kr->k", Q, Q)).tolist())
 
 
 def first_crossing(R: Float[np.ndarray, "order n"], limit: float) -> tuple[float, int | None]:
