@@ -40,6 +40,10 @@ SHIFTED = np.maximum(POWERS - POWERS[:, np.newaxis], 0)
 """A polynomial of coefficients c about x has SHIFT x^SHIFTED c about 0."""
 
 
+class LostError(PathError):
+    """The Hessian is singular in double precision."""
+
+
 class FeatureRun:
     """A run over the rows that are watched, as `stretch.Run` has it.
 
@@ -83,7 +87,7 @@ class FeatureRun:
         H = self.sums.hessian(self.beta)
         G = inverse(H)
         if G is None:
-            raise PathError(f"the path stands still at beta = {self.beta:g}; raise lambda or rescale the features")
+            raise LostError(f"the path stands still at beta = {self.beta:g}; raise lambda or rescale the features")
         self.G, self.x, self.updates = G, 0.0, 0
         self.beta0, self.tau0 = self.beta, float(np.log1p(self.beta / self.scale))
         self.c0 = w + G @ (self.sums.right(self.beta) - H @ w)

@@ -10,12 +10,12 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from backdoor_curves.paths.base import PathError
-from backdoor_curves.paths.squared_hinge.feature_run import FeatureRun
+from backdoor_curves.paths.squared_hinge.feature_run import FeatureRun, LostError
 from backdoor_curves.paths.squared_hinge.poison_run import UPDATES, PoisonRun
 from backdoor_curves.paths.squared_hinge.problem import Problem
 from backdoor_curves.paths.squared_hinge.start import Start
 from backdoor_curves.paths.squared_hinge.stretch import Here, Run, Stretch
-from backdoor_curves.paths.squared_hinge.sums import agree, inverse, sums
+from backdoor_curves.paths.squared_hinge.sums import Sums, agree, sums
 from backdoor_curves.paths.squared_hinge.watch import Motion, look, metric, nearest
 
 WATCHED = 200
@@ -30,6 +30,8 @@ LEAST_TURN = 0.05
 """It never is less."""
 RUNS = 20
 """Runs per row after which a path counts as unattainable."""
+MOST_POISON = 1000
+"""Poison rows up to which runs in their duals are tried where those in the features lose digits."""
 DRIFT = 1e-10
 """Error of a score at the end of a run, beyond which it is followed again in shorter ones: a tenth of what polynomials
 may add."""
@@ -39,23 +41,13 @@ class Walk:
     """The path so far: where it is, and all rows there."""
 
     def __init__(self, problem: Problem, begin: Start) -> None:
-        self.problem, self.scale = problem, begin.scale
-        self.here = Here(0.0, begin.w, begin.active)
-        self.measure = metric(problem)
+        self.problem, self.scale, self.measure = problem, begin.scale, metric(problem)
+        self.here, self.w0 = Here(0.0, begin.w, begin.active), begin.w
         self.motion = Motion(problem.Z @ begin.w, problem.Z @ begin.rate)
         self.tau, self.end = 0.0, float(np.log1p(1.0 / begin.scale))
         self.turn, self.missed = TURN, np.empty(0, dtype=np.intp)
-        self.w0, self.updates = begin.w, UPDATES
-        self.longest = np.inf
-        n, r = problem.Z.shape
-        self.sums = sums(problem, begin.active) if (problem.du > 0.0).sum() > r > 0 else None
-        self.runs = 0
-        if self.sums is not None:
-            G = inverse(self.sums.A)
-            if G is None:
-                self.sums = None
-            else:
-                agree(self.sums, 0.0, begin.w, self._gradient(self.here, self.motion.scores))
+        self.updates, self.longest, self.runs = UPDATES, np.inf, 0
+        self.sums = self._sums() if (problem.du > 0.0).sum() > problem.Z.shape[1] > 0 else None
 
     def next_stretch(self) -> Stretch:
         """Return the pieces up to the next look."""
@@ -65,21 +57,33 @@ class Walk:
                 raise PathError(
                     f"the path stands still at beta = {self.here.beta:g}; raise lambda or rescale the features"
                 )
-            watched, until = self._watched()
-            run = self._run(watched)
-            stretch, there = run.follow(min(self.end, self.tau + min(until, self.longest)))
+            watched, until = nearest(self.problem, self.here.active, self.motion, self.turn, WATCHED)
+            watched, stop = np.union1d(watched, self.missed), min(self.end, self.tau + min(until, self.longest))
+            try:
+                run = self._run(watched)
+                stretch, there = run.follow(stop)
+            except LostError:
+                if not self._poison_will_do:
+                    raise
+                self.sums = None
+                continue
             motion, missed = self.motion, self.missed[:0]
             if stretch.event.size:
                 motion, missed = look(self.problem, self.measure, stretch, self.here.active, watched)
-            STATS.append((len(watched), int(stretch.event.sum()), len(stretch.event), len(missed), stretch.edges[-1] - self.tau, self.turn))
             if missed.size:
                 self.missed, self.turn = np.union1d(self.missed, missed), 2.0 * self.turn
             elif self._accepts(run, stretch, there, motion):
                 return stretch
 
-    def _watched(self) -> tuple[Int[np.ndarray, " k"], float]:
-        watched, until = nearest(self.problem, self.here.active, self.motion, self.turn, WATCHED)
-        return np.union1d(watched, self.missed), until
+    @property
+    def _poison_will_do(self) -> bool:
+        return int((self.problem.du > 0.0).sum()) <= MOST_POISON
+
+    def _sums(self) -> Sums:
+        """Return the sums over the active rows, which have the gradient that the rows have."""
+        total = sums(self.problem, self.here.active)
+        agree(total, self.here.beta, self.here.w, self._gradient(self.here, self.motion.scores))
+        return total
 
     def _run(self, watched: Int[np.ndarray, " k"]) -> Run:
         if self.sums is None:
@@ -88,39 +92,37 @@ class Walk:
         return FeatureRun(self.problem, self.sums, self.here, self.scale, watched, reach)
 
     def _accepts(self, run: Run, stretch: Stretch, there: Here, motion: Motion) -> bool:
-        """Go on from where a run has ended, if its w is the optimum there; otherwise make runs shorter."""
-        length, events = float(stretch.edges[-1]) - self.tau, int(stretch.event.sum())
-        done = stretch.edges[-1] == self.end
-        there = Here(1.0 if done else there.beta, there.w, there.active)
+        """Go on from where a run has ended, if its w is the optimum there; otherwise see that the next is better."""
+        if stretch.edges[-1] == self.end:
+            there = Here(1.0, there.w, there.active)
         g = self._gradient(there, motion.scores)
         step = run.newton_step(g)
-        off = self.measure.of(step[np.newaxis]) * self.measure.longest
-        if off > DRIFT and events > 1:
-            STATS2.append((type(run).__name__, self.tau, off, events))
-            if isinstance(run, PoisonRun):
-                self.updates = max(1, run.updates // 2)
-            self.longest = length / 2.0
-            if self.sums is not None:
-                self.sums = sums(self.problem, self.here.active)
-                agree(self.sums, self.here.beta, self.here.w, self._gradient(self.here, self.motion.scores))
+        if self.measure.of(step[np.newaxis]) * self.measure.longest > DRIFT and self._shortens(run, stretch):
             return False
-        if off > 1e-9: STATS2.append(("bad", type(run).__name__, self.tau, off, events))
         if isinstance(run, FeatureRun):
             self.sums = run.sums
             agree(self.sums, there.beta, there.w, g)
-        else:
+        elif isinstance(run, PoisonRun):
             self.w0, self.updates = run.w0, min(2 * self.updates, UPDATES)
         self.here = Here(there.beta, there.w - step, there.active)
-        self.tau, self.motion = float(stretch.edges[-1]), motion
-        self.longest = 2.0 * self.longest
+        self.tau, self.motion, self.longest = float(stretch.edges[-1]), motion, 2.0 * self.longest
         self.turn, self.missed = max(STEADY * self.turn, LEAST_TURN), self.missed[:0]
         return True
+
+    def _shortens(self, run: Run, stretch: Stretch) -> bool:
+        """Halve what a run may do; return whether there was more than one thing to do."""
+        several = int(stretch.event.sum()) > 1
+        if isinstance(run, PoisonRun):
+            self.updates = max(1, run.updates // 2)
+            several = run.updates > 1
+        elif several:
+            self.longest, self.sums = (float(stretch.edges[-1]) - self.tau) / 2.0, self._sums()
+        elif self._poison_will_do:
+            self.sums, self.w0, self.longest = None, self.here.w, np.inf
+            return True
+        return several
 
     def _gradient(self, at: Here, scores: Float[np.ndarray, " n"]) -> Float[np.ndarray, " r"]:
         """Return the gradient at a point of the path, given the scores of all rows."""
         slack = np.where(at.active, self.problem.y - scores, 0.0)
         return at.w - self.problem.Z.T @ (2.0 * self.problem.u(at.beta) * slack)
-
-
-STATS = []
-STATS2 = []
