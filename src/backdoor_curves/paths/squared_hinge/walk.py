@@ -18,9 +18,10 @@ from backdoor_curves.paths.squared_hinge.stretch import Here, Run, Stretch
 from backdoor_curves.paths.squared_hinge.sums import Sums, agree, sums
 from backdoor_curves.paths.squared_hinge.watch import Motion, look, metric, nearest
 
+FEW = 1000
+"""Rows that are all watched: up to so many a look at all costs more than it saves."""
 WATCHED = 200
-"""Rows that are watched: an event costs more for each, and they last longer. Of MNIST's and random rows 100 to 400 cost
-the same."""
+"""Rows that are watched of more: an event costs more for each, and they last longer. 100 to 400 cost about the same."""
 TURN = 0.5
 """Share of its speed by which w is taken to turn towards a row on a stretch, at first; it doubles where a row was
 missed."""
@@ -57,7 +58,8 @@ class Walk:
                 raise PathError(
                     f"the path stands still at beta = {self.here.beta:g}; raise lambda or rescale the features"
                 )
-            watched, until = nearest(self.problem, self.here.active, self.motion, self.turn, WATCHED)
+            count = WATCHED if len(self.problem.y) > FEW else len(self.problem.y)
+            watched, until = nearest(self.problem, self.here.active, self.motion, self.turn, count)
             watched, stop = np.union1d(watched, self.missed), min(self.end, self.tau + min(until, self.longest))
             try:
                 run = self._run(watched)
@@ -97,7 +99,7 @@ class Walk:
             there = Here(1.0, there.w, there.active)
         g = self._gradient(there, motion.scores)
         step = run.newton_step(g)
-        if self.measure.of(step[np.newaxis]) * self.measure.longest > DRIFT and self._shortens(run, stretch):
+        if self._moves(step) and self._shortens(run, stretch):
             return False
         if isinstance(run, FeatureRun):
             self.sums = run.sums
@@ -108,6 +110,12 @@ class Walk:
         self.tau, self.motion, self.longest = float(stretch.edges[-1]), motion, 2.0 * self.longest
         self.turn, self.missed = max(STEADY * self.turn, LEAST_TURN), self.missed[:0]
         return True
+
+    def _moves(self, step: Float[np.ndarray, " r"]) -> bool:
+        """Return whether a step moves some score by more than a run may be off; most are too short for any."""
+        if self.measure.of(step[np.newaxis]) * self.measure.longest <= DRIFT:
+            return False
+        return float(np.abs(self.problem.Z @ step).max(initial=0.0)) > DRIFT
 
     def _shortens(self, run: Run, stretch: Stretch) -> bool:
         """Halve what a run may do; return whether there was more than one thing to do."""
