@@ -244,8 +244,9 @@ class PoisonRun:
 
     def _solve(self, g: Float[np.ndarray, " r"]) -> Float[np.ndarray, " r"]:
         """Return H^-1 g for the clean rows' H; its error is relative to g, which should be small."""
-        V, t = self._parameters(self.V[:, : self.updates]), self.t[: self.updates]
-        return self.inverse(g) - V @ (t * (V.T @ g))
+        V, t = self.V[:, : self.updates], self.t[: self.updates]
+        answers = V[self.k : self.k + self.n_raw].T @ (self.raw[:, : self.n_raw].T @ g)
+        return self.inverse(g) - self._parameters(V @ (t * answers))
 
     def newton_step(self, g: Float[np.ndarray, " r"]) -> Float[np.ndarray, " r"]:
         """Return H^-1 g where the run has ended, the poison rows in H."""
