@@ -8,7 +8,7 @@ degree between the events, in tau = log(1 + beta / scale).
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from backdoor_curves.paths.intercept import Intercept
 from backdoor_curves.paths.interpolation.chebyshev import panels_at_points
@@ -17,6 +17,7 @@ from backdoor_curves.paths.squared_hinge.path import SquaredHingePath
 from backdoor_curves.paths.squared_hinge.problem import Problem
 from backdoor_curves.paths.squared_hinge.series import DEGREE
 from backdoor_curves.paths.squared_hinge.start import start
+from backdoor_curves.paths.squared_hinge.thin import PARABOLA, as_parabolas
 from backdoor_curves.paths.squared_hinge.walk import Walk
 from backdoor_curves.rows import Rows
 
@@ -75,21 +76,10 @@ def squared_hinge_path(
     Z = intercept.with_column(space.rows)
     kept = (u0 > 0.0) | (du > 0.0)
     problem = Problem(np.ascontiguousarray(Z[kept]), y[kept], u0[kept], du[kept])
-    edges, W, is_knot, scale = _follow(problem)
-    interpolant = panels_at_points(edges, DEGREE, scale)
-    knots = interpolant.nodes[::DEGREE][is_knot]
-    return SquaredHingePath(panels_at_points(edges, DEGREE, scale, knots), problem, kept, space, W, intercept)
-
-
-def _follow(
-    problem: Problem,
-) -> tuple[Float[np.ndarray, " j_plus_1"], Float[np.ndarray, "k r"], Bool[np.ndarray, " j_plus_1"], float]:
-    """Return the edges of the panels in tau, w at their points, which edges are events, and the scale of tau."""
-    stretches = []
     walk = Walk(problem, start(problem))
-    while walk.tau < walk.end:
-        stretches.append(walk.next_stretch())
-    edges = np.concatenate([[0.0], *(part.edges[1:] for part in stretches)])
-    event = np.concatenate([[False], *(part.event for part in stretches)])
-    event[-1] = False
-    return edges, np.vstack([*(part.W[:-1] for part in stretches), walk.here.w]), event, walk.scale
+    path, degree = walk.all_stretches(), DEGREE
+    if walk.in_features and (thin := as_parabolas(path, walk.reach)):
+        path, degree = thin, PARABOLA
+    knots = panels_at_points(path.edges, degree, walk.scale).nodes[degree::degree][path.event & (path.edges[1:] < walk.end)]
+    interpolant = panels_at_points(path.edges, degree, walk.scale, knots)
+    return SquaredHingePath(interpolant, problem, kept, space, path.W, intercept)

@@ -50,6 +50,25 @@ class Walk:
         self.updates, self.longest, self.runs = UPDATES, np.inf, 0
         self.sums = self._sums() if (problem.du > 0.0).sum() > problem.Z.shape[1] > 0 else None
 
+    @property
+    def in_features(self) -> bool:
+        """Whether runs are in the features, of many rows."""
+        return self.sums is not None and len(self.problem.y) > FEW
+
+    @property
+    def reach(self) -> Float[np.ndarray, " r"]:
+        """What the entries of parameters are multiplied by so that no score is larger than their length."""
+        return self.measure.unit * self.measure.longest
+
+    def all_stretches(self) -> Stretch:
+        """Return all pieces from here to beta = 1."""
+        parts = []
+        while self.tau < self.end:
+            parts.append(self.next_stretch())
+        edges = np.concatenate([parts[0].edges[:1], *(part.edges[1:] for part in parts)])
+        W = np.vstack([*(part.W[:-1] for part in parts), self.here.w])
+        return Stretch(edges, W, np.concatenate([part.event for part in parts]))
+
     def next_stretch(self) -> Stretch:
         """Return the pieces up to the next look."""
         while True:
@@ -90,8 +109,7 @@ class Walk:
     def _run(self, watched: Int[np.ndarray, " k"]) -> Run:
         if self.sums is None:
             return PoisonRun(self.problem, self.here, self.w0, self.scale, watched, self.updates)
-        reach = self.measure.unit * self.measure.longest
-        return FeatureRun(self.problem, self.sums, self.here, self.scale, watched, reach)
+        return FeatureRun(self.problem, self.sums, self.here, self.scale, watched, self.reach)
 
     def _accepts(self, run: Run, stretch: Stretch, there: Here, motion: Motion) -> bool:
         """Go on from where a run has ended, if its w is the optimum there; otherwise see that the next is better."""
