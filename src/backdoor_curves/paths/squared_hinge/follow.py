@@ -75,7 +75,8 @@ def squared_hinge_path(
     space = coordinates(X) if space is None else space
     Z = intercept.with_column(space.rows)
     kept = (u0 > 0.0) | (du > 0.0)
-    problem = Problem(np.ascontiguousarray(Z[kept]), y[kept], u0[kept], du[kept])
+    Z = Z if kept.all() else Z[kept]
+    problem = Problem(np.ascontiguousarray(Z), y[kept], u0[kept], du[kept])
     walk = Walk(problem, start(problem))
     path, degree = walk.all_stretches(), DEGREE
     if walk.in_features and (thin := as_parabolas(path, walk.reach)):
