@@ -184,7 +184,8 @@ def test_parabolas_are_the_path_but_for_a_billionth():
     stretch = Stretch(edges, np.zeros((241, 3)), event)
     stretch = Stretch(edges, np.exp(np.outer(stretch.points, spin)), event)
     thin = as_parabolas(stretch, np.ones(3))
-    assert thin is not None and len(thin.W) < len(stretch.W) / 1.5
+    assert thin is not None
+    assert len(thin.W) < len(stretch.W) / 1.5
     np.testing.assert_allclose(thin.edges[1:][thin.event], edges[1:][event], atol=1e-15)
     for k in range(len(thin.event)):
         t = np.linspace(thin.edges[k], thin.edges[k + 1], 9)
@@ -199,7 +200,10 @@ def test_the_thread_goes_through_a_stretch():
     """A polynomial of degree 4 is its own thread, whatever its pieces."""
     edges = np.array([0.0, 0.3, 0.5, 2.0])
     stretch = Stretch(edges, np.zeros((13, 2)), np.ones(3, dtype=bool))
-    f = lambda t: np.column_stack([t**4 - t, 1.0 + t**2])
+
+    def f(t):
+        return np.column_stack([t**4 - t, 1.0 + t**2])
+
     stretch = Stretch(edges, f(stretch.points), stretch.event)
     t = np.linspace(0.0, 2.0, 7)
     np.testing.assert_allclose(through(stretch.thread(), 0.0, 2.0, t), f(t), atol=1e-12)

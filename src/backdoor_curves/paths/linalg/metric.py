@@ -30,7 +30,7 @@ LITTLE = 1e-8
 CHEAP = 1e7
 """Multiplications for a matrix of the metric up to which it is: a hundredth of a second."""
 MANY = 2**22
-"""Products A'A V through A V of so many entries (32 MiB), and more, are made with A'A itself where it is smaller than A."""
+"""Entries of A V (32 MiB) from which products A'A V are made with A'A itself, where it is smaller than A."""
 ROUNDING = 4 * np.finfo(float).eps
 """Of an inner product, as a share of the sum of its terms' sizes."""
 

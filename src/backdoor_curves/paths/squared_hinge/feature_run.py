@@ -30,11 +30,13 @@ from backdoor_curves.paths.squared_hinge.sums import Sums, inverse
 SHORTEST = 1e-11
 """Pieces shorter than this in tau are merged with the next: their ends differ by rounding."""
 UPDATES = 64
-"""Most changes of G after which it is made anew: a factor of r^3 is then a small part of what they cost."""
+"""Most changes of G after which it is made anew: a factor is then a small part of what they cost."""
 POOR = 1e-3
 """A row all but alone in its direction, by this share, is not taken out of G by an update, which would lose digits."""
 STALL = 50
-"""Events at one beta, per row, after which ties count as unsolvable."""
+"""Events at one beta, per row, after which ties count as unsolvable: each row may come and go some times."""
+FRESH = 0.5
+"""Share of what a series is accurate on, beyond which it is begun anew at an event: further on it would end a piece."""
 SHIFT = comb(POWERS, POWERS[:, np.newaxis])
 SHIFTED = np.maximum(POWERS - POWERS[:, np.newaxis], 0)
 """A polynomial of coefficients c about x has SHIFT x^SHIFTED c about 0."""
@@ -133,7 +135,7 @@ class FeatureRun:
                 W = self._values(np.array(edges), parts, w)
                 return Stretch(np.array(edges), W, np.array(events, dtype=bool)), Here(self.beta, w, self.active)
             sound = row is None or self._flip(row)
-            if not sound or self.x > 0.5 * self.series_to or self.updates >= UPDATES:
+            if not sound or self.x > FRESH * self.series_to or self.updates >= UPDATES:
                 self._centre(w)
 
     def _flip(self, j: int) -> bool:

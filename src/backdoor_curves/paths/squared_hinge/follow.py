@@ -1,8 +1,8 @@
 """Support vector machines with the squared hinge loss, linear: the exact beta-path.
 
 Between events, the betas at which the margin of a row crosses 1, the optimum is a rational function of beta;
-`poison_run` and `feature_run` follow it from event to event, `walk` from look to look at all rows. Here the path becomes a record: polynomials of low
-degree between the events, in tau = log(1 + beta / scale).
+`poison_run` and `feature_run` follow it from event to event, `walk` from one look at all rows to the next. Here the
+path becomes a record: polynomials of low degree between the events, in tau = log(1 + beta / scale).
 """
 
 from __future__ import annotations
@@ -58,7 +58,8 @@ def squared_hinge_path(
 
     Notes
     -----
-    O((k + p) m + m^3) an event, with k rows near their margin, m poison rows inside it, and p = min(n, d).
+    With p = min(n, d) and k rows watched: O(p^2 + k p) an event where more than p rows are poison, else
+    O(k m + m^3) with m poison rows inside their margin; O(n p) a look at all rows, one for some hundred events.
 
     Examples
     --------
@@ -81,6 +82,7 @@ def squared_hinge_path(
     path, degree = walk.all_stretches(), DEGREE
     if walk.in_features and (thin := as_parabolas(path, walk.reach)):
         path, degree = thin, PARABOLA
-    knots = panels_at_points(path.edges, degree, walk.scale).nodes[degree::degree][path.event & (path.edges[1:] < walk.end)]
+    ends = panels_at_points(path.edges, degree, walk.scale).nodes[degree::degree]
+    knots = ends[path.event & (path.edges[1:] < walk.end)]
     interpolant = panels_at_points(path.edges, degree, walk.scale, knots)
     return SquaredHingePath(interpolant, problem, kept, space, path.W, intercept)

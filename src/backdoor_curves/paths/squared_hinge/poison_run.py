@@ -25,8 +25,8 @@ goes: with S = (I + beta0 G)^-1 and a = beta0 + 2 scale,
 
 So all scores are polynomials in x, whose first crossing asks for no other factorisation.
 
-What is followed are the scores of the rows that are watched (`watch`). Parameters, and all columns H^-1 z, are combinations
-of columns H^-1 z for H as it was at the start of the run: they are multiplied with those once, at its end.
+What is followed are the scores of the rows that are watched (`watch`). Parameters, and all columns H^-1 z, are
+combinations of columns H^-1 z for H as it was at the start of the run, with which they are multiplied once, at its end.
 """
 
 from __future__ import annotations
@@ -140,9 +140,9 @@ class PoisonRun:
         """Return H^-1 z for some rows z, for H as it was at the start."""
         return self._raw(self.inverse(np.ascontiguousarray(self.Z[rows].T)))
 
-    def _parameters(self, columns: Float[np.ndarray, "k_plus_room *j"]) -> Float[np.ndarray, "r *j"]:
-        """Return the parameters of columns."""
-        return self.raw[:, : self.n_raw] @ columns[self.k : self.k + self.n_raw]
+    def _parameters(self, column: Float[np.ndarray, " k_plus_room"]) -> Float[np.ndarray, " r"]:
+        """Return the parameters of a column."""
+        return self.raw[:, : self.n_raw] @ column[self.k : self.k + self.n_raw]
 
     def _column(self, k: int, next_rows: Int[np.ndarray, " j"]) -> Float[np.ndarray, " k_plus_room"]:
         """Return H^-1 z_k; those of the rows that seem to be next are prepared with it."""

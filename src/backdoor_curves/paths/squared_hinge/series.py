@@ -81,9 +81,8 @@ def first_crossing(R: Float[np.ndarray, "order n"], limit: float) -> tuple[float
         return limit, None
     R[0] += SLACK
     room, slope = R[0], R[1]
-    if room.min() <= 0.0:
-        if (now := np.flatnonzero((room <= 0.0) & (room + BACK * slope < 0.0))).size:
-            return 0.0, int(now[0])
+    if room.min() <= 0.0 and (now := np.flatnonzero((room <= 0.0) & (room + BACK * slope < 0.0))).size:
+        return 0.0, int(now[0])
     np.maximum(room, LEAST, out=room)
     fastest = -float((slope / room).min())
     end = min(1.1 / fastest, limit) if fastest * limit > 1.1 else limit
@@ -120,6 +119,6 @@ def _first_root(p: Float[np.ndarray, " order"], end: float) -> float:
 
 
 def bernstein_from_points(degree: int) -> Float[np.ndarray, "q q"]:
-    """Return the matrix from a polynomial's values at the Chebyshev points to the coefficients between which it stays."""
+    """Return the matrix from a polynomial's values at the Chebyshev points to the coefficients it stays between."""
     s, k = (chebyshev_points(degree)[:, np.newaxis] + 1.0) / 2.0, np.arange(degree + 1)
     return np.linalg.inv(comb(degree, k) * s**k * (1.0 - s) ** (degree - k))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from backdoor_curves.paths.squared_hinge.series import DEGREE, INTERPOLATION
 from backdoor_curves.paths.squared_hinge.stretch import Stretch, through

@@ -23,14 +23,13 @@ FEW = 1000
 WATCHED = 200
 """Rows that are watched of more: an event costs more for each, and they last longer. 100 to 400 cost about the same."""
 TURN = 0.5
-"""Share of its speed by which w is taken to turn towards a row on a stretch, at first; it doubles where a row was
-missed."""
+"""By how much the rates of scores are taken to change on a stretch, over their root mean square, at first. It doubles
+where a row was missed, and shrinks by this where none was:"""
 STEADY = 0.8
-"""and shrinks by this where none was."""
 LEAST_TURN = 0.05
-"""It never is less."""
+"""It is never less."""
 RUNS = 20
-"""Runs per row after which a path counts as unattainable."""
+"""Runs per row after which a path counts as unattainable: digits take 7 in all up to C = 100, 378 at C = 1e4."""
 MOST_POISON = 1000
 """Poison rows up to which runs in their duals are tried where those in the features lose digits."""
 DRIFT = 1e-10
@@ -72,11 +71,7 @@ class Walk:
     def next_stretch(self) -> Stretch:
         """Return the pieces up to the next look."""
         while True:
-            self.runs += 1
-            if self.runs > RUNS * (5 + len(self.problem.y)):
-                raise PathError(
-                    f"the path stands still at beta = {self.here.beta:g}; raise lambda or rescale the features"
-                )
+            self._count_run()
             count = WATCHED if len(self.problem.y) > FEW else len(self.problem.y)
             watched, until = nearest(self.problem, self.here.active, self.motion, self.turn, count)
             watched, stop = np.union1d(watched, self.missed), min(self.end, self.tau + min(until, self.longest))
@@ -95,6 +90,11 @@ class Walk:
                 self.missed, self.turn = np.union1d(self.missed, missed), 2.0 * self.turn
             elif self._accepts(run, stretch, there, motion):
                 return stretch
+
+    def _count_run(self) -> None:
+        self.runs += 1
+        if self.runs > RUNS * (5 + len(self.problem.y)):
+            raise PathError(f"the path stands still at beta = {self.here.beta:g}; raise lambda or rescale the features")
 
     @property
     def _poison_will_do(self) -> bool:

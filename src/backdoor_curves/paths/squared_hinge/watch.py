@@ -1,8 +1,8 @@
 """Which rows are watched on a stretch of the path, and the proof that no other row has crossed its margin there.
 
 At the beginning of a stretch the rows are chosen that could be the first to cross. At its end the scores of all rows
-are known on a thread through it, one polynomial for all its pieces; the path's own are off it by no more than the length
-of a row times the distance of w from the thread.
+are known on a thread through it, one polynomial for all its pieces; the path's own are off it by no more than the
+length of a row times the distance of w from the thread.
 """
 
 from __future__ import annotations
