@@ -29,6 +29,8 @@ LITTLE = 1e-8
 """A bound so small is not, being a hundredth of what curves ask for; a hundredth of it where the metric is cheap."""
 CHEAP = 1e7
 """Multiplications for a matrix of the metric up to which it is: a hundredth of a second."""
+MANY = 2**22
+"""Entries of A V (32 MiB) from which products A'A V are made with A'A itself, where it is smaller than A."""
 ROUNDING = 4 * np.finfo(float).eps
 """Of an inner product, as a share of the sum of its terms' sizes."""
 
@@ -108,7 +110,7 @@ class Metric:
         B, R = X.T, self.R[:, np.newaxis]
         V = self.solve(B)
         V += self.solve(B - self._product(V))
-        sizes = np.abs(B) + np.abs(self.A).T @ (np.abs(self.A) @ np.abs(V)) + R * np.abs(V)
+        sizes = np.abs(B) + self._sizes(np.abs(V)) + R * np.abs(V)
         left = np.abs(B - self._product(V)) + ROUNDING * sizes
         squares = np.einsum("px,px->x", B, V) + np.einsum("px,px->x", left, np.abs(V) + left / R)
         return Reach(V, np.sqrt(np.maximum(squares, 0.0)), np.sqrt(np.einsum("px,px->x", left, left / R)))
@@ -123,7 +125,27 @@ class Metric:
         return self.lengths(np.eye(len(self.R)))
 
     def _product(self, V: Float[np.ndarray, "p k"]) -> Float[np.ndarray, "p k"]:
-        return self.R[:, np.newaxis] * V + self.A.T @ (self.A @ V)
+        through = self._gram @ V if self._many(V) else self.A.T @ (self.A @ V)
+        return self.R[:, np.newaxis] * V + through
+
+    def _sizes(self, V: Float[np.ndarray, "p k"]) -> Float[np.ndarray, "p k"]:
+        """Return |A|'|A| V: with A'A itself, its rounding and the product's are a share of the same sizes."""
+        if self._many(V):
+            return self._gram_of_sizes @ V
+        return np.abs(self.A).T @ (np.abs(self.A) @ V)
+
+    def _many(self, V: Float[np.ndarray, "p k"]) -> bool:
+        n, p = self.A.shape
+        return n > p and n * V.shape[1] > MANY
+
+    @cached_property
+    def _gram(self) -> Float[np.ndarray, "p p"]:
+        return self.A.T @ self.A
+
+    @cached_property
+    def _gram_of_sizes(self) -> Float[np.ndarray, "p p"]:
+        sizes = np.abs(self.A)
+        return sizes.T @ sizes
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,7 +25,6 @@ from backdoor_curves.paths.linalg.coordinates import Space, coupling_through
 from backdoor_curves.paths.linalg.metric import ROUNDING, size_of_terms, worth_proving
 from backdoor_curves.paths.squared_hinge.optimality import in_the_metric, nearer
 from backdoor_curves.paths.squared_hinge.problem import InverseHessian, Problem, gradient, inverse_hessian
-from backdoor_curves.paths.squared_hinge.series import DEGREE
 from backdoor_curves.rows import Rows, as_numbers, squared_lengths
 
 TIED = 1e-9
@@ -129,13 +128,13 @@ class SquaredHingePath(BetaPath):
 
     def nodal_gram(self) -> sp.csr_array:
         """Return <w(beta_i), w(beta_j)> where it is needed: for nodes of one panel, and with the first node."""
-        p, k = self.space.rows.shape[1], len(self.nodal)
+        p, k, degree = self.space.rows.shape[1], len(self.nodal), self.interpolant.degree
         W = self.nodal[:, :p]
-        first = DEGREE * np.arange(k // DEGREE)
-        nodes = first[:, np.newaxis] + np.arange(DEGREE + 1)
+        first = degree * np.arange(k // degree)
+        nodes = first[:, np.newaxis] + np.arange(degree + 1)
         blocks = W[nodes] @ W[nodes].transpose(0, 2, 1)
-        rows = [np.repeat(nodes, DEGREE + 1, axis=1).ravel(), np.zeros(k, dtype=int), np.arange(k)]
-        columns = [np.tile(nodes, DEGREE + 1).ravel(), np.arange(k), np.zeros(k, dtype=int)]
+        rows = [np.repeat(nodes, degree + 1, axis=1).ravel(), np.zeros(k, dtype=int), np.arange(k)]
+        columns = [np.tile(nodes, degree + 1).ravel(), np.arange(k), np.zeros(k, dtype=int)]
         at_start = W @ W[0]
         # Neighbouring panels share a node, and its entry must count once.
         place, one = np.unique(np.concatenate(rows) * k + np.concatenate(columns), return_index=True)
