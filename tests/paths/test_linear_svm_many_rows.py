@@ -9,11 +9,11 @@ from backdoor_curves.paths.intercept import FREE, NONE, penalised
 from backdoor_curves.paths.linear_svm import many, screened
 from backdoor_curves.paths.linear_svm.chords import Chords
 from backdoor_curves.paths.linear_svm.follow import linear_svm_path
-from backdoor_curves.paths.linear_svm.newton import smoothed_optimum_of_many
 from backdoor_curves.paths.linear_svm.path import neighbours_and_first
 from backdoor_curves.paths.linear_svm.problem import Problem
 from backdoor_curves.paths.linear_svm.rows_in_place import RowsInPlace
 from backdoor_curves.paths.linear_svm.smoothed import smoothed_optimum
+from backdoor_curves.paths.linear_svm.smoothed_many import smoothed_optimum_of_many
 from backdoor_curves.paths.linear_svm.start import start
 from backdoor_curves.paths.svm.dual import BOUND, MARGIN, ZERO
 from backdoor_curves.paths.svm.follow import svm_path

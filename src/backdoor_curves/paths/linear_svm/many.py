@@ -9,12 +9,12 @@ import scipy.sparse as sp
 from jaxtyping import Float
 from scipy.linalg import LinAlgError
 
-from backdoor_curves.paths.linear_svm.newton import WIDTHS, smoothed_optimum_of_many
 from backdoor_curves.paths.linear_svm.path import Place
 from backdoor_curves.paths.linear_svm.problem import Problem
 from backdoor_curves.paths.linear_svm.rows_in_place import RowsInPlace
 from backdoor_curves.paths.linear_svm.screened import ScreenedWalk
 from backdoor_curves.paths.linear_svm.sets import Nodes
+from backdoor_curves.paths.linear_svm.smoothed_many import WIDTHS, smoothed_optimum_of_many
 from backdoor_curves.paths.linear_svm.start import start
 from backdoor_curves.paths.linear_svm.walk import Way
 from backdoor_curves.paths.svm.dual import BOUND, ZERO, StalledError

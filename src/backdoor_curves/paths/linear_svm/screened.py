@@ -1,13 +1,7 @@
 """A walk of many rows: strides among watched ones, and all rows once a stride, against the chord that w has gone by.
 
-Between two looks at all rows w goes along nodes w_0, ..., w_S. With v_k the point of the chord from w_0 to w_S that is
-nearest to w_k, f_i(v_k) lies between f_i(w_0) and f_i(w_S), so that
-
-    |f_i(w_k) - f_i(v_k)|  <=  |phi_i| max_k |w_k - v_k|,
-
-and a row that is farther from its margin at both ends has not met it on the way. For the others the two halves of the
-stride have shorter chords, and those of which no chord will do are looked at, exactly, at each node. Where a row has
-crossed its margin unseen the walk goes back to before it did, and watches it.
+Rows that stayed on their side of the margin, whatever w did between two looks, are told by `chords`; where a row has
+crossed unseen the walk goes back to before it did, and watches it.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from backdoor_curves.paths.squared_hinge.problem import Problem
 from backdoor_curves.paths.squared_hinge.start import Start
 from backdoor_curves.paths.squared_hinge.stretch import Here, Run, Stretch
 from backdoor_curves.paths.squared_hinge.sums import Sums, agree, sums
-from backdoor_curves.paths.squared_hinge.watch import Motion, look, metric, nearest
+from backdoor_curves.paths.squared_hinge.watch import Motion, lengths_of, look, nearest
 
 FEW = 1000
 """Rows that are all watched: up to so many a look at all costs more than it saves."""
@@ -41,7 +41,7 @@ class Walk:
     """The path so far: where it is, and all rows there."""
 
     def __init__(self, problem: Problem, begin: Start) -> None:
-        self.problem, self.scale, self.measure = problem, begin.scale, metric(problem)
+        self.problem, self.scale, self.lengths = problem, begin.scale, lengths_of(problem)
         self.here, self.w0 = Here(0.0, begin.w, begin.active), begin.w
         self.motion = Motion(problem.Z @ begin.w, problem.Z @ begin.rate)
         self.tau, self.end = 0.0, float(np.log1p(1.0 / begin.scale))
@@ -57,7 +57,7 @@ class Walk:
     @property
     def reach(self) -> Float[np.ndarray, " r"]:
         """What the entries of parameters are multiplied by so that no score is larger than their length."""
-        return self.measure.unit * self.measure.longest
+        return self.lengths.unit * self.lengths.longest
 
     def all_stretches(self) -> Stretch:
         """Return all pieces from here to beta = 1."""
@@ -85,7 +85,7 @@ class Walk:
                 continue
             motion, missed = self.motion, self.missed[:0]
             if stretch.event.size:
-                motion, missed = look(self.problem, self.measure, stretch, self.here.active, watched)
+                motion, missed = look(self.problem, self.lengths, stretch, self.here.active, watched)
             if missed.size:
                 self.missed, self.turn = np.union1d(self.missed, missed), 2.0 * self.turn
             elif self._accepts(run, stretch, there, motion):
@@ -131,7 +131,7 @@ class Walk:
 
     def _moves(self, step: Float[np.ndarray, " r"]) -> bool:
         """Return whether a step moves some score by more than a run may be off; most are too short for any."""
-        if self.measure.of(step[np.newaxis]) * self.measure.longest <= DRIFT:
+        if self.lengths.of(step[np.newaxis]) * self.lengths.longest <= DRIFT:
             return False
         return float(np.abs(self.problem.Z @ step).max(initial=0.0)) > DRIFT
 

@@ -24,19 +24,19 @@ BERNSTEIN_FORM = bernstein_from_points(DEGREE)
 
 
 @dataclass(frozen=True, eq=False)
-class Metric:
+class Lengths:
     """Lengths with |z'v| <= |z| |v| for rows z and parameters v, each column in a unit of its own.
 
     Parameters
     ----------
     unit : array of shape (r,)
         What the entries of v are multiplied by.
-    lengths : array of shape (n,)
-        Those of the rows.
+    rows : array of shape (n,)
+        The lengths of the rows.
     """
 
     unit: Float[np.ndarray, " r"]
-    lengths: Float[np.ndarray, " n"]
+    rows: Float[np.ndarray, " n"]
 
     def of(self, V: Float[np.ndarray, "k r"]) -> float:
         """Return the largest length of some parameters."""
@@ -46,14 +46,14 @@ class Metric:
     @property
     def longest(self) -> float:
         """The largest length of a row."""
-        return float(self.lengths.max(initial=0.0))
+        return float(self.rows.max(initial=0.0))
 
 
-def metric(problem: Problem) -> Metric:
-    """Return the metric in which each column of the rows has the same size."""
+def lengths_of(problem: Problem) -> Lengths:
+    """Return lengths in units in which each column of the rows has the same size."""
     size = np.sqrt(np.einsum("nr,nr->r", problem.Z, problem.Z))
     unit = np.where(size > 0.0, size, 1.0)
-    return Metric(unit, np.sqrt(np.einsum("nr,nr,r->n", problem.Z, problem.Z, unit**-2.0)))
+    return Lengths(unit, np.sqrt(np.einsum("nr,nr,r->n", problem.Z, problem.Z, unit**-2.0)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +90,7 @@ def nearest(
 
 def look(
     problem: Problem,
-    measure: Metric,
+    lengths: Lengths,
     stretch: Stretch,
     active: Bool[np.ndarray, " n"],
     watched: Int[np.ndarray, " k"],
@@ -100,12 +100,12 @@ def look(
     `active` are those that were at its beginning; of the rows that were watched all is known.
     """
     thread, a, b = stretch.thread(), float(stretch.edges[0]), float(stretch.edges[-1])
-    off = LEBESGUE * measure.of(stretch.W - through(thread, a, b, stretch.points))
+    off = LEBESGUE * lengths.of(stretch.W - through(thread, a, b, stretch.points))
     T = BERNSTEIN_FORM @ thread
     S = T @ problem.Z.T
     low, high, positive = S.min(axis=0), S.max(axis=0), problem.y > 0.0
     slack = np.where(active, 1.0 - np.where(positive, high, -low), np.where(positive, low, -high) - 1.0)
-    doubtful = slack <= off * measure.lengths + INTERPOLATION
+    doubtful = slack <= off * lengths.rows + INTERPOLATION
     doubtful[watched] = False
     rows = np.flatnonzero(doubtful)
     unit = DEGREE / (b - a)
