@@ -3,8 +3,9 @@
     python benchmarks/many_row_counterexamples.py [--examples N] [--first SEED]
 
 Each table is made from its seed alone, of 60 to 600 rows and up to 8 columns: numbers, whole numbers, zeros and ones,
-half zeros, columns of other sizes. It is followed among few rows, whatever its size, and by the careful walk: where
-both lead on they must agree within their bounds, and the bound must be 1e-6 at most.
+half zeros, columns of other sizes. With the hinge it is followed among few rows, whatever its size, and by the careful
+walk, with the squared hinge with few rows watched and with all of them: where both lead on they must agree within their
+bounds, and the bound must be 1e-6 at most.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ from measure import machine, seconds  # first: it sets the number of threads
 # isort: split
 import numpy as np
 
+from backdoor_curves.paths.base import BetaPath, PathError
 from backdoor_curves.paths.intercept import FREE, NONE, Intercept, penalised
 from backdoor_curves.paths.linear_svm import follow, many
 from backdoor_curves.paths.linear_svm.path import LinearSVMPath
 from backdoor_curves.paths.linear_svm.rows_in_place import RowsInPlace
+from backdoor_curves.paths.squared_hinge import squared_hinge_path, walk
 from backdoor_curves.paths.svm.path import NotOptimalError
 
 KINDS = ("numbers", "whole numbers", "zeros and ones", "half zeros", "sizes")
@@ -62,6 +65,19 @@ def followed(problem: Problem, least: int) -> LinearSVMPath | None:
         return None
 
 
+def watching(problem: Problem, least: int, watched: int) -> BetaPath | None:
+    """Return the path of the squared hinge, so many rows watched of more than `least`; None where it does not lead on.
+
+    A free intercept is made a penalised one.
+    """
+    walk.FEW, walk.WATCHED = least, watched
+    X, y, u0, du, intercept = problem
+    try:
+        return squared_hinge_path(X, y, u0, du, penalised(1.0) if intercept.is_free else intercept)
+    except PathError:
+        return None
+
+
 def excess(problem: Problem, *paths: LinearSVMPath) -> np.ndarray:
     """Return by what share the objective of the first path is above that of the second."""
     X, y, u0, du, _ = problem
@@ -74,18 +90,34 @@ def excess(problem: Problem, *paths: LinearSVMPath) -> np.ndarray:
     return (first - second) / second
 
 
-def verdict(problem: Problem) -> str:
-    """Return what became of a problem: a counterexample is "wrong" or "loose"."""
+def hinge_verdict(problem: Problem) -> str:
+    """Return what became of a problem with the hinge: a counterexample is "wrong" or "loose"."""
     screened, careful = followed(problem, 0), followed(problem, 10**9)
     if screened is None or careful is None:
         return "careful alone" if careful else "screened alone" if screened else "neither"
     if not isinstance(screened.problem.Phi, RowsInPlace):
         return "left to the careful walk"
-    proofs = [path.certificate(BETAS, [problem[0]]).score_bound for path in (screened, careful)]
-    off = screened.scores(problem[0], BETAS) - careful.scores(problem[0], BETAS)
-    if (np.abs(off) > (sum(proofs) + 1e-12)[:, np.newaxis]).any():
-        another = np.ptp(off, axis=1).max() < 1e-9 and np.abs(excess(problem, screened, careful)).max() < 1e-13
-        return "agree, but for a free intercept that is not unique" if another else "wrong"
+    found = compared(problem, screened, careful)
+    off = np.ptp(screened.scores(problem[0], BETAS) - careful.scores(problem[0], BETAS), axis=1).max()
+    if found == "wrong" and off < 1e-9 and np.abs(excess(problem, screened, careful)).max() < 1e-13:
+        return "agree, but for a free intercept that is not unique"
+    return found
+
+
+def squared_hinge_verdict(problem: Problem, watched: int) -> str:
+    """Return what became of a problem with the squared hinge, so many rows watched."""
+    few, all_rows = watching(problem, 0, watched), watching(problem, 10**9, 0)
+    if few is None or all_rows is None:
+        return "all rows alone" if all_rows else "few rows alone" if few else "neither"
+    return compared(problem, few, all_rows)
+
+
+def compared(problem: Problem, path: BetaPath, other: BetaPath) -> str:
+    """Return whether two paths agree within their bounds, and the bound of the first is no loose one."""
+    proofs = [each.certificate(BETAS, [problem[0]]).score_bound for each in (path, other)]
+    off = np.abs(path.scores(problem[0], BETAS) - other.scores(problem[0], BETAS)).max(axis=1)
+    if (off > sum(proofs) + 1e-12).any():
+        return "wrong"
     return "loose" if proofs[0].max() > max(1e-6, 10.0 * proofs[1].max()) else "agree"
 
 
@@ -97,18 +129,21 @@ def main() -> None:
     asked = parser.parse_args()
     warnings.simplefilter("error")
     print(f"{machine()}; seeds {asked.first} to {asked.first + asked.examples - 1}")
-    found: Counter[tuple[str, str]] = Counter()
+    found: Counter[tuple[str, str, str]] = Counter()
 
     def search() -> None:
         for seed in range(asked.first, asked.first + asked.examples):
             kind, problem = table(seed)
-            found[kind, (what := verdict(problem))] += 1
-            if what in ("wrong", "loose", "careful alone"):
-                print(f"seed {seed}: {kind}, {problem[0].shape}, {problem[4]}: {what}", flush=True)
+            verdicts = {"hinge": hinge_verdict(problem)}
+            verdicts["squared hinge"] = squared_hinge_verdict(problem, (3, 15, 40)[seed % 3])
+            for loss, what in verdicts.items():
+                found[loss, kind, what] += 1
+                if what in ("wrong", "loose", "careful alone", "all rows alone"):
+                    print(f"seed {seed}: {loss}, {kind}, {problem[0].shape}, {problem[4]}: {what}", flush=True)
 
     spent = seconds(search)
-    for (kind, what), times in sorted(found.items()):
-        print(f"{times:6d}  {kind}: {what}")
+    for (loss, kind, what), times in sorted(found.items()):
+        print(f"{times:6d}  {loss}, {kind}: {what}")
     print(f"{spent:.0f} s")
 
 
