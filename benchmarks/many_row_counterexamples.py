@@ -99,7 +99,12 @@ def hinge_verdict(problem: Problem) -> str:
         return "left to the careful walk"
     found = compared(problem, screened, careful)
     off = np.ptp(screened.scores(problem[0], BETAS) - careful.scores(problem[0], BETAS), axis=1).max()
-    if found == "wrong" and off < 1e-9 and np.abs(excess(problem, screened, careful)).max() < 1e-13:
+    if (
+        found == "wrong"
+        and problem[4].is_free
+        and off < 1e-9
+        and np.abs(excess(problem, screened, careful)).max() < 1e-13
+    ):
         return "agree, but for a free intercept that is not unique"
     return found
 
