@@ -21,9 +21,9 @@ import numpy as np
 
 from backdoor_curves.paths.base import BetaPath, PathError
 from backdoor_curves.paths.intercept import FREE, NONE, Intercept, penalised
+from backdoor_curves.paths.linalg.rows_in_place import RowsInPlace
 from backdoor_curves.paths.linear_svm import follow, many
 from backdoor_curves.paths.linear_svm.path import LinearSVMPath
-from backdoor_curves.paths.linear_svm.rows_in_place import RowsInPlace
 from backdoor_curves.paths.squared_hinge import squared_hinge_path, walk
 from backdoor_curves.paths.svm.path import NotOptimalError
 

@@ -6,12 +6,12 @@ import scipy.sparse as sp
 
 from backdoor_curves.kernels.functions import linear
 from backdoor_curves.paths.intercept import FREE, NONE, penalised
+from backdoor_curves.paths.linalg.rows_in_place import RowsInPlace
 from backdoor_curves.paths.linear_svm import many, screened
 from backdoor_curves.paths.linear_svm.chords import Chords
 from backdoor_curves.paths.linear_svm.follow import linear_svm_path
 from backdoor_curves.paths.linear_svm.path import neighbours_and_first
 from backdoor_curves.paths.linear_svm.problem import Problem
-from backdoor_curves.paths.linear_svm.rows_in_place import RowsInPlace
 from backdoor_curves.paths.linear_svm.smoothed import smoothed_optimum
 from backdoor_curves.paths.linear_svm.smoothed_many import smoothed_optimum_of_many
 from backdoor_curves.paths.linear_svm.start import start

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from test_squared_hinge import BETAS, distance, problem, weights
 
 from backdoor_curves.paths.intercept import NONE, penalised
-from backdoor_curves.paths.squared_hinge import squared_hinge_path, walk
+from backdoor_curves.paths.linalg.rows_in_place import RowsInPlace
+from backdoor_curves.paths.squared_hinge import follow, squared_hinge_path, walk
 from backdoor_curves.paths.squared_hinge.feature_run import FeatureRun, LostError
 from backdoor_curves.paths.squared_hinge.poison_run import PoisonRun
 from backdoor_curves.paths.squared_hinge.problem import Problem
@@ -248,3 +249,42 @@ def test_nothing_of_rows_times_rows_is_made():
     finally:
         tracemalloc.stop()
     assert peak < n * n * 8 / 10
+
+
+@pytest.mark.parametrize("n", [300, 3000])
+def test_rows_of_many_bytes_are_left_where_they_are(n, monkeypatch):
+    """The same path, derivatives, influences and proofs, in the metric of the Hessian too, but for rounding."""
+    X, y, poison = many(10, n=n)
+    given = X, y, *weights(poison, 1.0), penalised(2.0)
+    copied = squared_hinge_path(*given)
+    monkeypatch.setattr(follow, "LARGE", 0)
+    in_place = squared_hinge_path(*given)
+    assert isinstance(in_place.problem.Z, RowsInPlace)
+    assert in_place.problem.Z.X is X
+    loss_gradients = np.ones((20, 1))
+
+    def said(path):
+        proof, response = path.certificate(BETAS, [X[:20]]), path.response(0.4)
+        sharper = path._sharper(path.nodal[3], path.nodal[3], float(path.interpolant.nodes[3]), [X[:20]])
+        yield path.scores(X, BETAS), path.tangent(X, BETAS).rates, response.influence(X[:20], loss_gradients)
+        yield proof.score_bound, proof.objective_gap, np.array(sharper)
+
+    (values, bounds), (right, allowed) = said(in_place), said(copied)
+    for found, expected in zip(values, right, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-7, atol=1e-9)
+    for found, expected in zip(bounds, allowed, strict=True):
+        assert (found <= 10.0 * expected + 1e-11).all()
+
+
+def test_a_path_holds_a_third_of_its_rows_beside_them():
+    """Of rows of 64 MiB and more no copy is made, neither for the path nor for its proof."""
+    X, y, poison = many(11, n=90_000, d=100)
+    u0, du = weights(poison, 1e-6)
+    tracemalloc.start()
+    try:
+        path = squared_hinge_path(X, y, u0, du, penalised(1.0))
+        path.certificate(np.array([0.0, 1.0]), [X[:10]])
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < X.nbytes / 3 + 3e7  # ten arrays of a number a row, and what is made of 16 MiB at a time

@@ -10,7 +10,7 @@ the norm of R^-1, which is no less.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -19,6 +19,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
+from backdoor_curves.paths.linalg.rows_in_place import FeatureRows, RowsInPlace, blocks
 from backdoor_curves.rows import Rows, as_numbers
 
 JITTER = 1e-14
@@ -59,12 +60,40 @@ def size_of_terms(rows: Sequence[Rows], sizes: Float[np.ndarray, "d k"]) -> Floa
 
 
 @dataclass(frozen=True, eq=False)
+class WeightedRows:
+    """Rows times the roots of their weights, of features that are in place: made a few at a time.
+
+    Parameters
+    ----------
+    features : FeatureRows
+    rows : int array of shape (n,)
+        Some of its rows.
+    weight : array of shape (n,)
+        > 0.
+    """
+
+    features: FeatureRows
+    rows: Int[np.ndarray, " n"]
+    weight: Float[np.ndarray, " n"]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(n, p)."""
+        return len(self.rows), self.features.shape[1]
+
+    def parts(self) -> Iterator[Float[np.ndarray, "b p"]]:
+        """Yield all of them."""
+        for places in blocks(self.features, np.arange(len(self.rows))):
+            yield self.features[self.rows[places]] * np.sqrt(self.weight[places])[:, np.newaxis]
+
+
+@dataclass(frozen=True, eq=False)
 class Metric:
     """The metric of the Hessian diag(R) + A'A.
 
     Parameters
     ----------
-    A : array of shape (n, p)
+    A : array of shape (n, p), or weighted rows
         Rows times the roots of their curvatures.
     R : array of shape (p,)
         > 0.
@@ -78,18 +107,34 @@ class Metric:
     array([1., 1.])
     """
 
-    A: Float[np.ndarray, "n p"]
+    A: Float[np.ndarray, "n p"] | WeightedRows
     R: Float[np.ndarray, " p"]
+
+    @classmethod
+    def of(
+        cls,
+        features: FeatureRows,
+        rows: Int[np.ndarray, " k"],
+        weight: Float[np.ndarray, " k"],
+        R: Float[np.ndarray, " p"],
+    ) -> Metric:
+        """Return the metric of some rows and their weights."""
+        if isinstance(features, RowsInPlace):
+            return cls(WeightedRows(features, rows, weight), R)
+        return cls(features[rows] * np.sqrt(weight)[:, np.newaxis], R)
 
     @cached_property
     def _unit(self) -> Float[np.ndarray, " p"]:
         """The unit of each column in which the Hessian's diagonal is 1."""
-        return np.asarray(1.0 / np.sqrt(np.einsum("np,np->p", self.A, self.A) + self.R))
+        squares = sum(np.einsum("np,np->p", A, A) for A in self._parts())
+        return np.asarray(1.0 / np.sqrt(squares + self.R))
 
     @cached_property
     def _factor(self) -> Any:
-        scaled = self.A * self._unit
-        H = scaled.T @ scaled
+        H = np.zeros((len(self.R), len(self.R)))
+        for A in self._parts():
+            scaled = A * self._unit
+            H += scaled.T @ scaled
         H[np.diag_indices_from(H)] = 1.0
         try:
             return cho_factor(H, lower=True, check_finite=False)
@@ -125,14 +170,14 @@ class Metric:
         return self.lengths(np.eye(len(self.R)))
 
     def _product(self, V: Float[np.ndarray, "p k"]) -> Float[np.ndarray, "p k"]:
-        through = self._gram @ V if self._many(V) else self.A.T @ (self.A @ V)
+        through = self._gram @ V if self._many(V) else sum(A.T @ (A @ V) for A in self._parts())
         return self.R[:, np.newaxis] * V + through
 
     def _sizes(self, V: Float[np.ndarray, "p k"]) -> Float[np.ndarray, "p k"]:
         """Return |A|'|A| V: with A'A itself, its rounding and the product's are a share of the same sizes."""
         if self._many(V):
             return self._gram_of_sizes @ V
-        return np.abs(self.A).T @ (np.abs(self.A) @ V)
+        return np.asarray(sum(A.T @ (A @ V) for A in map(np.abs, self._parts())))
 
     def _many(self, V: Float[np.ndarray, "p k"]) -> bool:
         n, p = self.A.shape
@@ -140,12 +185,14 @@ class Metric:
 
     @cached_property
     def _gram(self) -> Float[np.ndarray, "p p"]:
-        return self.A.T @ self.A
+        return np.asarray(sum(A.T @ A for A in self._parts()))
 
     @cached_property
     def _gram_of_sizes(self) -> Float[np.ndarray, "p p"]:
-        sizes = np.abs(self.A)
-        return sizes.T @ sizes
+        return np.asarray(sum(A.T @ A for A in map(np.abs, self._parts())))
+
+    def _parts(self) -> Iterator[Float[np.ndarray, "b p"]]:
+        return iter([self.A]) if isinstance(self.A, np.ndarray) else self.A.parts()
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,9 +15,10 @@ from jaxtyping import Float
 from scipy.linalg import LinAlgError
 
 from backdoor_curves.paths.intercept import FREE, Intercept
-from backdoor_curves.paths.linear_svm.many import are_many, in_place, nodes_of_many
+from backdoor_curves.paths.linalg.rows_in_place import RowsInPlace, parts_of
+from backdoor_curves.paths.linear_svm.many import are_many, nodes_of_many
 from backdoor_curves.paths.linear_svm.optimality import ULPS, on_wrong_side
-from backdoor_curves.paths.linear_svm.path import LinearSVMPath, Place, dense
+from backdoor_curves.paths.linear_svm.path import LinearSVMPath, Place
 from backdoor_curves.paths.linear_svm.problem import Problem
 from backdoor_curves.paths.linear_svm.sets import Nodes, Trail
 from backdoor_curves.paths.linear_svm.smoothed import smoothed_optimum
@@ -25,7 +26,7 @@ from backdoor_curves.paths.linear_svm.start import start
 from backdoor_curves.paths.linear_svm.walk import Stretch, Walk, Way
 from backdoor_curves.paths.svm.dual import BOUND, ZERO, StalledError
 from backdoor_curves.paths.svm.path import NotOptimalError
-from backdoor_curves.rows import Rows, distinct_rows, take_rows
+from backdoor_curves.rows import Rows, as_numbers, distinct_rows, take_rows
 
 SHIFTS = (0.0, 1e-12, 1e-11, 1e-10)
 """Sizes of random shifts of margins and bounds, as a share of both, each for where those before are too small to break
@@ -89,9 +90,9 @@ def linear_svm_path(
     if len(representatives) < len(y):
         X, y = take_rows(X, representatives), y[representatives]
     unit, (u0, du) = u0 + du, (np.bincount(group, weights=u) for u in (u0, du))
-    place = Place(_centre(dense(X)) if intercept.is_free else np.zeros(X.shape[1]), intercept)
+    place = Place(_centre(as_numbers(X)) if intercept.is_free else np.zeros(X.shape[1]), intercept)
     if are_many(X):
-        problem = Problem(in_place(X, place), y, u0, du, intercept.is_free)
+        problem = Problem(place.in_place(X), y, u0, du, intercept.is_free)
         try:
             return LinearSVMPath(problem, place, group, unit, nodes_of_many(problem))
         except (NotOptimalError, StalledError, LinAlgError) as failure:
@@ -111,14 +112,21 @@ def _nodes_of_few(problem: Problem) -> Nodes:
     raise NotOptimalError(f"{failures[0]}; {MEND}")
 
 
-def _centre(X: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " d"]:
+def _centre(X: Rows) -> Float[np.ndarray, " d"]:
     """Return about the mean of the rows: the multiple of the largest power of 2 within each column's spread.
 
     Whole numbers stay whole about it, and rows that depend on each other stay so, to the last digit.
     """
-    spread = np.ptp(X, axis=0)
+    rows, total = RowsInPlace(X, None, ()), np.zeros(X.shape[1])
+    first = rows[0]
+    low, high = first.copy(), first.copy()
+    for part in parts_of(rows):
+        np.minimum(low, part.min(axis=0), out=low)
+        np.maximum(high, part.max(axis=0), out=high)
+        total += part.sum(axis=0)
+    spread, mean = high - low, total / len(rows)
     unit = np.exp2(np.floor(np.log2(np.where(spread > 0.0, spread, 1.0))))
-    return np.where(spread > 0.0, np.round(X.mean(axis=0) / unit) * unit, X[0])
+    return np.where(spread > 0.0, np.round(mean / unit) * unit, first)
 
 
 def _stretches(problem: Problem, shift: float) -> list[Stretch]:

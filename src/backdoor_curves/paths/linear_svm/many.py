@@ -5,13 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import scipy.sparse as sp
 from jaxtyping import Float
 from scipy.linalg import LinAlgError
 
-from backdoor_curves.paths.linear_svm.path import Place
 from backdoor_curves.paths.linear_svm.problem import Problem
-from backdoor_curves.paths.linear_svm.rows_in_place import RowsInPlace
 from backdoor_curves.paths.linear_svm.screened import ScreenedWalk
 from backdoor_curves.paths.linear_svm.sets import Nodes
 from backdoor_curves.paths.linear_svm.smoothed_many import WIDTHS, smoothed_optimum_of_many
@@ -31,15 +28,6 @@ little that it is left in them."""
 def are_many(X: Rows) -> bool:
     """Return whether rows are so many for their features that a walk screens them."""
     return bool(X.shape[0] >= max(MANY, EACH * X.shape[1]))
-
-
-def in_place(X: Rows, place: Place) -> RowsInPlace:
-    """Return rows of any floating type, or CSR, as the features of a problem."""
-    if not sp.issparse(X) and X.dtype.kind != "f":
-        X = np.asarray(X, dtype=float)
-    return RowsInPlace(
-        X, place.centre if place.centre.any() else None, place.intercept.column[: not place.intercept.is_free]
-    )
 
 
 def nodes_of_many(problem: Problem) -> Nodes:

@@ -31,9 +31,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Int8
 
 from backdoor_curves.paths.linalg.exact_sums import exact_sums
+from backdoor_curves.paths.linalg.rows_in_place import FeatureRows, blocks, features_of
 from backdoor_curves.paths.linear_svm.margin import Margin
 from backdoor_curves.paths.linear_svm.problem import Problem, Pull, pull_of
-from backdoor_curves.paths.linear_svm.rows_in_place import blocks, features_of
 from backdoor_curves.paths.svm.dual import BOUND, MARGIN, ZERO
 
 UNIT = float(np.finfo(float).eps) / 2
@@ -76,7 +76,7 @@ class Distance:
     scores: float
 
 
-def distance_to_optimum(problem: Problem, solution: Solution, rows: Sequence[Float[np.ndarray, "_ p"]]) -> Distance:
+def distance_to_optimum(problem: Problem, solution: Solution, rows: Sequence[FeatureRows]) -> Distance:
     """Return how far a solution is from the optimum: in its objective, and in the scores of some rows."""
     at = _Corrected.of(problem, solution)
     found = _Proof.of(at, at.rounded_residual(), HELD).distance(rows)
@@ -262,14 +262,14 @@ class _Proof:
         near = self.at.near()
         return float(self.at.u[near] @ self.at.wrong(near))
 
-    def distance(self, rows: Sequence[Float[np.ndarray, "_ p"]]) -> Distance:
+    def distance(self, rows: Sequence[FeatureRows]) -> Distance:
         """Return how far the solution is from the optimum."""
         at, problem, w, b = self.at, self.at.problem, self.at.solution.w, self.at.solution.b
         v, e = at.w - w + at.v, at.b - b + at.e
         away = self.rest + np.sqrt(self.cost)
         star = (self.rest**2 / 4.0 + self.cost) / np.maximum(self.room, TINY)
 
-        def bound(X: Float[np.ndarray, "x p"]) -> float:
+        def bound(X: FeatureRows) -> float:
             return max([0.0, *(_bound(X[some]) for some in blocks(X, np.arange(len(X)), AT_ONCE))])
 
         def _bound(X: Float[np.ndarray, "x p"]) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import ClassVar
 
@@ -11,17 +11,18 @@ import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Float, Int
 
-from backdoor_curves.kernels.memory import require_bytes
 from backdoor_curves.paths.base import BetaPath, Certificate, Gram, Parameters, Response, Tangent, influence_through
 from backdoor_curves.paths.intercept import Intercept, refuse_free_interval
 from backdoor_curves.paths.interpolation.interpolants import PiecewiseLinear
+from backdoor_curves.paths.linalg.rows_in_place import RowsInPlace, scores_of
 from backdoor_curves.paths.linear_svm.margin import Margin
 from backdoor_curves.paths.linear_svm.optimality import Solution, distance_to_optimum
 from backdoor_curves.paths.linear_svm.problem import Optimum, Problem, pull_of
 from backdoor_curves.paths.linear_svm.sets import Nodes
+from backdoor_curves.paths.product_scores import ProductScores, nodal_scores
 from backdoor_curves.paths.svm.dual import BOUND, MARGIN
 from backdoor_curves.paths.svm.path import TIED
-from backdoor_curves.rows import Rows, as_numbers, n_rows
+from backdoor_curves.rows import Rows, as_numbers
 
 FEW = 2000
 """Nodes whose inner products are all kept: 32 MB, and the rest of them is never asked for."""
@@ -52,6 +53,14 @@ class Place:
         rows = dense(X) - self.centre
         return rows if self.intercept.is_free else self.intercept.with_column(rows)
 
+    def in_place(self, X: Rows) -> RowsInPlace:
+        """Return the same of rows of any floating type, or CSR, which stay as they are."""
+        X = as_numbers(X)
+        if not sp.issparse(X) and X.dtype.kind != "f":
+            X = np.asarray(X, dtype=float)
+        column = () if self.intercept.is_free else self.intercept.column
+        return RowsInPlace(X, self.centre if self.centre.any() else None, column)
+
     def parameters(self, W: Float[np.ndarray, "b p"], b: Float[np.ndarray, " b"]) -> Parameters:
         """Return coefficients of the rows as they come, and their intercepts."""
         coef = W[:, : len(self.centre)]
@@ -80,6 +89,7 @@ class LinearSVMPath(BetaPath):
 
     method: ClassVar[str] = "svm"
     exact: ClassVar[bool] = True
+    keeps_products: ClassVar[bool] = True  # type: ignore[misc]
 
     problem: Problem
     place: Place
@@ -102,16 +112,17 @@ class LinearSVMPath(BetaPath):
         weights = self.interpolant.weights(betas)
         return self.place.parameters(weights @ self.at.W, weights @ self.at.b)
 
-    def nodal_scores(self, X: Rows) -> Float[np.ndarray, "k n 1"]:
-        """Return the scores of the rows X at the nodes; a MemoryError if those would not fit."""
-        k, n = len(self.at.betas), n_rows(X)
-        require_bytes(8.0 * k * n, f"scores: {n} test rows at the {k} knots of the path", "pass fewer test rows")
-        return (self.at.W @ self.place.of(X).T + self.at.b[:, np.newaxis])[..., np.newaxis]
+    def nodal_scores(self, X: Rows) -> Float[np.ndarray, "k n 1"] | ProductScores:
+        """Return the scores of the rows X at the nodes."""
+        rows = self.place.in_place(X)
+        if not self.place.intercept.is_free:
+            return nodal_scores(self.at.W, rows)
+        return nodal_scores(np.column_stack([self.at.W, self.at.b]), replace(rows, column=(1.0,)))
 
     def scores(self, X: Rows, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, "b n"]:
         """Return the scores of the rows X at some betas."""
         weights = self.interpolant.weights(betas)
-        return (weights @ self.at.W) @ self.place.of(X).T + (weights @ self.at.b)[:, np.newaxis]
+        return scores_of(self.place.in_place(X), weights @ self.at.W) + (weights @ self.at.b)[:, np.newaxis]
 
     def nodal_gram(self) -> Gram:
         """Return <w(beta_i), w(beta_j)> without intercepts, of many nodes for neighbours and with the first alone."""
@@ -124,7 +135,7 @@ class LinearSVMPath(BetaPath):
         """Return the scores of the rows X and their derivatives from the right, at beta = 1 from the left."""
         pieces, place = np.unique(self.interpolant.pieces(betas), return_inverse=True)
         rates = [self._rate(int(piece)) for piece in pieces]
-        Phi = self.place.of(X)
+        Phi = self.place.in_place(X)
         slopes = np.array([Phi @ rate.w + rate.b for rate in rates])[place]
         return Tangent(self.scores(X, betas)[..., np.newaxis], slopes[..., np.newaxis])
 
@@ -160,7 +171,7 @@ class LinearSVMPath(BetaPath):
             return (margin.rest(self.place.of(X)).T @ beyond)[:, place]
 
         def tangent(X: Rows) -> Tangent:
-            Phi = self.place.of(X)
+            Phi = self.place.in_place(X)
             return Tangent((Phi @ w + b)[:, np.newaxis], (Phi @ rate.w + rate.b)[:, np.newaxis])
 
         ties = int(beside.sum() + at_limit.sum())
@@ -170,7 +181,7 @@ class LinearSVMPath(BetaPath):
 
     def certificate(self, betas: Float[np.ndarray, " b"], rows: Sequence[Rows]) -> Certificate:
         """Return the duality gap, and how far the scores of the rows are from the optimum's (see `optimality`)."""
-        placed = [self.place.of(X) for X in rows]
+        placed = [self.place.in_place(X) for X in rows]
         weights = self.interpolant.weights(betas)
         W, b = weights @ self.at.W, weights @ self.at.b
         pieces = np.clip(np.searchsorted(self.at.betas, betas, side="right") - 1, 0, len(self.at.betas) - 1)

@@ -19,14 +19,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int, Int8
 
-from backdoor_curves.paths.linear_svm.rows_in_place import RowsInPlace, blocks, sum_of_rows
+from backdoor_curves.paths.linalg.rows_in_place import FeatureRows, lifted, parts_of, squares_of_rows
 from backdoor_curves.paths.svm.dual import BOUND
-
-Features = Float[np.ndarray, "n p"] | RowsInPlace
-"""Rows of features that are multiplied by w, and of which some are taken."""
-
-GATHERED = 0.3
-"""Share of the rows from which on it is cheaper to add up all of them, as they lie, than to gather some."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +30,7 @@ class Problem:
     Parameters
     ----------
     Phi : array of shape (n, p), or rows in place
-        Features; a penalised intercept is the weight of one more column, the last.
+        FeatureRows; a penalised intercept is the weight of one more column, the last.
     y : array of shape (n,)
         -1 and +1.
     u0, du : arrays of shape (n,)
@@ -45,7 +39,7 @@ class Problem:
         Whether there is a free intercept.
     """
 
-    Phi: Features
+    Phi: FeatureRows
     y: Float[np.ndarray, " n"]
     u0: Float[np.ndarray, " n"]
     du: Float[np.ndarray, " n"]
@@ -59,18 +53,14 @@ class Problem:
     def order(self) -> Int[np.ndarray, " p"]:
         """The features by their largest entries, the largest first."""
         sizes = np.zeros(self.Phi.shape[1])
-        for some in blocks(self.Phi, np.arange(len(self.Phi))):
-            np.maximum(sizes, np.abs(self.Phi[some]).max(axis=0, initial=0.0), out=sizes)
+        for Phi in parts_of(self.Phi):
+            np.maximum(sizes, np.abs(Phi).max(axis=0, initial=0.0), out=sizes)
         return np.argsort(-sizes, kind="stable")
 
     @cached_property
     def lengths(self) -> Float[np.ndarray, " n"]:
         """|phi| of each row."""
-        squares = [
-            np.einsum("ij,ij->i", Phi, Phi)
-            for Phi in map(self.Phi.__getitem__, blocks(self.Phi, np.arange(len(self.Phi))))
-        ]
-        return np.sqrt(np.concatenate(squares))
+        return np.sqrt(squares_of_rows(self.Phi, np.ones(self.Phi.shape[1])))
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,11 +99,3 @@ def pull_of(
     if isinstance(problem.Phi, np.ndarray):
         return Pull(c @ problem.Phi[E], -float(c.sum()), targets)
     return Pull(lifted(problem.Phi, np.where(status == BOUND, problem.y * u, 0.0)), -float(c.sum()), targets)
-
-
-def lifted(Phi: Features, c: Float[np.ndarray, " n"]) -> Float[np.ndarray, " p"]:
-    """Return sum_i c_i phi_i."""
-    used = np.flatnonzero(c)
-    if len(used) < GATHERED * len(c):
-        return sum_of_rows(Phi, c, used)
-    return Phi.lifted(c) if isinstance(Phi, RowsInPlace) else c @ Phi

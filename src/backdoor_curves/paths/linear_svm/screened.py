@@ -13,11 +13,11 @@ import numpy as np
 from jaxtyping import Float, Int, Int8
 from scipy.linalg import LinAlgError
 
+from backdoor_curves.paths.linalg.rows_in_place import blocks, lifted
 from backdoor_curves.paths.linear_svm.block import SLOW, walk_block
 from backdoor_curves.paths.linear_svm.chords import WRONG, Chords
 from backdoor_curves.paths.linear_svm.position import SIDE, Node, Position, Unknowns, Watched, inverse, solved
-from backdoor_curves.paths.linear_svm.problem import Problem, lifted
-from backdoor_curves.paths.linear_svm.rows_in_place import blocks
+from backdoor_curves.paths.linear_svm.problem import Problem
 from backdoor_curves.paths.linear_svm.sets import Trail
 from backdoor_curves.paths.linear_svm.walk import Walk, Way
 from backdoor_curves.paths.svm.dual import BOUND, MARGIN, StalledError

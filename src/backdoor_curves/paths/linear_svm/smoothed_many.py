@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.linalg import cho_factor, cho_solve
 
-from backdoor_curves.paths.linear_svm.problem import Problem, lifted
-from backdoor_curves.paths.linear_svm.rows_in_place import blocks
+from backdoor_curves.paths.linalg.rows_in_place import curvature, lifted, sum_of_rows
+from backdoor_curves.paths.linear_svm.problem import Problem
 from backdoor_curves.paths.linear_svm.smoothed import Smoothed, line_search
 
 SHRINK = 0.3
@@ -75,12 +75,10 @@ def _curvature(
     problem: Problem, rows: Int[np.ndarray, " k"], weight: Float[np.ndarray, " k"]
 ) -> Float[np.ndarray, "q q"]:
     """Return sum_i weight_i phi_i phi_i' over some rows, with a 1 after phi if there is a free intercept."""
-    q, root, done = problem.Phi.shape[1] + problem.free, np.sqrt(weight), 0
-    H = np.zeros((q, q))
-    for some in blocks(problem.Phi, rows):
-        Z = np.ones((len(some), q))
-        Z[:, : problem.Phi.shape[1]] = problem.Phi[some]
-        Z *= root[done : done + len(some), np.newaxis]
-        H += Z.T @ Z
-        done += len(some)
-    return H
+    H = curvature(problem.Phi, rows, weight)
+    if not problem.free:
+        return H
+    all_weights = np.zeros(len(problem.y))
+    all_weights[rows] = weight
+    beside = sum_of_rows(problem.Phi, all_weights, rows)[:, np.newaxis]
+    return np.block([[H, beside], [beside.T, weight.sum()]])

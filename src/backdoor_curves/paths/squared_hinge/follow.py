@@ -13,6 +13,7 @@ from jaxtyping import Float
 from backdoor_curves.paths.intercept import Intercept
 from backdoor_curves.paths.interpolation.chebyshev import panels_at_points
 from backdoor_curves.paths.linalg.coordinates import Space, coordinates, rows_with_column
+from backdoor_curves.paths.linalg.rows_in_place import RowsInPlace
 from backdoor_curves.paths.squared_hinge.path import SquaredHingePath
 from backdoor_curves.paths.squared_hinge.problem import Problem
 from backdoor_curves.paths.squared_hinge.series import DEGREE
@@ -20,6 +21,10 @@ from backdoor_curves.paths.squared_hinge.start import start
 from backdoor_curves.paths.squared_hinge.thin import PARABOLA, as_parabolas
 from backdoor_curves.paths.squared_hinge.walk import Walk
 from backdoor_curves.rows import Rows
+
+LARGE = 2**26
+"""Bytes of rows (64 MiB) beyond which they are left where they are: a copy with the intercept's column is little faster
+to use, and as large."""
 
 
 def squared_hinge_path(
@@ -74,9 +79,10 @@ def squared_hinge_path(
     if intercept.is_free:
         raise ValueError("intercept: a penalised one or none was expected, as LinearSVC has it, a free one came")
     space = coordinates(X) if space is None else space
-    Z = rows_with_column(space, intercept)
     kept = (u0 > 0.0) | (du > 0.0)
-    Z = Z if kept.all() else Z[kept]
+    is_large = space.rows.nbytes > LARGE
+    Z = RowsInPlace(space.rows, None, intercept.column) if is_large else rows_with_column(space, intercept)
+    Z = Z if kept.all() else Z[np.flatnonzero(kept)]
     problem = Problem(Z, y[kept], u0[kept], du[kept])
     walk = Walk(problem, start(problem))
     path, degree = walk.all_stretches(), DEGREE

@@ -37,6 +37,7 @@ from scipy.linalg.blas import dger
 from scipy.linalg.lapack import dpotrf, dpotrs
 
 from backdoor_curves.paths.base import PathError
+from backdoor_curves.paths.linalg.rows_in_place import lifted
 from backdoor_curves.paths.squared_hinge.problem import Problem, gradient, inverse_hessian
 from backdoor_curves.paths.squared_hinge.series import (
     ORDER,
@@ -100,10 +101,9 @@ class PoisonRun:
         self.problem, self.scale, self.beta, self.active = problem, scale, here.beta, here.active.copy()
         is_poison = problem.du > 0.0
         clean = self.active & ~is_poison
-        Z, y, u = problem.Z[clean], problem.y[clean], problem.u0[clean]
-        self.inverse = inverse_hessian(Z, u)
+        self.inverse = inverse_hessian(problem.Z, np.flatnonzero(clean), problem.u0[clean])
         for _ in range(2):
-            w0 = w0 - self.inverse(gradient(Z, y, u, w0))
+            w0 = w0 - self.inverse(gradient(problem.Z, problem.y, np.where(clean, problem.u0, 0.0), w0))
         self.w0 = w0
         self.rows = np.union1d(watched, np.flatnonzero(self.active & is_poison))
         self.k = len(self.rows)
@@ -259,17 +259,18 @@ class PoisonRun:
 
     def _refined(self, v: Float[np.ndarray, " k_plus_room"], k: int) -> Float[np.ndarray, " k_plus_room"]:
         """Return v = H^-1 z_k with k among the rows of H, anew from what is left of the equation."""
-        A = np.append(np.flatnonzero(self._clean()), self.rows[k])
-        Z, u, w = self.problem.Z[A], self.problem.u0[A], self._parameters(v)
+        Z, w, active = self.problem.Z, self._parameters(v), self._clean()
+        active[self.rows[k]] = True
+        u = np.where(active, 2.0 * self.problem.u0, 0.0)
         for _ in range(2):
-            w = w + self._solve(self.Z[k] - w - Z.T @ (2.0 * u * (Z @ w)))
+            w = w + self._solve(self.Z[k] - w - lifted(Z, u * (Z @ w)))
         return self._raw(w[:, np.newaxis])[:, 0]
 
     def _polish(self) -> None:
         """Correct w0 by what its gradient says."""
-        A = self._clean()
         w = self.w0 + self._parameters(self.base)
-        step = self._solve(gradient(self.problem.Z[A], self.problem.y[A], self.problem.u0[A], w))
+        u = np.where(self._clean(), self.problem.u0, 0.0)
+        step = self._solve(gradient(self.problem.Z, self.problem.y, u, w))
         self.base -= self._raw(step[:, np.newaxis])[:, 0]
 
     def _clean(self) -> Bool[np.ndarray, " n"]:

@@ -11,6 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import LinearSVC
 
 from backdoor_curves.paths.base import PathError
+from backdoor_curves.paths.linalg.rows_in_place import FeatureRows, blocks, lifted
 from backdoor_curves.paths.squared_hinge.problem import Problem, gradient, inverse_hessian
 from backdoor_curves.paths.squared_hinge.series import SLACK
 
@@ -48,16 +49,17 @@ def start(problem: Problem) -> Start:
     clean = problem.du == 0.0
     w, active_clean = optimum(problem.Z, problem.y, problem.u0)
     active = np.where(clean, active_clean, problem.y * (problem.Z @ w) < 1.0)
-    P, A = active & ~clean, active & clean
-    Z, weight = problem.Z[P], 2.0 * problem.du[P]
-    columns = inverse_hessian(problem.Z[A], problem.u0[A])(Z.T)
-    trace = float(weight @ np.einsum("mr,rm->m", Z, columns))
+    A, weight = np.flatnonzero(active & clean), np.where(active, 2.0 * problem.du, 0.0)
+    inverse, trace = inverse_hessian(problem.Z, A, problem.u0[A]), 0.0
+    for some in blocks(problem.Z, np.flatnonzero(weight)):
+        Z = problem.Z[some]
+        trace += float(weight[some] @ np.einsum("mr,rm->m", Z, inverse(Z.T)))
     scale = 1.0 / trace if trace > 0.0 else 1.0
-    return Start(w, active, scale, scale * (columns @ (weight * (problem.y[P] - Z @ w))))
+    return Start(w, active, scale, scale * inverse(lifted(problem.Z, weight * (problem.y - problem.Z @ w))))
 
 
 def optimum(
-    Z: Float[np.ndarray, "n r"], y: Float[np.ndarray, " n"], u: Float[np.ndarray, " n"]
+    Z: FeatureRows, y: Float[np.ndarray, " n"], u: Float[np.ndarray, " n"]
 ) -> tuple[Float[np.ndarray, " r"], Bool[np.ndarray, " n"]]:
     """Return the optimum at fixed weights and its active rows of weight > 0: Newton's method with an exact line search.
 
@@ -68,10 +70,9 @@ def optimum(
     f = Z @ w
     active = weighs & (y * f < 1.0)
     for _ in range(NEWTON_STEPS):
-        on, step = Z[active], np.zeros(len(w))
-        inverse, weights = inverse_hessian(on, u[active]), u[active]
+        inverse, step = inverse_hessian(Z, np.flatnonzero(active), u[active]), np.zeros(len(w))
         for _ in range(2):
-            step -= inverse(gradient(on, y[active], weights, w + step))
+            step -= inverse(gradient(Z, y, np.where(active, u, 0.0), w + step))
         share = _line_search(w, step, 1.0 - y * f, y * (Z @ step), u)
         w = w + share * step
         f = Z @ w
@@ -82,7 +83,7 @@ def optimum(
 
 
 def _liblinear(
-    Z: Float[np.ndarray, "n r"], y: Float[np.ndarray, " n"], u: Float[np.ndarray, " n"], rows: Int[np.ndarray, " m"]
+    Z: FeatureRows, y: Float[np.ndarray, " n"], u: Float[np.ndarray, " n"], rows: Int[np.ndarray, " m"]
 ) -> Float[np.ndarray, " r"]:
     """Return w near the optimum of some rows, of many a part; what tolerance is asked for does not matter."""
     step = 1 + len(rows) // ENOUGH

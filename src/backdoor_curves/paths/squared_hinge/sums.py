@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float
 from scipy.linalg.blas import dger
 from scipy.linalg.lapack import dpotrf, dpotri
 
+from backdoor_curves.paths.linalg.rows_in_place import curvature, sum_of_rows
 from backdoor_curves.paths.squared_hinge.problem import Problem
 
 
@@ -53,16 +54,12 @@ class Sums:
 
 def sums(problem: Problem, active: Bool[np.ndarray, " n"]) -> Sums:
     """Return the sums over the active rows."""
-    r = problem.Z.shape[1]
-    parts = []
-    for u in (problem.u0, problem.du):
-        on = np.flatnonzero(active & (u > 0.0))
-        Z, weight = problem.Z[on], np.sqrt(2.0 * u[on])
-        Z *= weight[:, np.newaxis]
-        parts.append((np.asfortranarray(Z.T @ Z), Z.T @ (weight * problem.y[on])))
-    (A, a), (B, b) = parts
-    A.flat[:: r + 1] += 1.0
-    return Sums(A, B, a, b)
+    weights = [np.where(active, 2.0 * u, 0.0) for u in (problem.u0, problem.du)]
+    rows = [np.flatnonzero(weight) for weight in weights]
+    A, B = (curvature(problem.Z, on, weight[on]) for on, weight in zip(rows, weights, strict=True))
+    a, b = (sum_of_rows(problem.Z, weight * problem.y, on) for on, weight in zip(rows, weights, strict=True))
+    A.flat[:: len(A) + 1] += 1.0
+    return Sums(A.T, B.T, a, b)  # symmetric, in the order of columns
 
 
 def agree(total: Sums, beta: float, w: Float[np.ndarray, " r"], g: Float[np.ndarray, " r"]) -> None:

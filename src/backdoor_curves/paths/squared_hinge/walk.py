@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from backdoor_curves.paths.base import PathError
+from backdoor_curves.paths.linalg.rows_in_place import lifted
 from backdoor_curves.paths.squared_hinge.feature_run import FeatureRun, LostError
 from backdoor_curves.paths.squared_hinge.poison_run import UPDATES, PoisonRun
 from backdoor_curves.paths.squared_hinge.problem import Problem
@@ -151,4 +152,4 @@ class Walk:
     def _gradient(self, at: Here, scores: Float[np.ndarray, " n"]) -> Float[np.ndarray, " r"]:
         """Return the gradient at a point of the path, given the scores of all rows."""
         slack = np.where(at.active, self.problem.y - scores, 0.0)
-        return at.w - self.problem.Z.T @ (2.0 * self.problem.u(at.beta) * slack)
+        return at.w - lifted(self.problem.Z, 2.0 * self.problem.u(at.beta) * slack)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from backdoor_curves.paths.linalg.rows_in_place import scores_of, squares_of_columns, squares_of_rows
 from backdoor_curves.paths.squared_hinge.problem import Problem
 from backdoor_curves.paths.squared_hinge.series import DEGREE, INTERPOLATION, bernstein_from_points
 from backdoor_curves.paths.squared_hinge.stretch import Stretch, through
@@ -51,9 +52,9 @@ class Lengths:
 
 def lengths_of(problem: Problem) -> Lengths:
     """Return lengths in units in which each column of the rows has the same size."""
-    size = np.sqrt(np.einsum("nr,nr->r", problem.Z, problem.Z))
+    size = np.sqrt(squares_of_columns(problem.Z))
     unit = np.where(size > 0.0, size, 1.0)
-    return Lengths(unit, np.sqrt(np.einsum("nr,nr,r->n", problem.Z, problem.Z, unit**-2.0)))
+    return Lengths(unit, np.sqrt(squares_of_rows(problem.Z, unit**-2.0)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +103,7 @@ def look(
     thread, a, b = stretch.thread(), float(stretch.edges[0]), float(stretch.edges[-1])
     off = LEBESGUE * lengths.of(stretch.W - through(thread, a, b, stretch.points))
     T = BERNSTEIN_FORM @ thread
-    S = T @ problem.Z.T
+    S = scores_of(problem.Z, T)
     low, high, positive = S.min(axis=0), S.max(axis=0), problem.y > 0.0
     slack = np.where(active, 1.0 - np.where(positive, high, -low), np.where(positive, low, -high) - 1.0)
     doubtful = slack <= off * lengths.rows + INTERPOLATION
