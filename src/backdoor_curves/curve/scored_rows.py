@@ -293,12 +293,14 @@ class ScoredRows:
 
     def _at(self, *weights: Weights) -> Iterator[tuple[slice, list[Float[np.ndarray, "b block columns"]]]]:
         """Yield a few rows at a time, and their scores where the nodes have some weights."""
-        products = [self.nodal.at(p) for p in weights] if isinstance(self.nodal, ProductScores) else []
+        few = weights[0].shape[0] < len(self.nodal)  # of a product parameters are then combined, and not scores
+        products = [self.nodal.at(p) for p in weights] if few and isinstance(self.nodal, ProductScores) else []
         for rows in self._blocks(weights[0].shape[0]):
             if products:
                 yield rows, [np.asarray(product[:, rows]) for product in products]
             else:
-                yield rows, [combined(p, self.nodal[:, rows]) for p in weights]
+                nodal = np.asarray(self.nodal[:, rows])
+                yield rows, [combined(p, nodal) for p in weights]
 
     def _blocks(self, n_betas: int, most: int = BLOCK) -> Iterator[slice]:
         """Yield a few rows at a time: the scores of all rows at all betas may be too many to hold."""

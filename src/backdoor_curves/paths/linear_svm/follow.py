@@ -26,7 +26,7 @@ from backdoor_curves.paths.linear_svm.start import start
 from backdoor_curves.paths.linear_svm.walk import Stretch, Walk, Way
 from backdoor_curves.paths.svm.dual import BOUND, ZERO, StalledError
 from backdoor_curves.paths.svm.path import NotOptimalError
-from backdoor_curves.rows import Rows, as_numbers, distinct_rows, take_rows
+from backdoor_curves.rows import Rows, distinct_rows, take_rows
 
 SHIFTS = (0.0, 1e-12, 1e-11, 1e-10)
 """Sizes of random shifts of margins and bounds, as a share of both, each for where those before are too small to break
@@ -90,7 +90,7 @@ def linear_svm_path(
     if len(representatives) < len(y):
         X, y = take_rows(X, representatives), y[representatives]
     unit, (u0, du) = u0 + du, (np.bincount(group, weights=u) for u in (u0, du))
-    place = Place(_centre(as_numbers(X)) if intercept.is_free else np.zeros(X.shape[1]), intercept)
+    place = Place(_centre(X) if intercept.is_free else np.zeros(X.shape[1]), intercept)
     if are_many(X):
         problem = Problem(place.in_place(X), y, u0, du, intercept.is_free)
         try:

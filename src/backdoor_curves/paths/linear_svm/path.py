@@ -55,9 +55,8 @@ class Place:
 
     def in_place(self, X: Rows) -> RowsInPlace:
         """Return the same of rows of any floating type, or CSR, which stay as they are."""
-        X = as_numbers(X)
-        if not sp.issparse(X) and X.dtype.kind != "f":
-            X = np.asarray(X, dtype=float)
+        if not sp.issparse(X) and not (isinstance(X, np.ndarray) and X.dtype.kind == "f"):
+            X = np.asarray(as_numbers(X), dtype=float)
         column = () if self.intercept.is_free else self.intercept.column
         return RowsInPlace(X, self.centre if self.centre.any() else None, column)
 
