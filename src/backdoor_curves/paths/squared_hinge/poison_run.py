@@ -50,7 +50,7 @@ from backdoor_curves.paths.squared_hinge.stretch import SHARES, Here, Stretch
 
 SHORTEST = 1e-11
 """Pieces shorter than this in tau are merged with the next: their ends differ by rounding."""
-UPDATES = 128
+UPDATES = 192
 """Most changes of H after which it is factored anew: each adds a column to what an event costs, and its rounding."""
 POOR = 1e-6
 """A row all but alone in its direction, by this share, is not taken out of H by an update, which would lose six
@@ -101,7 +101,7 @@ class PoisonRun:
         self.problem, self.scale, self.beta, self.active = problem, scale, here.beta, here.active.copy()
         is_poison = problem.du > 0.0
         clean = self.active & ~is_poison
-        self.inverse = inverse_hessian(problem.Z, np.flatnonzero(clean), problem.u0[clean])
+        self.inverse = here.inverse or inverse_hessian(problem.Z, np.flatnonzero(clean), problem.u0[clean])
         for _ in range(2):
             w0 = w0 - self.inverse(gradient(problem.Z, problem.y, np.where(clean, problem.u0, 0.0), w0))
         self.w0 = w0
@@ -158,7 +158,8 @@ class PoisonRun:
         c = np.zeros((ORDER + 1, len(P)))
         if len(P):
             root = np.sqrt(2.0 * self.du[P])
-            G = self.F[P] * root
+            G = self.F[P]
+            G *= root
             G *= root[:, np.newaxis]
             system = beta * G
             system.flat[:: len(P) + 1] += 1.0
@@ -193,17 +194,19 @@ class PoisonRun:
                 x, row = 0.9 * x, None  # the event is not known well enough: it is looked at from nearby
             tau = stop if x == x_stop else tau0 + 2.0 * float(np.arctanh(x))
             if tau - edges[-1] > SHORTEST or (x == x_stop and tau > edges[-1]):
-                parts.append(self._values(c, tau0, edges[-1], tau))
+                values = self._values(c, tau0, edges[-1], tau)
+                parts.append(values[:-1])
                 edges.append(tau)
                 events.append(row is not None)
                 standing = 0
-            elif (standing := standing + 1) > STALL * len(self.problem.y):
-                raise PathError(f"ties keep the path from going on at beta = {self.beta:g}; rescale the features")
-            last = self._at(c, np.array([x]))
+            else:
+                values, standing = self._at(c, np.array([x])), standing + 1
+                if standing > STALL * len(self.problem.y):
+                    raise PathError(f"ties keep the path from going on at beta = {self.beta:g}; rescale the features")
             self.beta = (self.beta + x * (self.beta + 2.0 * self.scale)) / (1.0 - x)
             goes_on = x != x_stop if row is None else self._flip(row, R)
             if not goes_on:
-                W = self.w0 + np.vstack([*parts, last])[:, : self.n_raw] @ self.raw[:, : self.n_raw].T
+                W = self.w0 + np.vstack([*parts, values[-1:]])[:, : self.n_raw] @ self.raw[:, : self.n_raw].T
                 self.w0 = self.w0 + self._parameters(self.base)
                 return Stretch(np.array(edges), W, np.array(events, dtype=bool)), Here(self.beta, W[-1], self.active)
 
@@ -287,8 +290,8 @@ class PoisonRun:
     def _values(
         self, c: Float[np.ndarray, "order m"], tau0: float, left: float, right: float
     ) -> Float[np.ndarray, "p room"]:
-        """Return w at the points of a piece but its last."""
-        return self._at(c, np.tanh((left + (right - left) * SHARES[:-1] - tau0) / 2.0))
+        """Return w at the points of a piece."""
+        return self._at(c, np.tanh((left + (right - left) * SHARES - tau0) / 2.0))
 
 
 def _next(R: Float[np.ndarray, "order n"], rows: Bool[np.ndarray, " n"]) -> Int[np.ndarray, " j"]:

@@ -12,7 +12,7 @@ from sklearn.svm import LinearSVC
 
 from backdoor_curves.paths.base import PathError
 from backdoor_curves.paths.linalg.rows_in_place import FeatureRows, blocks, lifted
-from backdoor_curves.paths.squared_hinge.problem import Problem, gradient, inverse_hessian
+from backdoor_curves.paths.squared_hinge.problem import InverseHessian, Problem, gradient, inverse_hessian
 from backdoor_curves.paths.squared_hinge.series import SLACK
 
 LIBLINEAR_STEPS = 30
@@ -36,34 +36,38 @@ class Start:
         1 over a bound on the poles of the path there: the scale of tau.
     rate : array of shape (r,)
         dw / dtau.
+    inverse : callable
+        The product with the inverse Hessian of the active clean rows.
     """
 
     w: Float[np.ndarray, " r"]
     active: Bool[np.ndarray, " n"]
     scale: float
     rate: Float[np.ndarray, " r"]
+    inverse: InverseHessian
 
 
 def start(problem: Problem) -> Start:
     """Return where the path begins."""
     clean = problem.du == 0.0
-    w, active_clean = optimum(problem.Z, problem.y, problem.u0)
+    w, active_clean, inverse = optimum(problem.Z, problem.y, problem.u0)
     active = np.where(clean, active_clean, problem.y * (problem.Z @ w) < 1.0)
-    A, weight = np.flatnonzero(active & clean), np.where(active, 2.0 * problem.du, 0.0)
-    inverse, trace = inverse_hessian(problem.Z, A, problem.u0[A]), 0.0
+    weight, trace = np.where(active, 2.0 * problem.du, 0.0), 0.0
     for some in blocks(problem.Z, np.flatnonzero(weight)):
         Z = problem.Z[some]
         trace += float(weight[some] @ np.einsum("mr,rm->m", Z, inverse(Z.T)))
     scale = 1.0 / trace if trace > 0.0 else 1.0
-    return Start(w, active, scale, scale * inverse(lifted(problem.Z, weight * (problem.y - problem.Z @ w))))
+    rate = scale * inverse(lifted(problem.Z, weight * (problem.y - problem.Z @ w)))
+    return Start(w, active, scale, rate, inverse)
 
 
 def optimum(
     Z: FeatureRows, y: Float[np.ndarray, " n"], u: Float[np.ndarray, " n"]
-) -> tuple[Float[np.ndarray, " r"], Bool[np.ndarray, " n"]]:
-    """Return the optimum at fixed weights and its active rows of weight > 0: Newton's method with an exact line search.
+) -> tuple[Float[np.ndarray, " r"], Bool[np.ndarray, " n"], InverseHessian]:
+    """Return the optimum at fixed weights, its active rows of weight > 0, and the product with their inverse Hessian.
 
-    Each step solves the quadratic of the rows that are active; where they stay the same it is done.
+    By Newton's method with an exact line search: each step solves the quadratic of the rows that are active; where they
+    stay the same it is done.
     """
     weighs = u > 0.0
     w = _liblinear(Z, y, u, np.flatnonzero(weighs))
@@ -78,7 +82,7 @@ def optimum(
         f = Z @ w
         before, active = active, weighs & (y * f < 1.0)
         if share == 1.0 and (np.abs(1.0 - y * f)[active != before] <= SLACK).all():
-            return w, before
+            return w, before, inverse
     raise PathError(f"Newton's method did not find the optimum of {len(y)} rows; raise lambda or rescale the features")
 
 

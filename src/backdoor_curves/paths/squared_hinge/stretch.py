@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from backdoor_curves.paths.interpolation.chebyshev import chebyshev_points
+from backdoor_curves.paths.squared_hinge.problem import InverseHessian
 from backdoor_curves.paths.squared_hinge.series import DEGREE
 
 SHARES = (chebyshev_points(DEGREE) + 1.0) / 2.0
@@ -19,11 +20,12 @@ COEFFICIENTS = np.linalg.inv(np.polynomial.chebyshev.chebvander(chebyshev_points
 
 @dataclass(frozen=True, eq=False)
 class Here:
-    """The path at one beta: w, and which rows are active."""
+    """The path at one beta: w, the active rows, and the inverse Hessian of those that are clean, where it is at hand."""
 
     beta: float
     w: Float[np.ndarray, " r"]
     active: Bool[np.ndarray, " n"]
+    inverse: InverseHessian | None = None
 
 
 @dataclass(frozen=True, eq=False)

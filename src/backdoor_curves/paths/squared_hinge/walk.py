@@ -23,7 +23,7 @@ FEW = 1000
 """Rows that are all watched: up to so many a look at all costs more than it saves."""
 WATCHED = 200
 """Rows that are watched of more: an event costs more for each, and they last longer. 100 to 400 cost about the same."""
-TURN = 0.5
+TURN = 0.25
 """By how much the rates of scores are taken to change on a stretch, over their root mean square, at first. It doubles
 where a row was missed, and shrinks by this where none was:"""
 STEADY = 0.8
@@ -43,7 +43,7 @@ class Walk:
 
     def __init__(self, problem: Problem, begin: Start) -> None:
         self.problem, self.scale, self.lengths = problem, begin.scale, lengths_of(problem)
-        self.here, self.w0 = Here(0.0, begin.w, begin.active), begin.w
+        self.here, self.w0 = Here(0.0, begin.w, begin.active, begin.inverse), begin.w
         self.motion = Motion(problem.Z @ begin.w, problem.Z @ begin.rate)
         self.tau, self.end = 0.0, float(np.log1p(1.0 / begin.scale))
         self.turn, self.missed = TURN, np.empty(0, dtype=np.intp)
