@@ -20,7 +20,7 @@ COEFFICIENTS = np.linalg.inv(np.polynomial.chebyshev.chebvander(chebyshev_points
 
 @dataclass(frozen=True, eq=False)
 class Here:
-    """The path at one beta: w, the active rows, and the inverse Hessian of those that are clean, where it is at hand."""
+    """The path at one beta: w, the active rows, and the inverse Hessian of the clean ones, where it is at hand."""
 
     beta: float
     w: Float[np.ndarray, " r"]
