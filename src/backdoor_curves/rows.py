@@ -378,12 +378,21 @@ def may_repeat(X: Rows) -> bool:
     """
     if isinstance(X, np.ndarray) and X.ndim == 1:
         return len(np.unique(X)) < len(X)
+    return bool(_may_repeat(X).any())
+
+
+def _may_repeat(X: Rows) -> Bool[np.ndarray, " n"]:
+    """Return which rows may be equal to another: of arrays of floats those with sums that are, but for rounding."""
     if not isinstance(X, np.ndarray) or X.dtype.kind != "f" or X.ndim != 2:
-        return True
-    weights = np.random.default_rng(0).random(X.shape[1])
-    sums, largest = np.sort(X @ weights), float(np.linalg.norm(X))  # no entry is larger, and it takes one look
+        return np.ones(n_rows(X), dtype=bool)
+    weights = np.random.default_rng(0).random(X.shape[1]).astype(X.dtype)
+    sums, largest = X @ weights, float(np.linalg.norm(X))  # no entry is larger, and it takes one look
     rounding = 2 * X.shape[1] * np.finfo(X.dtype).eps * largest * float(weights.sum())
-    return bool((np.diff(sums) <= rounding).any())
+    order = np.argsort(sums, kind="stable")
+    same = np.flatnonzero(np.diff(sums[order]) <= rounding)
+    found = np.zeros(len(X), dtype=bool)
+    found[order[same]] = found[order[same + 1]] = True
+    return found
 
 
 def distinct_rows(X: Rows, y: np.ndarray) -> tuple[Int[np.ndarray, " d"], Int[np.ndarray, " n"]]:
@@ -397,10 +406,9 @@ def distinct_rows(X: Rows, y: np.ndarray) -> tuple[Int[np.ndarray, " d"], Int[np
     (array([0, 1]), array([0, 1, 0]))
     """
     seen: dict[tuple[bytes, Any], int] = {}
-    first: list[int] = []
-    group = np.empty(len(y), dtype=np.intp)
-    for i, (content, label) in enumerate(zip(contents(X), y.tolist(), strict=True)):
-        group[i] = seen.setdefault((content, label), len(seen))
-        if group[i] == len(first):
-            first.append(i)
-    return np.array(first), group
+    same, doubtful = np.arange(len(y)), np.flatnonzero(_may_repeat(X))  # the first row that each row is equal to
+    labels = y[doubtful].tolist()
+    for i, content, label in zip(doubtful.tolist(), contents(take_rows(X, doubtful)), labels, strict=True):
+        same[i] = seen.setdefault((content, label), i)
+    first, group = np.unique(same, return_inverse=True)
+    return first, group

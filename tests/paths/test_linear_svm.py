@@ -29,7 +29,7 @@ def best(path, X, y, u0, du, intercept, beta):
     k = min(np.searchsorted(path.at.betas, beta, side="right") - 1, len(path.at.betas) - 1)
     bounds = np.bincount(path.group, weights=u0 + beta * du)
     present = np.bincount(path.group, weights=u0 + du) > 0.0
-    margin, status = path.at.margins[k], path.at.status[k]
+    margin, status = path.at.sets.margin_at(k), path.at.sets.at(k)
     assert present.all()
     return rational_hinge.optimum(
         rows, y[distinct], bounds, margin.tolist(), np.flatnonzero(status == BOUND).tolist(), intercept.is_free
@@ -149,7 +149,7 @@ def test_a_certificate_sees_wrong_sets():
     path = linear_svm_path(X, y, u0, du)
     k = len(path.at.betas) // 2
     beta, w, b = path.at.betas[k], path.at.W[k], path.at.b[k]
-    solution = optimality.Solution(beta, w, b, path.at.status[k], path.at.margins[k])
+    solution = optimality.Solution(beta, w, b, path.at.sets.at(k), path.at.sets.margin_at(k))
     fine = optimality.distance_to_optimum(path.problem, solution, [path.place.of(test)])
     status = solution.status.copy()
     status[np.flatnonzero(status == BOUND)[0]] = 0

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from backdoor_curves.paths.linalg import metric as module
-from backdoor_curves.paths.linalg.metric import Metric
+from backdoor_curves.paths.linalg.metric import Metric, WeightedRows
+from backdoor_curves.paths.linalg.rows_in_place import RowsInPlace
 
 COLUMNS = np.array([1e9, 3e5, 1.0, 2e-3, 1e-6])
 
@@ -85,3 +86,18 @@ def test_what_a_poor_factor_leaves_is_counted(monkeypatch):
     solve = Metric.solve
     monkeypatch.setattr(module.Metric, "solve", lambda self, B: 0.9 * solve(self, B))
     assert (Metric(A, R).lengths(A) >= right * (1 - 1e-12)).all()
+
+
+def test_rows_in_place_have_the_metric_of_the_array_that_they_stand_for():
+    """In units of 1e9 too; some of them, each with its weight."""
+    rng = np.random.default_rng(4)
+    X, rows, weight = raw(rng, 12), np.array([1, 4, 5, 7, 8, 10, 11]), rng.random(7)
+    given = rows, weight, np.ones(6)
+    array, in_place = (
+        Metric.of(np.column_stack([X, np.ones(12)]), *given),
+        Metric.of(RowsInPlace(X, None, (1.0,)), *given),
+    )
+    assert isinstance(in_place.A, WeightedRows)
+    places = np.vstack([np.eye(6), np.column_stack([X[:2], np.ones(2)])])
+    np.testing.assert_allclose(in_place.lengths(places), array.lengths(places), rtol=1e-9)
+    np.testing.assert_allclose(in_place.unit_lengths, array.unit_lengths, rtol=1e-9)

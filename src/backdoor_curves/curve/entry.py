@@ -164,13 +164,14 @@ def backdoor_learning_curve(
 def _scored(learner: Learner, path: BetaPath, rows: Samples) -> ScoredRows | ScoredColumns:
     """Return test rows with their scores at the nodes of a path, or of each of its columns."""
     parts = [column.interpolant for column in path.columns]
-    _require_room(parts, len(rows), len(learner.classes))
+    if len(parts) > 1 or not path.keeps_products:
+        _require_room(parts, len(rows), len(learner.classes))
     nodal = path.nodal_scores_by_column(rows.X)
     y, weight = (np.tile(part, path.n_seeds) for part in (rows.y, rows.weight))
     how = y, weight, learner.loss, learner.encoding, len(learner.classes)
     if len(parts) == 1:
         return ScoredRows(parts[0], nodal[0], *how)
-    return ScoredColumns(tuple(parts), tuple(scores[..., 0] for scores in nodal), *how)
+    return ScoredColumns(tuple(parts), tuple(np.asarray(scores)[..., 0] for scores in nodal), *how)
 
 
 def _require_room(parts: Sequence[Interpolant], n: int, n_classes: int) -> None:

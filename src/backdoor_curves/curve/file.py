@@ -23,6 +23,7 @@ from backdoor_curves.paths.interpolation.chebyshev import Panels
 from backdoor_curves.paths.interpolation.hermite import HermiteNodes
 from backdoor_curves.paths.interpolation.interpolants import PiecewiseLinear, Rational, Table
 from backdoor_curves.paths.interpolation.lagrange import NearestNodes
+from backdoor_curves.paths.product_scores import ProductScores
 from backdoor_curves.records.npz import as_arrays, read_record, record_of, value_of, write_record
 
 FILE_FORMAT = "backdoor learning curve 4"
@@ -122,6 +123,9 @@ def _rows(
         lines = record_of(PiecewiseLinear, f"{split}_lines", stored)
         return CondensedRows(lines, stored[f"{split}_losses"], _predictions(split, y, stored), y, weight)
     how = y, weight, info.loss, info.encoding, len(stored["classes"])
+    if len(interpolants) == 1 and f"{split}_nodal.W" in stored:
+        product = ProductScores(stored[f"{split}_nodal.W"], stored[f"{split}_nodal.rows"])
+        return ScoredRows(interpolants[0], product, *how)
     if len(interpolants) == 1:
         return ScoredRows(interpolants[0], stored[f"{split}_nodal"], *how)
     nodal = tuple(stored[f"{split}_nodal.{part}"] for part in range(len(interpolants)))
@@ -142,6 +146,9 @@ def _rows_as_arrays(split: Split, rows: ScoredTests) -> dict[str, np.ndarray]:
         parts |= as_arrays("lines", rows.lines) | as_arrays("predictions", rows.predictions) | {"losses": rows.losses}
     elif isinstance(rows, ScoredColumns):
         parts |= {f"nodal.{part}": scores for part, scores in enumerate(rows.nodal)}
+    elif isinstance(rows.nodal, ProductScores):
+        n = len(rows.nodal.rows)
+        parts |= {"nodal.W": rows.nodal.W, "nodal.rows": rows.nodal.rows[np.arange(n)]}
     else:
         parts["nodal"] = rows.nodal
     return {f"{split}_{name}": array for name, array in parts.items()}

@@ -6,7 +6,7 @@ right; at the very beta of a flip a score of exactly 0 may still be counted with
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -123,6 +123,14 @@ def flips_on_lines(
         t = np.clip(a / (a - b), 0.0, 1.0)
     betas = np.where(at_node, stop[piece], start[piece] + t * (stop - start)[piece])
     return _in_order(right[0], betas, row, right[place + 1, row])
+
+
+def side_by_side(parts: Sequence[Flips]) -> Flips:
+    """Return the flips of all rows, given those of the first rows, of the next and so on."""
+    first = np.cumsum([0, *(len(part.start) for part in parts)])
+    rows = np.concatenate([part.rows + at for part, at in zip(parts, first[:-1], strict=True)])
+    betas, gained = (np.concatenate([getattr(part, name) for part in parts]) for name in ("betas", "gained"))
+    return _in_order(np.concatenate([part.start for part in parts]), betas, rows, gained)
 
 
 def flips_by_bisection(

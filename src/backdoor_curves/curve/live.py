@@ -16,10 +16,12 @@ from backdoor_curves.curve.stored import Stored
 from backdoor_curves.data.poisoned import PoisonedData
 from backdoor_curves.learners.learner import Learner
 from backdoor_curves.paths.base import BetaPath, Certificate, Gram
-from backdoor_curves.rows import Rows
+from backdoor_curves.rows import Rows, n_rows
 
 BLOCK = 64
 """Betas at once where slopes are asked for: scores of 64 x 1000 rows are half a megabyte, and stay in the cache."""
+SCORES = 2**23
+"""Scores at once, of one column: of a million rows those at 8 betas, 64 MB."""
 COLUMNS = 6400
 """Score columns at once, those of all betas: of 1000 rows 50 MB; pairs of a hundred classes are 5000 at each beta."""
 
@@ -61,8 +63,9 @@ class Live:
     def slope(self, split: Split, rows: ScoredTests, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, " b"]:
         """Return the slopes of the mean loss of test rows, from the conditions of the optimum."""
         assert not isinstance(rows, CondensedRows)  # rows are condensed where a source is stored
-        at_once = min(BLOCK, max(1, COLUMNS // len(self.path.columns)))
-        blocks, X = np.array_split(betas, max(1, -(-len(betas) // at_once))), self.tests[split]
+        X = self.tests[split]
+        at_once = min(BLOCK, max(1, COLUMNS // len(self.path.columns)), max(1, SCORES // max(1, n_rows(X))))
+        blocks = np.array_split(betas, max(1, -(-len(betas) // at_once)))
         return np.concatenate([rows.mean_loss_rate(self.path.tangent(X, block), block) for block in blocks])
 
     def live_for(self, what: str) -> Live:  # noqa: ARG002 - `Stored` refuses by this name

@@ -12,17 +12,21 @@ from jaxtyping import Bool, Float, Int
 from scipy.optimize import brentq
 
 from backdoor_curves.curve.condensed_rows import CondensedRows
-from backdoor_curves.curve.flips import Flips, flips_by_bisection, flips_on_lines
+from backdoor_curves.curve.flips import Flips, flips_by_bisection, flips_on_lines, side_by_side
 from backdoor_curves.curve.predictions import of_flips
-from backdoor_curves.losses.hinge_integrals import corners, first_half, hinge_integrals
+from backdoor_curves.losses.hinge_integrals import corners, first_at_most, first_half, hinge_integrals
 from backdoor_curves.losses.row_losses import Loss, corner_of, row_bends, row_losses, row_rates
 from backdoor_curves.losses.score_encodings import ScoreEncoding, decode, encode
-from backdoor_curves.paths.base import Interpolant, Tangent, combined
+from backdoor_curves.paths.base import Interpolant, Tangent, Weights, combined
 from backdoor_curves.paths.interpolation.hermite import HermiteNodes
 from backdoor_curves.paths.interpolation.interpolants import PiecewiseLinear, Table
+from backdoor_curves.paths.product_scores import ProductScores
 
 BLOCK = 2**18
 """Scores held at once while losses are summed: 2 MiB, so that they stay in the cache."""
+MANY = 2**21
+"""Scores held at once where more of them cost less: while flips are looked for, and where each look at them is a
+product with all parameters; 16 MiB."""
 LINEAR = 0.1
 """Share of its linear part that the quadratic part of a loss may have come to where a slope still says enough."""
 
@@ -86,7 +90,7 @@ class ScoredRows:
     """
 
     interpolant: Interpolant
-    nodal: Float[np.ndarray, "k n columns"]
+    nodal: Float[np.ndarray, "k n columns"] | ProductScores
     y: Int[np.ndarray, " n"]
     weight: Float[np.ndarray, " n"]
     loss: Loss
@@ -95,14 +99,12 @@ class ScoredRows:
 
     def scores(self, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, "b n columns"]:
         """Return the scores of all rows."""
-        weights = self.interpolant.weights(betas)
-        return np.concatenate([combined(weights, self.nodal[:, rows]) for rows in self._blocks(len(betas))], axis=1)
+        return np.concatenate([scores for _, (scores,) in self._at(self.interpolant.weights(betas))], axis=1)
 
     def mean_loss(self, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, " b"]:
         """Return the mean loss over the rows."""
-        total, weights = np.zeros(len(betas)), self.interpolant.weights(betas)
-        for rows in self._blocks(len(betas)):
-            scores = combined(weights, self.nodal[:, rows])
+        total = np.zeros(len(betas))
+        for rows, (scores,) in self._at(self.interpolant.weights(betas)):
             total += row_losses(self.loss, self.encoding, scores, self._targets(rows)) @ self.weight[rows]
         return total / self.weight.sum()
 
@@ -110,8 +112,7 @@ class ScoredRows:
         """Return the derivative of the mean loss from the right, at beta = 1 from the left, as the nodes give it."""
         total = np.zeros(len(betas))
         weights, slopes = self.interpolant.weights(betas), self.interpolant.derivative(betas)
-        for rows in self._blocks(len(betas)):
-            scores, rates = (combined(p, self.nodal[:, rows]) for p in (weights, slopes))
+        for rows, (scores, rates) in self._at(weights, slopes):
             total += self._loss_rates(scores, rates, betas, rows) @ self.weight[rows]
         return total / self.weight.sum()
 
@@ -163,12 +164,8 @@ class ScoredRows:
 
     def predicted(self, betas: Float[np.ndarray, " b"]) -> Int[np.ndarray, "b n"]:
         """Return the predicted class indices."""
-        weights = self.interpolant.weights(betas)
-        blocks = [
-            decode(combined(weights, self.nodal[:, rows]), self.n_classes, self.encoding)
-            for rows in self._blocks(len(betas))
-        ]
-        return np.concatenate(blocks, axis=1)
+        at = self._at(self.interpolant.weights(betas))
+        return np.concatenate([decode(scores, self.n_classes, self.encoding) for _, (scores,) in at], axis=1)
 
     def area(self) -> float:
         """Return the integral of the mean loss over [0, 1]: in closed form for hinges on lines."""
@@ -185,9 +182,24 @@ class ScoredRows:
     def half_loss_beta(self) -> float:
         """Return the first beta at which the mean loss is at most half of that at 0; NaN if there is none."""
         if self._is_on_lines and self.loss == "hinge":
-            everything = slice(None)
-            return first_half(self.interpolant.nodes, self._margins(everything), self._weights(everything))
+            return self._half_on_lines()
         return half_loss_on(self.interpolant.scan, self.mean_loss, isinstance(self.interpolant, Table))
+
+    def _half_on_lines(self) -> float:
+        """Return it for a hinge on lines: of a product of scores some nodes are looked at after the other."""
+        nodes, everything = self.interpolant.nodes, slice(None)
+        weights = self._weights(everything)
+        if not isinstance(self.nodal, ProductScores):
+            return first_half(nodes, self._margins(everything), weights)
+        first, step = int(np.searchsorted(nodes, nodes[0], side="right")) - 1, max(1, MANY // len(self.y))
+        half = float(self.mean_loss(nodes[first : first + 1])[0]) * float(self.weight.sum()) / 2.0
+        for start in range(first, len(nodes) - 1, step):
+            some = slice(start, start + step + 1)
+            here = replace(self, nodal=self.nodal[some, :])
+            found = first_at_most(half, nodes[some], here._margins(everything), weights)
+            if not np.isnan(found):
+                return found
+        return float("nan")
 
     def kinks(self) -> Float[np.ndarray, " j"]:
         """Return the betas in (0, 1) at which the mean loss may have a corner: the path's knots and its rows' own."""
@@ -215,7 +227,7 @@ class ScoredRows:
         own = np.setdiff1d(self.kinks(), nodes)
         at_nodes = np.zeros(len(nodes))  # on both sides of a jump
         for rows in self._blocks(len(nodes)):
-            losses = row_losses(self.loss, self.encoding, self.nodal[:, rows], self._targets(rows))
+            losses = row_losses(self.loss, self.encoding, np.asarray(self.nodal[:, rows]), self._targets(rows))
             at_nodes += losses @ self.weight[rows]
         betas = np.append(nodes, own)
         means = np.append(at_nodes / self.weight.sum(), self.mean_loss(own))
@@ -231,18 +243,30 @@ class ScoredRows:
                 "compare its predictions there"
             )
         if self._is_on_lines and self.encoding == "binary":
-            found = flips_on_lines(self.interpolant.nodes, self.nodal[..., 0], self.y == 1)
+            parts = [self._flips_on_lines(rows) for rows in self._blocks(len(self.nodal), MANY)]
         else:
-            scan = self.interpolant.scan
-            found = flips_by_bisection(scan, self.predicted(scan) == self.y, self._right_at)
-        return replace(found, weight=self.weight)
+            parts = [self._flips_by_bisection(rows) for rows in self._blocks(len(self.interpolant.scan), MANY)]
+        return replace(side_by_side(parts), weight=self.weight)
+
+    def _flips_on_lines(self, rows: slice) -> Flips:
+        return flips_on_lines(self.interpolant.nodes, np.asarray(self.nodal[:, rows])[..., 0], self.y[rows] == 1)
+
+    def _flips_by_bisection(self, rows: slice) -> Flips:
+        part, scan = self._part(rows), self.interpolant.scan
+        return flips_by_bisection(scan, part.predicted(scan) == part.y, part._right_at)
+
+    def _part(self, rows: slice) -> ScoredRows:
+        return replace(self, nodal=self.nodal[:, rows], y=self.y[rows], weight=self.weight[rows])
 
     def _right_at(self, rows: Int[np.ndarray, " f"]) -> Callable[[Float[np.ndarray, " f"]], Bool[np.ndarray, " f"]]:
         nodal = self.nodal[:, rows]
 
         def is_right(betas: Float[np.ndarray, " f"]) -> Bool[np.ndarray, " f"]:
             p = self.interpolant.weights(betas)
-            scores = np.einsum("fk,kfc->fc", p.toarray() if sp.issparse(p) else p, nodal)
+            if isinstance(nodal, ProductScores):
+                scores = nodal.at_own(p)
+            else:
+                scores = np.einsum("fk,kfc->fc", p.toarray() if sp.issparse(p) else p, nodal)
             return decode(scores, self.n_classes, self.encoding) == self.y[rows]
 
         return is_right
@@ -253,12 +277,12 @@ class ScoredRows:
 
     @cached_property
     def _tie(self) -> float:
-        return corner_of(self.nodal)
+        return max([corner_of(np.asarray(self.nodal[:, rows])) for rows in self._blocks(len(self.nodal))], default=0.0)
 
     def _margins(self, rows: slice) -> Float[np.ndarray, "k columns"]:
         """Return the margins at the nodes, of every score column that concerns a row."""
         targets = self._targets(rows)
-        return (self.nodal[:, rows] * targets)[:, targets != 0.0]
+        return (np.asarray(self.nodal[:, rows]) * targets)[:, targets != 0.0]
 
     def _weights(self, rows: slice) -> Float[np.ndarray, " columns"]:
         """Return what each of these margins counts for."""
@@ -268,8 +292,20 @@ class ScoredRows:
     def _targets(self, rows: slice) -> Float[np.ndarray, "block columns"]:
         return encode(self.y[rows], self.n_classes, self.encoding)
 
-    def _blocks(self, n_betas: int) -> Iterator[slice]:
+    def _at(self, *weights: Weights) -> Iterator[tuple[slice, list[Float[np.ndarray, "b block columns"]]]]:
+        """Yield a few rows at a time, and their scores where the nodes have some weights."""
+        few = weights[0].shape[0] < len(self.nodal)  # of a product parameters are then combined, and not scores
+        products = [self.nodal.at(p) for p in weights] if few and isinstance(self.nodal, ProductScores) else []
+        for rows in self._blocks(weights[0].shape[0]):
+            if products:
+                yield rows, [np.asarray(product[:, rows]) for product in products]
+            else:
+                nodal = np.asarray(self.nodal[:, rows])
+                yield rows, [combined(p, nodal) for p in weights]
+
+    def _blocks(self, n_betas: int, most: int = BLOCK) -> Iterator[slice]:
         """Yield a few rows at a time: the scores of all rows at all betas may be too many to hold."""
         _, n, columns = self.nodal.shape
-        step = max(1, BLOCK // max(1, n_betas * columns))
+        most = MANY if isinstance(self.nodal, ProductScores) else most
+        step = max(1, most // max(1, n_betas * columns))
         return (slice(start, min(start + step, n)) for start in range(0, n, step))

@@ -75,18 +75,23 @@ def first_half(
     0.25
     """
     counts = np.ones(margins.shape[1]) if weights is None else weights
+    first = int(np.searchsorted(nodes, nodes[0], side="right")) - 1
+    half = float((counts * np.maximum(1.0 - margins[first], 0.0)).sum()) / 2.0
+    return first_at_most(half, nodes[first:], margins[first:], counts)
+
+
+def first_at_most(
+    level: float, nodes: Float[np.ndarray, " k"], margins: Margins, counts: Float[np.ndarray, " n"]
+) -> float:
+    """Return the first beta from the first node on at which the weighted sum of the hinges is at most a level."""
     slack = counts * (1.0 - margins)  # weighted slacks are lines too, with corners where they were
     total = np.maximum(slack, 0.0).sum(axis=1)
-    first = int(np.searchsorted(nodes, nodes[0], side="right")) - 1
-    half = total[first] / 2.0
     # A loss that rests at half of its first value has reached it, on whichever side of it a sum rounds.
-    reached = (1.0 + 100 * ROUNDING) * half + ROUNDING * float(counts.sum())
-    if total[first] <= reached:
-        return float(nodes[first])
+    reached = (1.0 + 100 * ROUNDING) * level + ROUNDING * float(counts.sum())
+    if total[0] <= reached:
+        return float(nodes[0])
     for i in _pieces_that_may_reach(reached, slack, total):
-        if i < first:
-            continue
-        t = _first_at_most(half, reached, slack[i], slack[i + 1]) if nodes[i + 1] > nodes[i] else None
+        t = _first_in_piece(level, reached, slack[i], slack[i + 1]) if nodes[i + 1] > nodes[i] else None
         if t is None and total[i + 1] <= reached:
             t = 1.0
         if t is not None:
@@ -106,7 +111,7 @@ def _pieces_that_may_reach(level: float, slack: Margins, total: Float[np.ndarray
     return np.flatnonzero((total[1:] <= level) | (dips & (lowest <= level * (1.0 + 1e-9))))
 
 
-def _first_at_most(
+def _first_in_piece(
     level: float, reached: float, s0: Float[np.ndarray, " n"], s1: Float[np.ndarray, " n"]
 ) -> float | None:
     """Return the first t in [0, 1] at which the sum of the positive slacks comes to `level`; None if it does not.

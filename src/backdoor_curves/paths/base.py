@@ -18,6 +18,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float, Int
 
+from backdoor_curves.paths.product_scores import ProductScores
 from backdoor_curves.rows import Rows, n_rows
 
 Weights = Any
@@ -175,6 +176,8 @@ class BetaPath(ABC):
     """Share of what poison rows do at weight 1 that they do at weight 0 already; of refits it may be more than 0."""
     n_seeds: int = 1
     """How often a row is scored: by the nets of so many seeds, all rows by one and then by the next."""
+    keeps_products: bool = False
+    """Whether scores at the nodes are kept as a product of parameters and rows where they would be many."""
 
     @property
     def columns(self) -> tuple[BetaPath, ...]:
@@ -192,10 +195,10 @@ class BetaPath(ABC):
         return self
 
     @abstractmethod
-    def nodal_scores(self, X: Rows) -> Float[np.ndarray, "k n columns"]:
-        """Return the scores of the rows X at the nodes; one column for two classes."""
+    def nodal_scores(self, X: Rows) -> Float[np.ndarray, "k n columns"] | ProductScores:
+        """Return the scores of the rows X at the nodes; one column for two classes, of many it may be a product."""
 
-    def nodal_scores_by_column(self, X: Rows) -> tuple[Float[np.ndarray, "_ n _"], ...]:
+    def nodal_scores_by_column(self, X: Rows) -> tuple[Float[np.ndarray, "_ n _"] | ProductScores, ...]:
         """Return the scores of the rows X at the nodes, of each of `columns` at its own."""
         return (self.nodal_scores(X),)
 
@@ -303,7 +306,9 @@ def influence_through(
     return influence
 
 
-def combined(weights: Weights, nodal: Float[np.ndarray, k * shape]) -> Float[np.ndarray, b * shape]:
+def combined(weights: Weights, nodal: Float[np.ndarray, k * shape] | ProductScores) -> Float[np.ndarray, b * shape]:
     """Return sum_i p_i(beta) q(beta_i) for a quantity q of any shape."""
+    if isinstance(nodal, ProductScores):
+        return np.asarray(nodal.at(weights))
     flat = weights @ nodal.reshape(len(nodal), -1)
     return flat.reshape(weights.shape[0], *nodal.shape[1:])

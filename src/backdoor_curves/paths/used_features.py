@@ -16,6 +16,7 @@ from jaxtyping import Float, Int
 
 from backdoor_curves.kernels.memory import require_bytes
 from backdoor_curves.paths.base import BetaPath, Certificate, Gram, Interpolant, Parameters, Response, Tangent
+from backdoor_curves.paths.product_scores import ProductScores
 from backdoor_curves.rows import Rows, as_numbers
 
 
@@ -53,6 +54,11 @@ class PathInUsedFeatures(BetaPath):
         return self.narrow.interpolant
 
     @property
+    def keeps_products(self) -> bool:  # type: ignore[override]
+        """Whether scores at the nodes may be a product."""
+        return self.narrow.keeps_products
+
+    @property
     def columns(self) -> tuple[BetaPath, ...]:
         """The paths of its score columns that have nodes in common."""
         return tuple(replace(self, narrow=path) for path in self.narrow.columns)
@@ -67,11 +73,11 @@ class PathInUsedFeatures(BetaPath):
         """The betas in (0, 1) where the formula of the path changes."""
         return self.narrow.knots
 
-    def nodal_scores(self, X: Rows) -> Float[np.ndarray, "k n columns"]:
+    def nodal_scores(self, X: Rows) -> Float[np.ndarray, "k n columns"] | ProductScores:
         """Return the scores of the rows X at the nodes."""
         return self.narrow.nodal_scores(self._used_of(X))
 
-    def nodal_scores_by_column(self, X: Rows) -> tuple[Float[np.ndarray, "_ n _"], ...]:
+    def nodal_scores_by_column(self, X: Rows) -> tuple[Float[np.ndarray, "_ n _"] | ProductScores, ...]:
         """Return the scores of the rows X at the nodes, of each column at its own."""
         return self.narrow.nodal_scores_by_column(self._used_of(X))
 

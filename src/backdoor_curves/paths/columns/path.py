@@ -75,7 +75,7 @@ class PathOfColumns(BetaPath):
     def nodal_scores_by_column(self, X: Rows) -> tuple[Float[np.ndarray, "_ n 1"], ...]:
         """Return the scores of the rows X of each column at its own nodes."""
         seen = self._seen(X)
-        return tuple(path.nodal_scores(seen) for path in self.paths)
+        return tuple(np.asarray(path.nodal_scores(seen)) for path in self.paths)
 
     def tangent(self, X: Rows, betas: Float[np.ndarray, " b"]) -> Tangent:
         """Return the scores of the rows X and their derivatives from the right, at beta = 1 from the left."""

@@ -43,7 +43,7 @@ class Features:
     Parameters
     ----------
     rows : array of shape (n, p)
-        The rows in these coordinates.
+        The rows in these coordinates: the array itself, if it has them all.
     kept : int array of shape (p,)
         Which features they are.
     d : int
@@ -176,9 +176,9 @@ def coordinates(X: Rows) -> Space:
     True
     """
     n, d = X.shape
-    used = np.flatnonzero(np.asarray(abs(X).max(axis=0).todense()) if sp.issparse(X) else (X != 0).any(axis=0))
+    used = np.flatnonzero(np.asarray(abs(X).max(axis=0).todense()) if sp.issparse(X) else X.any(axis=0))
     if len(used) <= n:
-        part = X[:, used]
+        part = X if len(used) == d else X[:, used]  # no copy is made where none is needed
         return Features(part.toarray() if sp.issparse(part) else np.ascontiguousarray(part), used, d)
     if not sp.issparse(X) and (n * n * d <= QUICK or float(squared_lengths(X).max()) > LONG):
         Q, R, order = qr(X.T, mode="economic", pivoting=True, check_finite=False)

@@ -11,7 +11,7 @@ the norm of R^-1, which is no less.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -20,6 +20,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
+from backdoor_curves.paths.linalg.rows_in_place import FeatureRows, RowsInPlace, blocks
 from backdoor_curves.rows import Rows, as_numbers
 
 JITTER = 1e-14
@@ -30,6 +31,8 @@ LITTLE = 1e-8
 """A bound so small is not, being a hundredth of what curves ask for; a hundredth of it where the metric is cheap."""
 CHEAP = 1e7
 """Multiplications for a matrix of the metric up to which it is: a hundredth of a second."""
+MANY = 2**22
+"""Entries of A V (32 MiB) from which products A'A V are made with A'A itself, where it is smaller than A."""
 ROUNDING = 4 * np.finfo(float).eps
 """Of an inner product, as a share of the sum of its terms' sizes."""
 
@@ -123,12 +126,40 @@ class Lengths(ABC):
 
 
 @dataclass(frozen=True, eq=False)
+class WeightedRows:
+    """Rows times the roots of their weights, of features that are in place: made a few at a time.
+
+    Parameters
+    ----------
+    features : FeatureRows
+    rows : int array of shape (n,)
+        Some of its rows.
+    weight : array of shape (n,)
+        > 0.
+    """
+
+    features: FeatureRows
+    rows: Int[np.ndarray, " n"]
+    weight: Float[np.ndarray, " n"]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(n, p)."""
+        return len(self.rows), self.features.shape[1]
+
+    def parts(self) -> Iterator[Float[np.ndarray, "b p"]]:
+        """Yield all of them."""
+        for places in blocks(self.features, np.arange(len(self.rows))):
+            yield self.features[self.rows[places]] * np.sqrt(self.weight[places])[:, np.newaxis]
+
+
+@dataclass(frozen=True, eq=False)
 class Metric(Lengths):
     """The metric of the Hessian diag(R) + A'A.
 
     Parameters
     ----------
-    A : array of shape (n, p)
+    A : array of shape (n, p), or weighted rows
         Rows times the roots of their curvatures.
     R : array of shape (p,)
         > 0.
@@ -142,22 +173,56 @@ class Metric(Lengths):
     array([1., 1.])
     """
 
-    A: Float[np.ndarray, "n p"]
+    A: Float[np.ndarray, "n p"] | WeightedRows
     R: Float[np.ndarray, " p"]
+
+    @classmethod
+    def of(
+        cls,
+        features: FeatureRows,
+        rows: Int[np.ndarray, " k"],
+        weight: Float[np.ndarray, " k"],
+        R: Float[np.ndarray, " p"],
+    ) -> Metric:
+        """Return the metric of some rows and their weights."""
+        if isinstance(features, RowsInPlace):
+            return cls(WeightedRows(features, rows, weight), R)
+        return cls(features[rows] * np.sqrt(weight)[:, np.newaxis], R)
 
     @property
     def _diagonal(self) -> Float[np.ndarray, " p"]:
-        return np.asarray(np.einsum("np,np->p", self.A, self.A) + self.R)
+        return np.asarray(sum(np.einsum("np,np->p", A, A) for A in self._parts()) + self.R)
 
     def _in_units(self, unit: Float[np.ndarray, " p"]) -> Float[np.ndarray, "p p"]:
-        scaled = self.A * unit
-        return scaled.T @ scaled
+        H = np.zeros((len(self.R), len(self.R)))
+        for A in self._parts():
+            scaled = A * unit
+            H += scaled.T @ scaled
+        return H
 
     def _product(self, V: Float[np.ndarray, "p k"]) -> Float[np.ndarray, "p k"]:
-        return self.R[:, np.newaxis] * V + self.A.T @ (self.A @ V)
+        through = self._gram @ V if self._many(V) else sum(A.T @ (A @ V) for A in self._parts())
+        return self.R[:, np.newaxis] * V + through
 
     def _sizes(self, V: Float[np.ndarray, "p k"]) -> Float[np.ndarray, "p k"]:
-        return np.abs(self.A).T @ (np.abs(self.A) @ V)
+        if self._many(V):
+            return 2.0 * (self._gram_of_sizes @ V)  # entries of A'A lose as much as a product with them
+        return np.asarray(sum(A.T @ (A @ V) for A in map(np.abs, self._parts())))
+
+    def _many(self, V: Float[np.ndarray, "p k"]) -> bool:
+        n, p = self.A.shape
+        return n > p and n * V.shape[1] > MANY
+
+    @cached_property
+    def _gram(self) -> Float[np.ndarray, "p p"]:
+        return np.asarray(sum(A.T @ A for A in self._parts()))
+
+    @cached_property
+    def _gram_of_sizes(self) -> Float[np.ndarray, "p p"]:
+        return np.asarray(sum(A.T @ A for A in map(np.abs, self._parts())))
+
+    def _parts(self) -> Iterator[Float[np.ndarray, "b p"]]:
+        return iter([self.A]) if isinstance(self.A, np.ndarray) else self.A.parts()
 
 
 @dataclass(frozen=True, eq=False)

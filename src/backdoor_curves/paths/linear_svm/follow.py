@@ -15,9 +15,13 @@ from jaxtyping import Float
 from scipy.linalg import LinAlgError
 
 from backdoor_curves.paths.intercept import FREE, Intercept
+from backdoor_curves.paths.linalg.rows_in_place import RowsInPlace, parts_of
+from backdoor_curves.paths.linear_svm.many import are_many, nodes_of_many
 from backdoor_curves.paths.linear_svm.optimality import ULPS, on_wrong_side
-from backdoor_curves.paths.linear_svm.path import LinearSVMPath, Nodes, Place, dense
+from backdoor_curves.paths.linear_svm.path import LinearSVMPath, Place
 from backdoor_curves.paths.linear_svm.problem import Problem
+from backdoor_curves.paths.linear_svm.sets import Nodes, Trail
+from backdoor_curves.paths.linear_svm.smoothed import smoothed_optimum
 from backdoor_curves.paths.linear_svm.start import start
 from backdoor_curves.paths.linear_svm.walk import Stretch, Walk, Way
 from backdoor_curves.paths.svm.dual import BOUND, ZERO, StalledError
@@ -31,6 +35,9 @@ MOVED = 1e-6
 """By how much an event may move with the shifts: what moves by more was not moved by them, but by rounding."""
 OPTIMAL = 1e-9
 """By how much a condition of the optimum may fail at a node: for duals as a share of the largest bound."""
+MEND = "raise lambda, remove repeated rows or rescale the features"
+CAREFUL = 2**20
+"""Numbers of which a careful walk may consist: it looks at all of them at each knot, and keeps the set of each row."""
 AT_MOST = 1e-5
 """By how much at most, however fast scores move: an event that was missed is off by more."""
 
@@ -47,7 +54,8 @@ def linear_svm_path(
     Parameters
     ----------
     X : rows
-        Clean and poison rows; sparse ones are made dense.
+        Clean and poison rows. Where they are many for their features they stay as they are: sparse or dense, in single
+        or double precision, in memory or in a file. Else they are made dense, in double precision.
     y : array of shape (n,)
         -1 and +1.
     u0, du : arrays of shape (n,)
@@ -66,7 +74,8 @@ def linear_svm_path(
 
     Notes
     -----
-    O(n d + d m^2) a knot, m <= d + 1 being the rows of the margin. Equal rows with equal labels are merged first.
+    O(n d + d m^2) a knot, m <= d + 1 being the rows of the margin; of many rows O(d m) a knot, and O(n d) for some
+    hundreds of them (see `screened`). Equal rows with equal labels are merged first.
 
     Examples
     --------
@@ -78,29 +87,46 @@ def linear_svm_path(
     array([[-1.,  1.]])
     """
     representatives, group = distinct_rows(X, y)
-    unit, X, y = u0 + du, dense(take_rows(X, representatives)), y[representatives]
-    u0, du = (np.bincount(group, weights=u) for u in (u0, du))
+    if len(representatives) < len(y):
+        X, y = take_rows(X, representatives), y[representatives]
+    unit, (u0, du) = u0 + du, (np.bincount(group, weights=u) for u in (u0, du))
     place = Place(_centre(X) if intercept.is_free else np.zeros(X.shape[1]), intercept)
+    if are_many(X):
+        problem = Problem(place.in_place(X), y, u0, du, intercept.is_free)
+        try:
+            return LinearSVMPath(problem, place, group, unit, nodes_of_many(problem))
+        except (NotOptimalError, StalledError, LinAlgError) as failure:
+            if X.shape[0] * X.shape[1] > CAREFUL:
+                raise NotOptimalError(f"{failure}; {MEND}") from failure
     problem = Problem(place.of(X), y, u0, du, intercept.is_free)
+    return LinearSVMPath(problem, place, group, unit, _nodes_of_few(problem))
+
+
+def _nodes_of_few(problem: Problem) -> Nodes:
     failures: list[Exception] = []
     for shift in SHIFTS:
         try:
-            nodes = _nodes(problem, _stretches(problem, shift))
+            return _nodes(problem, _stretches(problem, shift))
         except (StalledError, NotOptimalError, LinAlgError) as failure:
             failures.append(failure)
-        else:
-            return LinearSVMPath(problem, place, group, unit, nodes)
-    raise NotOptimalError(f"{failures[0]}; raise lambda, remove repeated rows or rescale the features")
+    raise NotOptimalError(f"{failures[0]}; {MEND}")
 
 
-def _centre(X: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " d"]:
+def _centre(X: Rows) -> Float[np.ndarray, " d"]:
     """Return about the mean of the rows: the multiple of the largest power of 2 within each column's spread.
 
     Whole numbers stay whole about it, and rows that depend on each other stay so, to the last digit.
     """
-    spread = np.ptp(X, axis=0)
+    rows, total = RowsInPlace(X, None, ()), np.zeros(X.shape[1])
+    first = rows[0]
+    low, high = first.copy(), first.copy()
+    for part in parts_of(rows):
+        np.minimum(low, part.min(axis=0), out=low)
+        np.maximum(high, part.max(axis=0), out=high)
+        total += part.sum(axis=0)
+    spread, mean = high - low, total / len(rows)
     unit = np.exp2(np.floor(np.log2(np.where(spread > 0.0, spread, 1.0))))
-    return np.where(spread > 0.0, np.round(X.mean(axis=0) / unit) * unit, X[0])
+    return np.where(spread > 0.0, np.round(mean / unit) * unit, first)
 
 
 def _stretches(problem: Problem, shift: float) -> list[Stretch]:
@@ -109,7 +135,7 @@ def _stretches(problem: Problem, shift: float) -> list[Stretch]:
     of_margins, of_bounds = 1.0 + shift * rng.random((2, len(problem.y)))
     shifted = replace(problem, u0=problem.u0 * of_bounds, du=problem.du * of_bounds)
     targets = problem.y * of_margins
-    begin = start(shifted, targets, rng)
+    begin = start(shifted, targets, rng, smoothed_optimum(shifted))
     excess = problem.y * (problem.Phi @ begin.optimum.w + begin.optimum.b - targets)
     status = np.where(problem.u0 > 0.0, begin.status, np.where(excess < 0.0, BOUND, ZERO)).astype(np.int8)
     way = Way(shifted.u0, shifted.du, targets, np.zeros_like(targets))
@@ -143,13 +169,10 @@ def _nodes(problem: Problem, stretches: Sequence[Stretch]) -> Nodes:
     tolerance = min(OPTIMAL + ULPS * max(stretch.pace for stretch in stretches), AT_MOST)
     for stretch in kept:
         _require_optimal(problem, stretch, tolerance)
-    return Nodes(
-        betas=np.array([stretch.t for stretch in kept]),
-        W=np.array([stretch.optimum.w for stretch in kept]),
-        b=np.array([stretch.optimum.b for stretch in kept]),
-        status=np.array([stretch.status for stretch in kept]),
-        margins=[stretch.rows for stretch in kept],
-    )
+    trail = Trail(problem.free)
+    for stretch in kept:
+        trail.add(stretch.t, stretch.optimum.w, stretch.optimum.b, stretch.status, stretch.rows)
+    return trail.nodes()
 
 
 def _require_optimal(problem: Problem, stretch: Stretch, tolerance: float) -> None:

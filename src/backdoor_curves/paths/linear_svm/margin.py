@@ -27,6 +27,8 @@ from backdoor_curves.paths.linear_svm.problem import Optimum, Problem, Pull
 
 DEPENDENT = 1e-11
 """A row is in the span of the margin if of no feature more is left than this share of what makes it up."""
+CLEARLY = 1e-6
+"""Least pivot, as a share of the largest, of rows that are independent beyond doubt."""
 CORRECTIONS = 4
 """Of the margin's scores; each leaves what rounding makes of the one before, and one does where sizes are alike."""
 
@@ -164,3 +166,14 @@ class Margin:
         z = self.split(phi[np.newaxis], np.ones(1))[0][:, 0]
         size = np.abs(phi) + np.abs(z).sum() * np.abs(Phi).max(axis=0, initial=0.0)
         return z if is_one or (np.abs(phi - z @ Phi) <= DEPENDENT * size).all() else None
+
+
+def are_independent(problem: Problem, rows: Int[np.ndarray, " m"]) -> bool:
+    """Return whether some rows are independent beyond doubt: none is within a millionth of the span of the others."""
+    if len(rows) > problem.Phi.shape[1] + problem.free or not len(rows):
+        return not len(rows)
+    try:
+        pivots = np.abs(np.diag(Margin.of(problem, rows).R))
+    except LinAlgError:
+        return False
+    return bool(pivots.min(initial=np.inf) > CLEARLY * pivots.max(initial=0.0))

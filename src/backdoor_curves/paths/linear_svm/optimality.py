@@ -31,6 +31,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Int8
 
 from backdoor_curves.paths.linalg.exact_sums import exact_sums
+from backdoor_curves.paths.linalg.rows_in_place import FeatureRows, blocks, features_of
 from backdoor_curves.paths.linear_svm.margin import Margin
 from backdoor_curves.paths.linear_svm.problem import Problem, Pull, pull_of
 from backdoor_curves.paths.svm.dual import BOUND, MARGIN, ZERO
@@ -47,8 +48,11 @@ REFINEMENTS = 3
 """Each brings the digits that the margin's factors have."""
 NEAR = 1e-9
 """Rows this near the margin are looked at exactly: the others are beyond the rounding of a score."""
-CLEAR = 1e-9
-"""A bound below this is small enough, and d needs no exact sums: a thousandth of what curves ask for."""
+CLEAR, CLEAR_OF_MANY = 1e-9, 1e-7
+"""A bound below this is small enough, and d needs no exact sums: a thousandth of what curves ask for. A tenth is where
+rows are in place: they are so many that exact sums take longer than all else."""
+AT_ONCE = 2**19
+"""Numbers of which exact sums are taken at a time, or that are split: 4 MiB."""
 TINY = float(np.finfo(float).tiny)
 """Against division by 0."""
 
@@ -72,11 +76,11 @@ class Distance:
     scores: float
 
 
-def distance_to_optimum(problem: Problem, solution: Solution, rows: Sequence[Float[np.ndarray, "_ p"]]) -> Distance:
+def distance_to_optimum(problem: Problem, solution: Solution, rows: Sequence[FeatureRows]) -> Distance:
     """Return how far a solution is from the optimum: in its objective, and in the scores of some rows."""
     at = _Corrected.of(problem, solution)
     found = _Proof.of(at, at.rounded_residual(), HELD).distance(rows)
-    if found.scores <= CLEAR:
+    if found.scores <= (CLEAR if isinstance(problem.Phi, np.ndarray) else CLEAR_OF_MANY):
         return found
     at = at.exactly()
     left = at.residual()
@@ -152,7 +156,10 @@ class _Corrected:
         """Return rows that may be on the wrong side, or nearly."""
         problem, w, b = self.problem, self.w + self.v, self.b + self.e
         wrong = on_wrong_side(self.solution.status, problem.y * (problem.Phi @ w + b) - 1.0)
-        wrong += rounding_of_scores(problem.Phi, w, b)
+        if isinstance(problem.Phi, np.ndarray):
+            wrong += rounding_of_scores(problem.Phi, w, b)
+        else:
+            wrong += _rounding(len(w)) * (problem.lengths * float(np.linalg.norm(w)) + abs(b))
         return np.flatnonzero((wrong > -NEAR) & (problem.u0 + problem.du > 0.0))
 
     def wrong(self, rows: Int[np.ndarray, " k"]) -> Float[np.ndarray, " k"]:
@@ -192,18 +199,23 @@ class _Corrected:
 
     def residual(self) -> _Residual:
         """Return what is left, from exact sums."""
-        used = np.flatnonzero(self.c)
-        d = -exact_sums(self.problem.Phi[used].T, self.c[used], -self.w, -self.v)
+        used, Phi = np.flatnonzero(self.c), self.problem.Phi
+        parts = np.array_split(np.arange(len(self.w)), 1 + len(used) * len(self.w) // AT_ONCE)
+        d = np.concatenate(
+            [-exact_sums(features_of(Phi, used, some).T, self.c[used], -self.w[some], -self.v[some]) for some in parts]
+        )
         total = math.fsum(self.c) if self.problem.free else 0.0
         return _Residual(d, total, UNIT * np.abs(np.append(d, total)))
 
     def rounded_residual(self) -> _Residual:
         """Return what is left as double precision has it."""
         used = np.flatnonzero(self.c)
-        Phi, c = self.problem.Phi[used], self.c[used]
-        size = np.append(np.abs(self.w) + np.abs(c) @ np.abs(Phi), np.abs(c).sum())
-        total = float(c.sum()) if self.problem.free else 0.0
-        return _Residual(self.w + self.v - c @ Phi, total, UNIT * (2.0 * np.sqrt(len(used)) + 4.0) * size)
+        lifted, size = np.zeros_like(self.w), np.abs(self.w)
+        for some in blocks(self.problem.Phi, used):
+            Phi, c = self.problem.Phi[some], self.c[some]
+            lifted, size = lifted + c @ Phi, size + np.abs(c) @ np.abs(Phi)
+        size, total = np.append(size, np.abs(self.c).sum()), float(self.c.sum()) if self.problem.free else 0.0
+        return _Residual(self.w + self.v - lifted, total, _rounding(len(used)) * size)
 
 
 @dataclass(frozen=True, eq=False)
@@ -250,14 +262,17 @@ class _Proof:
         near = self.at.near()
         return float(self.at.u[near] @ self.at.wrong(near))
 
-    def distance(self, rows: Sequence[Float[np.ndarray, "_ p"]]) -> Distance:
+    def distance(self, rows: Sequence[FeatureRows]) -> Distance:
         """Return how far the solution is from the optimum."""
         at, problem, w, b = self.at, self.at.problem, self.at.solution.w, self.at.solution.b
         v, e = at.w - w + at.v, at.b - b + at.e
         away = self.rest + np.sqrt(self.cost)
         star = (self.rest**2 / 4.0 + self.cost) / np.maximum(self.room, TINY)
 
-        def bound(X: Float[np.ndarray, "x p"]) -> float:
+        def bound(X: FeatureRows) -> float:
+            return max([0.0, *(_bound(X[some]) for some in blocks(X, np.arange(len(X)), AT_ONCE))])
+
+        def _bound(X: Float[np.ndarray, "x p"]) -> float:
             k, r = self.held.split(X, np.ones(len(X)))
             error = np.abs(X @ v + e) + np.abs(k).T @ star + np.linalg.norm(r, axis=0) * away
             return float((error + rounding_of_scores(X, w, b)).max(initial=0.0))
@@ -270,4 +285,8 @@ class _Proof:
 
 def rounding_of_scores(Phi: Float[np.ndarray, "x p"], w: Float[np.ndarray, " p"], b: float) -> Float[np.ndarray, " x"]:
     """Return what the rounding of p terms may be: a sum is off by a few roots of their number, rarely by more."""
-    return np.asarray(UNIT * (2.0 * np.sqrt(len(w)) + 4.0) * (np.abs(Phi) @ np.abs(w) + abs(b)))
+    return np.asarray(_rounding(len(w)) * (np.abs(Phi) @ np.abs(w) + abs(b)))
+
+
+def _rounding(terms: int) -> float:
+    return UNIT * (2.0 * float(np.sqrt(terms)) + 4.0)

@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int, Int8
 
+from backdoor_curves.paths.linalg.rows_in_place import FeatureRows, lifted, parts_of, squares_of_rows
 from backdoor_curves.paths.svm.dual import BOUND
 
 
@@ -28,8 +29,8 @@ class Problem:
 
     Parameters
     ----------
-    Phi : array of shape (n, p)
-        Features; a penalised intercept is the weight of one more column, the last.
+    Phi : array of shape (n, p), or rows in place
+        FeatureRows; a penalised intercept is the weight of one more column, the last.
     y : array of shape (n,)
         -1 and +1.
     u0, du : arrays of shape (n,)
@@ -38,7 +39,7 @@ class Problem:
         Whether there is a free intercept.
     """
 
-    Phi: Float[np.ndarray, "n p"]
+    Phi: FeatureRows
     y: Float[np.ndarray, " n"]
     u0: Float[np.ndarray, " n"]
     du: Float[np.ndarray, " n"]
@@ -51,7 +52,15 @@ class Problem:
     @cached_property
     def order(self) -> Int[np.ndarray, " p"]:
         """The features by their largest entries, the largest first."""
-        return np.argsort(-np.abs(self.Phi).max(axis=0, initial=0.0), kind="stable")
+        sizes = np.zeros(self.Phi.shape[1])
+        for Phi in parts_of(self.Phi):
+            np.maximum(sizes, np.abs(Phi).max(axis=0, initial=0.0), out=sizes)
+        return np.argsort(-sizes, kind="stable")
+
+    @cached_property
+    def lengths(self) -> Float[np.ndarray, " n"]:
+        """|phi| of each row."""
+        return np.sqrt(squares_of_rows(self.Phi, np.ones(self.Phi.shape[1])))
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,4 +96,6 @@ def pull_of(
     """Return the pull of the rows at their bounds u."""
     E: Int[np.ndarray, " e"] = np.flatnonzero((status == BOUND) & (u != 0.0))
     c = problem.y[E] * u[E]
-    return Pull(c @ problem.Phi[E], -float(c.sum()), targets)
+    if isinstance(problem.Phi, np.ndarray):
+        return Pull(c @ problem.Phi[E], -float(c.sum()), targets)
+    return Pull(lifted(problem.Phi, np.where(status == BOUND, problem.y * u, 0.0)), -float(c.sum()), targets)

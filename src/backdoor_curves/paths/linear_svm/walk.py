@@ -155,7 +155,7 @@ class Walk:
         """Return the optimum all along the way, and at its end."""
         still, most = 0, STALL + 2 * len(self.status)
         while self.t < 1.0:
-            length = self._step()
+            length = self.step()
             still = still + 1 if length <= TIE else 0
             if still > most:
                 raise StalledError("the sets of the path change without end at one beta")
@@ -164,7 +164,7 @@ class Walk:
 
     # --- one step ----------------------------------------------------------------------------------------------------
 
-    def _step(self) -> float:
+    def step(self) -> float:
         """Go to the next event and return how far that was."""
         factored = self._factored()
         now, rate = self._look(factored), self.way.rate(self.problem, self.status)

@@ -9,17 +9,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from backdoor_curves.paths.linalg.coordinates import Space
 from backdoor_curves.paths.linalg.metric import ROUNDING, Metric
-from backdoor_curves.paths.squared_hinge.problem import Problem, gradient, inverse_hessian
+from backdoor_curves.paths.linalg.rows_in_place import absolute_lifted, absolute_scores, blocks, lifted
+from backdoor_curves.paths.squared_hinge.problem import InverseHessian, Problem, gradient, inverse_hessian
 
 REFINEMENTS = 5
 """Newton steps by which a certificate comes to the optimum: one does it where no row changes its side, each more is for
 such rows."""
+AT_ONCE = 2**25
+"""Bytes of rows whose lengths are bounded at a time: 32 MiB, a small part of what is in memory by then."""
+NONE = np.empty(0, dtype=np.intp)
+"""No rows."""
 SHARPENINGS = 3
 """Newton steps in the metric of the Hessian: each brings the digits that its factor has."""
 
@@ -50,41 +56,68 @@ def nearer(problem: Problem, w: Float[np.ndarray, " r"], beta: float) -> Nearer:
 
     If one row can change its side, w* is that of one of two quadratics; if more can, let H be without such rows.
     """
-    kept = problem.u(beta) > 0.0
-    Z, y, u = problem.Z[kept], problem.y[kept], problem.u(beta)[kept]
-    w = _after_newton(Z, y, u, w)
-    slack = 1.0 - y * (Z @ w)
-    active = slack > 0.0
-    lengths = np.sqrt(np.einsum("nr,nr->n", Z, Z))
+    u, lengths = problem.u(beta), problem.lengths
+    w, factored = _after_newton(problem, u, w)
+    slack = 1.0 - problem.y * (problem.Z @ w)
+    active = (slack > 0.0) & (u > 0.0)
     terms = float((2.0 * u * lengths) @ np.maximum(slack, 0.0))
-    g = gradient(Z[active], y[active], u[active], w)
-    unsure = np.abs(slack) <= lengths * np.linalg.norm(g)
+    g = _gradient(problem, active, u, w)
+    unsure = (np.abs(slack) <= lengths * np.linalg.norm(g)) & (u > 0.0)
     sure, nothing = active & ~unsure, np.zeros_like(w)
 
     def step(on: Bool[np.ndarray, " n"]) -> Float[np.ndarray, " r"]:
-        return inverse_hessian(Z[on], u[on])(gradient(Z[on], y[on], u[on], w))
+        inverse = factored.inverse if (on == factored.on).all() else _inverse(problem, on, u)
+        return inverse(_gradient(problem, on, u, w))
 
     if not unsure.any():
         return Nearer(w, step(sure), 0.0, terms)
     if unsure.sum() == 1:
         return Nearer(w, nothing, max(float(np.linalg.norm(step(on))) for on in (sure, sure | unsure)), terms)
-    return Nearer(w, nothing, float(np.sqrt(max(float(g @ inverse_hessian(Z[sure], u[sure])(g)), 0.0))), terms)
+    return Nearer(w, nothing, float(np.sqrt(max(float(g @ _inverse(problem, sure, u)(g)), 0.0))), terms)
+
+
+def _gradient(
+    problem: Problem, on: Bool[np.ndarray, " n"], u: Float[np.ndarray, " n"], w: Float[np.ndarray, " r"]
+) -> Float[np.ndarray, " r"]:
+    return gradient(problem.Z, problem.y, np.where(on, u, 0.0), w)
+
+
+def _inverse(problem: Problem, on: Bool[np.ndarray, " n"], u: Float[np.ndarray, " n"]) -> InverseHessian:
+    return inverse_hessian(problem.Z, np.flatnonzero(on), u[on])
+
+
+class _Factored(NamedTuple):
+    """The rows of a Hessian, and the product with its inverse."""
+
+    on: Bool[np.ndarray, " n"]
+    inverse: InverseHessian
 
 
 def _after_newton(
-    Z: Float[np.ndarray, "n r"], y: Float[np.ndarray, " n"], u: Float[np.ndarray, " n"], w: Float[np.ndarray, " r"]
-) -> Float[np.ndarray, " r"]:
-    """Return the w of the shortest gradient: a row on its margin may go to and fro, and then the steps do not end."""
-    inverse, before, best, least = None, None, w, np.inf
+    problem: Problem, u: Float[np.ndarray, " n"], w: Float[np.ndarray, " r"]
+) -> tuple[Float[np.ndarray, " r"], _Factored]:
+    """Return the w of the shortest gradient, and the last Hessian.
+
+    A row on its margin may go to and fro, and then the steps do not end.
+    """
+    best, least, factored = (
+        w,
+        np.inf,
+        _Factored(np.zeros(len(u), dtype=bool), inverse_hessian(problem.Z, NONE, u[NONE])),
+    )
     for _ in range(REFINEMENTS):
-        active = y * (Z @ w) < 1.0
-        g = gradient(Z[active], y[active], u[active], w)
-        if (length := float(np.linalg.norm(g))) < least:
+        f = problem.Z @ w
+        active = (problem.y * f < 1.0) & (u > 0.0)
+        g = w - lifted(problem.Z, np.where(active, 2.0 * u * (problem.y - f), 0.0))
+        length, stays = float(np.linalg.norm(g)), bool((active == factored.on).all())
+        settled = stays and length >= least / 2.0  # rounding alone is left
+        if length < least:
             best, least = w, length
-        if inverse is None or (active != before).any():
-            inverse, before = inverse_hessian(Z[active], u[active]), active
-        w = w - inverse(g)
-    return best
+        if settled:
+            break
+        factored = factored if stays else _Factored(active, _inverse(problem, active, u))
+        w = w - factored.inverse(g)
+    return best, factored
 
 
 def in_the_metric(
@@ -155,12 +188,12 @@ class _Local:
 
     @cached_property
     def gradient(self) -> Float[np.ndarray, " r"]:
-        return self.w - self.problem.Z.T @ (self.problem.y * self.duals)
+        return self.w - lifted(self.problem.Z, self.problem.y * self.duals)
 
     @cached_property
     def metric(self) -> Metric:
-        A = self.problem.Z[self.sure] * np.sqrt(2.0 * self.u[self.sure])[:, np.newaxis]
-        return Metric(A, np.ones(len(self.w)))
+        rows, penalty = np.flatnonzero(self.sure), np.ones(len(self.w))
+        return Metric.of(self.problem.Z, rows, 2.0 * self.u[rows], penalty)
 
     @property
     def newton_step(self) -> Float[np.ndarray, " r"]:
@@ -169,13 +202,13 @@ class _Local:
     @cached_property
     def lost(self) -> Float[np.ndarray, " r"]:
         """Bounds on what the entries of the gradient lose in rounding, as sums."""
-        return ROUNDING * (np.abs(self.problem.Z).T @ self.duals + np.abs(self.w))
+        return ROUNDING * (absolute_lifted(self.problem.Z, self.duals) + np.abs(self.w))
 
     @cached_property
     def lost_of_scores(self) -> Float[np.ndarray, " n"]:
         """Bounds on what the rows' scores lose."""
         of_rows = self.space.error * self.duals.sum() + self.space.moved * np.linalg.norm(self.w)
-        return ROUNDING * (np.abs(self.problem.Z) @ np.abs(self.w)) + of_rows
+        return ROUNDING * absolute_scores(self.problem.Z, self.w) + of_rows
 
     @cached_property
     def seen(self) -> float:
@@ -191,7 +224,7 @@ class _Local:
     def of_scores(self) -> float:
         """and as the scores do: what moves those of sure rows by d moves it by A'd, that of others by z d each."""
         others = self.active & ~self.sure
-        apart = float(2.0 * (self.u * self.lost_of_scores)[others] @ self.metric.lengths(self.problem.Z[others]))
+        apart = float(2.0 * (self.u * self.lost_of_scores)[others] @ self._lengths(np.flatnonzero(others)))
         return float(np.sqrt(2.0 * self.u[self.sure] @ self.lost_of_scores[self.sure] ** 2)) + apart
 
     @cached_property
@@ -207,8 +240,13 @@ class _Local:
     @cached_property
     def unsure(self) -> Bool[np.ndarray, " n"]:
         """Which rows may change their side on so short a way."""
-        way = self.metric.lengths(self.problem.Z) * self.distance + self.lost_of_scores
+        way = self._lengths(np.arange(len(self.u))) * self.distance + self.lost_of_scores
         return (np.abs(self.slack) <= way) & (self.u > 0.0)
+
+    def _lengths(self, rows: Int[np.ndarray, " k"]) -> Float[np.ndarray, " k"]:
+        """Return bounds on the lengths of some rows in the metric, which makes several arrays of their size."""
+        parts = [self.metric.lengths(self.problem.Z[some]) for some in blocks(self.problem.Z, rows, AT_ONCE)]
+        return np.concatenate([np.zeros(0), *parts])
 
     def off(self, rows: Float[np.ndarray, "x r"]) -> Float[np.ndarray, " x"]:
         """Return what the scores of rows may be off."""

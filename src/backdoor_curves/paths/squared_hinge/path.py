@@ -23,9 +23,10 @@ from backdoor_curves.paths.interpolation.chebyshev import Panels, neighbours
 from backdoor_curves.paths.linalg import conjugate_gradients as conjugate
 from backdoor_curves.paths.linalg.coordinates import Space, coupling_through
 from backdoor_curves.paths.linalg.metric import ROUNDING, size_of_terms, worth_proving
+from backdoor_curves.paths.linalg.rows_in_place import RowsInPlace, lifted
+from backdoor_curves.paths.product_scores import ProductScores, nodal_scores
 from backdoor_curves.paths.squared_hinge.optimality import in_the_metric, nearer
 from backdoor_curves.paths.squared_hinge.problem import InverseHessian, Problem, gradient, inverse_hessian
-from backdoor_curves.paths.squared_hinge.series import DEGREE
 from backdoor_curves.rows import Rows, as_numbers, squared_lengths
 
 TIED = 1e-9
@@ -57,6 +58,7 @@ class SquaredHingePath(BetaPath):
 
     method: ClassVar[str] = "squared hinge"
     exact: ClassVar[bool] = True
+    keeps_products: ClassVar[bool] = True  # type: ignore[misc]
 
     interpolant: Panels
     problem: Problem
@@ -90,7 +92,7 @@ class SquaredHingePath(BetaPath):
         problem, there = self.problem, self._local(np.array([beta]))
         left, on = problem.y - problem.Z @ there.W[:, 0], there.active[:, 0]
         pulls = -2.0 * (problem.u0 + problem.du)[on] * left[on]
-        coupling = coupling_through(there.inverse, problem.Z[on], self._rows)
+        coupling = coupling_through(there.inverse, problem.Z[np.flatnonzero(on)], self._rows)
         ties = int((np.abs(left) <= TIED).sum())
 
         def tangent(X: Rows) -> Tangent:
@@ -113,29 +115,29 @@ class SquaredHingePath(BetaPath):
         # The rows of one of them make the preconditioner of all; alone it is the inverse itself, but for rounding.
         middle = D[:, len(betas) // 2]
         alone, on = len(betas) == 1, middle > 0.0
-        near = inverse_hessian(Z[on], 0.5 * middle[on], refined=alone)
+        near = inverse_hessian(Z, np.flatnonzero(on), 0.5 * middle[on], refined=alone)
 
         def each(B: Float[np.ndarray, "r b"]) -> Float[np.ndarray, "r b"]:
-            return conjugate.solve(lambda P: P + Z.T @ (D * (Z @ P)), near, B)
+            return conjugate.solve(lambda P: P + lifted(Z, D * (Z @ P)), near, B)
 
         inverse = near if alone else each
         for _ in range(2):
-            W = W - inverse(W - Z.T @ (D * (y - Z @ W)))
-        return _Local(W, inverse(Z.T @ (du * (y - Z @ W))), active, inverse)
+            W = W - inverse(W - lifted(Z, D * (y - Z @ W)))
+        return _Local(W, inverse(lifted(Z, du * (y - Z @ W))), active, inverse)
 
-    def nodal_scores(self, X: Rows) -> Float[np.ndarray, "k n 1"]:
+    def nodal_scores(self, X: Rows) -> Float[np.ndarray, "k n 1"] | ProductScores:
         """Return the scores of the rows X at the nodes."""
-        return self._scores(self.nodal, X)[:, :, np.newaxis]
+        return nodal_scores(np.column_stack(self._split(self.nodal)), RowsInPlace(as_numbers(X), None, (1.0,)))
 
     def nodal_gram(self) -> sp.csr_array:
         """Return <w(beta_i), w(beta_j)> where it is needed: for nodes of one panel, and with the first node."""
-        p, k = self.space.rows.shape[1], len(self.nodal)
+        p, k, degree = self.space.rows.shape[1], len(self.nodal), self.interpolant.degree
         W = self.nodal[:, :p]
-        first = DEGREE * np.arange(k // DEGREE)
-        nodes = first[:, np.newaxis] + np.arange(DEGREE + 1)
+        first = degree * np.arange(k // degree)
+        nodes = first[:, np.newaxis] + np.arange(degree + 1)
         blocks = W[nodes] @ W[nodes].transpose(0, 2, 1)
-        rows = [np.repeat(nodes, DEGREE + 1, axis=1).ravel(), np.zeros(k, dtype=int), np.arange(k)]
-        columns = [np.tile(nodes, DEGREE + 1).ravel(), np.arange(k), np.zeros(k, dtype=int)]
+        rows = [np.repeat(nodes, degree + 1, axis=1).ravel(), np.zeros(k, dtype=int), np.arange(k)]
+        columns = [np.tile(nodes, degree + 1).ravel(), np.arange(k), np.zeros(k, dtype=int)]
         at_start = W @ W[0]
         # Neighbouring panels share a node, and its entry must count once.
         place, one = np.unique(np.concatenate(rows) * k + np.concatenate(columns), return_index=True)
@@ -168,7 +170,7 @@ class SquaredHingePath(BetaPath):
         self, w: Float[np.ndarray, " r"], near: Float[np.ndarray, " r"], beta: float, rows: Sequence[Rows]
     ) -> tuple[float, float]:
         """Return bounds on (P(w) - P*) / P* and on the scores at one beta, in the metric of the Hessian."""
-        places = [self.problem.Z[:0], *map(self._rows, rows)]
+        places = [np.empty((0, len(w))), *map(self._rows, rows)]
         proof = in_the_metric(self.problem, self.space, near, beta, np.vstack(places))
         seen = [np.abs(self._scores((w - proof.w)[np.newaxis], X)).max(initial=0.0) for X in rows]
         lost = ROUNDING * float(size_of_terms(rows, np.abs(self._split(w[np.newaxis])[0].T))[0])
@@ -180,8 +182,7 @@ class SquaredHingePath(BetaPath):
     def _gap(self, w: Float[np.ndarray, " r"], w1: Float[np.ndarray, " r"], away: float, beta: float) -> float:
         """Return a bound on (P(w) - P*) / P* with w* within `away` of w1: P(w) - P* <= g(w)'(w - w*), P convex."""
         problem, u = self.problem, self.problem.u(beta)
-        on = problem.y * (problem.Z @ w) < 1.0
-        g = gradient(problem.Z[on], problem.y[on], u[on], w)
+        g = gradient(problem.Z, problem.y, np.where(problem.y * (problem.Z @ w) < 1.0, u, 0.0), w)
         value = max(problem.value(w1, beta), np.finfo(float).tiny)
         return (abs(float(g @ (w - w1))) + float(np.linalg.norm(g)) * away) / value
 
