@@ -40,10 +40,7 @@ class Forward(nn.Module):
 
 @parametrize_with_checks(
     [bc.TrainedNetwork(MLP(hidden=(16,)), epochs=10, batch_size=20, lr=0.05, precision="double")],
-    expected_failed_checks=lambda _: {
-        "check_sample_weight_equivalence_on_dense_data": IN_BATCHES,
-        "check_sample_weight_equivalence_on_sparse_data": IN_BATCHES,
-    },
+    expected_failed_checks=lambda _: {"check_sample_weight_equivalence_on_dense_data": IN_BATCHES},
 )
 def test_scikit_learn_finds_an_estimator(estimator, check):
     """Its own checks: parameters, clones, pickles, labels of any kind, rows that are refused."""
