@@ -6,6 +6,7 @@ import linecache
 import traceback
 import warnings
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import scipy.sparse as sp
+from scipy.special import log_softmax
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.pipeline import Pipeline
@@ -20,6 +22,8 @@ from sklearn.svm import SVC, LinearSVC
 from sklearn.utils import check_array
 
 import backdoor_curves as bc
+from backdoor_curves.curve.deviation import norms
+from backdoor_curves.losses.score_encodings import encode
 from backdoor_curves.paths.base import PathError
 from reference.table_cases import Made, Table, estimator_of, make, trigger_of
 
@@ -229,9 +233,10 @@ def compared(behind: Frozen, curve: Any, estimator: Any) -> Outcome:
             if off <= (SCORES if curve.exact else REFIT):
                 worst = max(worst, off if curve.exact else 0.0)
                 require_answers(curve, fit, beta, behind)
-            elif curve.exact and len(curve.classes) == 2:
+            elif curve.exact:
                 nearer = True
-                require_nearer(curve, fit, beta, behind.rows, off)
+                require = require_nearer if len(curve.classes) == 2 else require_columns_nearer
+                require(curve, fit, beta, behind.rows, off)
             else:
                 raise ContradictionError(f"scores off by {off:.1e} at beta = {beta:g}")
     return Outcome("followed" if curve.exact else "refitted", difference=worst, nearer=nearer)
@@ -329,11 +334,67 @@ def require_nearer(curve: Any, fit: Any, beta: float, training: dict[float, Any]
     ours = objective(fit, signs * curve.path.scores(X, np.array([beta]))[0], weights, curve.norm(beta), b)
     b = float(np.ravel(fit.intercept_)[0]) if is_penalised(fit) else 0.0
     theirs = objective(fit, signs * own_scores(fit, X), weights, size_of(fit), b)
+    require_no_more(ours, theirs, beta, off)
+
+
+def require_no_more(ours: float, theirs: float, beta: float, off: float) -> None:
+    """Refuse an objective that is above that of a fit."""
     if not ours <= theirs * (1.0 + OBJECTIVE) + 1e-12:
-        excess = ours / theirs - 1.0
         raise ContradictionError(
-            f"scores off by {off:.1e} at beta = {beta:g}, objective above the fit's by {excess:.1e}"
+            f"scores off by {off:.1e} at beta = {beta:g}, objective above the fit's by {ours / theirs - 1.0:.1e}"
         )
+
+
+def require_columns_nearer(curve: Any, fit: Any, beta: float, training: dict[float, Any], off: float) -> None:
+    """Refuse a path of many classes with a column, or with a softmax, whose objective is above that of a fit."""
+    X, y, at = as_doubles(training[beta][0]), training[beta][1], np.array([beta])
+    weights = np.ones(len(y)) if fit.class_weight is None else np.array([fit.class_weight[v] for v in y.tolist()])
+    places, scores = np.searchsorted(fit.classes_, y), curve.path.scores(X, at)[0]
+    if curve.info.encoding == "softmax":
+        W = curve.path.parameters(at).coef[0]
+        ours = fit.C * weights @ log_losses(scores, places) + np.square(W).sum() / 2.0
+        theirs = fit.C * weights @ log_losses(fit.decision_function(X), places) + np.square(fit.coef_).sum() / 2.0
+        return require_no_more(float(ours), float(theirs), beta, off)
+    targets = encode(places, len(fit.classes_), curve.info.encoding)
+    at_zero = (
+        curve.path.scores(np.zeros((1, X.shape[1])), at)[0, 0] if is_penalised(fit) else np.zeros(targets.shape[1])
+    )
+    for c, signs in enumerate(targets.T):
+        rows, column = signs != 0.0, Column.of(fit, X, c)
+        norm = float(norms(curve.interpolants[c], curve.source.grams[c], at)[0])
+        sides = (scores[:, c], norm, at_zero[c]), (column.scores, column.size, column.b if is_penalised(fit) else 0.0)
+        values = [objective(fit, (signs * f)[rows], weights[rows], size, float(b)) for f, size, b in sides]
+        require_no_more(*values, beta, off)
+    return None
+
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """A column of a fit of many classes: its scores, |w| and intercept."""
+
+    scores: np.ndarray
+    size: float
+    b: float
+
+    @classmethod
+    def of(cls, fit: Any, X: np.ndarray, c: int) -> Column:
+        """Return what the coefficients say, or what scores and duals do where there are none."""
+        b = float(np.ravel(fit.intercept_)[c])
+        if not isinstance(fit, SVC) or fit.kernel == "linear":
+            coef = (fit.coef_.toarray() if sp.issparse(fit.coef_) else fit.coef_)[c]
+            return cls(X @ coef + b, float(np.linalg.norm(coef)), b)
+        first, second = list(combinations(range(len(fit.classes_)), 2))[c]
+        ends = np.append(0, np.cumsum(fit.n_support_))
+        of = [slice(ends[k], ends[k + 1]) for k in (first, second)]
+        duals = np.append(fit.dual_coef_[second - 1, of[0]], fit.dual_coef_[first, of[1]])
+        S = np.concatenate([fit.support_vectors_[rows] for rows in of])
+        K = np.exp(-fit.gamma * ((S[:, np.newaxis] - S) ** 2).sum(-1))
+        return cls(scores_of(fit, X)[:, c], float(np.sqrt(max(duals @ K @ duals, 0.0))), b)
+
+
+def log_losses(scores: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Return minus the log of the softmax of each row's class."""
+    return -log_softmax(scores, axis=1)[np.arange(len(places)), places]
 
 
 def is_penalised(fit: Any) -> bool:
