@@ -121,6 +121,15 @@ def test_a_kernel_sees_the_same_products(estimator):
     np.testing.assert_array_equal(broad.influence(0.3).values, narrow.influence(0.3).values)
 
 
+@pytest.mark.parametrize("estimator", [LinearSVC(C=2.0, random_state=0), LogisticRegression(C=3.0)], ids=repr)
+def test_a_path_of_many_classes_has_scores_of_rows_of_all_columns(estimator):
+    """Also where each class has nodes of its own."""
+    narrow, wide = both(classes=3)
+    few, many = (bc.backdoor_learning_curve(estimator, data).path for data in (narrow, wide))
+    scores = [path.scores(data.clean_test.X, BETAS) for path, data in ((few, narrow), (many, wide))]
+    np.testing.assert_allclose(*scores, rtol=0, atol=1e-6)
+
+
 def test_words_of_test_rows_count_for_a_gaussian_kernel():
     """They make a row longer, and so farther from all others: such learners see all columns."""
     estimator, (_, broad) = SVC(gamma=0.1, tol=1e-8), both()

@@ -360,7 +360,7 @@ def require_columns_nearer(curve: Any, fit: Any, beta: float, training: dict[flo
         curve.path.scores(np.zeros((1, X.shape[1])), at)[0, 0] if is_penalised(fit) else np.zeros(targets.shape[1])
     )
     for c, signs in enumerate(targets.T):
-        rows, column = signs != 0.0, Column.of(fit, X, c)
+        rows, column = signs != 0.0, FittedColumn.of(fit, X, c)
         norm = float(norms(curve.interpolants[c], curve.source.grams[c], at)[0])
         sides = (scores[:, c], norm, at_zero[c]), (column.scores, column.size, column.b if is_penalised(fit) else 0.0)
         values = [objective(fit, (signs * f)[rows], weights[rows], size, float(b)) for f, size, b in sides]
@@ -369,7 +369,7 @@ def require_columns_nearer(curve: Any, fit: Any, beta: float, training: dict[flo
 
 
 @dataclass(frozen=True, eq=False)
-class Column:
+class FittedColumn:
     """A column of a fit of many classes: its scores, |w| and intercept."""
 
     scores: np.ndarray
@@ -377,7 +377,7 @@ class Column:
     b: float
 
     @classmethod
-    def of(cls, fit: Any, X: np.ndarray, c: int) -> Column:
+    def of(cls, fit: Any, X: np.ndarray, c: int) -> FittedColumn:
         """Return what the coefficients say, or what scores and duals do where there are none."""
         b = float(np.ravel(fit.intercept_)[c])
         if not isinstance(fit, SVC) or fit.kernel == "linear":

@@ -73,6 +73,10 @@ class PathInUsedFeatures(BetaPath):
         """The betas in (0, 1) where the formula of the path changes."""
         return self.narrow.knots
 
+    def scores(self, X: Rows, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, "b n *columns"]:
+        """Return the scores of the rows X, as the narrow path has them: its columns may have nodes of their own."""
+        return self.narrow.scores(self._used_of(X), betas)
+
     def nodal_scores(self, X: Rows) -> Float[np.ndarray, "k n columns"] | ProductScores:
         """Return the scores of the rows X at the nodes."""
         return self.narrow.nodal_scores(self._used_of(X))
