@@ -30,7 +30,7 @@ class SettingsTable:
 
 
 def settings_table(learner: ShownLearner) -> SettingsTable:
-    """Return the table of the settings shown, with numbers of a control and a certificate where some setting has one."""
+    """Return the table of the settings shown; those of a control or a certificate are there if one has some."""
     asked_for = (CONTROL_QUANTITIES, CERTIFICATE_QUANTITIES)
     known = {name for one in learner.shown for name in one.numbers}
     left_out = {name for some in asked_for if not known & some.keys() for name in some}
