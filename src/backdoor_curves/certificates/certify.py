@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from backdoor_curves.certificates.clean_fit import CleanFit, clean_fit, fit_of_path, frozen_parts
+from backdoor_curves.certificates.clean_fit import CleanFit, clean_fit, fit_of_path
 from backdoor_curves.certificates.reach import Change, FittedColumn, largest_sums, reach, steepness
 from backdoor_curves.certificates.record import CHANGES, Bounds, PredictionCertificate, What, withstood
 from backdoor_curves.certificates.ridge import flips_withstood
@@ -90,7 +90,7 @@ def certify(
     fit = clean_fit(estimator, rows, asked, may_lose_rows=change in ("remove", "replace"))
     _require_covered(fit, change)
     most, norm = _limit(limit, len(rows)), _norm(fit, row_norm)
-    return _answered(fit, change, norm, most, candidates, frozen_parts(estimator), one_line(repr(estimator)))
+    return _answered(fit, change, norm, most, candidates)
 
 
 def certify_path(
@@ -111,7 +111,7 @@ def certify_path(
         If the learner has no certificate.
     """
     fit = fit_of_path(learner, path, as_samples(test, "test"))
-    return _answered(fit, "append", _norm(fit, None), limit, None, (), one_line(repr(learner.estimator)))
+    return _answered(fit, "append", _norm(fit, None), limit, None)
 
 
 def certified_radius(
@@ -161,9 +161,7 @@ def certified_rows(
     return certify(estimator, train, test, change=change, row_norm=row_norm, limit=limit).holds(m)
 
 
-def _answered(
-    fit: CleanFit, change: What, norm: float, most: int, candidates: Any, frozen: tuple[str, ...], estimator: str
-) -> PredictionCertificate:
+def _answered(fit: CleanFit, change: What, norm: float, most: int, candidates: Any) -> PredictionCertificate:
     K, encoding, classes = len(fit.learner.classes), fit.learner.encoding, fit.learner.classes
     adds = change in ("append", "replace") and candidates is None
     bounds = None if change == "flip" else _bounds(fit, change, norm, most, candidates)
@@ -181,8 +179,8 @@ def _answered(
         scores=fit.scores,
         weight=fit.test.weight,
         row_norm=(np.inf if fit.any_norm else norm) if adds else np.nan,
-        frozen=frozen,
-        estimator=estimator,
+        frozen=fit.frozen,
+        estimator=fit.estimator,
         bounds=bounds,
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, cast
 
@@ -30,6 +30,7 @@ from backdoor_curves.losses.row_losses import corner_of, slope_of_margin
 from backdoor_curves.losses.score_encodings import encode
 from backdoor_curves.paths.base import BetaPath
 from backdoor_curves.paths.intercept import Intercept
+from backdoor_curves.records.one_line import one_line
 from backdoor_curves.rows import Rows, as_floats, squared_lengths
 
 AT_0 = np.zeros(1)
@@ -51,6 +52,10 @@ class CleanFit:
         Through the frozen map, labels as class indices.
     by_hessian : bool
         Of ridge: whether lengths and distances are those of its Hessian, which no row is taken from.
+    estimator : str
+        As it was given.
+    frozen : tuple of str
+        What of it hangs on the training rows, and is held.
     """
 
     learner: Learner
@@ -58,6 +63,8 @@ class CleanFit:
     path: BetaPath
     test: Samples
     by_hessian: bool
+    estimator: str
+    frozen: tuple[str, ...] = ()
 
     @property
     def train(self) -> Samples:
@@ -211,7 +218,8 @@ def clean_fit(estimator: Any, train: Samples, test: Samples, may_lose_rows: bool
     data = PoisonedData(clean_train=train, poison_train=first, clean_test=test, triggered_test=test)
     learner = read_learner(estimator, data, "clean")
     require_bounded(learner)
-    return fit_of_path(learner, follow(learner, "exact", AT_0), test, may_lose_rows)
+    fit = fit_of_path(learner, follow(learner, "exact", AT_0), test, may_lose_rows)
+    return replace(fit, estimator=one_line(repr(estimator)), frozen=frozen_parts(estimator))
 
 
 def fit_of_path(learner: Learner, path: BetaPath, test: Samples, may_lose_rows: bool = False) -> CleanFit:
@@ -221,7 +229,8 @@ def fit_of_path(learner: Learner, path: BetaPath, test: Samples, may_lose_rows: 
     """
     file = require_bounded(learner)
     by_hessian = learner.loss == "squared" and not may_lose_rows
-    return CleanFit(learner, file, path, learner.test_rows(test, "test"), by_hessian)
+    said = one_line(repr(learner.estimator))
+    return CleanFit(learner, file, path, learner.test_rows(test, "test"), by_hessian, said)
 
 
 def require_bounded(learner: Learner) -> OfTwoClasses:

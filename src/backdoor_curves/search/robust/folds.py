@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from joblib import effective_n_jobs
 from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import column_or_1d
 
 from backdoor_curves.data.poisoned import PoisonedData
 from backdoor_curves.data.samples import Samples
@@ -99,3 +100,23 @@ def _blocks(settings: Sequence[Mapping[str, Any]], count: int) -> list[list[int]
 
     ordered = sorted(range(len(settings)), key=rest)
     return [part.tolist() for part in np.array_split(ordered, min(count, len(settings))) if len(part)]
+
+
+def labelled_rows(X: Any, y: Any, fit_params: Mapping[str, Any]) -> Samples:
+    """Return rows with their labels, in a column or flat, and weights."""
+    labels, weight = column_or_1d(y), _weight_of(fit_params)
+    try:
+        return Samples(X, labels, weight)
+    except ValueError as error:
+        raise ValueError(str(error) if weight is None else f"sample_weight: {error}") from error
+
+
+def _weight_of(fit_params: Mapping[str, Any]) -> Any:
+    """Return the weights of the rows among fit parameters; refuse others, which a fit under attack would not get."""
+    weights = {name: value for name, value in fit_params.items() if name.rpartition("__")[2] == "sample_weight"}
+    if others := sorted(fit_params.keys() - weights.keys()):
+        raise ValueError(
+            f"fit: sample_weight and groups alone were expected, {others[0]!r} came, which has no meaning for poisoned "
+            "rows; set it on the estimator"
+        )
+    return next(iter(weights.values()), None)

@@ -13,12 +13,11 @@ from sklearn.base import clone, is_classifier
 from sklearn.model_selection import GridSearchCV, ParameterGrid, check_cv
 from sklearn.utils import Bunch, check_random_state, indexable
 from sklearn.utils.metadata_routing import process_routing
-from sklearn.utils.validation import column_or_1d
 
 from backdoor_curves.data.samples import Samples
 from backdoor_curves.learners.on_kernel import KernelRows, NumberedMachine, are_rows_of_numbers, has_kernel_by_name
 from backdoor_curves.search.robust.evaluation import RobustEvaluation, evaluated
-from backdoor_curves.search.robust.folds import Folds
+from backdoor_curves.search.robust.folds import Folds, labelled_rows
 from backdoor_curves.search.robust.judged import (
     FrontPoint,
     NoSafeSettingError,
@@ -174,8 +173,6 @@ class RobustSearchCV(GridSearchCV):  # type: ignore[misc]  # scikit-learn has no
         """Return whether there is a setting, and an estimator where one is wanted: not after a search without any."""
         return hasattr(self, "cv_results_") and (self.refit is False or hasattr(self, "best_estimator_"))
 
-    # --- fit ---------------------------------------------------------------------------------------------------------
-
     def fit(self, X: Any, y: Any = None, **params: Any) -> RobustSearchCV:
         """Search, and fit the setting that is taken on all rows.
 
@@ -213,7 +210,9 @@ class RobustSearchCV(GridSearchCV):  # type: ignore[misc]  # scikit-learn has no
         self.n_splits_, self.multimetric_, self.scorer_ = clean.n_splits_, clean.multimetric_, clean.scorer_
         self.cv_results_ = clean.cv_results_
         metric = self._metric()
-        fold = Folds(self.estimator, _rows(X, y, routed.estimator.fit), splits, threats, self.image_shape, self._seed())
+        fold = Folds(
+            self.estimator, labelled_rows(X, y, routed.estimator.fit), splits, threats, self.image_shape, self._seed()
+        )
         self._attack(fold, metric)
         self._choose(metric)
         if self.refit:
@@ -240,12 +239,11 @@ class RobustSearchCV(GridSearchCV):  # type: ignore[misc]  # scikit-learn has no
         return threats_of(self.attacks, self.rates)
 
     def _routed(self, params: Mapping[str, Any]) -> Any:
-        """Return which parameters go to the splitter, the estimator's fit and the scorer."""
+        """Return which parameters go to the splitter and the estimator's fit."""
         if get_config()["enable_metadata_routing"]:
             return process_routing(self, "fit", **params)
-        mine = {name: value for name, value in params.items() if name != "groups"}
-        groups = {"groups": params["groups"]} if "groups" in params else {}
-        return Bunch(splitter=Bunch(split=groups), estimator=Bunch(fit=mine), scorer=Bunch(score={}))
+        groups, mine = ({k: v for k, v in params.items() if (k == "groups") == which} for which in (True, False))
+        return Bunch(splitter=Bunch(split=groups), estimator=Bunch(fit=mine))
 
     def _clean_search(self, X: Any, splits: Sequence[Any]) -> GridSearchCV:
         """Return the search without attacks on the same folds; kernel machines share their matrices."""
@@ -271,9 +269,9 @@ class RobustSearchCV(GridSearchCV):  # type: ignore[misc]  # scikit-learn has no
         answers = {None, "accuracy", "balanced_accuracy", "f1", "f1_macro", "roc_auc"}
         if not all(isinstance(one, str | None) and one in answers for one in metrics) or not are_rows_of_numbers(X):
             return False
-        if X.shape[0] > MOST_SHARED:
-            return False
-        return all(has_kernel_by_name(self._machine(setting)) for setting in ParameterGrid(self.param_grid))
+        return X.shape[0] <= MOST_SHARED and all(
+            has_kernel_by_name(self._machine(setting)) for setting in ParameterGrid(self.param_grid)
+        )
 
     def _seed(self) -> int:
         return int(check_random_state(self.random_state).randint(SEEDS))
@@ -355,8 +353,6 @@ class RobustSearchCV(GridSearchCV):  # type: ignore[misc]  # scikit-learn has no
         if hasattr(self.best_estimator_, "feature_names_in_"):
             self.feature_names_in_ = self.best_estimator_.feature_names_in_
 
-    # --- what is asked of it -----------------------------------------------------------------------------------------
-
     def evaluate(
         self, X: Any, y: Any, *, attacks: Any, rates: Any = None, n_seeds: int = 5, test_size: float = 0.3
     ) -> RobustEvaluation:
@@ -401,23 +397,3 @@ class RobustSearchCV(GridSearchCV):  # type: ignore[misc]  # scikit-learn has no
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         return {"text/plain": repr(self), "text/html": search_page(self)}
-
-
-def _rows(X: Any, y: Any, fit_params: Mapping[str, Any]) -> Samples:
-    """Return rows with their labels, in a column or flat, and weights."""
-    labels, weight = column_or_1d(y), _weight_of(fit_params)
-    try:
-        return Samples(X, labels, weight)
-    except ValueError as error:
-        raise ValueError(str(error) if weight is None else f"sample_weight: {error}") from error
-
-
-def _weight_of(fit_params: Mapping[str, Any]) -> Any:
-    """Return the weights of the rows among fit parameters; refuse others, which a fit under attack would not get."""
-    weights = {name: value for name, value in fit_params.items() if name.rpartition("__")[2] == "sample_weight"}
-    if others := sorted(fit_params.keys() - weights.keys()):
-        raise ValueError(
-            f"fit: sample_weight and groups alone were expected, {others[0]!r} came, which has no meaning for poisoned "
-            "rows; set it on the estimator"
-        )
-    return next(iter(weights.values()), None)
