@@ -109,12 +109,15 @@ def test_no_attack_moves_a_score_beyond_its_bound(name, m):
     assert ratios(LEARNERS[name], m).max() <= 1.0
 
 
-@pytest.mark.parametrize("name", ["hinge", "hinge, no intercept", "ridge, none"])
+TIGHT = ("hinge", "logistic, penalised", "logistic, none", "ridge, none", "ridge, free", "svc, rbf")
+
+
+@pytest.mark.parametrize("name", TIGHT)
 def test_the_bound_of_one_row_is_tight(name):
-    """Within a factor of three, of copies of the test row and of rows along it; half of it would be violated."""
+    """Within a factor of three, of copies of the test row and of rows along it; half of most would be violated."""
     largest = ratios(LEARNERS[name], 1).max()
     assert largest > 1.0 / 3.0
-    if name != "ridge, none":
+    if name != "svc, rbf":  # its free intercept costs as much again
         assert largest > 0.5
 
 
