@@ -302,6 +302,16 @@ def test_images_may_be_flat_rows_of_a_shape(rows):  # noqa: ARG001
         search_of(SVC(), {"C": [0.1, 1.0]}, ["badnets@backdoorbench"]).fit(X, y)
 
 
+def test_images_of_another_shape_are_refused(rows, attack):
+    """Whoever forgets to flatten them, or says another shape, reads what to do."""
+    X, y = rows()
+    with pytest.raises(ValueError, match=r"shape \(120, 2, 2\) came; pass X.reshape.*image_shape=\(2, 2\)"):
+        search_of(make_pipeline(StandardScaler(), SVC()), {"svc__C": [1.0]}, attack).fit(X.reshape(-1, 2, 2), y)
+    for shape in ((3, 3), (2, 2, 1, 1), 4, (2.0, 2.0)):
+        with pytest.raises(ValueError, match=r"image_shape: \(height, width, channels\) of flat rows"):
+            search_of(SVC(), {"C": [1.0]}, attack, image_shape=shape).fit(X, y)
+
+
 def test_settings_may_replace_steps(rows, attack):
     """A grid over whole steps: each is fitted on the rows of its own."""
     X, y = rows()

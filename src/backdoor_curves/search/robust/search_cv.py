@@ -17,7 +17,7 @@ from sklearn.utils.metadata_routing import process_routing
 from backdoor_curves.data.samples import Samples
 from backdoor_curves.learners.on_kernel import KernelRows, NumberedMachine, are_rows_of_numbers, has_kernel_by_name
 from backdoor_curves.search.robust.evaluation import RobustEvaluation, evaluated
-from backdoor_curves.search.robust.folds import Folds, labelled_rows
+from backdoor_curves.search.robust.folds import Folds, labelled_rows, require_flat
 from backdoor_curves.search.robust.judged import (
     FrontPoint,
     NoSafeSettingError,
@@ -200,6 +200,7 @@ class RobustSearchCV(GridSearchCV):  # type: ignore[misc]  # scikit-learn has no
         """
         threats = self._threats()
         X, y = indexable(X, y)
+        require_flat(self.estimator, X)
         routed = self._routed(params)
         splitter = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
         splits = list(splitter.split(X, y, **routed.splitter.split))
