@@ -29,6 +29,11 @@ from backdoor_curves.search.robust.panel import threats_of
 ALPHAS = {"alpha": [0.1, 10.0, 300.0]}
 
 
+def seed_of(search: bc.RobustSearchCV) -> int:
+    """The seed that a search draws for its folds."""
+    return int(np.random.RandomState(search.random_state).randint(2**31 - 1))
+
+
 def search_of(estimator, grid, attack, **words) -> bc.RobustSearchCV:
     words = {"rates": 0.1, "asr": 1.0, "cv": 3, "on_none": "least", "random_state": 0} | words
     return bc.RobustSearchCV(estimator, grid, attacks=attack, **words)
@@ -95,7 +100,7 @@ def test_rates_are_those_of_fits_by_hand(rows, attack, estimator, grid, n_classe
     X, y = rows(150, n_classes)
     search = search_of(estimator, grid, attack, rates=[0.05, 0.2]).fit(X, y)
     splits = list(StratifiedKFold(3).split(X, y))
-    folds = Folds(estimator, bc.Samples(X, y), splits, threats_of(attack, [0.05, 0.2]), None, search._seed())
+    folds = Folds(estimator, bc.Samples(X, y), splits, threats_of(attack, [0.05, 0.2]), None, seed_of(search))
     for fold in range(3):
         for threat, data in zip(folds.threats, folds._attacked(fold), strict=True):
             order = np.argsort(np.append(np.flatnonzero(~data.is_poison), np.flatnonzero(data.is_poison)))
@@ -187,11 +192,15 @@ def test_curves_are_followed_where_they_are_asked(rows, attack):
         list(StratifiedKFold(3).split(X, y)),
         threats_of(attack, 0.1),
         None,
-        search._seed(),
+        seed_of(search),
     )
     for fold in range(3):
         curve = bc.backdoor_learning_curve(RidgeClassifier(alpha=10.0), folds._attacked(fold)[0])
         assert search.cv_results_[f"split{fold}_theta_column@0.1"][1] == pytest.approx(curve.theta, abs=1e-12)
+        data = folds._attacked(fold)[0]
+        alone = RidgeClassifier(alpha=10.0).fit(data.original_train.X, data.original_train.y)
+        share = (alone.predict(data.triggered_test.X) == data.triggered_test.y).mean()
+        assert search.cv_results_[f"split{fold}_asr_without_poison_column@0.1"][1] == pytest.approx(share, abs=1e-12)
     low, mean, high = (search.cv_results_[f"{which}_theta_column@0.1"] for which in ("low", "mean", "high"))
     assert (low < mean).all()
     assert (mean < high).all()
@@ -260,6 +269,10 @@ def test_groups_and_weights_go_where_they_belong(rows, attack):
     assert (heavy.cv_results_["worst_asr"] != light.cv_results_["worst_asr"]).any()
     fitted = RidgeClassifier(**heavy.best_params_).fit(X, y, sample_weight=weight)
     np.testing.assert_array_equal(heavy.decision_function(X), fitted.decision_function(X))
+    pipe = make_pipeline(StandardScaler(), RidgeClassifier())
+    grid = {"ridgeclassifier__alpha": [0.1, 10.0]}
+    piped = search_of(pipe, grid, attack).fit(X, y, ridgeclassifier__sample_weight=weight)
+    assert np.isfinite(piped.cv_results_["mean_asr_without_poison_column@0.1"][piped.best_index_])
     with pytest.raises(ValueError, match="sample_weight: weight: finite numbers > 0"):
         light.fit(X, y, sample_weight=np.append(0.0, np.ones(len(y) - 1)))
 

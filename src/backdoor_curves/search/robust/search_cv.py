@@ -70,8 +70,8 @@ class RobustSearchCV(GridSearchCV):  # type: ignore[misc]  # scikit-learn has no
     on_none : {"raise", "least"}
         Where no setting is safe: an error, or a warning and the least attacked one.
     curves : {"taken", "front", "all", "none"}
-        Of which settings the exact path is followed, where there is one: how fast the backdoor is learned decides
-        nothing, and takes longer than whether it is.
+        Of which settings the exact path is followed, where there is one, and the trigger tried without poison: how fast
+        a backdoor is learned decides nothing, and takes longer to find than whether it is.
     image_shape : tuple (height, width, channels), optional
         That of the rows, where attacks stamp images and the estimator takes flat rows.
     random_state : int, RandomState or None
@@ -84,8 +84,9 @@ class RobustSearchCV(GridSearchCV):  # type: ignore[misc]  # scikit-learn has no
     cv_results_ : dict of arrays
         As GridSearchCV's, and for each attack and rate "name@rate" the columns `mean_asr_name@rate`, `std_`, `split0_`
         and so on, `low_` and `high_` (the 95 % interval of the share of all triggered rows); likewise
-        `poisoned_accuracy_`, the clean accuracy with the poison; `theta_` and `half_loss_beta_`, NaN where no curve was
-        followed or half of the loss is never reached; and `worst_asr`, `high_worst_asr`,
+        `poisoned_accuracy_`, the clean accuracy with the poison; of settings that `curves` names `asr_without_poison_`,
+        what the trigger alone gets, and `theta_` and `half_loss_beta_`, NaN where there is no curve or half of the loss
+        is never reached; and `worst_asr`, `high_worst_asr`,
         `worst_attack`, `is_safe`.
     best_estimator_, best_params_, best_score_, best_index_, scorer_, n_splits_, refit_time_, multimetric_
         As GridSearchCV's.
@@ -211,10 +212,9 @@ class RobustSearchCV(GridSearchCV):  # type: ignore[misc]  # scikit-learn has no
         self.n_splits_, self.multimetric_, self.scorer_ = clean.n_splits_, clean.multimetric_, clean.scorer_
         self.cv_results_ = clean.cv_results_
         metric = self._metric()
-        fold = Folds(
-            self.estimator, labelled_rows(X, y, routed.estimator.fit), splits, threats, self.image_shape, self._seed()
-        )
-        self._attack(fold, metric)
+        rows, seed = labelled_rows(X, y, routed.estimator.fit), check_random_state(self.random_state).randint(SEEDS)
+        folds = Folds(self.estimator, rows, splits, threats, self.image_shape, int(seed))
+        self._attack(folds, metric)
         self._choose(metric)
         if self.refit:
             self._refit(X, y, routed.estimator.fit)
@@ -243,7 +243,7 @@ class RobustSearchCV(GridSearchCV):  # type: ignore[misc]  # scikit-learn has no
         """Return which parameters go to the splitter and the estimator's fit."""
         if get_config()["enable_metadata_routing"]:
             return process_routing(self, "fit", **params)
-        groups, mine = ({k: v for k, v in params.items() if (k == "groups") == which} for which in (True, False))
+        groups, mine = ({k: v for k, v in params.items() if (k == "groups") is which} for which in (True, False))
         return Bunch(splitter=Bunch(split=groups), estimator=Bunch(fit=mine))
 
     def _clean_search(self, X: Any, splits: Sequence[Any]) -> GridSearchCV:
@@ -273,9 +273,6 @@ class RobustSearchCV(GridSearchCV):  # type: ignore[misc]  # scikit-learn has no
         return X.shape[0] <= MOST_SHARED and all(
             has_kernel_by_name(self._machine(setting)) for setting in ParameterGrid(self.param_grid)
         )
-
-    def _seed(self) -> int:
-        return int(check_random_state(self.random_state).randint(SEEDS))
 
     def _attack(self, folds: Folds, metric: str) -> None:
         """Add the columns of what attacks do, and of curves, and say which settings are safe."""
