@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn
+from clouds import clouds, on_the_column
 from sklearn.base import clone
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import NotFittedError
@@ -25,6 +26,17 @@ from sklearn.utils.estimator_checks import check_estimator
 import backdoor_curves as bc
 from backdoor_curves.search.robust.folds import Folds
 from backdoor_curves.search.robust.panel import threats_of
+
+
+@pytest.fixture
+def rows():
+    return clouds
+
+
+@pytest.fixture
+def attack() -> bc.Attack:
+    return on_the_column()
+
 
 ALPHAS = {"alpha": [0.1, 10.0, 300.0]}
 
