@@ -42,12 +42,16 @@ Place = tuple[int, int]
 
 @dataclass(frozen=True)
 class _Quantity:
-    """What a map shows: its title, its colours, its number, and which share of the colours that is."""
+    """What a map shows: its title, its colours, its number, and which share of the colours that is.
+
+    `said` is what the label of a cell calls the number, where it is neither accuracy nor success rate: it has these.
+    """
 
     title: str
     ramp: str
     value: Callable[[ShownSetting], float]
     share: Callable[[float], float]
+    said: str = ""
 
 
 @dataclass(frozen=True)
@@ -147,9 +151,15 @@ def certificate_map(name: str, learner: ShownLearner) -> str:
     if not shares[1] or len(known[1]) < len(shares[1]):
         return ""
     m = max((m for m, of_m in known.items() if max(of_m) >= HALF), default=min(CERTIFIED_ROWS))
-    rows = "1 row" if m == 1 else f"any {m} rows"
-    title = f"Certified against {rows} appended, %"
-    return _map(name, learner, _Quantity(title, "a", lambda one: one.mean(certified_share(m)) or 0.0, lambda v: v))
+    rows = "1 row" if m == 1 else f"{m} rows"
+    quantity = _Quantity(
+        f"Certified, {rows}, %",
+        "a",
+        lambda one: one.mean(certified_share(m)) or 0.0,
+        lambda value: value,
+        f"certified against {rows}",
+    )
+    return _map(name, learner, quantity)
 
 
 def _map(name: str, learner: ShownLearner, quantity: _Quantity) -> str:
@@ -220,7 +230,9 @@ def _cell(one: ShownSetting, region: Region, grid: _Grid, quantity: _Quantity) -
         class_=f"c {quantity.ramp}{step}" + ("" if setting.judged else " unjudged") + (" small" if wide < 34 else ""),
         data_n=one.number,
         aria_label=f"{setting_name(setting)}: clean accuracy {percent(setting.clean_accuracy, digits)}, "
-        f"ASR {percent(setting.asr, digits)}, {standing}",
+        f"ASR {percent(setting.asr, digits)}, "
+        + (f"{quantity.said} {percent(value, digits)}, " if quantity.said else "")
+        + standing,
     )
 
 
