@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.linear_model import RidgeClassifier
 
 import backdoor_curves as bc
 from backdoor_curves.certificates.record import PredictionCertificate
@@ -35,6 +36,18 @@ def test_both_lines_are_shares_of_rows_that_are_right(nothing_overlaps):
         [100 * share for share in shares] for shares in (display.certified, display.attacked)
     ]
     nothing_overlaps(display.figure_)
+
+
+def test_the_truth_is_drawn_where_it_is_known():
+    """Labels of ridge are counted: at worst so many turn a prediction, and a bound on any change lies below."""
+    train, test = bc.datasets.digits((4, 9), rng=np.random.default_rng(0))
+    ridge = RidgeClassifier(alpha=3000.0, fit_intercept=False)
+    exact = bc.certify(ridge, train, test, change="flip")
+    found = bc.certify(ridge, train, test, change="replace")
+    display = bc.CertificateDisplay.from_certificate(found, truth=exact.radius + 1)
+    assert (display.certified <= display.truth).all()
+    assert display.certified[1] > 0.0
+    assert len(display.lines_) == 2
 
 
 def test_without_an_attack_there_is_one_line():

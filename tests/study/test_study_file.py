@@ -68,6 +68,7 @@ betas = [0, 0.5, 1]
 knots = true
 coefficients = true
 explanations = true
+certificate = true
 """
 OWN = """
 name = "own"
@@ -203,7 +204,7 @@ def test_every_table_and_key_reaches_its_record(file):
                 trigger=(TriggerConfig("patch", 3, "ones", "top-left"),),
                 poison=(PoisonConfig(1, "append", True),),
                 learners=(LearnerConfig("rbf-svm", (10.0, 0.1), (0.05,), "refit"),),
-                keep=KeepConfig("grid", (0.0, 0.5, 1.0), True, True, True),
+                keep=KeepConfig("grid", (0.0, 0.5, 1.0), True, True, True, True),
             ),
         ),
     )

@@ -7,14 +7,16 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from backdoor_curves.certificates.clean_fit import CleanFit, clean_fit, frozen_parts
+from backdoor_curves.certificates.clean_fit import CleanFit, clean_fit, fit_of_path
 from backdoor_curves.certificates.reach import Change, FittedColumn, largest_sums, reach, steepness
 from backdoor_curves.certificates.record import CHANGES, Bounds, PredictionCertificate, What, withstood
 from backdoor_curves.certificates.ridge import flips_withstood
 from backdoor_curves.data.poisoned import PoisonedData
 from backdoor_curves.data.samples import Samples, as_samples
+from backdoor_curves.learners.learner import Learner
 from backdoor_curves.losses.row_losses import slope_of_margin
 from backdoor_curves.losses.score_encodings import decode, encode
+from backdoor_curves.paths.base import BetaPath
 from backdoor_curves.records.one_line import one_line
 from backdoor_curves.rows import Rows, squared_lengths
 
@@ -86,30 +88,30 @@ def certify(
         raise ValueError("test: the rows whose predictions are asked about were expected, None came")
     rows, asked = as_samples(train, "train"), as_samples(test, "test")
     fit = clean_fit(estimator, rows, asked, may_lose_rows=change in ("remove", "replace"))
-    most = _limit(limit, len(rows))
     _require_covered(fit, change)
-    norm = _norm(fit, row_norm)
-    adds = change in ("append", "replace") and candidates is None
-    bounds = None if change == "flip" else _bounds(fit, change, norm, most, candidates)
-    K, encoding = len(fit.learner.classes), fit.learner.encoding
-    if bounds is None:
-        coefficients = fit.metric.coefficients(np.asarray(fit.test.X, dtype=float))
-        radius = np.minimum(flips_withstood(coefficients, fit.scores, fit.train.y, K), most)
-    else:
-        radius = withstood(fit.scores, bounds, encoding, K)
-    return PredictionCertificate(
-        change=change,
-        radius=radius,
-        limit=most,
-        predicted=fit.learner.classes[decode(fit.scores, K, encoding)],
-        labels=asked.y,
-        scores=fit.scores,
-        weight=asked.weight,
-        row_norm=(np.inf if fit.any_norm else norm) if adds else np.nan,
-        frozen=frozen_parts(estimator),
-        estimator=one_line(repr(estimator)),
-        bounds=bounds,
-    )
+    most, norm = _limit(limit, len(rows)), _norm(fit, row_norm)
+    return _answered(fit, change, norm, most, candidates)
+
+
+def certify_path(
+    learner: Learner, path: BetaPath, test: Samples | tuple[Rows, Any], *, limit: int
+) -> PredictionCertificate:
+    """Return the certificate of appended rows for a path that was followed, from what it has at beta = 0.
+
+    Parameters
+    ----------
+    learner, path : Learner, BetaPath
+        Of a curve: `curve.learner`, `curve.path`. Frozen parts are held as the learner has them.
+    test : Samples or a pair (X, y)
+    limit : int
+
+    Raises
+    ------
+    ValueError
+        If the learner has no certificate.
+    """
+    fit = fit_of_path(learner, path, as_samples(test, "test"))
+    return _answered(fit, "append", _norm(fit, None), limit, None)
 
 
 def certified_radius(
@@ -157,6 +159,30 @@ def certified_rows(
     """
     limit = m if isinstance(m, int | np.integer) and not isinstance(m, bool) and m > 0 else None
     return certify(estimator, train, test, change=change, row_norm=row_norm, limit=limit).holds(m)
+
+
+def _answered(fit: CleanFit, change: What, norm: float, most: int, candidates: Any) -> PredictionCertificate:
+    K, encoding, classes = len(fit.learner.classes), fit.learner.encoding, fit.learner.classes
+    adds = change in ("append", "replace") and candidates is None
+    bounds = None if change == "flip" else _bounds(fit, change, norm, most, candidates)
+    if bounds is None:
+        coefficients = fit.metric.coefficients(np.asarray(fit.test.X, dtype=float))
+        radius = np.minimum(flips_withstood(coefficients, fit.scores, fit.train.y, K), most)
+    else:
+        radius = withstood(fit.scores, bounds, encoding, K)
+    return PredictionCertificate(
+        change=change,
+        radius=radius,
+        limit=most,
+        predicted=classes[decode(fit.scores, K, encoding)],
+        labels=classes[fit.test.y],
+        scores=fit.scores,
+        weight=fit.test.weight,
+        row_norm=(np.inf if fit.any_norm else norm) if adds else np.nan,
+        frozen=fit.frozen,
+        estimator=fit.estimator,
+        bounds=bounds,
+    )
 
 
 # --- what is asked ---------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, cast
 
@@ -30,6 +30,7 @@ from backdoor_curves.losses.row_losses import corner_of, slope_of_margin
 from backdoor_curves.losses.score_encodings import encode
 from backdoor_curves.paths.base import BetaPath
 from backdoor_curves.paths.intercept import Intercept
+from backdoor_curves.records.one_line import one_line
 from backdoor_curves.rows import Rows, as_floats, squared_lengths
 
 AT_0 = np.zeros(1)
@@ -51,6 +52,10 @@ class CleanFit:
         Through the frozen map, labels as class indices.
     by_hessian : bool
         Of ridge: whether lengths and distances are those of its Hessian, which no row is taken from.
+    estimator : str
+        As it was given.
+    frozen : tuple of str
+        What of it hangs on the training rows, and is held.
     """
 
     learner: Learner
@@ -58,6 +63,8 @@ class CleanFit:
     path: BetaPath
     test: Samples
     by_hessian: bool
+    estimator: str
+    frozen: tuple[str, ...] = ()
 
     @property
     def train(self) -> Samples:
@@ -202,8 +209,6 @@ def _dense(X: Rows) -> Float[np.ndarray, "n d"]:
 def clean_fit(estimator: Any, train: Samples, test: Samples, may_lose_rows: bool = False) -> CleanFit:
     """Return the fit of an estimator on training rows, for bounds on the scores of test rows.
 
-    Where rows may go, the Hessian of ridge is not what it was, and only its penalty is left to measure by.
-
     Raises
     ------
     TypeError, ValueError
@@ -212,6 +217,30 @@ def clean_fit(estimator: Any, train: Samples, test: Samples, may_lose_rows: bool
     first = train.take(np.zeros(1, dtype=np.intp))  # a path needs a row of weight beta, which at beta = 0 is none
     data = PoisonedData(clean_train=train, poison_train=first, clean_test=test, triggered_test=test)
     learner = read_learner(estimator, data, "clean")
+    require_bounded(learner)
+    fit = fit_of_path(learner, follow(learner, "exact", AT_0), test, may_lose_rows)
+    return replace(fit, estimator=one_line(repr(estimator)), frozen=frozen_parts(estimator))
+
+
+def fit_of_path(learner: Learner, path: BetaPath, test: Samples, may_lose_rows: bool = False) -> CleanFit:
+    """Return the fit at beta = 0 of a path that was followed.
+
+    Where rows may go, the Hessian of ridge is not what it was, and only its penalty is left to measure by.
+    """
+    file = require_bounded(learner)
+    by_hessian = learner.loss == "squared" and not may_lose_rows
+    said = one_line(repr(learner.estimator))
+    return CleanFit(learner, file, path, learner.test_rows(test, "test"), by_hessian, said)
+
+
+def require_bounded(learner: Learner) -> OfTwoClasses:
+    """Return what is true of a learner's estimator; refuse one whose scores have no bound.
+
+    Raises
+    ------
+    ValueError
+        If it has no exact path, no kernel of known lengths, or a free intercept for which there is no proof.
+    """
     last, name, K = learner.estimator, type(learner.estimator).__name__, len(learner.classes)
     file = file_among(INNER, last)
     if file is None or (reason := refusal(last, K)) is not None:
@@ -220,20 +249,17 @@ def clean_fit(estimator: Any, train: Samples, test: Samples, may_lose_rows: bool
             "certificate: RidgeClassifier, LogisticRegression, LinearSVC or SVC was expected, whose objectives are "
             f"known here, {name} came, which {why}"
         )
-    unknown = file.intercept(last)
     if is_precomputed(last) or not _has_lengths(file.kernel(last)):
         raise ValueError(
             'certificate: a kernel by name whose values are bounded by the rows\' length ("linear", "rbf", "poly" with '
             f"coef0 >= 0) was expected, {name} with kernel={last.kernel!r} came"
         )
-    if unknown.is_free and learner.encoding == "softmax":
+    if file.intercept(last).is_free and learner.encoding == "softmax":
         raise ValueError(
             "certificate: LogisticRegression of more than two classes was expected with fit_intercept=False, a free "
             "intercept came, for which no bound is known; centre the features, or take LinearSVC"
         )
-    path = follow(learner, "exact", AT_0)
-    tested = learner.test_rows(test, "test")
-    return CleanFit(learner, file, path, tested, learner.loss == "squared" and not may_lose_rows)
+    return file
 
 
 def _has_lengths(kernel: Any) -> bool:

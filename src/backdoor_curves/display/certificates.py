@@ -22,7 +22,7 @@ class CertificateDisplay:
     """The share of test rows that are predicted right whatever m rows do, over m.
 
     Solid: certified, no attack can take more. Dashed: what the attack found leaves. What m rows can really do lies
-    between them.
+    between them; where that is known, it is dotted.
 
     Parameters
     ----------
@@ -32,6 +32,8 @@ class CertificateDisplay:
         Shares in [0, 1].
     attacked : array of shape (M + 1,), optional
         Shares in [0, 1] that the attack leaves.
+    truth : array of shape (M + 1,), optional
+        Shares in [0, 1] that are left at worst.
     change : str
         What is done to the rows.
 
@@ -39,7 +41,7 @@ class CertificateDisplay:
     ----------
     ax_, figure_ : matplotlib Axes and Figure
     lines_ : list of Line2D
-        The certificate, then the attack where there is one.
+        The certificate, then the attack and the truth where there are some.
 
     Examples
     --------
@@ -64,9 +66,11 @@ class CertificateDisplay:
         rows: Int[np.ndarray, " m"],
         certified: Float[np.ndarray, " m"],
         attacked: Float[np.ndarray, " m"] | None = None,
+        truth: Float[np.ndarray, " m"] | None = None,
         change: str = "append",
     ) -> None:
-        self.rows, self.certified, self.attacked, self.change = rows, certified, attacked, change
+        self.rows, self.certified, self.attacked, self.truth = rows, certified, attacked, truth
+        self.change = change
 
     @classmethod
     def from_certificate(
@@ -74,6 +78,7 @@ class CertificateDisplay:
         certificate: PredictionCertificate,
         *,
         attacked: Any = None,
+        truth: Any = None,
         most: int | None = None,
         ax: Axes | None = None,
     ) -> CertificateDisplay:
@@ -84,6 +89,8 @@ class CertificateDisplay:
         certificate : PredictionCertificate
         attacked : int array of shape (t,), optional
             How few rows turn each prediction, as `copies_needed` finds them.
+        truth : int array of shape (t,), optional
+            How few rows turn it at worst, where that is known: one more than the radius of flips, say.
         most : int, optional
             The largest m that is drawn; by default 30, or the certificate's limit.
         ax : matplotlib Axes, optional
@@ -96,17 +103,11 @@ class CertificateDisplay:
         """
         rows = np.arange((min(MOST_DRAWN, certificate.limit) if most is None else most) + 1)
         certified = np.array([certificate.share(int(m)) for m in rows])
-        left = None
-        if attacked is not None:
-            needed = np.asarray(attacked)
-            if needed.shape != certificate.radius.shape:
-                raise ValueError(
-                    f"attacked: a number for each of {len(certificate.radius)} test rows was expected, "
-                    f"shape {needed.shape} came"
-                )
-            right = certificate.predicted == certificate.labels
-            left = np.array([np.average(right & (needed > m), weights=certificate.weight) for m in rows])
-        return cls(rows, certified, left, certificate.change).plot(ax)
+        attack, worst = (
+            None if needed is None else _left(certificate, rows, needed, name)
+            for name, needed in (("attacked", attacked), ("truth", truth))
+        )
+        return cls(rows, certified, attack, worst, certificate.change).plot(ax)
 
     def plot(self, ax: Axes | None = None) -> CertificateDisplay:
         """Draw it.
@@ -138,9 +139,25 @@ class CertificateDisplay:
                 self.rows, 100.0 * self.certified, 100.0 * self.attacked, step="post", color=NEUTRAL, alpha=0.12, lw=0
             )
             self.lines_.append(upper)
+        if self.truth is not None:
+            (known,) = ax.step(self.rows, 100.0 * self.truth, where="post", color=HUES[2], linestyle=":", label="truth")
+            self.lines_.append(known)
         ax.set_xlabel(f"training rows {CHANGES[self.change]}")
         ax.set_ylabel("test rows predicted right (%)")
         ax.set_ylim(-3.0, 103.0)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         legend_below(ax, self.lines_)
         return self
+
+
+def _left(
+    certificate: PredictionCertificate, rows: Int[np.ndarray, " m"], needed: Any, name: str
+) -> Float[np.ndarray, " m"]:
+    """Return the share of rows that are right and need more than m changed rows to be turned."""
+    needed = np.asarray(needed)
+    if needed.shape != certificate.radius.shape:
+        raise ValueError(
+            f"{name}: a number for each of {len(certificate.radius)} test rows was expected, shape {needed.shape} came"
+        )
+    right = certificate.predicted == certificate.labels
+    return np.array([np.average(right & (needed > m), weights=certificate.weight) for m in rows])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from clouds import clouds, on_the_column
 from sklearn.linear_model import RidgeClassifier
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
@@ -19,6 +20,17 @@ from backdoor_curves.search.robust.rivals import (
     one_standard_error,
     strongest,
 )
+
+
+@pytest.fixture
+def rows():
+    return clouds
+
+
+@pytest.fixture
+def attack() -> bc.Attack:
+    return on_the_column()
+
 
 GRID = {"alpha": [0.1, 10.0, 300.0]}
 RESULTS = {

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn
+from clouds import clouds, on_the_column
 from sklearn.base import clone
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import NotFittedError
@@ -26,7 +27,23 @@ import backdoor_curves as bc
 from backdoor_curves.search.robust.folds import Folds
 from backdoor_curves.search.robust.panel import threats_of
 
+
+@pytest.fixture
+def rows():
+    return clouds
+
+
+@pytest.fixture
+def attack() -> bc.Attack:
+    return on_the_column()
+
+
 ALPHAS = {"alpha": [0.1, 10.0, 300.0]}
+
+
+def seed_of(search: bc.RobustSearchCV) -> int:
+    """The seed that a search draws for its folds."""
+    return int(np.random.RandomState(search.random_state).randint(2**31 - 1))
 
 
 def search_of(estimator, grid, attack, **words) -> bc.RobustSearchCV:
@@ -95,7 +112,7 @@ def test_rates_are_those_of_fits_by_hand(rows, attack, estimator, grid, n_classe
     X, y = rows(150, n_classes)
     search = search_of(estimator, grid, attack, rates=[0.05, 0.2]).fit(X, y)
     splits = list(StratifiedKFold(3).split(X, y))
-    folds = Folds(estimator, bc.Samples(X, y), splits, threats_of(attack, [0.05, 0.2]), None, search._seed())
+    folds = Folds(estimator, bc.Samples(X, y), splits, threats_of(attack, [0.05, 0.2]), None, seed_of(search))
     for fold in range(3):
         for threat, data in zip(folds.threats, folds._attacked(fold), strict=True):
             order = np.argsort(np.append(np.flatnonzero(~data.is_poison), np.flatnonzero(data.is_poison)))
@@ -187,11 +204,15 @@ def test_curves_are_followed_where_they_are_asked(rows, attack):
         list(StratifiedKFold(3).split(X, y)),
         threats_of(attack, 0.1),
         None,
-        search._seed(),
+        seed_of(search),
     )
     for fold in range(3):
         curve = bc.backdoor_learning_curve(RidgeClassifier(alpha=10.0), folds._attacked(fold)[0])
         assert search.cv_results_[f"split{fold}_theta_column@0.1"][1] == pytest.approx(curve.theta, abs=1e-12)
+        data = folds._attacked(fold)[0]
+        alone = RidgeClassifier(alpha=10.0).fit(data.original_train.X, data.original_train.y)
+        share = (alone.predict(data.triggered_test.X) == data.triggered_test.y).mean()
+        assert search.cv_results_[f"split{fold}_asr_without_poison_column@0.1"][1] == pytest.approx(share, abs=1e-12)
     low, mean, high = (search.cv_results_[f"{which}_theta_column@0.1"] for which in ("low", "mean", "high"))
     assert (low < mean).all()
     assert (mean < high).all()
@@ -260,6 +281,10 @@ def test_groups_and_weights_go_where_they_belong(rows, attack):
     assert (heavy.cv_results_["worst_asr"] != light.cv_results_["worst_asr"]).any()
     fitted = RidgeClassifier(**heavy.best_params_).fit(X, y, sample_weight=weight)
     np.testing.assert_array_equal(heavy.decision_function(X), fitted.decision_function(X))
+    pipe = make_pipeline(StandardScaler(), RidgeClassifier())
+    grid = {"ridgeclassifier__alpha": [0.1, 10.0]}
+    piped = search_of(pipe, grid, attack).fit(X, y, ridgeclassifier__sample_weight=weight)
+    assert np.isfinite(piped.cv_results_["mean_asr_without_poison_column@0.1"][piped.best_index_])
     with pytest.raises(ValueError, match="sample_weight: weight: finite numbers > 0"):
         light.fit(X, y, sample_weight=np.append(0.0, np.ones(len(y) - 1)))
 
@@ -300,6 +325,16 @@ def test_images_may_be_flat_rows_of_a_shape(rows):  # noqa: ARG001
     assert search.worst_attack_ == "badnets@backdoorbench@0.1"
     with pytest.raises(ValueError, match=r"badnets@backdoorbench.*image rows were expected.*image_shape=\(height"):
         search_of(SVC(), {"C": [0.1, 1.0]}, ["badnets@backdoorbench"]).fit(X, y)
+
+
+def test_images_of_another_shape_are_refused(rows, attack):
+    """Whoever forgets to flatten them, or says another shape, reads what to do."""
+    X, y = rows()
+    with pytest.raises(ValueError, match=r"shape \(120, 2, 2\) came; pass X.reshape.*image_shape=\(2, 2\)"):
+        search_of(make_pipeline(StandardScaler(), SVC()), {"svc__C": [1.0]}, attack).fit(X.reshape(-1, 2, 2), y)
+    for shape in ((3, 3), (2, 2, 1, 1), 4, (2.0, 2.0)):
+        with pytest.raises(ValueError, match=r"image_shape: \(height, width, channels\) of flat rows"):
+            search_of(SVC(), {"C": [1.0]}, attack, image_shape=shape).fit(X, y)
 
 
 def test_settings_may_replace_steps(rows, attack):

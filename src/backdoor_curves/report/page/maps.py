@@ -1,4 +1,4 @@
-"""Maps of a learner over one or two hyperparameters: clean accuracy, attack success rate, the safe region outlined."""
+"""Maps of a learner over one or two hyperparameters: accuracy, attack success rate, what is certified; what is safe."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from backdoor_curves.report.page.svg import element, picture, short, text
 from backdoor_curves.report.page.words import learner_title, percent, setting_name, shown
 from backdoor_curves.report.page.words import value as in_words
 from backdoor_curves.search.axes import Axis, axes_of
+from backdoor_curves.search.exposure import HALF
 from backdoor_curves.search.safe_region import JudgedSetting
+from backdoor_curves.study.compute.quantities import CERTIFIED_ROWS, certified_share
 from backdoor_curves.study.plan.names import ONLY_SETTING, symbols_of
 
 STEPS = 9
@@ -40,12 +42,16 @@ Place = tuple[int, int]
 
 @dataclass(frozen=True)
 class _Quantity:
-    """What a map shows: its title, its colours, its number, and which share of the colours that is."""
+    """What a map shows: its title, its colours, its number, and which share of the colours that is.
+
+    `said` is what the label of a cell calls the number, where it is neither accuracy nor success rate: it has these.
+    """
 
     title: str
     ramp: str
-    value: Callable[[JudgedSetting], float]
+    value: Callable[[ShownSetting], float]
     share: Callable[[float], float]
+    said: str = ""
 
 
 @dataclass(frozen=True)
@@ -122,13 +128,38 @@ def accuracy_map(name: str, learner: ShownLearner) -> str:
     """Return the map of clean accuracy; the strongest colour at the best, the faintest from ten points below it on."""
     best = learner.region.best
     top = best.clean_accuracy if best else 1.0
-    quantity = _Quantity("Clean accuracy, %", "a", lambda one: one.clean_accuracy, lambda v: (v - top) / SPAN + 1.0)
+    quantity = _Quantity(
+        "Clean accuracy, %", "a", lambda one: one.setting.clean_accuracy, lambda v: (v - top) / SPAN + 1.0
+    )
     return _map(name, learner, quantity)
 
 
 def attack_map(name: str, learner: ShownLearner) -> str:
     """Return the map of the attack success rate, from 0 to 100 %."""
-    return _map(name, learner, _Quantity("Attack success rate, %", "s", lambda one: one.asr, lambda value: value))
+    return _map(
+        name, learner, _Quantity("Attack success rate, %", "s", lambda one: one.setting.asr, lambda value: value)
+    )
+
+
+def certificate_map(name: str, learner: ShownLearner) -> str:
+    """Return the map of the certified share, from 0 to 100 %; "" where some setting shown has none.
+
+    At the most rows with which some setting has half of the test rows certified, or else at the fewest.
+    """
+    shares = {m: [one.mean(certified_share(m)) for one in learner.shown if one.key] for m in CERTIFIED_ROWS}
+    known = {m: [share for share in of_m if share is not None] for m, of_m in shares.items()}
+    if not shares[1] or len(known[1]) < len(shares[1]):
+        return ""
+    m = max((m for m, of_m in known.items() if max(of_m) >= HALF), default=min(CERTIFIED_ROWS))
+    rows = "1 row" if m == 1 else f"{m} rows"
+    quantity = _Quantity(
+        f"Certified, {rows}, %",
+        "a",
+        lambda one: one.mean(certified_share(m)) or 0.0,
+        lambda value: value,
+        f"certified against {rows}",
+    )
+    return _map(name, learner, quantity)
 
 
 def _map(name: str, learner: ShownLearner, quantity: _Quantity) -> str:
@@ -182,7 +213,7 @@ def _cell(one: ShownSetting, region: Region, grid: _Grid, quantity: _Quantity) -
     (x, y), wide, high = grid.corner(grid.place(setting)), grid.wide, grid.high
     if not one.key:
         return element("rect", x=x, y=y, width=wide, height=high, class_="empty")
-    value = quantity.value(setting)
+    value = quantity.value(one)
     step = round(min(max(quantity.share(value), 0.0), 1.0) * (STEPS - 1))
     digits = 1 if wide >= ROOMY else 0
     marks = [text(f"{100 * value:.{digits}f}", x + wide / 2.0, y + high / 2.0 + 4.0)]
@@ -199,7 +230,9 @@ def _cell(one: ShownSetting, region: Region, grid: _Grid, quantity: _Quantity) -
         class_=f"c {quantity.ramp}{step}" + ("" if setting.judged else " unjudged") + (" small" if wide < 34 else ""),
         data_n=one.number,
         aria_label=f"{setting_name(setting)}: clean accuracy {percent(setting.clean_accuracy, digits)}, "
-        f"ASR {percent(setting.asr, digits)}, {standing}",
+        f"ASR {percent(setting.asr, digits)}, "
+        + (f"{quantity.said} {percent(value, digits)}, " if quantity.said else "")
+        + standing,
     )
 
 
@@ -223,7 +256,7 @@ def _outline(safe: set[Place], grid: _Grid) -> str:
 
 
 def _in_words(learner: ShownLearner, quantity: _Quantity) -> str:
-    values = [quantity.value(one.setting) for one in learner.shown if one.key]
+    values = [quantity.value(one) for one in learner.shown if one.key]
     if not values:
         return "No cell is done."
     return (

@@ -66,6 +66,7 @@ class LearnerView:
     verdict: Verdict
     accuracy_map: str
     attack_map: str
+    certificate_map: str
     table: SettingsTable
     curves: str
     deviations: str
@@ -163,6 +164,7 @@ def _view(scenario: ShownScenario, content: Content) -> ScenarioView:
                 verdict=verdict(learner),
                 accuracy_map=maps.accuracy_map(f"{name}-a", learner),
                 attack_map=maps.attack_map(f"{name}-s", learner),
+                certificate_map=maps.certificate_map(f"{name}-z", learner),
                 table=settings_table(learner),
                 curves=figures.curves(f"{name}-c", learner),
                 deviations=figures.deviations(f"{name}-d", learner),

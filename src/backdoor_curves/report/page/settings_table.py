@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from backdoor_curves.report.page.content import ShownLearner, ShownSetting
 from backdoor_curves.report.page.words import number, shown, value
-from backdoor_curves.study.compute.quantities import ALL_QUANTITIES, CONTROL_QUANTITIES
+from backdoor_curves.study.compute.quantities import ALL_QUANTITIES, CERTIFICATE_QUANTITIES, CONTROL_QUANTITIES
 from backdoor_curves.study.plan.names import ONLY_SETTING, symbols_of
 
 
@@ -30,9 +30,10 @@ class SettingsTable:
 
 
 def settings_table(learner: ShownLearner) -> SettingsTable:
-    """Return the table of the settings shown; those of the control are there if some setting has one."""
-    controlled = any(name in one.numbers for one in learner.shown for name in CONTROL_QUANTITIES)
-    left_out = () if controlled else CONTROL_QUANTITIES
+    """Return the table of the settings shown; those of a control or a certificate are there if one has some."""
+    asked_for = (CONTROL_QUANTITIES, CERTIFICATE_QUANTITIES)
+    known = {name for one in learner.shown for name in one.numbers}
+    left_out = {name for some in asked_for if not known & some.keys() for name in some}
     kept = [name for name, quantity in ALL_QUANTITIES.items() if quantity.heading and name not in left_out]
     names = list(learner.shown[0].setting.hyperparameters) if learner.shown else []
     lines = [Line(one, _at(one, names), [_text(one, name) for name in kept]) for one in learner.shown]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from msgspec.structs import replace
 
+from backdoor_curves.report.tables.certified import Shares, certified_shares, proved
 from backdoor_curves.search.exposure import (
     Dose,
     Exposure,
@@ -125,6 +126,8 @@ class Answer:
         Seeds compared, and triggered test rows of a seed; 0 where these are not known.
     n_done, n_cells : int
         Curves that are done or failed, and all: the rest may change the answer.
+    certified : mapping of Setting to Shares
+        What is proved of settings, where the study keeps certificates.
     """
 
     asr: float
@@ -139,6 +142,7 @@ class Answer:
     n_test: int
     n_done: int
     n_cells: int
+    certified: Mapping[Setting, Shares] = field(default_factory=dict, repr=False)
 
     @property
     def fewest(self) -> Dose | None:
@@ -183,6 +187,7 @@ def answer_of(run: Run, bounds: Bounds) -> Answer | None:
         n_test=max((int(n) for n in triggered if n), default=0),
         n_done=len(run.cells),
         n_cells=run.n_cells,
+        certified=certified_shares([cell for cell in run.cells if cell.status == "done"]),
     )
 
 
@@ -219,7 +224,14 @@ def in_sentences(answer: Answer) -> list[str]:
         said.append(f"Nothing can be judged of {_who(answer)}.")
     else:
         said += [_exposed(answer, answer.verdict), _resists(answer, answer.verdict), _meant(answer)]
-    return [*said, *_not_judged(answer), _sure(answer)]
+    return [*said, *_proved(answer), *_not_judged(answer), _sure(answer)]
+
+
+def _proved(answer: Answer) -> list[str]:
+    """Return what is proved of the setting that resists best, and of the user's own."""
+    verdict = answer.verdict
+    best = [] if verdict is None else [(verdict.chosen or verdict.sturdiest).setting]
+    return proved(answer.certified, [*best, answer.as_given])
 
 
 def _who(answer: Answer) -> str:
@@ -380,9 +392,9 @@ def as_json(answer: Answer) -> dict[str, Any]:
             }
             for one in answer.own
         ],
-        "resists": None if verdict is None else _resistance(verdict.chosen),
-        "sturdiest": None if verdict is None else _resistance(verdict.sturdiest),
-        "given": None if verdict is None else _resistance(verdict.given),
+        "resists": None if verdict is None else _resistance(answer, verdict.chosen),
+        "sturdiest": None if verdict is None else _resistance(answer, verdict.sturdiest),
+        "given": None if verdict is None else _resistance(answer, verdict.given),
         "n_done": answer.n_done,
         "n_curves": answer.n_cells,
         "n_drawn": answer.n_drawn,
@@ -405,12 +417,14 @@ def _dose(dose: Dose) -> dict[str, Any]:
     }
 
 
-def _resistance(found: Resistance[Setting] | None) -> dict[str, Any] | None:
+def _resistance(answer: Answer, found: Resistance[Setting] | None) -> dict[str, Any] | None:
     if found is None:
         return None
+    certified = answer.certified.get(found.setting)
     return {
         "setting": dict(found.setting.values),
         "clean_accuracy": found.clean_accuracy,
         "worst_success": found.success,
         "rows_withstood": found.rows,
+        "certified": None if certified is None else {str(m): share for m, share in certified.items()},
     }

@@ -9,9 +9,12 @@ from typing import Any
 import numpy as np
 from joblib import effective_n_jobs
 from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import column_or_1d
 
 from backdoor_curves.data.poisoned import PoisonedData
 from backdoor_curves.data.samples import Samples
+from backdoor_curves.learners.estimators import steps_of
+from backdoor_curves.learners.freezing import demands_flat_rows
 from backdoor_curves.search.robust.panel import Threat
 from backdoor_curves.search.robust.victims import CurveNumbers, Victim, followed, victims
 
@@ -57,6 +60,9 @@ class Folds:
                     f"{fold}; pass fewer folds, StratifiedKFold, or more rows of it"
                 )
 
+        if self.image_shape is not None:
+            _require_shape(self.image_shape, self.rows.X)
+
     def victims(self, settings: Sequence[Mapping[str, Any]], **how: Any) -> list[list[list[Victim]]]:
         """Return what becomes of each setting under each threat, by fold; `how` are words of joblib's Parallel."""
         return self._of_each(victims, settings, how)
@@ -99,3 +105,46 @@ def _blocks(settings: Sequence[Mapping[str, Any]], count: int) -> list[list[int]
 
     ordered = sorted(range(len(settings)), key=rest)
     return [part.tolist() for part in np.array_split(ordered, min(count, len(settings))) if len(part)]
+
+
+def require_flat(estimator: Any, X: Any) -> None:
+    """Refuse images where the estimator takes flat rows, as its own fit would, and say what helps."""
+    steps, last = steps_of(estimator)
+    first = (steps or [last])[0]
+    if isinstance(X, np.ndarray) and X.ndim > 2 and demands_flat_rows(first):
+        raise ValueError(
+            f"X: rows of shape (n, d) were expected by {type(first).__name__}, shape {X.shape} came; pass "
+            f"X.reshape(len(X), -1), and image_shape={X.shape[1:]} for attacks that stamp images"
+        )
+
+
+def _require_shape(image_shape: Any, X: Any) -> None:
+    """Refuse a shape of images that the rows do not have."""
+    sides = image_shape if isinstance(image_shape, tuple | list) else ()
+    whole = len(sides) in (2, 3) and all(isinstance(side, int | np.integer) and side > 0 for side in sides)
+    if not (whole and isinstance(X, np.ndarray) and X.ndim == 2 and X.shape[1] == np.prod(sides)):
+        came = f"rows of shape {np.shape(X)}" if isinstance(X, np.ndarray) else type(X).__name__
+        raise ValueError(
+            f"image_shape: (height, width, channels) of flat rows in an array was expected, {image_shape!r} came for "
+            f"{came}"
+        )
+
+
+def labelled_rows(X: Any, y: Any, fit_params: Mapping[str, Any]) -> Samples:
+    """Return rows with their labels, in a column or flat, and weights."""
+    labels, weight = column_or_1d(y), _weight_of(fit_params)
+    try:
+        return Samples(X, labels, weight)
+    except ValueError as error:
+        raise ValueError(str(error) if weight is None else f"sample_weight: {error}") from error
+
+
+def _weight_of(fit_params: Mapping[str, Any]) -> Any:
+    """Return the weights of the rows among fit parameters; refuse others, which a fit under attack would not get."""
+    weights = {name: value for name, value in fit_params.items() if name.rpartition("__")[2] == "sample_weight"}
+    if others := sorted(fit_params.keys() - weights.keys()):
+        raise ValueError(
+            f"fit: sample_weight and groups alone were expected, {others[0]!r} came, which has no meaning for poisoned "
+            "rows; set it on the estimator"
+        )
+    return next(iter(weights.values()), None)

@@ -13,12 +13,11 @@ from sklearn.base import clone, is_classifier
 from sklearn.model_selection import GridSearchCV, ParameterGrid, check_cv
 from sklearn.utils import Bunch, check_random_state, indexable
 from sklearn.utils.metadata_routing import process_routing
-from sklearn.utils.validation import column_or_1d
 
 from backdoor_curves.data.samples import Samples
 from backdoor_curves.learners.on_kernel import KernelRows, NumberedMachine, are_rows_of_numbers, has_kernel_by_name
 from backdoor_curves.search.robust.evaluation import RobustEvaluation, evaluated
-from backdoor_curves.search.robust.folds import Folds
+from backdoor_curves.search.robust.folds import Folds, labelled_rows, require_flat
 from backdoor_curves.search.robust.judged import (
     FrontPoint,
     NoSafeSettingError,
@@ -71,8 +70,8 @@ class RobustSearchCV(GridSearchCV):  # type: ignore[misc]  # scikit-learn has no
     on_none : {"raise", "least"}
         Where no setting is safe: an error, or a warning and the least attacked one.
     curves : {"taken", "front", "all", "none"}
-        Of which settings the exact path is followed, where there is one: how fast the backdoor is learned decides
-        nothing, and takes longer than whether it is.
+        Of which settings the exact path is followed, where there is one, and the trigger tried without poison: how fast
+        a backdoor is learned decides nothing, and takes longer to find than whether it is.
     image_shape : tuple (height, width, channels), optional
         That of the rows, where attacks stamp images and the estimator takes flat rows.
     random_state : int, RandomState or None
@@ -85,8 +84,9 @@ class RobustSearchCV(GridSearchCV):  # type: ignore[misc]  # scikit-learn has no
     cv_results_ : dict of arrays
         As GridSearchCV's, and for each attack and rate "name@rate" the columns `mean_asr_name@rate`, `std_`, `split0_`
         and so on, `low_` and `high_` (the 95 % interval of the share of all triggered rows); likewise
-        `poisoned_accuracy_`, the clean accuracy with the poison; `theta_` and `half_loss_beta_`, NaN where no curve was
-        followed or half of the loss is never reached; and `worst_asr`, `high_worst_asr`,
+        `poisoned_accuracy_`, the clean accuracy with the poison; of settings that `curves` names `asr_without_poison_`,
+        what the trigger alone gets, and `theta_` and `half_loss_beta_`, NaN where there is no curve or half of the loss
+        is never reached; and `worst_asr`, `high_worst_asr`,
         `worst_attack`, `is_safe`.
     best_estimator_, best_params_, best_score_, best_index_, scorer_, n_splits_, refit_time_, multimetric_
         As GridSearchCV's.
@@ -174,8 +174,6 @@ class RobustSearchCV(GridSearchCV):  # type: ignore[misc]  # scikit-learn has no
         """Return whether there is a setting, and an estimator where one is wanted: not after a search without any."""
         return hasattr(self, "cv_results_") and (self.refit is False or hasattr(self, "best_estimator_"))
 
-    # --- fit ---------------------------------------------------------------------------------------------------------
-
     def fit(self, X: Any, y: Any = None, **params: Any) -> RobustSearchCV:
         """Search, and fit the setting that is taken on all rows.
 
@@ -203,6 +201,7 @@ class RobustSearchCV(GridSearchCV):  # type: ignore[misc]  # scikit-learn has no
         """
         threats = self._threats()
         X, y = indexable(X, y)
+        require_flat(self.estimator, X)
         routed = self._routed(params)
         splitter = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
         splits = list(splitter.split(X, y, **routed.splitter.split))
@@ -213,8 +212,9 @@ class RobustSearchCV(GridSearchCV):  # type: ignore[misc]  # scikit-learn has no
         self.n_splits_, self.multimetric_, self.scorer_ = clean.n_splits_, clean.multimetric_, clean.scorer_
         self.cv_results_ = clean.cv_results_
         metric = self._metric()
-        fold = Folds(self.estimator, _rows(X, y, routed.estimator.fit), splits, threats, self.image_shape, self._seed())
-        self._attack(fold, metric)
+        rows, seed = labelled_rows(X, y, routed.estimator.fit), check_random_state(self.random_state).randint(SEEDS)
+        folds = Folds(self.estimator, rows, splits, threats, self.image_shape, int(seed))
+        self._attack(folds, metric)
         self._choose(metric)
         if self.refit:
             self._refit(X, y, routed.estimator.fit)
@@ -240,12 +240,11 @@ class RobustSearchCV(GridSearchCV):  # type: ignore[misc]  # scikit-learn has no
         return threats_of(self.attacks, self.rates)
 
     def _routed(self, params: Mapping[str, Any]) -> Any:
-        """Return which parameters go to the splitter, the estimator's fit and the scorer."""
+        """Return which parameters go to the splitter and the estimator's fit."""
         if get_config()["enable_metadata_routing"]:
             return process_routing(self, "fit", **params)
-        mine = {name: value for name, value in params.items() if name != "groups"}
-        groups = {"groups": params["groups"]} if "groups" in params else {}
-        return Bunch(splitter=Bunch(split=groups), estimator=Bunch(fit=mine), scorer=Bunch(score={}))
+        groups, mine = ({k: v for k, v in params.items() if (k == "groups") is which} for which in (True, False))
+        return Bunch(splitter=Bunch(split=groups), estimator=Bunch(fit=mine))
 
     def _clean_search(self, X: Any, splits: Sequence[Any]) -> GridSearchCV:
         """Return the search without attacks on the same folds; kernel machines share their matrices."""
@@ -271,12 +270,9 @@ class RobustSearchCV(GridSearchCV):  # type: ignore[misc]  # scikit-learn has no
         answers = {None, "accuracy", "balanced_accuracy", "f1", "f1_macro", "roc_auc"}
         if not all(isinstance(one, str | None) and one in answers for one in metrics) or not are_rows_of_numbers(X):
             return False
-        if X.shape[0] > MOST_SHARED:
-            return False
-        return all(has_kernel_by_name(self._machine(setting)) for setting in ParameterGrid(self.param_grid))
-
-    def _seed(self) -> int:
-        return int(check_random_state(self.random_state).randint(SEEDS))
+        return X.shape[0] <= MOST_SHARED and all(
+            has_kernel_by_name(self._machine(setting)) for setting in ParameterGrid(self.param_grid)
+        )
 
     def _attack(self, folds: Folds, metric: str) -> None:
         """Add the columns of what attacks do, and of curves, and say which settings are safe."""
@@ -355,8 +351,6 @@ class RobustSearchCV(GridSearchCV):  # type: ignore[misc]  # scikit-learn has no
         if hasattr(self.best_estimator_, "feature_names_in_"):
             self.feature_names_in_ = self.best_estimator_.feature_names_in_
 
-    # --- what is asked of it -----------------------------------------------------------------------------------------
-
     def evaluate(
         self, X: Any, y: Any, *, attacks: Any, rates: Any = None, n_seeds: int = 5, test_size: float = 0.3
     ) -> RobustEvaluation:
@@ -401,23 +395,3 @@ class RobustSearchCV(GridSearchCV):  # type: ignore[misc]  # scikit-learn has no
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         return {"text/plain": repr(self), "text/html": search_page(self)}
-
-
-def _rows(X: Any, y: Any, fit_params: Mapping[str, Any]) -> Samples:
-    """Return rows with their labels, in a column or flat, and weights."""
-    labels, weight = column_or_1d(y), _weight_of(fit_params)
-    try:
-        return Samples(X, labels, weight)
-    except ValueError as error:
-        raise ValueError(str(error) if weight is None else f"sample_weight: {error}") from error
-
-
-def _weight_of(fit_params: Mapping[str, Any]) -> Any:
-    """Return the weights of the rows among fit parameters; refuse others, which a fit under attack would not get."""
-    weights = {name: value for name, value in fit_params.items() if name.rpartition("__")[2] == "sample_weight"}
-    if others := sorted(fit_params.keys() - weights.keys()):
-        raise ValueError(
-            f"fit: sample_weight and groups alone were expected, {others[0]!r} came, which has no meaning for poisoned "
-            "rows; set it on the estimator"
-        )
-    return next(iter(weights.values()), None)

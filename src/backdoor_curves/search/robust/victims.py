@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import joblib
 import numpy as np
+from sklearn import get_config
 from sklearn.base import clone
 
 from backdoor_curves.curve import backdoor_learning_curve
@@ -133,17 +134,21 @@ def _victim(last: Any, data: PoisonedData, kernels: dict[Any, tuple[Any, Any]]) 
 
 
 class CurveNumbers(NamedTuple):
-    """What the curve of a setting on a fold under an attack says; NaN where there is none.
+    """What the way to a victim says, on a fold under an attack.
 
     Parameters
     ----------
     theta : float
+        NaN where there is no curve.
     half_loss_beta : float
         NaN, too, where half of the loss is never reached.
+    asr_without_poison : float
+        The share of triggered rows that the trigger alone gets, of a fit on the training fold as it was.
     """
 
     theta: float
     half_loss_beta: float
+    asr_without_poison: float
 
 
 def followed(
@@ -159,10 +164,32 @@ def _machine(estimator: Any, setting: Mapping[str, Any]) -> Any:
 
 
 def _numbers(machine: Any, data: PoisonedData, shared: Shared) -> CurveNumbers:
+    theta, half_loss_beta = _curve(machine, data, shared)
+    return CurveNumbers(theta, half_loss_beta, _without_poison(machine, data))
+
+
+def _curve(machine: Any, data: PoisonedData, shared: Shared) -> tuple[float, float]:
     if not is_followed(machine, len(data.classes)):
-        return CurveNumbers(np.nan, np.nan)
+        return np.nan, np.nan
     try:
         curve = backdoor_learning_curve(machine, data, method="exact", shared=shared)
-    except PathError:  # the rates above are of fits, and stand without it
-        return CurveNumbers(np.nan, np.nan)
-    return CurveNumbers(curve.theta, curve.half_loss_beta)
+    except PathError:  # rates are of fits, and stand without it
+        return np.nan, np.nan
+    return curve.theta, curve.half_loss_beta
+
+
+def _without_poison(machine: Any, data: PoisonedData) -> float:
+    train, triggered = data.original_train, data.triggered_test
+    assert train is not None  # `poison` keeps it
+    weight = {_weight_name(machine): train.weight} if train.is_weighted else {}
+    fitted = clone(machine).fit(train.X, train.y, **weight)
+    return float(np.average(fitted.predict(triggered.X) == triggered.y, weights=triggered.weight))
+
+
+def _weight_name(machine: Any) -> str:
+    """Return how the weights of the classifier at the end of Pipelines are called; routed ones have their own name."""
+    names = []
+    while hasattr(machine, "steps") and not get_config()["enable_metadata_routing"]:
+        name, machine = machine.steps[-1]
+        names.append(name)
+    return "__".join([*names, "sample_weight"])

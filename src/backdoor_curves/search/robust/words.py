@@ -32,10 +32,12 @@ def verdict(search: Any, metric: str) -> str:
     cost = float(np.nanmax(scores) - scores[taken])
     bounds = [] if search.asr is None else [f"a worst ASR of at most {search.asr:g}"]
     bounds += [] if search.margin is None else [f"a score within {search.margin:g} of the best"]
+    alone = results[f"mean_asr_without_poison_{results['worst_attack'][taken]}"][taken]
+    without = "" if np.isnan(alone) else f"; {alone:.3f} without any poison"
     what = (
         f"{said(results['params'][taken])} has test score {scores[taken]:.3f}, "
         f"{cost:.3f} under the best, and a worst ASR of {results['worst_asr'][taken]:.3f} (95 % up to "
-        f"{results['high_worst_asr'][taken]:.3f}), under {results['worst_attack'][taken]}"
+        f"{results['high_worst_asr'][taken]:.3f}{without}), under {results['worst_attack'][taken]}"
     )
     n, n_safe = len(safe), int(safe.sum())
     if n_safe == 0:

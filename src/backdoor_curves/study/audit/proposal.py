@@ -190,7 +190,7 @@ def study_text(
         f"rates = {toml(list(rates.values()))}",
         f"seeds = {toml(list(seeds))}",
         "figures = false",
-        f"keep = {toml({'betas': list(FEW_BETAS)})}",
+        f"keep = {toml({'betas': list(FEW_BETAS), 'certificate': True})}",
         f"audit = {toml({'as_given': dict(learners.as_given), 'asr': asr})}",
         *("", "[[learners]]", *(f"{key} = {toml(value)}" for key, value in learners.table.items())),
     ]

@@ -24,6 +24,8 @@ from msgspec.structs import replace
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import ThreadpoolController
 
+from backdoor_curves.certificates.certify import certify_path
+from backdoor_curves.certificates.record import PredictionCertificate
 from backdoor_curves.curve import BackdoorLearningCurve, backdoor_learning_curve
 from backdoor_curves.data.poisoned import PoisonedData
 from backdoor_curves.data.samples import Samples
@@ -40,7 +42,7 @@ from backdoor_curves.study.compute.decision_regions import decision_regions, in_
 from backdoor_curves.study.compute.explanation import explain
 from backdoor_curves.study.compute.features import FeatureTable
 from backdoor_curves.study.compute.movement import Movement, movement
-from backdoor_curves.study.compute.quantities import Number, numbers
+from backdoor_curves.study.compute.quantities import CERTIFIED_ROWS, Number, numbers
 from backdoor_curves.study.compute.stamped_images import StampedImages, stamped_images
 from backdoor_curves.study.plan.cells import Group
 from backdoor_curves.study.plan.estimators import estimator
@@ -205,10 +207,21 @@ def compute(key: str, cell: Cell, bench: Bench) -> Outcome:
                 records["decision regions"] = decision_regions(found, data).to_bytes()
             if bench.images is not None:
                 records["stamped images"] = bench.images.to_bytes()
-            values = numbers(small, small_control, bench.movement)
+            certificate = _certificate(found, data) if cell.keep.certificate else None
+            values = numbers(small, small_control, bench.movement, certificate)
     except Exception as error:  # one bad cell must not cost a night's others
         return Outcome(key, time.perf_counter() - start, reason=_reason(error, cell))
     return Outcome(key, time.perf_counter() - start, values, records)
+
+
+def _certificate(curve: BackdoorLearningCurve, data: PoisonedData) -> PredictionCertificate | None:
+    """Return what the fit without poison proves of the clean test rows; None of a learner that has no certificate."""
+    if not curve.exact:
+        return None
+    try:
+        return certify_path(curve.learner, curve.path, data.clean_test, limit=max(CERTIFIED_ROWS))
+    except ValueError:  # which says that it has none
+        return None
 
 
 PACKAGE = Path(__file__).parents[2]

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from backdoor_curves.certificates.record import PredictionCertificate
 from backdoor_curves.curve import BackdoorLearningCurve as Curve
 from backdoor_curves.study.compute.movement import Movement
 
@@ -73,12 +74,37 @@ MOVEMENT_QUANTITIES: Mapping[str, Quantity] = {
     "moved_seen": Quantity(lambda movement: movement.seen),
 }
 """Of the triggered test rows, see `Movement`."""
-ALL_QUANTITIES: Mapping[str, Quantity] = {**QUANTITIES, **CONTROL_QUANTITIES, **MOVEMENT_QUANTITIES}
+CERTIFIED_ROWS = (1, 3, 10, 30)
+"""Appended rows for which the certified share is kept: what somebody slips in by hand."""
+
+
+def certified_share(m: int) -> str:
+    """Return the name of the certified share at m rows."""
+    return f"certified_share_at_{m}"
+
+
+def _certified(m: int) -> Quantity:
+    return Quantity(lambda certificate: certificate.share(m), f"certified, {m} rows", is_share=True)
+
+
+CERTIFICATE_QUANTITIES: Mapping[str, Quantity] = {certified_share(m): _certified(m) for m in CERTIFIED_ROWS}
+"""Of the certificate, where a study asks for it and the learner has one."""
+ALL_QUANTITIES: Mapping[str, Quantity] = {
+    **QUANTITIES,
+    **CONTROL_QUANTITIES,
+    **MOVEMENT_QUANTITIES,
+    **CERTIFICATE_QUANTITIES,
+}
 """In the order of the columns of every table."""
 
 
-def numbers(curve: Curve, control: Curve | None = None, movement: Movement | None = None) -> dict[str, Number]:
-    """Return every number of a curve, of its control and of how far test rows moved.
+def numbers(
+    curve: Curve,
+    control: Curve | None = None,
+    movement: Movement | None = None,
+    certificate: PredictionCertificate | None = None,
+) -> dict[str, Number]:
+    """Return every number of a curve, of its control, of how far test rows moved, and of its certificate.
 
     It is None for what there is not, a slope of refits for one.
 
@@ -96,10 +122,11 @@ def numbers(curve: Curve, control: Curve | None = None, movement: Movement | Non
     """
     found = {name: _number(quantity, curve) for name, quantity in QUANTITIES.items()}
     found |= {name: _number(quantity, control) for name, quantity in CONTROL_QUANTITIES.items()}
-    return found | {name: _number(quantity, movement) for name, quantity in MOVEMENT_QUANTITIES.items()}
+    found |= {name: _number(quantity, movement) for name, quantity in MOVEMENT_QUANTITIES.items()}
+    return found | {name: _number(quantity, certificate) for name, quantity in CERTIFICATE_QUANTITIES.items()}
 
 
-def _number(quantity: Quantity, of: Curve | Movement | None) -> Number:
+def _number(quantity: Quantity, of: Curve | Movement | PredictionCertificate | None) -> Number:
     """Return a quantity; None where there is nothing it could be of, it is refused, or it is never reached."""
     try:
         value = None if of is None else quantity.of(of)
