@@ -83,6 +83,7 @@ def test_it_says_that_it_is_no_exact_curve(curve):
     assert -1.0 <= curve.theta <= 1.0
     assert curve.half_loss_beta > 0.0 or np.isnan(curve.half_loss_beta)
     assert curve.area() > 0.0
+    assert 0.0 < curve.slope_range <= 1.0
     refused = ((curve.kinks, "exact path"), (curve.influence, "needs an optimum"), (curve.slope_estimate, "for slope"))
     for ask, said in refused:
         with pytest.raises(ValueError, match=said):

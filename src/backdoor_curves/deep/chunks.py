@@ -101,7 +101,7 @@ def nets_at_once(nets: InitialNets, x: Any, device: Any, tangents: bool) -> int:
         return max(1, int(SHARE * torch.cuda.mem_get_info(device)[0] / one_net))
     if (fit := int(SHARE * available_memory() / one_net)) < 1:
         raise MemoryError(
-            f"training: a net needs {one_net / GIB:.3g} GiB, {SHARE * available_memory() / GIB:.3g} GiB are free for it; "
-            "take a smaller batch_size or model"
+            f"training: a net needs {one_net / GIB:.3g} GiB, {SHARE * available_memory() / GIB:.3g} GiB are free for "
+            "it; take a smaller batch_size or model"
         )
     return min(fit, max(LEAST_ON_CPU, min(MOST_ON_CPU, int(CACHE / layers))))
