@@ -12,10 +12,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
-from nets import CNN, SMALL, poisoned  # noqa: E402 - it needs torch
-
 import backdoor_curves as bc  # noqa: E402
 from backdoor_curves.deep.models import MLP  # noqa: E402
+from nets import CNN, SMALL, poisoned  # noqa: E402 - it needs torch
 
 NET = bc.TrainedNetwork(SMALL, epochs=6, batch_size=15, lr=0.05, precision="double", seeds=2)
 THREE = ((1,), (7,), (9,))
