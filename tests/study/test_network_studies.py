@@ -13,6 +13,7 @@ import backdoor_curves as bc
 from backdoor_curves.deep.models import MLP
 from backdoor_curves.report.tables.text import path_of
 from backdoor_curves.study.file.study_file import StudyError, read_study
+from backdoor_curves.study.plan.cells import make_plan
 from backdoor_curves.study.plan.estimators import estimator
 from backdoor_curves.study.run_study import run_study
 

@@ -84,18 +84,9 @@ def nets_at_once(nets: InitialNets, x: Any, device: Any, tangents: bool) -> int:
     tangents : bool
         Whether derivatives in beta are carried along.
     """
-    kept = {}
-
-    def keep(tensor: Any) -> Any:
-        kept[tensor.data_ptr()] = tensor.numel() * tensor.element_size()
-        return tensor
-
-    module = nets.network.module.to("cpu", x.dtype)
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        cross_entropy(module(x), torch.zeros(len(x), dtype=torch.long))
     state = sum(one[0].numel() for one in nets.w) * x.element_size()
     passes = 2.0 if tangents else 1.0
-    layers = passes * sum(kept.values())
+    layers = passes * bytes_kept(nets, x)
     one_net = COPIES * layers + COPIES_OF_STATE * passes * state
     if device.type != "cpu":
         return max(1, int(SHARE * torch.cuda.mem_get_info(device)[0] / one_net))
@@ -105,3 +96,17 @@ def nets_at_once(nets: InitialNets, x: Any, device: Any, tangents: bool) -> int:
             "it; take a smaller batch_size or model"
         )
     return min(fit, max(LEAST_ON_CPU, min(MOST_ON_CPU, int(CACHE / layers))))
+
+
+def bytes_kept(nets: InitialNets, x: Any) -> float:
+    """Return the bytes that the layers of one net keep of a batch for its gradient."""
+    kept: dict[int, int] = {}
+
+    def keep(tensor: Any) -> Any:
+        kept[tensor.data_ptr()] = tensor.numel() * tensor.element_size()
+        return tensor
+
+    module = nets.network.module.to("cpu", x.dtype)
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        cross_entropy(module(x), torch.zeros(len(x), dtype=torch.long))
+    return float(sum(kept.values()))
