@@ -167,3 +167,6 @@ def test_kinks_are_said():
     net = clone(NET).set_params(make_module=MLP(hidden=(64,), activation="relu"), epochs=10, lr=0.1)
     with pytest.warns(UserWarning, match=r"the scores miss .* of their rise \(ReLU\)"):
         bc.backdoor_learning_curve(net, poisoned(), betas=[0.0, 0.1, 1.0])
+    adam = clone(NET).set_params(optimizer="adam", lr=0.05)
+    with pytest.warns(UserWarning, match="Adam without weight decay has a corner"):
+        bc.backdoor_learning_curve(adam, poisoned(n=60), betas=[0.0, 0.1, 1.0])

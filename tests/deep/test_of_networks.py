@@ -1,4 +1,4 @@
-"""Influence through a training adds up to its slope; a head is logistic regression on features; other slopes mislead."""
+"""Influence through a training adds up to its slope; a head is logistic regression; other slopes mislead."""
 
 from __future__ import annotations
 
@@ -27,9 +27,8 @@ BETAS = [0.0, 0.01, 1.0]
 def test_influences_of_the_poison_add_up_to_the_slope(words):
     """Backwards through the training, row by row, and forwards in beta: two roads to one number."""
     data = poisoned(((1,), (7,), (9,)), n=60)
-    heavy = replace(
-        data, poison_train=bc.Samples(*data.poison_train, weight=np.linspace(0.5, 2, len(data.poison_train)))
-    )
+    weight = np.linspace(0.5, 2.0, len(data.poison_train))
+    heavy = replace(data, poison_train=bc.Samples(*data.poison_train, weight=weight))
     curve = bc.backdoor_learning_curve(clone(NET).set_params(**words), heavy, betas=BETAS)
     for beta in BETAS:
         for split in ("triggered", "clean"):
@@ -72,7 +71,7 @@ def test_the_influence_function_of_a_converged_linear_net_is_its_slope():
     """Without a hidden layer and after a long training the net is an optimum, whose slope Newton's step is."""
     data = poisoned(n=60)
     linear = clone(NET).set_params(
-        make_module=MLP(hidden=()), epochs=600, batch_size=60, lr=0.5, momentum=0.9, weight_decay=0.05
+        make_module=MLP(hidden=()), epochs=300, batch_size=60, lr=0.5, momentum=0.9, weight_decay=0.05
     )
     curve = bc.backdoor_learning_curve(linear, data, betas=BETAS)
     found = bc.compare_slopes(curve, damping=1e-9)
@@ -83,7 +82,7 @@ def test_the_influence_function_of_a_converged_linear_net_is_its_slope():
     assert short.difference == pytest.approx(short.exact, rel=0.1)
 
 
-def test_the_head_is_a_logistic_regression_on_the_body(tmp_path):
+def test_the_head_is_a_logistic_regression_on_the_body():
     """At beta = 1 its scores are those of scikit-learn's fit on the features of the body."""
     data = poisoned(n=90)
     curve = bc.backdoor_learning_curve(NET, data, betas=BETAS)
@@ -102,13 +101,14 @@ def test_what_has_no_answer_is_refused():
     """A sentence each: several seeds, other learners, Adam, a beta of no training, a head without lambda."""
     data = poisoned(n=60)
     two = bc.backdoor_learning_curve(clone(NET).set_params(seeds=2), data, betas=BETAS)
-    adam = bc.backdoor_learning_curve(clone(NET).set_params(optimizer="adam", weight_decay=0.0), data, betas=BETAS)
+    adam = bc.backdoor_learning_curve(clone(NET).set_params(optimizer="adam", lr=0.01), data, betas=BETAS)
+    plain = bc.backdoor_learning_curve(clone(NET).set_params(weight_decay=0.0), data, betas=BETAS)
     refused = [
         (lambda: bc.training_influence(two), "take one of curve.seeds"),
         (lambda: bc.training_influence(adam), 'optimizer="sgd" was expected'),
         (lambda: bc.compare_slopes(adam, 0.5), "beta: one of"),
         (lambda: bc.compare_slopes(adam, damping=0.0), "damping: a number > 0"),
-        (lambda: bc.head_curve(adam, 0.0), "lam: a number > 0"),
+        (lambda: bc.head_curve(plain, 0.0), "lam: a number > 0"),
         (lambda: bc.head_curve(adam, 0.5, lam=1.0), "at which nets were trained"),
     ]
     for ask, said in refused:

@@ -116,7 +116,10 @@ def _warn_of_kinks(net: TrainedNetwork, run: Run, path: NetworkPath) -> None:
     apart, size = np.linalg.norm(rise - (beta - first) * rates.mean(axis=0)), np.linalg.norm(rise)
     missed = float(apart / size) if size else 0.0
     if missed > BENT:
-        kinks = ", ".join(kinks_of(nets.network.module)) or "a kink in its forward pass, or steps that are too long"
+        corner = "Adam without weight decay has a corner where clean rows hardly move a weight"
+        is_cornered = run.recipe.optimizer == "adam" and not run.recipe.weight_decay
+        unknown = corner if is_cornered else "a kink in its forward pass, or steps that are too long"
+        kinks = ", ".join(kinks_of(nets.network.module)) or unknown
         warnings.warn(
             f"network: slopes are exact where they stand and say little beside it: from beta = {first:g} to {beta:.2g} "
             f"the scores miss what their slopes say by {100 * missed:.0f} % of their rise ({kinks}); take smooth "

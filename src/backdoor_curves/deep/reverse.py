@@ -55,9 +55,7 @@ def row_influences(
         If the steps would not fit.
     """
     if run.recipe.optimizer != "sgd":
-        raise ValueError(
-            'influence of a network: optimizer="sgd" was expected, "adam" came; its slope is known, though'
-        )
+        raise ValueError('influence of a network: optimizer="sgd" was expected, "adam" came; ask for its slope')
     _require_room(run, nets)
     own = tensor_of(run.rows.weight).to(run.device, run.dtype)
     scale = torch.where(tensor_of(run.rows.is_poison).to(run.device), beta, 1.0)

@@ -73,8 +73,5 @@ def _net(path: NetworkPath, beta: float) -> tuple[Network, list[Any], dict[str, 
         raise ValueError(f"beta: one of those at which nets were trained ({known}) was expected, {beta:g} came")
     module = seeded_module(path.make_module, path.shape, path.n_classes, 0).eval().to(path.device)
     w = [torch.from_numpy(one[0, at[0]].copy()).to(path.device) for one in path.w]
-    return (
-        Network(module, path.names),
-        w,
-        {name: torch.from_numpy(one[0]).to(path.device) for name, one in path.fixed.items()},
-    )
+    fixed = {name: torch.from_numpy(one[0].copy()).to(path.device) for name, one in path.fixed.items()}
+    return Network(module, path.names), w, fixed
