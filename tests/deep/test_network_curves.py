@@ -168,5 +168,5 @@ def test_kinks_are_said():
     with pytest.warns(UserWarning, match=r"the scores miss .* of their rise \(ReLU\)"):
         bc.backdoor_learning_curve(net, poisoned(), betas=[0.0, 0.1, 1.0])
     adam = clone(NET).set_params(optimizer="adam", lr=0.05)
-    with pytest.warns(UserWarning, match="Adam without weight decay has a corner"):
+    with pytest.warns(UserWarning, match="Adam goes by the sign"):
         bc.backdoor_learning_curve(adam, poisoned(n=60), betas=[0.0, 0.1, 1.0])

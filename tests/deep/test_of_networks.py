@@ -101,7 +101,8 @@ def test_what_has_no_answer_is_refused():
     """A sentence each: several seeds, other learners, Adam, a beta of no training, a head without lambda."""
     data = poisoned(n=60)
     two = bc.backdoor_learning_curve(clone(NET).set_params(seeds=2), data, betas=BETAS)
-    adam = bc.backdoor_learning_curve(clone(NET).set_params(optimizer="adam", lr=0.01), data, betas=BETAS)
+    with pytest.warns(UserWarning, match="Adam goes by the sign"):
+        adam = bc.backdoor_learning_curve(clone(NET).set_params(optimizer="adam", lr=0.01), data, betas=BETAS)
     plain = bc.backdoor_learning_curve(clone(NET).set_params(weight_decay=0.0), data, betas=BETAS)
     refused = [
         (lambda: bc.training_influence(two), "take one of curve.seeds"),
