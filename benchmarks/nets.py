@@ -19,6 +19,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 import backdoor_curves as bc
+from backdoor_curves.deep.chunks import nets_at_once
 from backdoor_curves.deep.draws import initial_draws, order
 from backdoor_curves.deep.models import MLP, LeNet
 from backdoor_curves.deep.network import MakeModule, as_module_sees, initial_nets, shape_of, tensor_of
@@ -80,7 +81,8 @@ def stacked(make: MakeModule, rows: TrainingRows, *, tangents: bool) -> None:
     """Train them all at once."""
     nets = initial_nets(make, shape_of(rows.X.shape[1:]), 2, SEEDS)
     run = Run(RECIPE, rows, torch.device("cpu"), torch.float32, tangents)
-    train(run, nets, BETAS.tolist(), at_once=len(SEEDS) * len(BETAS))
+    batch = as_module_sees(tensor_of(rows.X[: RECIPE.batch_size]), torch.float32)
+    train(run, nets, BETAS.tolist(), nets_at_once(nets, batch, run.device, tangents))
 
 
 def seconds(task: Callable[[], None]) -> float:
