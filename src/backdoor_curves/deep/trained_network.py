@@ -156,9 +156,10 @@ class TrainedNetwork(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # t
 
     def decision_function(self, X: Any) -> Float[np.ndarray, ...]:
         """Return the module's outputs, one for each class; of two classes that of the second less that of the first."""
+        check_is_fitted(self)
+        layers_for("TrainedNetwork")
         from backdoor_curves.deep.fitting import fitted_scores
 
-        check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float64, allow_nd=True, reset=False)
         scores = fitted_scores(self, X)
         return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores

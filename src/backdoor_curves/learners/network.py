@@ -9,6 +9,7 @@ import scipy.sparse as sp
 from jaxtyping import Float
 
 from backdoor_curves.data.samples import join
+from backdoor_curves.deep.models import layers_for
 from backdoor_curves.deep.trained_network import TrainedNetwork
 from backdoor_curves.learners.learner import Learner
 from backdoor_curves.losses.row_losses import Loss
@@ -61,6 +62,7 @@ def balances_weights(estimator: Any) -> bool:  # noqa: ARG001
 
 def follow(learner: Learner, betas: Float[np.ndarray, " k"] | None) -> BetaPath:
     """Return the path of a network: its nets of all seeds at some betas, by default BETAS, with their slopes."""
+    layers_for("TrainedNetwork")
     from backdoor_curves.deep.follow import network_path
 
     n_classes = len(learner.classes)
