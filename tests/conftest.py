@@ -24,8 +24,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip the examples of `features` and `deep` where torch is missing; their tests say so themselves."""
+    """Skip the examples of `features` and of networks where torch is missing; their tests say so themselves."""
     if find_spec("torch") is None:
         for item in items:
-            if item.path.as_posix().split("src/backdoor_curves/")[-1].startswith(("features/", "deep/")):
+            example = getattr(item, "dtest", None)
+            is_of_torch = item.path.as_posix().split("src/backdoor_curves/")[-1].startswith(("features/", "deep/"))
+            if is_of_torch or (example is not None and "TrainedNetwork(" in example.docstring):
                 item.add_marker(pytest.mark.skip(reason="torch is not installed"))

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from backdoor_curves.curve.input_gradient import input_gradient as input_gradient
     from backdoor_curves.curve.input_gradient import trigger_mask as trigger_mask
     from backdoor_curves.curve.input_gradient import trigger_share as trigger_share
+    from backdoor_curves.curve.of_networks import compare_slopes as compare_slopes
+    from backdoor_curves.curve.of_networks import head_curve as head_curve
+    from backdoor_curves.curve.of_networks import training_influence as training_influence
     from backdoor_curves.data.poisoned import PoisonedData as PoisonedData
     from backdoor_curves.data.samples import Samples as Samples
     from backdoor_curves.deep import TrainedNetwork as TrainedNetwork
@@ -125,6 +128,8 @@ _HOME = {
     "certified_rows": "certificates.certify",
     "certify": "certificates.certify",
     "copies_needed": "certificates.copies",
+    "compare_slopes": "curve.of_networks",
+    "head_curve": "curve.of_networks",
     "influence": "curve.influence",
     "input_gradient": "curve.input_gradient",
     "linear_head": "learners.linear_head",
@@ -132,6 +137,7 @@ _HOME = {
     "mixture_beta": "poisoning.rates",
     "poison": "poisoning.poison",
     "presets": "poisoning.presets",
+    "training_influence": "curve.of_networks",
     "trigger_mask": "curve.input_gradient",
     "trigger_share": "curve.input_gradient",
 }

@@ -12,10 +12,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
-from nets import CNN, SMALL, poisoned  # noqa: E402 - it needs torch
-
 import backdoor_curves as bc  # noqa: E402
 from backdoor_curves.deep.models import MLP  # noqa: E402
+from nets import CNN, SMALL, poisoned  # noqa: E402 - it needs torch
 
 NET = bc.TrainedNetwork(SMALL, epochs=6, batch_size=15, lr=0.05, precision="double", seeds=2)
 THREE = ((1,), (7,), (9,))
@@ -83,6 +82,7 @@ def test_it_says_that_it_is_no_exact_curve(curve):
     assert -1.0 <= curve.theta <= 1.0
     assert curve.half_loss_beta > 0.0 or np.isnan(curve.half_loss_beta)
     assert curve.area() > 0.0
+    assert 0.0 < curve.slope_range <= 1.0
     refused = ((curve.kinks, "exact path"), (curve.influence, "needs an optimum"), (curve.slope_estimate, "for slope"))
     for ask, said in refused:
         with pytest.raises(ValueError, match=said):
@@ -167,3 +167,6 @@ def test_kinks_are_said():
     net = clone(NET).set_params(make_module=MLP(hidden=(64,), activation="relu"), epochs=10, lr=0.1)
     with pytest.warns(UserWarning, match=r"the scores miss .* of their rise \(ReLU\)"):
         bc.backdoor_learning_curve(net, poisoned(), betas=[0.0, 0.1, 1.0])
+    adam = clone(NET).set_params(optimizer="adam", lr=0.05)
+    with pytest.warns(UserWarning, match="Adam goes by the sign"):
+        bc.backdoor_learning_curve(adam, poisoned(n=60), betas=[0.0, 0.1, 1.0])

@@ -12,11 +12,11 @@ from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
-from nets import CNN, SMALL, poisoned, trained, training_rows  # noqa: E402 - it needs torch
 from torch import nn  # noqa: E402
 
 import backdoor_curves as bc  # noqa: E402
 from backdoor_curves.deep.models import MLP, LeNet  # noqa: E402
+from nets import CNN, SMALL, poisoned, trained, training_rows  # noqa: E402 - it needs torch
 
 NET = bc.TrainedNetwork(SMALL, epochs=3, batch_size=16, lr=0.1)
 IN_BATCHES = "a batch holds other rows where rows are repeated or dropped: a training goes by its steps"
@@ -156,14 +156,17 @@ class NoTorch:
             raise ModuleNotFoundError("No module named 'torch'", name="torch")
 sys.meta_path.insert(0, NoTorch())
 import numpy as np, backdoor_curves as bc
-try:
-    bc.TrainedNetwork(bc.deep.models.MLP()).fit(np.eye(4), [0, 1, 0, 1])
-except ImportError as error:
-    print(error)
+net, X, y = bc.TrainedNetwork(bc.deep.models.MLP()), np.eye(4), np.array([0, 1, 0, 1])
+data = bc.PoisonedData((X, y), (X, y), (X, y), (X, 1 - y))
+for use in (lambda: net.fit(X, y), lambda: bc.backdoor_learning_curve(net, data)):
+    try:
+        use()
+    except ImportError as error:
+        print(error)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     said = 'TrainedNetwork needs torch, which is not installed: pip install "backdoor-curves[torch]"'
-    assert done.stdout.strip() == said
+    assert done.stdout.splitlines() == [said, said]
 
 
 def test_a_convolution_takes_images_and_buffers_are_kept():

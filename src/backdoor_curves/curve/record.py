@@ -225,9 +225,10 @@ class BackdoorLearningCurve(ScoredCurve):
         """The beta in [0, 1] up to which the slope at 0 predicts the triggered loss.
 
         The first kink, to which a hinge loss is a straight line; for smooth losses, if that is earlier, where the
-        quadratic term of the loss, from its second derivative at 0, has come to a tenth of the linear one.
+        quadratic term of the loss, from its second derivative at 0, has come to a tenth of the linear one. Of a network
+        the second derivative is that of its estimate beyond 0.
         """
-        if not self.exact:
+        if not self.has_slope:
             raise ValueError("slope_range needs an exact path; for refits see the error of slope_estimate")
         return self.triggered.linear_until()
 

@@ -140,7 +140,8 @@ class ScoredRows:
 
         That is its first kink, or where the quadratic term has come to `LINEAR` times the linear one if that is before.
         """
-        first = float(self.kinks()[:1].min(initial=1.0))
+        is_estimated = isinstance(self.interpolant, HermiteNodes)
+        first = 1.0 if is_estimated else float(self.kinks()[:1].min(initial=1.0))
         if self.loss == "hinge":
             return first
         slope, bend = self.start_derivatives()

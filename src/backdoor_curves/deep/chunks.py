@@ -14,8 +14,12 @@ from backdoor_curves.kernels.memory import GIB, available_memory
 
 SHARE = 0.5
 """Of the free memory: what is between the steps of torch.func is not known beforehand, and there are other users."""
-MOST_ON_CPU = 64
-"""Nets at once on a CPU: beyond, nothing is gained, and what a step touches leaves the cache."""
+LEAST_ON_CPU, MOST_ON_CPU = 10, 64
+"""Nets at once on a CPU where memory is no matter: the betas of one seed share their batches, and beyond some dozens
+nothing is gained."""
+CACHE = 2.0**24
+"""Bytes that the layers of all nets may keep of a batch on a CPU: with 77 MB a small CNN took a third longer than with
+26 MB, and a large one, of which ten nets keep more, the least with eight."""
 COPIES, COPIES_OF_STATE = 2.0, 6.0
 """Of what a forward pass keeps: itself and its gradients; of the parameters: themselves, gradients, what the optimiser
 remembers, and what a step makes of them. As much again for tangents."""
@@ -38,10 +42,10 @@ def chunks_of(n_seeds: int, n_betas: int, seeds_together: int, at_once: int) -> 
     >>> [(len(chunk.seeds), len(chunk.betas)) for chunk in chunks_of(3, 4, 3, 8)]
     [(2, 4), (1, 4)]
     >>> [(len(chunk.seeds), len(chunk.betas)) for chunk in chunks_of(2, 4, 2, 3)]
-    [(1, 3), (1, 1), (1, 3), (1, 1)]
+    [(1, 2), (1, 2), (1, 2), (1, 2)]
     """
     together = min(seeds_together, max(1, at_once // n_betas))
-    width = min(n_betas, at_once) if together == 1 else n_betas
+    width = -(-n_betas // -(-n_betas // at_once)) if together == 1 else n_betas  # parts of one size
     return [
         Chunk(range(s, min(s + together, n_seeds)), range(b, min(b + width, n_betas)))
         for s in range(0, n_seeds, together)
@@ -80,7 +84,23 @@ def nets_at_once(nets: InitialNets, x: Any, device: Any, tangents: bool) -> int:
     tangents : bool
         Whether derivatives in beta are carried along.
     """
-    kept = {}
+    state = sum(one[0].numel() for one in nets.w) * x.element_size()
+    passes = 2.0 if tangents else 1.0
+    layers = passes * bytes_kept(nets, x)
+    one_net = COPIES * layers + COPIES_OF_STATE * passes * state
+    if device.type != "cpu":
+        return max(1, int(SHARE * torch.cuda.mem_get_info(device)[0] / one_net))
+    if (fit := int(SHARE * available_memory() / one_net)) < 1:
+        raise MemoryError(
+            f"training: a net needs {one_net / GIB:.3g} GiB, {SHARE * available_memory() / GIB:.3g} GiB are free for "
+            "it; take a smaller batch_size or model"
+        )
+    return min(fit, max(LEAST_ON_CPU, min(MOST_ON_CPU, int(CACHE / layers))))
+
+
+def bytes_kept(nets: InitialNets, x: Any) -> float:
+    """Return the bytes that the layers of one net keep of a batch for its gradient."""
+    kept: dict[int, int] = {}
 
     def keep(tensor: Any) -> Any:
         kept[tensor.data_ptr()] = tensor.numel() * tensor.element_size()
@@ -89,12 +109,4 @@ def nets_at_once(nets: InitialNets, x: Any, device: Any, tangents: bool) -> int:
     module = nets.network.module.to("cpu", x.dtype)
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         cross_entropy(module(x), torch.zeros(len(x), dtype=torch.long))
-    state = sum(one[0].numel() for one in nets.w) * x.element_size()
-    one_net = (COPIES * sum(kept.values()) + COPIES_OF_STATE * state) * (2.0 if tangents else 1.0)
-    free = available_memory() if device.type == "cpu" else float(torch.cuda.mem_get_info(device)[0])
-    if (fit := int(SHARE * free / one_net)) < 1 and device.type == "cpu":
-        raise MemoryError(
-            f"training: a net needs {one_net / GIB:.3g} GiB, {SHARE * free / GIB:.3g} GiB are free for it; take a "
-            "smaller batch_size or model"
-        )
-    return max(1, min(fit, MOST_ON_CPU) if device.type == "cpu" else fit)
+    return float(sum(kept.values()))

@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from backdoor_curves.deep.fitting import prepared
 from backdoor_curves.deep.module_check import kinks_of
-from backdoor_curves.deep.network import initial_nets, shape_of
+from backdoor_curves.deep.network import initial_nets, seeded_module, shape_of
 from backdoor_curves.deep.path import NetworkPath
 from backdoor_curves.deep.training import Run, TrainingRows, train
 from backdoor_curves.losses.row_losses import row_losses, row_rates
@@ -21,11 +21,14 @@ from backdoor_curves.paths.interpolation.hermite import SMALLEST_SCALE, HermiteN
 if TYPE_CHECKING:
     from backdoor_curves.deep.trained_network import TrainedNetwork
 
-PROBE = 0.1
-"""How far from the first beta it is asked whether slopes hold, as a share of the scale: a smooth curve bends little."""
+PROBES = (0.1, 0.01)
+"""How far from the first beta it is asked whether slopes hold, as shares of the scale: a smooth curve bends little."""
 BENT = 0.03
-"""Share of their rise that scores may miss what their slopes at both ends say, over that probe: 0.013 at most was
-measured with GELU and tanh, 0.04 to 1 with ReLU."""
+"""Share of their rise that scores may miss what their slopes say over the first probe: 0.013 at most was measured with
+GELU and tanh, 0.04 to 1 with ReLU."""
+LOST, FALL = 0.5, 4.0
+"""Where half of the rise is missed slopes say nothing; less may be a bend, whose share falls a hundredfold to the
+second probe where the curve is smooth, and not at all from kink to kink."""
 MOST_SCORED = 1000
 """Poison rows that say on which scale the path moves: more say the same."""
 
@@ -93,17 +96,35 @@ def _interpolant(path: NetworkPath, rows: TrainingRows) -> HermiteNodes:
 def _warn_of_kinks(net: TrainedNetwork, run: Run, path: NetworkPath) -> None:
     """Warn where the scores do not rise as their slopes say over a short way: training jumps from kink to kink.
 
-    One more net of the first seed is trained, a little beyond the first beta, and what its scores have risen by is laid
-    beside the mean of both slopes: a second difference.
+    What is missed on the way to a probe is a second difference. Of a smooth curve that bends it falls with the way.
     """
-    first = path.interpolant.nodes[0]
-    beta = first + PROBE * path.interpolant.scale
-    if beta > 1.0:
+    far = path.interpolant.nodes[0] + PROBES[0] * path.interpolant.scale
+    if far > 1.0 or (missed := _missed(net, run, path, far)) <= BENT:
         return
+    near = path.interpolant.nodes[0] + PROBES[1] * path.interpolant.scale
+    if missed < LOST and _missed(net, run, path, near) < missed / FALL:
+        return
+    adam = "Adam goes by the sign of a gradient that it has seen little of, and signs jump"
+    unknown = adam if run.recipe.optimizer == "adam" else "a kink in its forward pass, or steps that are too long"
+    module = seeded_module(path.make_module, path.shape, path.n_classes, 0)
+    warnings.warn(
+        f"network: slopes are exact where they stand and say little beside it: from beta = "
+        f"{path.interpolant.nodes[0]:g} to {far:.2g} the scores miss what their slopes say by {100 * missed:.0f} % of "
+        f"their rise ({', '.join(kinks_of(module)) or unknown}); take smooth activations (GELU, softplus), average "
+        "pooling, SGD, or a lower lr",
+        stacklevel=6,
+    )
+
+
+def _missed(net: TrainedNetwork, run: Run, path: NetworkPath, beta: float) -> float:
+    """Return by how much of their rise to beta scores miss the mean of their slopes at both ends.
+
+    One more net of the first seed is trained there; its poison rows are scored.
+    """
     nets = initial_nets(net.make_module, path.shape, path.n_classes, path.seeds[:1])
     probe = train(replace(run, verbose=False), nets, [beta], at_once=1)
     assert probe.dw is not None
-    start = path.of_seed(0)
+    start, first = path.of_seed(0), path.interpolant.nodes[0]
     short = replace(
         start,
         w=[np.concatenate([one[:, :1], end], axis=1) for one, end in zip(start.w, probe.w, strict=True)],
@@ -114,12 +135,4 @@ def _warn_of_kinks(net: TrainedNetwork, run: Run, path: NetworkPath) -> None:
     scores, rates = short.scores_and_rates(run.rows.X[poison])
     rise = scores[1] - scores[0]
     apart, size = np.linalg.norm(rise - (beta - first) * rates.mean(axis=0)), np.linalg.norm(rise)
-    missed = float(apart / size) if size else 0.0
-    if missed > BENT:
-        kinks = ", ".join(kinks_of(nets.network.module)) or "a kink in its forward pass, or steps that are too long"
-        warnings.warn(
-            f"network: slopes are exact where they stand and say little beside it: from beta = {first:g} to {beta:.2g} "
-            f"the scores miss what their slopes say by {100 * missed:.0f} % of their rise ({kinks}); take smooth "
-            "activations (GELU, softplus), average pooling, or a lower lr",
-            stacklevel=6,
-        )
+    return float(apart / size) if size else 0.0

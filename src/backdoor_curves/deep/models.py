@@ -21,8 +21,8 @@ class MLP(BaseEstimator):  # type: ignore[misc]  # it has no types
 
     Parameters
     ----------
-    hidden : tuple of int
-        Widths of the hidden layers; () is a linear network.
+    hidden : int or tuple of int
+        Width of the hidden layer, or of several; () is a linear network.
     activation : {"gelu", "softplus", "silu", "tanh", "relu"}
 
     Examples
@@ -37,14 +37,15 @@ class MLP(BaseEstimator):  # type: ignore[misc]  # it has no types
     )
     """
 
-    def __init__(self, hidden: tuple[int, ...] = (128,), activation: Activation = "gelu") -> None:
+    def __init__(self, hidden: int | tuple[int, ...] = (128,), activation: Activation = "gelu") -> None:
         self.hidden = hidden
         self.activation = activation
 
     def __call__(self, shape: tuple[int, ...], n_classes: int) -> Any:
         """Return a module with weights from torch's random numbers."""
         nn = layers_for("MLP")
-        widths = [math.prod(shape), *self.hidden]
+        hidden = [self.hidden] if isinstance(self.hidden, int) else self.hidden
+        widths = [math.prod(shape), *hidden]
         layers = [nn.Flatten()]
         for inputs, outputs in pairwise(widths):
             layers += [nn.Linear(inputs, outputs), activation_of(self.activation)]

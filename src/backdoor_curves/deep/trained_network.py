@@ -47,7 +47,9 @@ class TrainedNetwork(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # t
         What happens to the rows of a batch, shaped as the data have them, with a `numpy.random.Generator` of the seed
         and the step: it must draw the same numbers whatever the rows hold.
     seeds : int or sequence of int
-        How many nets a curve has at each beta, with seeds 0, 1, ...; or the seeds themselves. `fit` trains the first.
+        How many nets a curve has at each beta, or their seeds themselves. `fit` trains the first.
+    random_state : int, optional
+        The first seed where `seeds` is a number of them, 0 by default: nothing is ever drawn from elsewhere.
     device : str
         "auto" is CUDA where there is one, else the CPU.
     precision : {"single", "double"}
@@ -84,6 +86,7 @@ class TrainedNetwork(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # t
         schedule: Schedule = None,
         augment: Augment | None = None,
         seeds: int | Sequence[int] = 1,
+        random_state: int | None = None,
         device: str = "auto",
         precision: Literal["single", "double"] = "single",
         verbose: bool = False,
@@ -99,6 +102,7 @@ class TrainedNetwork(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # t
         self.schedule = schedule
         self.augment = augment
         self.seeds = seeds
+        self.random_state = random_state
         self.device = device
         self.precision = precision
         self.verbose = verbose
@@ -109,15 +113,15 @@ class TrainedNetwork(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # t
 
     def seeds_used(self) -> tuple[int, ...]:
         """Return the seeds, checked."""
+        first = 0 if self.random_state is None else self.random_state
+        if not isinstance(first, Integral) or isinstance(first, bool) or first < 0:
+            raise ValueError(f"random_state: None or a whole number >= 0 was expected, {first!r} came")
         if isinstance(self.seeds, Integral) and not isinstance(self.seeds, bool):
             require_count("seeds", self.seeds, "nets at each beta")
-            return tuple(range(int(self.seeds)))
+            return tuple(range(int(first), int(first) + int(self.seeds)))
         found = tuple(self.seeds) if isinstance(self.seeds, Sequence | np.ndarray) else ()
-        if (
-            not found
-            or not all(isinstance(seed, Integral) and seed >= 0 for seed in found)
-            or len(set(found)) < len(found)
-        ):
+        are_seeds = all(isinstance(seed, Integral) and not isinstance(seed, bool) and seed >= 0 for seed in found)
+        if not found or not are_seeds or len(set(found)) < len(found):
             raise ValueError(
                 f"seeds: a number of nets, or different whole numbers >= 0, was expected, {self.seeds!r} came"
             )
@@ -152,9 +156,10 @@ class TrainedNetwork(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # t
 
     def decision_function(self, X: Any) -> Float[np.ndarray, "..."]:
         """Return the module's outputs, one for each class; of two classes that of the second less that of the first."""
+        check_is_fitted(self)
+        layers_for("TrainedNetwork")
         from backdoor_curves.deep.fitting import fitted_scores
 
-        check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float64, allow_nd=True, reset=False)
         scores = fitted_scores(self, X)
         return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores

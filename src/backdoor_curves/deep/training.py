@@ -142,7 +142,7 @@ def _train_chunk(
     values = Moving.at_rest(w, run.recipe)
     tangents = Moving.at_rest([torch.zeros_like(one) for one in w], run.recipe) if run.tangents else None
     gradient = _gradient(nets, torch.tensor(betas, **to), fixed)
-    batches = _batches(run, seeds)
+    batches = batches_of(run, seeds)
     number, steps = 0, run.recipe.epochs * -(-len(run.rows.y) // run.recipe.batch_size)
     for epoch in range(run.recipe.epochs):
         for batch in batches(epoch, number):
@@ -180,7 +180,7 @@ def _gradient(
     return gradient
 
 
-def _batches(run: Run, seeds: Sequence[int]) -> Callable[[int, int], Iterator[Batch]]:
+def batches_of(run: Run, seeds: Sequence[int]) -> Callable[[int, int], Iterator[Batch]]:
     """Return what yields the batches of an epoch, of each seed its own, given the number of the epoch's first step."""
     rows, size, n = run.rows, run.recipe.batch_size, len(run.rows.y)
     X, y, is_poison = (tensor_of(part).to(run.device) for part in (rows.X, rows.y, rows.is_poison))

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Float
 
 from backdoor_curves.data.samples import join
+from backdoor_curves.deep.models import layers_for
 from backdoor_curves.deep.trained_network import TrainedNetwork
 from backdoor_curves.learners.learner import Learner
 from backdoor_curves.losses.row_losses import Loss
 from backdoor_curves.losses.score_encodings import ScoreEncoding
 from backdoor_curves.paths.base import BetaPath
 from backdoor_curves.rows import as_floats
+
+if TYPE_CHECKING:
+    from backdoor_curves.deep.training import TrainingRows
 
 BETAS = np.array([0.0, 0.0126, 0.0332, 0.0667, 0.1214, 0.2108, 0.3564, 0.5945, 1.0])
 """Where a network is trained if nothing else is asked: even in log(1 + beta / .02), for curves that fall near 0."""
@@ -58,11 +62,18 @@ def balances_weights(estimator: Any) -> bool:  # noqa: ARG001
 
 def follow(learner: Learner, betas: Float[np.ndarray, " k"] | None) -> BetaPath:
     """Return the path of a network: its nets of all seeds at some betas, by default BETAS, with their slopes."""
+    layers_for("TrainedNetwork")
     from backdoor_curves.deep.follow import network_path
+
+    n_classes = len(learner.classes)
+    return network_path(learner.estimator, training_rows(learner), n_classes, BETAS if betas is None else betas)
+
+
+def training_rows(learner: Learner) -> TrainingRows:
+    """Return the victim's training set, in its order."""
     from backdoor_curves.deep.training import TrainingRows
 
     joined = join(learner.clean, learner.poison, learner.is_poison)
     if sp.issparse(joined.X):
         raise TypeError("estimator: arrays were expected by a network, a sparse matrix came; pass its toarray()")
-    rows = TrainingRows(as_floats(joined.X), joined.y.astype(np.int64), joined.weight, learner.is_poison)
-    return network_path(learner.estimator, rows, len(learner.classes), BETAS if betas is None else betas)
+    return TrainingRows(as_floats(joined.X), joined.y.astype(np.int64), joined.weight, learner.is_poison)

@@ -70,9 +70,9 @@ def _half_loss(one: ShownSetting) -> str:
 
 
 def _bound(one: ShownSetting) -> str:
-    """Return the worst bound of the seeds; refits have none."""
+    """Return the worst bound of the seeds; refits and networks have none."""
     if "score_bound" not in one.numbers:
-        return "refit" if one.cells else "–"
+        return ("trained" if "slope_at_0" in one.numbers else "refit") if one.cells else "–"
     return number(one.numbers["score_bound"].high, 2)
 
 

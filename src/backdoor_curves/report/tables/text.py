@@ -147,7 +147,8 @@ def path_of(cells: Sequence[StoredCell]) -> str:
     if not done:
         return f"failed: {cells[0].reason}"
     bounds = [row["score_bound"] for row in done]
-    text = "refit" if None in bounds else f"{'exact' if max(bounds) <= PROVED else 'not proved'}, ±{max(bounds):.0e}"
+    unproved = "refit" if None in [row["slope_at_0"] for row in done] else "trained"
+    text = unproved if None in bounds else f"{'exact' if max(bounds) <= PROVED else 'not proved'}, ±{max(bounds):.0e}"
     missed = sum(row["betas_missed"] for row in done)
     return (
         text

@@ -19,6 +19,7 @@ from backdoor_curves.study.file.config import (
 )
 from backdoor_curves.study.file.data_refusals import check_source
 from backdoor_curves.study.file.lines_of_keys import line_of, lines_of_keys
+from backdoor_curves.study.file.networks import with_networks
 from backdoor_curves.study.file.reading import Faults, read_table
 from backdoor_curves.study.file.refusals import check_audit, check_block, check_together
 
@@ -76,7 +77,7 @@ def read_study(path: str | Path) -> Study:
     except (ValueError, RecursionError) as error:  # no UTF-8, no TOML, a number or a nesting that Python refuses
         raise StudyError(f"{path}: TOML was expected: {one_line(error)}") from None
     faults: Faults = {}
-    file = read_table(table, File, "", faults)
+    file = read_table(with_networks(table, faults), File, "", faults)
     if file is not None:
         study = Study(file.name, tuple(_experiments(file, faults)), file.figures, file.report, file.audit)
         if not faults and study.audit is not None:

@@ -129,7 +129,9 @@ def require_values(estimator: Any, values: Parameters) -> None:
     """
     told = with_parameters(clone(estimator), values)
     for part in (told, *told.get_params(deep=True).values()):
-        if hasattr(part, "_validate_params") and not isinstance(part, type):  # as scikit-learn's do before they fit
+        if hasattr(part, "_parameter_constraints") and not isinstance(
+            part, type
+        ):  # scikit-learn's check before they fit
             part._validate_params()
     steps_and_last(told)
 
