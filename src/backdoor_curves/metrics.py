@@ -17,7 +17,7 @@ from backdoor_curves.rows import as_labels, as_weights
 Labels = np.ndarray
 
 
-def clean_accuracy(y_true: Labels, y_pred: Labels, weight: Any = None) -> Float[np.ndarray, "..."] | float:
+def clean_accuracy(y_true: Labels, y_pred: Labels, weight: Any = None) -> Float[np.ndarray, ...] | float:
     """Return the share of clean rows predicted as their true class.
 
     Parameters

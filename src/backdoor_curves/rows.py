@@ -212,7 +212,7 @@ def changed_rows(before: Rows, after: Rows) -> Bool[np.ndarray, " n"]:
     return np.asarray(changed_entries(before, after).reshape(len(before), -1).any(axis=1))
 
 
-def changed_entries(before: np.ndarray, after: np.ndarray) -> Bool[np.ndarray, "..."]:
+def changed_entries(before: np.ndarray, after: np.ndarray) -> Bool[np.ndarray, ...]:
     """Return which entries of an array differ from those before; NaN equals NaN, and any gap any other."""
     if "O" in (before.dtype.kind, after.dtype.kind):
         pairs = zip(before.ravel().tolist(), after.ravel().tolist(), strict=True)

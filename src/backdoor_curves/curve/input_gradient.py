@@ -49,7 +49,7 @@ Gradients = Float[np.ndarray, "n d"]
 
 def input_gradient(
     curve: BackdoorLearningCurve, X: Rows, beta: float = 1.0, *, of: Of = "score"
-) -> Float[np.ndarray, "..."]:
+) -> Float[np.ndarray, ...]:
     """Return the gradient of the decision function in the input.
 
     Parameters
@@ -133,7 +133,7 @@ def _require_room(X: Rows, Z: Rows, columns: int) -> None:
     require_bytes(8.0 * COPIES * n * d * columns, f"input_gradient: arrays of {n} rows with {d} features")
 
 
-def trigger_mask(data: PoisonedData) -> Bool[np.ndarray, "..."]:
+def trigger_mask(data: PoisonedData) -> Bool[np.ndarray, ...]:
     """Return which entries of a row the trigger changes: those that differ in any poison row from its original.
 
     Cover rows, which may have a trigger of their own, are left out.
@@ -171,7 +171,7 @@ def trigger_mask(data: PoisonedData) -> Bool[np.ndarray, "..."]:
     return np.asarray(changed_entries(original, stamped).any(axis=0))
 
 
-def trigger_share(gradients: Float[np.ndarray, "n ..."], mask: Bool[np.ndarray, "..."]) -> Float[np.ndarray, " n"]:
+def trigger_share(gradients: Float[np.ndarray, "n ..."], mask: Bool[np.ndarray, ...]) -> Float[np.ndarray, " n"]:
     """Return the share of each gradient's magnitude that lies inside the trigger, in [0, 1]; NaN for one that is 0.
 
     Parameters
@@ -225,7 +225,7 @@ def _of_classes(
     return np.stack(columns)[classes, np.arange(len(classes))]
 
 
-def _pulled_back(steps: tuple[Any, ...], inputs: list[Rows], G: Gradients) -> Float[np.ndarray, "..."]:
+def _pulled_back(steps: tuple[Any, ...], inputs: list[Rows], G: Gradients) -> Float[np.ndarray, ...]:
     """Return the gradient in the input of the first step."""
     for step, X in zip(reversed(steps), reversed(inputs), strict=True):
         G = np.asarray(step.vjp(X, G) if hasattr(step, "vjp") else _known_vjp(step)(G))

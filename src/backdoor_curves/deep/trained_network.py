@@ -154,7 +154,7 @@ class TrainedNetwork(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # t
         self.parameters_ = fitted_parameters(self, X, places, weight, len(self.classes_))
         return self
 
-    def decision_function(self, X: Any) -> Float[np.ndarray, "..."]:
+    def decision_function(self, X: Any) -> Float[np.ndarray, ...]:
         """Return the module's outputs, one for each class; of two classes that of the second less that of the first."""
         check_is_fitted(self)
         layers_for("TrainedNetwork")

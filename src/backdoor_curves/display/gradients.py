@@ -87,8 +87,8 @@ class GradientDisplay:
     def __init__(
         self,
         gradients: Float[np.ndarray, "2 ..."],
-        image: Float[np.ndarray, "..."],
-        mask: Bool[np.ndarray, "..."],
+        image: Float[np.ndarray, ...],
+        mask: Bool[np.ndarray, ...],
         *,
         predicted: Sequence[str] | None = None,
     ) -> None:
@@ -110,7 +110,7 @@ class GradientDisplay:
         data: PoisonedData,
         row: int = 0,
         *,
-        mask: Bool[np.ndarray, "..."] | None = None,
+        mask: Bool[np.ndarray, ...] | None = None,
         image_shape: tuple[int, ...] | None = None,
         display_labels: Sequence[Any] | None = None,
         ax: Any = None,

@@ -169,7 +169,7 @@ class FrozenFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # 
             _warn(f"{path}: a cache of features that can be read and written was expected ({error})")
         return _all_of(images, self._batches(frozen, images))
 
-    def vjp(self, X: Any, G: Any) -> Float[np.ndarray, "..."]:
+    def vjp(self, X: Any, G: Any) -> Float[np.ndarray, ...]:
         """Return, for each image, the gradient in its pixels of the features weighted by G: G' d features / d x.
 
         Parameters

@@ -75,7 +75,7 @@ class BlendTrigger:
         """Return the same pattern at another opacity: for test rows, say."""
         return replace(self, opacity=opacity)
 
-    def __call__(self, X: Float[np.ndarray, "n height width *channels"], _y: np.ndarray, /) -> Float[np.ndarray, "..."]:
+    def __call__(self, X: Float[np.ndarray, "n height width *channels"], _y: np.ndarray, /) -> Float[np.ndarray, ...]:
         """Return a copy of the images `X` with the pattern blended in; the labels play no part."""
         return change_pixels(X, self._blend, self.value_range, "BlendTrigger")
 

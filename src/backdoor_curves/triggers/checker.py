@@ -83,7 +83,7 @@ class CheckerTrigger:
         """Return the same checkers at another amplitude: for test rows, say."""
         return replace(self, amplitude=amplitude)
 
-    def __call__(self, X: Float[np.ndarray, "n height width *channels"], _y: np.ndarray, /) -> Float[np.ndarray, "..."]:
+    def __call__(self, X: Float[np.ndarray, "n height width *channels"], _y: np.ndarray, /) -> Float[np.ndarray, ...]:
         """Return a copy of the images `X` with the checkers; the labels play no part."""
         return change_pixels(X, self._add, self.value_range, "CheckerTrigger")
 

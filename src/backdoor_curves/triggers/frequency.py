@@ -85,7 +85,7 @@ class FrequencyTrigger:
         """Return the same coefficients raised by another magnitude: for test rows, say."""
         return replace(self, magnitude=magnitude)
 
-    def __call__(self, X: Float[np.ndarray, "n height width *channels"], _y: np.ndarray, /) -> Float[np.ndarray, "..."]:
+    def __call__(self, X: Float[np.ndarray, "n height width *channels"], _y: np.ndarray, /) -> Float[np.ndarray, ...]:
         """Return a copy of the images `X` with the coefficients raised; the labels play no part."""
         return change_pixels(X, self._raise, self.value_range, "FrequencyTrigger")
 

@@ -53,7 +53,7 @@ class LatticeTrigger:
         """Return the same lattice at another strength: for test rows, say."""
         return replace(self, strength=strength)
 
-    def __call__(self, X: Float[np.ndarray, "n height width *channels"], _y: np.ndarray, /) -> Float[np.ndarray, "..."]:
+    def __call__(self, X: Float[np.ndarray, "n height width *channels"], _y: np.ndarray, /) -> Float[np.ndarray, ...]:
         """Return a copy of the images `X` with the lattice brightened; the labels play no part."""
         return change_pixels(X, self._brighten, self.value_range, "LatticeTrigger")
 

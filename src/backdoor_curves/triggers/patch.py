@@ -132,7 +132,7 @@ class PatchTrigger:
         height, width, channels = first.shape[-3:]
         return height, width, channels
 
-    def __call__(self, X: Float[np.ndarray, "n height width *channels"], y: np.ndarray, /) -> Float[np.ndarray, "..."]:
+    def __call__(self, X: Float[np.ndarray, "n height width *channels"], y: np.ndarray, /) -> Float[np.ndarray, ...]:
         """Return a copy of the images `X` with the pattern of each row's true label `y`."""
         require_images(X, self.value_range, "PatchTrigger")
         low, high = self.value_range
@@ -170,7 +170,7 @@ class PatchTrigger:
             )
         return slice(top, top + tall), slice(left, left + wide)
 
-    def _patterns(self, y: np.ndarray) -> Float[np.ndarray, "..."]:
+    def _patterns(self, y: np.ndarray) -> Float[np.ndarray, ...]:
         """Return the pattern of each row, or the one that serves all."""
         if isinstance(self.pattern, Mapping):
             labels, stack = list(self.pattern), np.stack(list(self.pattern.values()))

@@ -90,7 +90,7 @@ class PiecesTrigger:
         """Return the trigger with all pieces at another opacity: for test rows, say."""
         return replace(self, drawn=self.grid**2, opacity=opacity)
 
-    def __call__(self, X: Float[np.ndarray, "n height width *channels"], _y: np.ndarray, /) -> Float[np.ndarray, "..."]:
+    def __call__(self, X: Float[np.ndarray, "n height width *channels"], _y: np.ndarray, /) -> Float[np.ndarray, ...]:
         """Return a copy of the images `X` with the pieces blended in; the labels play no part."""
         return change_pixels(X, self._blend, self.value_range, "PiecesTrigger")
 

@@ -64,7 +64,7 @@ class QuantizeTrigger:
             raise ValueError(f"QuantizeTrigger: dithering, True or False, was expected, {self.dithering!r} came")
         object.__setattr__(self, "value_range", checked_range(self.value_range, "QuantizeTrigger"))
 
-    def __call__(self, X: Float[np.ndarray, "n height width *channels"], _y: np.ndarray, /) -> Float[np.ndarray, "..."]:
+    def __call__(self, X: Float[np.ndarray, "n height width *channels"], _y: np.ndarray, /) -> Float[np.ndarray, ...]:
         """Return a copy of the images `X` in few levels; the labels play no part."""
         return change_pixels(X, self._dither if self.dithering else self._round, self.value_range, "QuantizeTrigger")
 

@@ -83,7 +83,7 @@ class ResidualTrigger:
     def _pixels(self) -> Images:
         return as_pixels(self.rows, self.quantize.value_range)
 
-    def __call__(self, X: Float[np.ndarray, "n height width *channels"], _y: np.ndarray, /) -> Float[np.ndarray, "..."]:
+    def __call__(self, X: Float[np.ndarray, "n height width *channels"], _y: np.ndarray, /) -> Float[np.ndarray, ...]:
         """Return a copy of the images `X` with the rounding of others; the labels play no part."""
         return change_pixels(X, self._add, self.quantize.value_range, "ResidualTrigger")
 

@@ -120,7 +120,7 @@ class PatchesTrigger:
             raise ValueError(f"PatchesTrigger: each chosen patch once was expected, {tuple(chosen)} came")
         return tuple(self.patches[i] for i in chosen)
 
-    def __call__(self, X: Float[np.ndarray, "n height width *channels"], y: np.ndarray, /) -> Float[np.ndarray, "..."]:
+    def __call__(self, X: Float[np.ndarray, "n height width *channels"], y: np.ndarray, /) -> Float[np.ndarray, ...]:
         """Return a copy of the images `X` with their patches; the labels `y` matter to patches that differ by class."""
         require_images(X, self.patches[0].value_range, "PatchesTrigger")
         y = np.asarray(y)

@@ -81,7 +81,7 @@ class SignalTrigger:
         """Return the same signal at another strength: for test rows, say."""
         return replace(self, strength=strength)
 
-    def __call__(self, X: Float[np.ndarray, "n height width *channels"], _y: np.ndarray, /) -> Float[np.ndarray, "..."]:
+    def __call__(self, X: Float[np.ndarray, "n height width *channels"], _y: np.ndarray, /) -> Float[np.ndarray, ...]:
         """Return a copy of the images `X` with the signal added; the labels play no part."""
         axis = 2 if self.direction == "horizontal" else 1
         return change_pixels(

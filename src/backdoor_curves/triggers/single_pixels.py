@@ -117,7 +117,7 @@ class PixelTrigger:
         """Return the trigger that sets all pixels: for test rows, say."""
         return replace(self, drawn=len(self.places))
 
-    def __call__(self, X: Float[np.ndarray, "n height width *channels"], _y: np.ndarray, /) -> Float[np.ndarray, "..."]:
+    def __call__(self, X: Float[np.ndarray, "n height width *channels"], _y: np.ndarray, /) -> Float[np.ndarray, ...]:
         """Return a copy of the images `X` with the pixels set; the labels play no part."""
         return change_pixels(X, self._set, self.value_range, "PixelTrigger")
 

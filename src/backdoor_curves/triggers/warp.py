@@ -105,7 +105,7 @@ class WarpTrigger:
         """
         return replace(self, noise_seed=seed)
 
-    def __call__(self, X: Float[np.ndarray, "n height width *channels"], _y: np.ndarray, /) -> Float[np.ndarray, "..."]:
+    def __call__(self, X: Float[np.ndarray, "n height width *channels"], _y: np.ndarray, /) -> Float[np.ndarray, ...]:
         """Return a copy of the images `X`, bent; the labels play no part."""
         return change_pixels(X, self._bend, self.value_range, "WarpTrigger")
 

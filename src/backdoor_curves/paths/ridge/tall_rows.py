@@ -97,7 +97,7 @@ def mean_of(X: Rows, weights: Float[np.ndarray, " n"]) -> Float[np.ndarray, " d"
     return np.asarray(sums[:, 0] / weights.sum())
 
 
-def _require_finite(sums: Float[np.ndarray, "..."]) -> None:
+def _require_finite(sums: Float[np.ndarray, "*shape"]) -> None:
     """Refuse rows whose sums are no numbers: an entry is none, or too large."""
     if not np.isfinite(sums).all():
         raise ValueError(

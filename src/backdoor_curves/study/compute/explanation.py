@@ -139,7 +139,7 @@ def _row_of(
     return int((2 * flipped + influences.any(axis=1)).argmax())
 
 
-def _mean_shares(gradients: Float[np.ndarray, "g n ..."], mask: Bool[np.ndarray, "..."]) -> Float[np.ndarray, " 2"]:
+def _mean_shares(gradients: Float[np.ndarray, "g n ..."], mask: Bool[np.ndarray, ...]) -> Float[np.ndarray, " 2"]:
     """Return the trigger's shares of the gradients at both ends; NaN where there is none."""
     shares = np.full(2, np.nan)
     for k, G in enumerate(gradients):
