@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from dataclasses import replace
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -160,6 +161,7 @@ def test_a_curve_is_drawn_with_its_band(curve):
     assert nodes.sum() == len(curve.betas) < len(x)
     assert band.get_paths()
     assert "refits" not in curve._repr_html_()
+    plt.close("all")
 
 
 def test_kinks_are_said():

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from backdoor_curves.paths.linalg.coordinates import Features, GramFactor, coordinates
+from backdoor_curves.paths.linalg import coordinates as linalg_coordinates
+from backdoor_curves.paths.linalg.coordinates import Features, GramFactor, Orthonormal, coordinates
 
 
 def rows(n, d, *, density=1.0, seed=0):
@@ -17,13 +18,20 @@ def rows(n, d, *, density=1.0, seed=0):
 SHAPES = {"tall": (30, 8), "square": (12, 12), "wide": (12, 40), "one row": (1, 5), "one feature": (5, 1)}
 
 
+@pytest.fixture
+def slow(monkeypatch):
+    """Rows count as so many that their Gram matrix is factored."""
+    monkeypatch.setattr(linalg_coordinates, "QUICK", 0.0)
+
+
 @pytest.mark.parametrize("sparse", [False, True], ids=["dense", "sparse"])
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
 def test_inner_products_are_kept(shape, sparse):
-    """The penalty and the scores of a linear model are inner products."""
+    """The penalty and the scores of a linear model are inner products; few dense rows are factored themselves."""
     X = rows(*shape, density=0.6)
     space = coordinates(sp.csr_array(X) if sparse else X)
-    assert isinstance(space, GramFactor if np.count_nonzero(X.any(axis=0)) > len(X) else Features)
+    factor = GramFactor if sparse else Orthonormal
+    assert isinstance(space, factor if np.count_nonzero(X.any(axis=0)) > len(X) else Features)
     assert space.rows.shape[1] <= min(shape)
     np.testing.assert_allclose(space.rows @ space.rows.T, X @ X.T, atol=1e-13)
 
@@ -75,6 +83,30 @@ def test_dependent_rows_add_no_dimension(unit):
         np.testing.assert_allclose(X @ space.coef(W), space.rows @ W, rtol=0, atol=1e-12 * unit * 10)
 
 
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+@pytest.mark.usefixtures("slow")
+def test_many_dense_rows_are_factored_by_their_inner_products(shape):
+    """As sparse ones are."""
+    X = rows(*shape, density=0.6)
+    space, other = coordinates(X), coordinates(sp.csr_array(X))
+    assert type(space) is type(other)
+    np.testing.assert_allclose(space.rows @ space.rows.T, X @ X.T, atol=1e-13)
+
+
+def test_how_far_few_rows_are_moved_is_told():
+    """The true products are in extended precision, and rows that are nearly others keep their digits."""
+    rng = np.random.default_rng(4)
+    X = rows(8, 60)
+    for nearly in (0.0, 1e-9, 1e-6, 1e-3):
+        Y = np.vstack([X, X[:4] + nearly * rng.standard_normal((4, 60))])
+        space = coordinates(Y)
+        exact, L = Y.astype(np.longdouble) @ Y.T.astype(np.longdouble), space.rows.astype(np.longdouble)
+        longest = float(np.sqrt(exact.max()))
+        assert float(np.abs(exact - L @ L.T).max()) <= 2.0 * longest * space.moved + space.moved**2
+        assert space.moved < 1e-13 * longest
+
+
+@pytest.mark.usefixtures("slow")
 def test_the_error_of_an_inner_product_is_told():
     """What is left of rows that are nearly others is left out; the true products are in extended precision."""
     rng = np.random.default_rng(4)

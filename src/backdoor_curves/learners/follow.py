@@ -48,7 +48,7 @@ def betas_to_check(nodes: Float[np.ndarray, " k"], asked: Float[np.ndarray, " b"
     if len(asked) > MOST_CHECKED:
         return nodes[np.unique(np.linspace(0, len(nodes) - 1, 5).round().astype(int))]
     half = len(nodes) // 2
-    return np.union1d(asked, [nodes[0], nodes[half - 1 : half + 1].mean(), nodes[-1]])
+    return np.union1d(asked, [0.0, nodes[half - 1 : half + 1].mean(), 1.0])
 
 
 def missed_betas(

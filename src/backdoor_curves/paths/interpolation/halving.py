@@ -106,7 +106,8 @@ def halved(solve: Solve, start: Values, scale: float, tolerance: float, name: st
         at_end = (left == 0.0) | (right == end)
         least = np.where(at_end, SHRINKS_AT_END, SHRINKS)
         # The middle may happen to be where the error changes its sign: two levels shrink it no faster than twice one.
-        expected = np.maximum(error * np.clip(error / before, least, 1.0), before * least**2)
+        shrinks = np.divide(error, before, out=np.ones_like(error), where=before > 0.0)
+        expected = np.maximum(error * np.clip(shrinks, least, 1.0), before * least**2)
         is_rough = (expected > tolerance) & (right - left > SHORTEST)
         again = is_rough | (right - left > 2.0 * LONGEST)
         left, middle, right, error = left[again], middle[again], right[again], error[again]
