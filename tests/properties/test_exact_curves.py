@@ -405,5 +405,5 @@ def test_kinks_without_the_rows_own_are_noticed(monkeypatch):
 
 def test_a_half_at_nodes_only_is_noticed(monkeypatch):
     """The first node with half of the loss is not the first beta."""
-    monkeypatch.setattr(lines, "first_at_most", lambda *_: None)
+    monkeypatch.setattr(lines, "_first_in_piece", lambda *_: None)
     assert fails(test_half_loss_beta_is_the_first, SVMS)
