@@ -45,9 +45,16 @@ def _formulas_as_typed(app: Sphinx, what: str, name: str, obj: Any, options: Any
     lines[:] = out
 
 
+def _of_scikit_learn(app: Sphinx, what: str, name: str, obj: Any, skip: bool, options: Any) -> bool | None:
+    """Leave out what estimators inherit: scikit-learn documents it, with references into its own pages."""
+    made = getattr(obj, "fget", None) or obj
+    return True if str(getattr(made, "__module__", "")).startswith("sklearn.") else None
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Tell Sphinx of the role and of both events."""
+    """Tell Sphinx of the role and of the events."""
     app.add_role_to_domain("py", "name", NameRole(innernodeclass=nodes.literal))
     app.connect("missing-reference", _else_code)
     app.connect("autodoc-process-docstring", _formulas_as_typed, priority=400)
+    app.connect("autodoc-skip-member", _of_scikit_learn)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
