@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
-from nets import CNN, RECIPE, plain_loop, poisoned, trained, training_rows  # noqa: E402 - it needs torch
 from torch import nn  # noqa: E402
 
 from backdoor_curves.deep.models import MLP, LeNet, ResNet9, ResNet18  # noqa: E402
 from backdoor_curves.deep.network import initial_nets  # noqa: E402
 from backdoor_curves.deep.recipe import Recipe  # noqa: E402
 from backdoor_curves.paths.base import PathError  # noqa: E402
+from nets import CNN, RECIPE, plain_loop, poisoned, trained, training_rows  # noqa: E402 - it needs torch
 
 ADAM = Recipe(epochs=3, batch_size=16, lr=0.01, optimizer="adam", weight_decay=0.01)
 RECIPES = {

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
-from nets import CNN, SMALL, poisoned, trained, training_rows  # noqa: E402 - it needs torch
 from torch import nn  # noqa: E402
 
 from backdoor_curves.deep import optimisers, training  # noqa: E402
 from backdoor_curves.deep.models import MLP  # noqa: E402
 from backdoor_curves.deep.recipe import Recipe  # noqa: E402
+from nets import CNN, SMALL, poisoned, trained, training_rows  # noqa: E402 - it needs torch
 
 STEP = 1e-6
 """Of beta, to both sides: an error of 1e-12 of the third derivative, and of rounding 1e-15 over the step, 1e-9."""
