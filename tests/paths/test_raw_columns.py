@@ -5,7 +5,7 @@ import pytest
 
 from backdoor_curves.paths.intercept import FREE, NONE, penalised
 from backdoor_curves.paths.linalg import units
-from backdoor_curves.paths.logistic import logistic_path, optimality
+from backdoor_curves.paths.logistic import local_proof, logistic_path, optimality
 from backdoor_curves.paths.ridge import ridge_path
 from backdoor_curves.paths.squared_hinge import squared_hinge_path
 from paths.test_squared_hinge import by_newton
@@ -158,7 +158,7 @@ def test_the_bound_of_ridge_holds_where_columns_are_nearly_equal(apart, alpha):
 
 def believe_any_distance(monkeypatch):
     monkeypatch.setattr(optimality.Optimality, "_refined", lambda _, W, betas: (W, np.ones(len(betas))))
-    monkeypatch.setattr(optimality, "SHARPENINGS", 0)
+    monkeypatch.setattr(local_proof, "SHARPENINGS", 0)
     for part in ("seen", "unseen", "of_scores", "of_rows", "of_shift"):
         monkeypatch.setattr(optimality._Local, part, 0.0)
     monkeypatch.setattr(optimality._Local, "gradient", property(lambda self: np.zeros(len(self.penalty))))

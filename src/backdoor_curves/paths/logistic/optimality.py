@@ -7,7 +7,7 @@ columns, and a row is as long there as the training rows leave it uncertain; tha
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -16,18 +16,12 @@ from jaxtyping import Float
 from backdoor_curves.paths.intercept import Intercept
 from backdoor_curves.paths.linalg.coordinates import Space
 from backdoor_curves.paths.linalg.metric import ROUNDING, Lengths, Metric, MetricOfGram
+from backdoor_curves.paths.logistic.local_proof import NEAR_BY, ROOM, SMALLEST, Local, Sharper, sharper
 from backdoor_curves.paths.logistic.problem import Factor, Problem
 
 REFINEMENTS = 5
 """Corrections by which a certificate comes near the optimum: it keeps the nearest, and stops where they no longer
 shrink."""
-ROOM = 1.2
-"""For the rounding errors of a factor in single precision, and for the way to the optimum, on which curvatures change
-by exp(0.1) = 1.11 (see NEAR_BY)."""
-SMALLEST = 1e-100
-"""A smaller share of a Hessian is none."""
-NEAR_BY = 0.1
-"""How far scores may move for that."""
 EPS = np.finfo(float).eps
 CENTRED = 1e-9
 """A step of Newton's method in one dimension after which there is no other: it squares what is left."""
@@ -36,8 +30,6 @@ MOST_STEPS = 50
 place."""
 MANY = 1600
 """Rows beyond which their products with each other are more than is worth to make for a proof."""
-SHARPENINGS = 3
-"""Newton steps with a factor of the very Hessian: one more than two digits each need from what REFINEMENTS leave."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,10 +132,10 @@ class Optimality:
         plain = np.sqrt(np.square(g[penalised]).T @ (1.0 / self.problem.R[penalised]))
         share = np.divide(D, D0[:, np.newaxis], out=np.ones_like(D), where=D0[:, np.newaxis] > D).min(axis=0)
         inner = np.maximum(np.einsum("pb,pb->b", g, factor.solve(g)), 0.0)
-        sharper = ROOM * np.sqrt(np.divide(inner, share, out=np.full_like(inner, np.inf), where=share > SMALLEST))
+        in_metric = ROOM * np.sqrt(np.divide(inner, share, out=np.full_like(inner, np.inf), where=share > SMALLEST))
         # On the way to the optimum the curvatures change by the factor exp(|f - f*|) at most.
-        sharper[~(sharper < NEAR_BY / max(self.farthest, SMALLEST))] = np.inf
-        return np.minimum(plain, sharper)
+        in_metric[~(in_metric < NEAR_BY / max(self.farthest, SMALLEST))] = np.inf
+        return np.minimum(plain, in_metric)
 
     def _centred(self, W: Float[np.ndarray, "p b"], betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, "p b"]:
         """Return W with the free intercept that is best for it: Newton's method in one dimension."""
@@ -160,49 +152,13 @@ class Optimality:
         return W
 
     def in_the_metric(self, w: Float[np.ndarray, " p"], beta: float, rows: Float[np.ndarray, "x p"]) -> Sharper:
-        """Return parameters still nearer at one beta, and what the scores of rows may be off there.
-
-        With H the Hessian at w1, |w1 - w*|_H <= e^d |g| if no training score moves by more than d on the way, where
-        curvatures then change by the factor e^d at most; and d <= max |z| |w1 - w*|_H. A row's score is off by
-        x'H^-1 g, and by (e^d - 1) |x| |g| at most because H is not the Hessian all the way.
-        """
-        here = _Local(self, w, beta)
-        best = here
-        for _ in range(SHARPENINGS):
-            here = replace(here, w=here.w - here.newton_step)
-            if not here.seen < best.seen:
-                break
-            best = here
-        change = ROOM * best.length * float(best.lengths(self.problem.Z).max(initial=0.0))
-        if not change < NEAR_BY:  # it is proven if what it allows leads to no more than itself
-            return Sharper(best.w, np.inf, np.full(len(rows), np.inf))
-        return Sharper(best.w, ROOM * best.length, best.off(rows, float(np.expm1(change))))
+        """Return parameters still nearer at one beta, and what the scores of rows may be off there."""
+        return sharper(lambda w: _Local(self, w, beta), w, rows)
 
 
 @dataclass(frozen=True, eq=False)
-class Sharper:
-    """Parameters near the optimum at one beta: their distance in the metric of the Hessian, and what scores are off.
-
-    Parameters
-    ----------
-    w : array of shape (p,)
-    length : float
-        Infinite where nothing is proven.
-    scores : array of shape (x,)
-    """
-
-    w: Float[np.ndarray, " p"]
-    length: float
-    scores: Float[np.ndarray, " x"]
-
-
-@dataclass(frozen=True, eq=False)
-class _Local:
-    """The problem about w at one beta: the gradient, and the Hessian's metric.
-
-    A free intercept is minimised out: rows are then about their mean, with their curvatures for weights, and the
-    intercept's own direction has the curvatures' sum.
-    """
+class _Local(Local):
+    """The problem about w at one beta, of rows at hand."""
 
     given: Optimality
     w: Float[np.ndarray, " p"]
@@ -213,8 +169,8 @@ class _Local:
         return self.given.problem
 
     @property
-    def intercept(self) -> Intercept:
-        return self.given.intercept
+    def is_free(self) -> bool:
+        return self.given.intercept.is_free
 
     @cached_property
     def f(self) -> Float[np.ndarray, " n"]:
@@ -230,29 +186,20 @@ class _Local:
 
     @cached_property
     def total(self) -> float:
-        """The curvatures' sum."""
         return max(float(self.curvatures.sum()), SMALLEST)
 
     @cached_property
     def mean(self) -> Float[np.ndarray, " q"]:
-        """What rows are taken about."""
-        Z = self._features(self.problem.Z)
-        return self.curvatures @ Z / self.total if self.intercept.is_free else np.zeros(Z.shape[1])
-
-    def _features(self, rows: Float[np.ndarray, "x p"]) -> Float[np.ndarray, "x q"]:
-        return rows[:, :-1] if self.intercept.is_free else rows
-
-    @property
-    def _parameters(self) -> Float[np.ndarray, " q"]:
-        return self.w[:-1] if self.intercept.is_free else self.w
+        Z = self.features(self.problem.Z)
+        return self.curvatures @ Z / self.total if self.is_free else np.zeros(Z.shape[1])
 
     @cached_property
     def rows(self) -> Float[np.ndarray, "n q"]:
-        return self._features(self.problem.Z) - self.mean
+        return self.features(self.problem.Z) - self.mean
 
     @cached_property
     def penalty(self) -> Float[np.ndarray, " q"]:
-        return self.problem.R[:-1] if self.intercept.is_free else self.problem.R
+        return self.problem.R[:-1] if self.is_free else self.problem.R
 
     @cached_property
     def metric(self) -> Lengths:
@@ -262,71 +209,32 @@ class _Local:
         return MetricOfGram(A.T @ A, np.abs(A).T @ np.abs(A), self.penalty)
 
     @cached_property
-    def gradient(self) -> Float[np.ndarray, " q"]:
-        """Of the parameters with a penalty, the intercept minimised out."""
-        return self.penalty * self._parameters - self.rows.T @ (self.problem.y * self.duals)
+    def pull(self) -> Float[np.ndarray, " q"]:
+        return self.rows.T @ (self.problem.y * self.duals)
+
+    @cached_property
+    def pulls(self) -> Float[np.ndarray, " q"]:
+        return np.abs(self.rows).T @ self.duals
 
     @cached_property
     def slope(self) -> float:
-        """Of the intercept."""
-        return -float(self.problem.y @ self.duals) if self.intercept.is_free else 0.0
-
-    @property
-    def newton_step(self) -> Float[np.ndarray, " p"]:
-        step = self.metric.solve(self.gradient[:, np.newaxis])[:, 0]
-        return np.append(step, self.slope / self.total - self.mean @ step) if self.intercept.is_free else step
+        return -float(self.problem.y @ self.duals) if self.is_free else 0.0
 
     @cached_property
-    def lost(self) -> Float[np.ndarray, " q"]:
-        """Bounds on what the entries of the gradient lose in rounding, as sums."""
-        return ROUNDING * (np.abs(self.rows).T @ self.duals + np.abs(self.penalty * self._parameters))
-
-    @cached_property
-    def seen(self) -> float:
-        """A bound on the length of the gradient as it is computed."""
-        return float(self.metric.lengths(self.gradient[np.newaxis])[0])
-
-    @cached_property
-    def unseen(self) -> float:
-        """A bound on the length of what it loses."""
-        return float(self.metric.unit_lengths @ self.lost)
+    def total_of_duals(self) -> float:
+        return float(self.duals.sum())
 
     @cached_property
     def of_scores(self) -> float:
-        """A bound on what is unknown of the gradient as the scores are: what moves them by d moves it by Z'D d."""
-        unknown = ROUNDING * (np.abs(self.problem.Z) @ np.abs(self.w)) + self.given.space.error * self.duals.sum()
+        unknown = ROUNDING * (np.abs(self.problem.Z) @ np.abs(self.w)) + self.given.space.error * self.total_of_duals
         unknown += self.given.space.moved * np.sqrt(self.problem.R @ self.w**2)
         return float(np.sqrt(self.curvatures @ unknown**2))
 
     @cached_property
     def of_rows(self) -> float:
-        """A bound on what is unknown of the gradient as the rows are: the metric is no longer than the norm of R^-1."""
-        return self.given.space.moved * float(self.duals.sum())
-
-    @cached_property
-    def of_shift(self) -> float:
-        """A bound on the length of the free intercept's slope, with what its sum loses in rounding."""
-        if not self.intercept.is_free:
-            return 0.0
-        return (abs(self.slope) + ROUNDING * float(self.duals.sum())) / float(np.sqrt(self.total))
-
-    @cached_property
-    def length(self) -> float:
-        """A bound on the gradient's length."""
-        return self.seen + self.unseen + self.of_scores + self.of_rows + self.of_shift
-
-    def lengths(self, rows: Float[np.ndarray, "x p"]) -> Float[np.ndarray, " x"]:
-        """Return bounds on the lengths of rows, with the intercept's column."""
-        return np.hypot(self.metric.lengths(self._features(rows) - self.mean), self.shift)
+        return self.given.space.moved * self.total_of_duals
 
     @property
-    def shift(self) -> float:
-        """The length of the free intercept's own direction."""
-        return 1.0 / float(np.sqrt(self.total)) if self.intercept.is_free else 0.0
-
-    def off(self, rows: Float[np.ndarray, "x p"], change: float) -> Float[np.ndarray, " x"]:
-        """Return what the scores of rows may be off, where the Hessian changes by this share."""
-        reach = self.metric.reach(self._features(rows) - self.mean)
-        answers = reach.to(self.gradient, self.seen) + reach.to_unknown(self.lost, self.unseen)
-        lengths = np.hypot(reach.lengths, self.shift)
-        return answers + self.shift * self.of_shift + lengths * (self.of_scores + self.of_rows + change * self.length)
+    def longest(self) -> float:
+        lengths = np.hypot(self.metric.lengths(self.rows), self.shift)
+        return float(lengths.max(initial=0.0))

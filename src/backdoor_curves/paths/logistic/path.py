@@ -19,7 +19,8 @@ from backdoor_curves.paths.linalg import conjugate_gradients as conjugate
 from backdoor_curves.paths.linalg.coordinates import Space, coupling_through
 from backdoor_curves.paths.linalg.metric import ROUNDING, size_of_terms, worth_proving
 from backdoor_curves.paths.linalg.units import Units
-from backdoor_curves.paths.logistic.optimality import Optimality, Sharper
+from backdoor_curves.paths.logistic.local_proof import Sharper
+from backdoor_curves.paths.logistic.optimality import Optimality
 from backdoor_curves.paths.logistic.problem import Problem
 from backdoor_curves.rows import Rows, as_numbers, squared_lengths
 

@@ -1,6 +1,6 @@
 """How far softmax regression is from its optimum at one beta, in the metric of the Hessian of all classes.
 
-As for two classes (`paths.logistic.optimality`): with H the Hessian at W1, intercepts minimised out, |W1 - W*|_H <=
+As for two classes (`paths.logistic.local_proof`): with H the Hessian at W1, intercepts minimised out, |W1 - W*|_H <=
 e^(2 d) |g| if no training score moves by more than d on the way, since curvatures change by the factor e^(2 d) at most
 there; and d <= max |z| |W1 - W*|_H. A row's score is off by x'H^-1 g, and by (e^(2 d) - 1) |x| |g| at most because H is
 not the Hessian all the way. Lengths are free of the units of the columns, and rows are as long as training rows leave

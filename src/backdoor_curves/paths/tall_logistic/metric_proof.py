@@ -1,10 +1,4 @@
-"""A bound in the metric of the Hessian for many rows: as in `logistic.optimality`, by sums over the rows.
-
-With H the Hessian at w1, |w1 - w*|_H <= e^d |g| if no training score moves by more than d on the way, where curvatures
-then change by the factor e^d at most; and d <= max |z| |w1 - w*|_H. A row's score is off by x'H^-1 g, and by
-(e^d - 1) |x| |g| at most because H is not the Hessian all the way. A free intercept is minimised out: rows are about
-their mean, weighted by their curvatures, and the intercept's own direction has the curvatures' sum.
-"""
+"""A bound in the metric of the Hessian for many rows (see `logistic.local_proof`), by sums over them."""
 
 from __future__ import annotations
 
@@ -17,48 +11,14 @@ from jaxtyping import Float
 
 from backdoor_curves.paths.linalg.metric import ROUNDING, MetricOfGram
 from backdoor_curves.paths.linalg.row_parts import Place, largest_of, sum_of
+from backdoor_curves.paths.logistic.local_proof import SMALLEST, Local, Sharper, sharper
 from backdoor_curves.paths.tall_logistic.sums import Sums, sigmoid
 from backdoor_curves.rows import Rows
-
-ROOM = 1.2
-"""For the way to the optimum, on which curvatures change by exp(0.1) = 1.11 (see NEAR_BY), and rounding."""
-NEAR_BY = 0.1
-"""How far scores may move for that."""
-SHARPENINGS = 3
-"""Newton steps with a factor of the very Hessian."""
-SMALLEST = 1e-100
-"""A smaller sum of curvatures is none."""
-
-
-@dataclass(frozen=True, eq=False)
-class Sharper:
-    """Parameters near the optimum at one beta: their distance in the metric of the Hessian, and what scores are off.
-
-    Parameters
-    ----------
-    w : array of shape (q,)
-    length : float
-        Infinite where nothing is proven.
-    scores : array of shape (x,)
-    """
-
-    w: Float[np.ndarray, " q"]
-    length: float
-    scores: Float[np.ndarray, " x"]
 
 
 def in_the_metric(sums: Sums, w: Float[np.ndarray, " q"], beta: float, rows: Float[np.ndarray, "x q"]) -> Sharper:
     """Return parameters still nearer at one beta, and what the scores of rows may be off there."""
-    best = here = Local.at(sums, w, beta)
-    for _ in range(SHARPENINGS):
-        here = Local.at(sums, here.w - here.newton_step, beta)
-        if not here.seen < best.seen:
-            break
-        best = here
-    change = ROOM * best.length * best.longest
-    if not change < NEAR_BY:  # it is proven if what it allows leads to no more than itself
-        return Sharper(best.w, np.inf, np.full(len(rows), np.inf))
-    return Sharper(best.w, ROOM * best.length, best.off(rows, float(np.expm1(change))))
+    return sharper(lambda w: LocalSums.at(sums, w, beta), w, rows)
 
 
 class _First(NamedTuple):
@@ -82,8 +42,8 @@ class _Second(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Local:
-    """The problem about w at one beta: the gradient, and the Hessian's metric."""
+class LocalSums(Local):
+    """The problem about w at one beta, of rows that are summed over."""
 
     sums: Sums
     w: Float[np.ndarray, " q"]
@@ -92,7 +52,7 @@ class Local:
     second: _Second
 
     @classmethod
-    def at(cls, sums: Sums, w: Float[np.ndarray, " q"], beta: float) -> Local:
+    def at(cls, sums: Sums, w: Float[np.ndarray, " q"], beta: float) -> LocalSums:
         """Return it, in two passes over the rows."""
         first = _First(*sum_of(sums.rows.each(partial(_first, sums.place, w, beta), *sums.known)))
         is_free = sums.place.intercept.is_free
@@ -103,85 +63,60 @@ class Local:
         return cls(sums, w, beta, first, _Second(*sum_of(sums.rows.each(work, *sums.known))))
 
     @property
-    def _is_free(self) -> bool:
+    def is_free(self) -> bool:
+        """Whether the last of w is an intercept without penalty."""
         return self.sums.place.intercept.is_free
 
     @property
-    def _penalty(self) -> Float[np.ndarray, " p"]:
-        return self.sums.R[:-1] if self._is_free else self.sums.R
-
-    @property
-    def _parameters(self) -> Float[np.ndarray, " p"]:
-        return self.w[:-1] if self._is_free else self.w
+    def penalty(self) -> Float[np.ndarray, " p"]:
+        """R of the parameters that have one."""
+        return self.sums.R[:-1] if self.is_free else self.sums.R
 
     @cached_property
     def metric(self) -> MetricOfGram:
         """The metric of R + the Gram matrix."""
-        return MetricOfGram(self.second.gram, self.second.sizes, self._penalty)
-
-    @cached_property
-    def gradient(self) -> Float[np.ndarray, " p"]:
-        """Of the parameters with a penalty, the intercept minimised out."""
-        return self._penalty * self._parameters - self.second.pull
+        return MetricOfGram(self.second.gram, self.second.sizes, self.penalty)
 
     @property
-    def newton_step(self) -> Float[np.ndarray, " q"]:
-        """By how much w is off, to first order."""
-        step = self.metric.solve(self.gradient[:, np.newaxis])[:, 0]
-        if not self._is_free:
-            return step
-        return np.append(step, self.first.slope / self.first.total - self.first.mean @ step)
+    def total(self) -> float:
+        """The curvatures' sum."""
+        return self.first.total
 
-    @cached_property
-    def lost(self) -> Float[np.ndarray, " p"]:
-        """Bounds on what the entries of the gradient lose in rounding, as sums."""
-        return ROUNDING * (self.second.pulls + np.abs(self._penalty * self._parameters))
+    @property
+    def mean(self) -> Float[np.ndarray, " p"]:
+        """What rows are taken about."""
+        return self.first.mean
 
-    @cached_property
-    def seen(self) -> float:
-        """A bound on the length of the gradient as it is computed."""
-        return float(self.metric.lengths(self.gradient[np.newaxis])[0])
+    @property
+    def slope(self) -> float:
+        """Of the intercept."""
+        return self.first.slope
 
-    @cached_property
-    def unseen(self) -> float:
-        """A bound on the length of what it loses."""
-        return float(self.metric.unit_lengths @ self.lost)
+    @property
+    def pull(self) -> Float[np.ndarray, " p"]:
+        """What signed duals make of the rows about their mean."""
+        return self.second.pull
 
-    @cached_property
+    @property
+    def pulls(self) -> Float[np.ndarray, " p"]:
+        """What duals make of these rows' sizes."""
+        return self.second.pulls
+
+    @property
+    def total_of_duals(self) -> float:
+        """The duals' sum."""
+        return self.first.duals
+
+    @property
     def of_scores(self) -> float:
-        """A bound on what is unknown of the gradient as the scores are: what moves them by d moves it by Z'D d."""
+        """A bound on what is unknown of the gradient as the scores are."""
         return ROUNDING * float(np.sqrt(self.second.unknown))
-
-    @cached_property
-    def of_shift(self) -> float:
-        """A bound on the length of the free intercept's slope, with what its sum loses in rounding."""
-        if not self._is_free:
-            return 0.0
-        return (abs(self.first.slope) + ROUNDING * self.first.duals) / float(np.sqrt(self.first.total))
-
-    @cached_property
-    def length(self) -> float:
-        """A bound on the gradient's length."""
-        return self.seen + self.unseen + self.of_scores + self.of_shift
-
-    @property
-    def shift(self) -> float:
-        """The length of the free intercept's own direction."""
-        return 1.0 / float(np.sqrt(self.first.total)) if self._is_free else 0.0
 
     @cached_property
     def longest(self) -> float:
         """A bound on the length of the longest training row, with the intercept's column."""
-        work = partial(_longest, self.sums.place, self.metric, self.first.mean)
+        work = partial(_longest, self.sums.place, self.metric, self.mean)
         return float(np.hypot(largest_of(self.sums.rows.each(work)), self.shift))
-
-    def off(self, rows: Float[np.ndarray, "x q"], change: float) -> Float[np.ndarray, " x"]:
-        """Return what the scores of rows may be off, where the Hessian changes by this share."""
-        features = rows[:, :-1] if self._is_free else rows
-        reach = self.metric.reach(features - self.first.mean)
-        answers = reach.to(self.gradient, self.seen) + reach.to_unknown(self.lost, self.unseen)
-        lengths = np.hypot(reach.lengths, self.shift)
-        return answers + self.shift * self.of_shift + lengths * (self.of_scores + change * self.length)
 
 
 def _first(

@@ -15,8 +15,9 @@ from backdoor_curves.paths.interpolation.lagrange import NearestNodes
 from backdoor_curves.paths.linalg import conjugate_gradients as conjugate
 from backdoor_curves.paths.linalg.metric import ROUNDING, SEEN, size_of_terms
 from backdoor_curves.paths.linalg.row_parts import Place
+from backdoor_curves.paths.logistic.local_proof import Sharper
 from backdoor_curves.paths.tall_logistic.hessians import Factor, Hessians, solve_each, surely_factored
-from backdoor_curves.paths.tall_logistic.metric_proof import Sharper, in_the_metric
+from backdoor_curves.paths.tall_logistic.metric_proof import in_the_metric
 from backdoor_curves.paths.tall_logistic.optimality import SMALLEST, nearer
 from backdoor_curves.paths.tall_logistic.sums import Sums, sigmoid
 from backdoor_curves.rows import Rows, as_numbers, squared_lengths
