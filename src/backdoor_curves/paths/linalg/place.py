@@ -7,7 +7,7 @@ from jaxtyping import Float
 
 from backdoor_curves.paths.intercept import Intercept
 from backdoor_curves.paths.linalg.row_parts import Place, RowParts, plain, sum_of
-from backdoor_curves.paths.linalg.units import LARGE, Units
+from backdoor_curves.paths.linalg.units import LARGE, Units, sizes
 from backdoor_curves.rows import Rows
 
 
@@ -32,7 +32,7 @@ def place_of(rows: RowParts, intercept: Intercept) -> Place:
         mean[large] = sums[large] / n
         _, about = sum_of(rows.each(_Moments(mean)))
         spread[large] = np.sqrt(about[large] / n)
-    size = np.where(spread > LARGE, 2.0 ** np.round(np.log2(np.maximum(spread, 1.0))), 1.0)
+    size = sizes(spread)
     kept = np.flatnonzero(squares > 0.0)
     if len(kept) == d:
         return Place(None, Units(mean, size), intercept, d)

@@ -59,8 +59,12 @@ def units(rows: Float[np.ndarray, "n p"], about_mean: bool) -> Units:
     if about_mean and (large := spread > LARGE).any():
         mean[large] = rows[:, large].mean(axis=0)
         spread[large] = _root_mean_square(rows[:, large] - mean[large])
-    size = np.where(spread > LARGE, 2.0 ** np.round(np.log2(np.maximum(spread, 1.0))), 1.0)
-    return Units(mean, size)
+    return Units(mean, sizes(spread))
+
+
+def sizes(spread: Float[np.ndarray, " p"]) -> Float[np.ndarray, " p"]:
+    """Return the unit of columns of some root of the mean square: a power of 2 where that is large, else 1."""
+    return np.where(spread > LARGE, 2.0 ** np.round(np.log2(np.maximum(spread, 1.0))), 1.0)
 
 
 def _root_mean_square(rows: Float[np.ndarray, "n p"]) -> Float[np.ndarray, " p"]:

@@ -6,7 +6,7 @@ Columns are betas: W has shape (p, b), scores F = Z W and residuals have shape (
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from scipy.special import expit
 from backdoor_curves.paths.base import PathError
 from backdoor_curves.paths.linalg import conjugate_gradients as conjugate
 from backdoor_curves.paths.linalg.metric import JITTER
+from backdoor_curves.paths.line_search import armijo_share
 
 SINGLE = 1e6
 """Up to this condition number the Hessian is factored in single precision: 6e-8 times it, a tenth, is what a correction
@@ -37,10 +38,6 @@ STALLED = 1e-6
 """A step that moves no score by more, relative to the largest, and is no shorter than the last one, is rounding."""
 MOST_STEPS = 200
 """Newton steps after which an optimum counts as unattainable: digits take 8 at C = 1, 17 at C = 1e6."""
-ARMIJO = 1e-4
-"""Share of the fall that the directional derivative promises which a step must bring: the usual choice, all but any."""
-SHORTEST = 1e-10
-"""Share of a step below which there is nothing to search for: Newton's direction descends, and rounding is left."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,7 +179,8 @@ def newton(
         score_step = problem.Z @ step
         size = float(np.abs(score_step).max())
         if size > SAFE:
-            share = _armijo_share(problem, (W, F), (step, score_step), float((g * step).sum()), betas)
+            along = partial(_value_along, problem, (W, F), (step, score_step), betas)
+            share = armijo_share(along, float((g * step).sum()))
             step, score_step = share * step, share * score_step
         W, F, moved = W + step, F + score_step, moved + size
         coming = size * size / before if np.isfinite(before) and size < before else size
@@ -198,21 +196,16 @@ def newton(
     )
 
 
-def _armijo_share(
+def _value_along(
     problem: Problem,
     here: tuple[Float[np.ndarray, "p 1"], Float[np.ndarray, "n 1"]],
     step: tuple[Float[np.ndarray, "p 1"], Float[np.ndarray, "n 1"]],
-    directional_derivative: float,
     betas: Float[np.ndarray, " 1"],
+    share: float,
 ) -> float:
-    """Return the largest of 1, 1/2, 1/4, ... of a step by which the objective falls enough (Armijo).
+    """Return the objective where a share of a step is taken.
 
     Parameters and scores go together: where the search begins, and how far the whole step moves them.
     """
-    (W, F), (dW, dF), share = here, step, 1.0
-    value = float(problem.value(W, F, betas)[0])
-    while problem.value(W + share * dW, F + share * dF, betas)[0] > value + ARMIJO * share * directional_derivative:
-        share /= 2.0
-        if share < SHORTEST:
-            break
-    return share
+    (W, F), (dW, dF) = here, step
+    return float(problem.value(W + share * dW, F + share * dF, betas)[0])

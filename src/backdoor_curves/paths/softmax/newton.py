@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from backdoor_curves.paths.base import PathError
+from backdoor_curves.paths.line_search import ARMIJO, SHORTEST
 from backdoor_curves.paths.softmax.preconditioner import Factored, Preconditioner, Preconditioners
 from backdoor_curves.paths.softmax.problem import Columns, Problem, Scores, dots, probabilities, without_mean
 
@@ -34,10 +35,6 @@ ROUNDING = 1e-13
 """Of scores of size 1: 450 roundings, of sums of a thousand terms."""
 STALLED = 1e-6
 """A step that moves no score by more, relative to the largest, and is not half of the last one, is rounding."""
-ARMIJO = 1e-4
-"""Share of the fall that the directional derivative promises which a step must bring: the usual choice, all but any."""
-SHORTEST = 1e-10
-"""Share of a step below which there is nothing to search for."""
 TINY = 1e-300
 """Against division by zero."""
 

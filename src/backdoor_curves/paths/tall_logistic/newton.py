@@ -7,11 +7,13 @@ are those that `hessians` makes of what is known; where steps shrink slowly, one
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from jaxtyping import Float
 
 from backdoor_curves.paths.base import PathError
+from backdoor_curves.paths.line_search import armijo_share
 from backdoor_curves.paths.tall_logistic.hessians import Factor, Hessians, solve_each
 from backdoor_curves.paths.tall_logistic.sums import Sums
 
@@ -29,10 +31,6 @@ MOST_STEPS = 200
 """Steps after which an optimum counts as unattainable: tables take 10."""
 MOST_NEARBY = 40
 """Steps from nearby, after which a beta is looked for from afar."""
-ARMIJO = 1e-4
-"""Share of the fall that the directional derivative promises which a step must bring: the usual choice, all but any."""
-SHORTEST = 1e-10
-"""Share of a step below which there is nothing to search for: Newton's direction descends, and rounding is left."""
 TINY = 1e-300
 """Against division by zero."""
 
@@ -73,7 +71,8 @@ def newton(
         step = -factor.solve(g)
         reached = sums.gradients(W + step, betas, step)
         size = float(reached.moved[0])
-        if size > SAFE and (share := _armijo_share(sums, W, step, float((g * step).sum()), betas)) < 1.0:
+        along = partial(_value_along, sums, W, step, betas)
+        if size > SAFE and (share := armijo_share(along, float((g * step).sum()))) < 1.0:
             step = share * step
             reached = sums.gradients(W + step, betas)
         W, g = W + step, reached.g
@@ -89,20 +88,15 @@ def newton(
     )
 
 
-def _armijo_share(
+def _value_along(
     sums: Sums,
     W: Float[np.ndarray, "q 1"],
     step: Float[np.ndarray, "q 1"],
-    directional_derivative: float,
     betas: Float[np.ndarray, " 1"],
+    share: float,
 ) -> float:
-    """Return the largest of 1, 1/2, 1/4, ... of a step by which the objective falls enough (Armijo)."""
-    share, value = 1.0, float(sums.totals(W, betas).value[0])
-    while sums.totals(W + share * step, betas).value[0] > value + ARMIJO * share * directional_derivative:
-        share /= 2.0
-        if share < SHORTEST:
-            break
-    return share
+    """Return the objective where a share of a step is taken."""
+    return float(sums.totals(W + share * step, betas).value[0])
 
 
 def nearby(
