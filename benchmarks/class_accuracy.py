@@ -8,17 +8,12 @@ bound is that of all columns. The oracle (`tests/reference/interior_point.py`) k
 squared hinge it is a Newton step in extended precision. One thread; an hour.
 """
 
-# ruff: noqa: E402 - the number of threads is read when numpy is loaded
 from __future__ import annotations
 
-import os
-
-for _library in ("OPENBLAS", "OMP", "MKL"):
-    os.environ[f"{_library}_NUM_THREADS"] = "1"
+from measure import machine  # isort: skip - it asks for one thread
 
 import argparse
 import datetime
-import platform
 import sys
 import time
 from dataclasses import dataclass
@@ -125,10 +120,7 @@ def main() -> None:
     parser.add_argument("--n", nargs="*", type=int, default=[1500, 6000], help="rows of MNIST")
     parser.add_argument("--data-dir", help="folder with the MNIST files; downloaded by default")
     asked = parser.parse_args()
-    print(
-        f"{datetime.date.today()}, {platform.processor() or platform.machine()}, Python {platform.python_version()}, "
-        f"numpy {np.__version__}, scipy {scipy.__version__}, piqp {piqp.__version__}"
-    )
+    print(f"{datetime.date.today()}, {machine()}, scipy {scipy.__version__}, piqp {piqp.__version__}")
     print("data         learner                                  | error oracle bound  bound/error least median")
     start, ratios, errors = time.perf_counter(), [], []
     for name, task in tasks(asked.n, asked.data_dir):
