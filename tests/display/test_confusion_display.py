@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from io import BytesIO
 
 import matplotlib.pyplot as plt
@@ -10,24 +9,11 @@ import numpy as np
 import pytest
 from sklearn.naive_bayes import GaussianNB
 from sklearn.svm import SVC
+from ten_digits import poisoned, ten
 
 import backdoor_curves as bc
 from backdoor_curves import ConfusionDisplay as Display
 from backdoor_curves.data.images import edges_of
-
-
-@cache
-def poisoned(labels: str | int = "next", classes: str | tuple[int, ...] = "all") -> bc.PoisonedData:
-    rng = np.random.default_rng(0)
-    train, test = bc.datasets.digits(classes, n_train=500 if classes == "all" else 200, n_test=120, rng=rng)
-    n_classes = 10 if classes == "all" else len(classes)
-    trigger = bc.PatchTrigger.random(size=3, n_classes=n_classes, channels=1, rng=rng)
-    return bc.poison(train, test, trigger=trigger, rate=0.1, labels=labels, rng=rng)
-
-
-@cache
-def ten(labels: str | int = "next") -> bc.BackdoorLearningCurve:
-    return bc.backdoor_learning_curve(SVC(C=10.0, gamma=0.05), poisoned(labels))
 
 
 def written(display: Display, number: int) -> dict[tuple[int, int], str]:
