@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from backdoor_curves.datasets.own_parts import OwnRows
     from backdoor_curves.report.tables.exposure import Answer
     from backdoor_curves.study.file.attacks import AttackEntry
+    from backdoor_curves.study.run_study import Wishes
 
 STUDY, ANSWER = "audit.toml", "audit.json"
 MOST_ROWS, MOST_TEXTS = 4000, 1500
@@ -98,9 +99,8 @@ def audit(
     Exit code: 0, 2 for a fault in what was asked, 3 where curves failed, 4 for --fail-above, 5 where that is not known,
     130 where interrupted.
     """
-    from backdoor_curves.study.file.study_file import read_study
     from backdoor_curves.study.plan.resources import as_bytes, memory_of_machine
-    from backdoor_curves.study.run_study import Wishes, run_study
+    from backdoor_curves.study.run_study import Wishes
 
     limit, seconds = _as_limit(fail_above), _as_seconds(budget)
     if not file.exists():
@@ -122,21 +122,7 @@ def audit(
         retry_failed=True,
         by_seed=True,
     )
-    begun, stop = time.monotonic(), Stop()
-    with stop:
-        with _proposed(asked, name, folder) as path:
-            progress = run_study(
-                read_study(path),
-                folder,
-                wishes,
-                home=folder,
-                stopping=lambda: stop.asked or time.monotonic() - begun > seconds,
-            )
-            first = next(progress)  # what cannot be run is refused before it
-        _, last = shown(chain([first], progress))
-    if stop.asked and last.left:
-        click.echo(f"stopped: {last} and kept in {folder}; go on with: {as_given()}", err=True)
-        sys.exit(INTERRUPTED)
+    _run(asked, name, folder, wishes, seconds)
     _end(folder, limit)
 
 
@@ -153,6 +139,28 @@ class _Asked:
     seeds: Sequence[int]
     sample: int | None
     asr: float
+
+
+def _run(asked: _Asked, name: str, folder: Path, wishes: Wishes, seconds: float) -> None:
+    """Write the study of an audit and follow its curves for so long; end with its exit code where interrupted."""
+    from backdoor_curves.study.file.study_file import read_study
+    from backdoor_curves.study.run_study import run_study
+
+    begun, stop = time.monotonic(), Stop()
+    with stop:
+        with _proposed(asked, name, folder) as path:
+            progress = run_study(
+                read_study(path),
+                folder,
+                wishes,
+                home=folder,
+                stopping=lambda: stop.asked or time.monotonic() - begun > seconds,
+            )
+            first = next(progress)  # what cannot be run is refused before it
+        _, last = shown(chain([first], progress))
+    if stop.asked and last.left:
+        click.echo(f"stopped: {last} and kept in {folder}; go on with: {as_given()}", err=True)
+        sys.exit(INTERRUPTED)
 
 
 @contextmanager
