@@ -26,6 +26,7 @@ from scipy.linalg import eigh
 from backdoor_curves.paths.intercept import FREE, Intercept
 from backdoor_curves.paths.interpolation.interpolants import Rational
 from backdoor_curves.paths.linalg.row_parts import are_tall
+from backdoor_curves.paths.ridge.centred_rows import CentredRows
 from backdoor_curves.paths.ridge.normal_equations import NormalEquations, WeightedRows
 from backdoor_curves.paths.ridge.path import RidgePath
 from backdoor_curves.paths.ridge.tall_rows import TallRows, mean_of
@@ -106,7 +107,7 @@ def _mean(X: Rows, weights: Float[np.ndarray, " n"]) -> Float[np.ndarray, " d"]:
 
 def _weighted(
     X: Rows, Y: Float[np.ndarray, "n k"], weights: Float[np.ndarray, " n"], centre: Float[np.ndarray, " d"]
-) -> WeightedRows | TallRows:
+) -> CentredRows:
     return (TallRows if _stay(X) else WeightedRows).of(X, Y, weights, centre)
 
 

@@ -13,12 +13,12 @@ import scipy.sparse as sp
 from jaxtyping import Float
 from scipy.linalg import cho_factor, cho_solve
 
-from backdoor_curves.paths.ridge.tall_rows import TallRows
+from backdoor_curves.paths.ridge.centred_rows import CentredRows
 from backdoor_curves.rows import Rows
 
 
 @dataclass(frozen=True, eq=False)
-class WeightedRows:
+class WeightedRows(CentredRows):
     """Centred rows and targets, times the square roots of their weights; X'X where it is the smaller matrix."""
 
     X: Rows
@@ -61,21 +61,6 @@ class WeightedRows:
         """Rows and features."""
         return len(self.root), self.X.shape[1]
 
-    @property
-    def weight(self) -> float:
-        """The sum of the row weights."""
-        return float(self.root @ self.root)
-
-    @cached_property
-    def sums(self) -> Float[np.ndarray, " d"]:
-        """X' 1, weighted: zero for the clean rows, which are centred."""
-        return self.transposed_dot(self.root[:, np.newaxis])[:, 0]
-
-    @cached_property
-    def cross(self) -> Float[np.ndarray, "d k"]:
-        """X' Y, weighted."""
-        return self.transposed_dot(self.Y)
-
     def dot(self, W: Float[np.ndarray, "d k"]) -> Float[np.ndarray, "n k"]:
         """Return X W."""
         return self.X @ W if self.centre is None else self.X @ W - np.outer(self.root, self.centre @ W)
@@ -108,8 +93,8 @@ class WeightedRows:
 class NormalEquations:
     """The normal equations (A0 + beta A1) u = Z_C' Y_C + beta Z_P' Y_P."""
 
-    clean: WeightedRows | TallRows
-    poison: WeightedRows | TallRows
+    clean: CentredRows
+    poison: CentredRows
     alpha: float
     free: bool
 

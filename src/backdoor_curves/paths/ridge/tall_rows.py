@@ -6,18 +6,19 @@ What `normal_equations.WeightedRows` has as arrays is here made block by block, 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 
 import numpy as np
 from jaxtyping import Float
 from scipy.linalg.blas import dsyrk
 
 from backdoor_curves.paths.linalg.row_parts import RowParts, joined, parts_of, plain, sum_of
+from backdoor_curves.paths.ridge.centred_rows import CentredRows
 from backdoor_curves.rows import Rows
 
 
 @dataclass(frozen=True, eq=False)
-class TallRows:
+class TallRows(CentredRows):
     """Centred rows and targets, times the square roots of their weights, many more rows than features.
 
     Parameters
@@ -54,21 +55,6 @@ class TallRows:
     def shape(self) -> tuple[int, int]:
         """Rows and features."""
         return self.rows.shape
-
-    @property
-    def weight(self) -> float:
-        """The sum of the row weights."""
-        return float(self.root @ self.root)
-
-    @cached_property
-    def sums(self) -> Float[np.ndarray, " d"]:
-        """X' 1, weighted: zero for the clean rows, which are centred."""
-        return self.transposed_dot(self.root[:, np.newaxis])[:, 0]
-
-    @cached_property
-    def cross(self) -> Float[np.ndarray, "d k"]:
-        """X' Y, weighted."""
-        return self.transposed_dot(self.Y)
 
     def dot(self, W: Float[np.ndarray, "d k"]) -> Float[np.ndarray, "n k"]:
         """Return X W."""
