@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from dataclasses import replace
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
@@ -226,6 +227,7 @@ def test_what_is_weighted_says_so():
     for curve, said in zip(curves, ("mean squared loss", "weighted mean squared loss"), strict=True):
         assert f": {said} over beta" in curve._repr_html_()
         assert bc.BackdoorLearningCurveDisplay.from_curves({"ridge": curve}).ax_.get_ylabel() == said
+    plt.close("all")
 
 
 def test_means_that_forget_weights_are_noticed(monkeypatch):
