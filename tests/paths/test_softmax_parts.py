@@ -11,8 +11,10 @@ from backdoor_curves.paths.intercept import FREE
 from backdoor_curves.paths.interpolation import halving
 from backdoor_curves.paths.softmax import newton, optimality, path, preconditioner, softmax_path
 from backdoor_curves.paths.softmax.axes import principal_axes
+from backdoor_curves.paths.softmax.factored import among_others, factored
 from backdoor_curves.paths.softmax.preconditioner import Preconditioners, factor, inverse
 from backdoor_curves.paths.softmax.problem import Problem, largest_curvatures, probabilities, without_mean
+from backdoor_curves.paths.softmax.response import refined
 from paths import test_softmax as claims
 
 K, P_COLUMNS = 4, 6
@@ -99,14 +101,41 @@ def test_a_preconditioner_of_the_whole_is_the_inverse():
     np.testing.assert_allclose(problem.hessian(P, np.array([0.4]))(M(B)), B, atol=1e-10)
 
 
+@pytest.mark.parametrize("r", [2, P_COLUMNS])
+def test_the_hessian_among_others_is_that_of_differences_from_the_last_class(r):
+    """Its lower triangle, from the dense one of all classes: parameters V of the others have V - mean V in all."""
+    problem = of_rows()
+    P = probabilities(problem.scores(parameters(b=1)))[:, 0]
+    dense = dense_hessian(problem, P, 0.4).reshape(K, P_COLUMNS, K, P_COLUMNS)[:, :r, :, :r].reshape(K * r, K * r)
+    to_all = np.kron((np.eye(K) - 1.0 / K)[:, :-1], np.eye(r))
+    found = among_others(problem, P, problem.u(np.array([0.4]))[0], r)
+    np.testing.assert_allclose(np.tril(found), np.tril(to_all.T @ dense @ to_all), atol=1e-12)
+
+
 def test_a_factor_serves_many_systems_where_it_pays():
     """Few systems get none; many get one that is next to the inverse."""
     problem = of_rows(working=np.float32)
     P, B = probabilities(problem.scores(parameters(b=1))), parameters(4, b=1)
-    assert preconditioner.factored(problem, P[:, 0], 0.4, 0) is None
-    M = preconditioner.factored(problem, P[:, 0], 0.4, 10_000)
+    assert factored(problem, P[:, 0], 0.4, 0) is None
+    M = factored(problem, P[:, 0], 0.4, 10_000)
+    assert M.is_whole
     near = problem.hessian(P, np.array([0.4]))(M(B.astype(np.float32)).astype(float))
     np.testing.assert_allclose(near, B, atol=1e-4)
+
+
+@pytest.mark.parametrize("penalty", [1.0, 1e-3, 1e-9])
+def test_a_factor_is_corrected_until_ten_digits_are_right(penalty):
+    """Of an inverse in single precision; where that is none, conjugate gradients take over from it."""
+    problem = of_rows(working=np.float32)
+    problem = replace(problem, R=penalty * problem.R)
+    P, B = probabilities(problem.scores(parameters(b=1))), parameters(4)
+    M = factored(problem, P[:, 0], 0.4, 10_000)
+    X = refined(problem, P, 0.4, M, B).swapaxes(0, 1).reshape(3, -1)
+    # What all classes share is 0 in both: with it in the matrix there is one solution.
+    H = dense_hessian(problem, P[:, 0], 0.4) + np.kron(np.ones((K, K)), np.eye(P_COLUMNS))
+    true = np.linalg.solve(H, B.swapaxes(0, 1).reshape(3, -1).T).T
+    size, off = (np.sqrt(np.einsum("bi,ij,bj->b", A, H, A)) for A in (true, X - true))
+    assert (off <= 2e-10 * size).all()
 
 
 def test_a_nearly_singular_matrix_has_an_inverse_and_an_indefinite_one_is_refused():

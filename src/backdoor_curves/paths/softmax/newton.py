@@ -12,7 +12,8 @@ from jaxtyping import Float
 
 from backdoor_curves.paths.base import PathError
 from backdoor_curves.paths.line_search import ARMIJO, SHORTEST
-from backdoor_curves.paths.softmax.preconditioner import Factored, Preconditioner, Preconditioners
+from backdoor_curves.paths.softmax.factored import Factored
+from backdoor_curves.paths.softmax.preconditioner import Preconditioner, Preconditioners
 from backdoor_curves.paths.softmax.problem import Columns, Problem, Scores, dots, probabilities, without_mean
 
 MOST_STEPS = 200
@@ -124,6 +125,14 @@ class Step:
     X: Columns
     iterations: int
     length: Float[np.ndarray, " b"]
+
+
+def applied(problem: Problem, M: Preconditioner | Factored, B: Columns) -> Step:
+    """Return what the preconditioner alone makes of B: a solution where it is the inverse."""
+    unit = np.maximum(np.abs(B).max(axis=(0, 2), initial=0.0), TINY)
+    r = (B / unit[:, np.newaxis]).astype(problem.working)
+    z = M(r)
+    return Step(without_mean(z.astype(float)) * unit[:, np.newaxis], 0, unit * np.sqrt(np.maximum(dots(r, z), 0.0)))
 
 
 def solve(

@@ -32,14 +32,6 @@ COUPLED = 500
 """Unknowns that are coupled where there are more: a quarter fewer steps than without; twice as many change little."""
 LIGHT = 0.3
 """Curvature along an axis, in that of the penalty, that the diagonal alone does justice."""
-LIGHTER = 0.1
-"""The same where all classes are coupled along the others for many systems."""
-LARGEST = 10_000
-"""Unknowns whose matrix is factored for many systems at once: 400 MB in single precision."""
-STEPS = (16.0, 4.0)
-"""Of conjugate gradients to ten digits with a factor along the heavier axes, and along all."""
-STEPS_WITHOUT = 36.0
-"""Without a factor."""
 ROWS = 4000
 """Rows that blocks are made of where there are more, about: drawn in proportion to their curvature."""
 DROPPED = 1e-3
@@ -107,53 +99,6 @@ def preconditioner(problem: Problem, P: Float[np.ndarray, "K n"], beta: float) -
     return Preconditioner(coupled, apart, 1.0 / diagonal[:, q:])
 
 
-@dataclass(frozen=True, eq=False)
-class Factored:
-    """The Hessian of all classes along the first axes by its Cholesky factor, and its diagonal along the others.
-
-    Dearer to make than a thousand products, and next to the inverse: for many systems at one beta.
-
-    Parameters
-    ----------
-    L : array of shape (K r, K r)
-    minor : array of shape (K, p - r)
-    """
-
-    L: Shaped[np.ndarray, "Kr Kr"]
-    minor: Shaped[np.ndarray, "K rest"]
-
-    def __call__(self, G: Columns) -> Columns:
-        """Return what the inverse makes of gradients."""
-        K, b, _ = G.shape
-        r = len(self.L) // K
-        out = np.empty_like(G)
-        np.multiply(self.minor[:, np.newaxis], G[..., r:], out=out[..., r:])
-        (potrs,) = lapack.get_lapack_funcs(("potrs",), (self.L,))
-        together, _ = potrs(self.L, G[..., :r].swapaxes(0, 1).reshape(b, K * r).T, lower=1)
-        out[..., :r] = together.T.reshape(b, K, r).swapaxes(0, 1)
-        return without_mean(out)
-
-
-def factored(problem: Problem, P: Float[np.ndarray, "K n"], beta: float, systems: int) -> Factored | None:
-    """Return a factor at one beta, along some axes or all, where so many systems are worth its cost; else None."""
-    K, (n, p) = len(P), problem.Z.shape
-    u = problem.u(np.array([beta]))[0]
-    D = (u * P * (1.0 - P)).astype(problem.working)
-    diagonal = D @ problem.rough_squares + problem.rough_penalty
-    heavy = np.flatnonzero((diagonal > (1.0 + LIGHTER) * problem.rough_penalty).any(axis=0))
-    product = 4.0 * K * n * p
-
-    def cost(r: int) -> float:
-        made = (K * r) ** 3 / 3.0 + float(K * K) * n * r**2
-        return made + systems * (STEPS[r == p] * (product + 2.0 * (K * r) ** 2))
-
-    some = int(heavy[-1]) + 1 if heavy.size else 1
-    r = min((some, p), key=cost)
-    if K * r > LARGEST or cost(r) > systems * STEPS_WITHOUT * product:
-        return None
-    return Factored(factor(coupled_hessian(problem, P, u, r)), 1.0 / diagonal[:, r:])
-
-
 def _rows(size: Float[np.ndarray, " n"], total: float) -> tuple[np.ndarray, np.ndarray]:
     """Return rows that stand for all, and with what chance each was drawn; heavy ones are there for certain."""
     rows = np.flatnonzero(size > DROPPED * min(1.0, total) / len(size))
@@ -163,13 +108,6 @@ def _rows(size: Float[np.ndarray, " n"], total: float) -> tuple[np.ndarray, np.n
     chance = np.minimum(1.0, chance * (ROWS / chance.sum()))
     drawn = np.random.default_rng(0).random(len(rows)) < chance
     return rows[drawn], chance[drawn]
-
-
-def coupled_hessian(
-    problem: Problem, P: Float[np.ndarray, "K n"], u: Float[np.ndarray, " n"], r: int
-) -> Shaped[np.ndarray, "Kr Kr"]:
-    """Return the Hessian of all classes along the first r axes, its lower triangle, with the constant shift fixed."""
-    return _Part(problem.rough[:, :r], P, u, problem.R[:r]).coupled(r)
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,8 +15,9 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float
 
-from backdoor_curves.paths.softmax.newton import TINY, solve
-from backdoor_curves.paths.softmax.preconditioner import Factored, Preconditioner, factored
+from backdoor_curves.paths.softmax.factored import Factored, factored
+from backdoor_curves.paths.softmax.newton import TINY, applied, solve
+from backdoor_curves.paths.softmax.preconditioner import Preconditioner
 from backdoor_curves.paths.softmax.problem import (
     Columns,
     Problem,
@@ -40,6 +41,11 @@ MANY = 100
 """Rows from which on a factor is worth its cost, if at all."""
 EXPECTED = 300
 """Rows that are then expected: they come in blocks."""
+CONTRACTS = 0.1
+"""What a correction with a factor leaves, at most, of what there was: single precision leaves 1e-5. Else the matrix was
+nearly singular, and conjugate gradients do better."""
+SAFE = 10.0
+"""Times what the corrections so far promise, the next may leave: columns differ by three."""
 ENTRIES = 2**20
 """Scores at once, of all classes and rows and some test rows: 8 MiB, of which a solution holds some eight."""
 
@@ -101,10 +107,15 @@ class RowInfluence:
         most = max(1, ENTRIES // (problem.K * len(problem.y)))
         for part in np.array_split(np.arange(len(Z)), -(-len(Z) // most) or 1):
             right = g[:, part, np.newaxis] * Z[part]
-            betas, P = np.full(len(part), self.beta), np.repeat(self.shares, len(part), axis=1)
-            U = self._along_the_path(solved(problem, P, betas, M, right, OF_ROWS), right)
+            U = self._along_the_path(self._solved(M, right), right)
             values[part] = -np.einsum("kxn,kn->xn", problem.scores(U), self.pulls)
         return values
+
+    def _solved(self, M: Preconditioner | Factored, right: Columns) -> Columns:
+        if isinstance(M, Factored) and M.is_whole:
+            return refined(self.problem, self.shares, self.beta, M, right)
+        betas, P = np.full(right.shape[1], self.beta), np.repeat(self.shares, right.shape[1], axis=1)
+        return solved(self.problem, P, betas, M, right, OF_ROWS)
 
     def _along_the_path(self, U: Columns, right: Columns) -> Columns:
         """Return solutions that are exact along the derivative, which is known better: influences add up to slopes.
@@ -140,3 +151,23 @@ def solved(
             break
         left, before = without_mean(B - product(X)), step.length
     return X
+
+
+def refined(problem: Problem, P: Float[np.ndarray, "K 1 n"], beta: float, M: Factored, B: Columns) -> Columns:
+    """Return X with H X = B but for OF_ROWS of B, in the norm of a factor of the whole, all columns at one beta.
+
+    Each correction is a product with the rows and a solution with the factor. The last one is known by those before.
+    """
+    betas = np.array([beta])
+    product, step = problem.hessian(P, betas), applied(problem, M, B)
+    X, size = step.X, step.length
+    for _ in range(CORRECTIONS):
+        before, step = step.length, applied(problem, M, without_mean(B - product(X)))
+        X = X + step.X
+        contracts = step.length / np.maximum(before, TINY)
+        if (SAFE * contracts * step.length <= OF_ROWS * size).all():
+            return X
+        if (contracts > CONTRACTS).any():
+            break
+    columns, left = B.shape[1], without_mean(B - product(X))
+    return X + solved(problem, np.repeat(P, columns, axis=1), betas.repeat(columns), M, left, OF_ROWS)
