@@ -1,20 +1,61 @@
-"""Checks for all tests: the shapes in the signatures of the mathematics hold at every call.
+"""Checks for all tests: the shapes in the signatures of the mathematics hold at the first calls in each test.
 
 Examples of `features` and `deep` need torch, which is an extra.
 """
 
+from collections import Counter
+from collections.abc import Callable
+from functools import wraps
 from importlib.util import find_spec
+from typing import Any
 
+import jaxtyping
 import pytest
-from jaxtyping import install_import_hook
 
 ARRAYS = ("paths", "losses", "kernels")
 """What sees arrays."""
 INNER = ("condensed_rows", "deviation", "estimate", "flips", "info", "live", "scored_rows", "stored")
 """Of `curve`: the others are for callers, whose mistakes get a sentence of their own."""
-install_import_hook(
+FIRST_CALLS = 3
+"""Calls of a function in each test that are checked, and records made. A check compiles code of its own for a record,
+and walks along a path make records and call small functions by the ten thousand: tests of all took twice as long."""
+_calls: Counter[Callable[..., Any]] = Counter()
+_every_call = jaxtyping.jaxtyped
+
+
+def _first_calls(*, typechecker: Any) -> Callable[[Any], Any]:
+    """Return the decorator that the import hook puts on functions and classes, for the first calls in a test."""
+
+    def decorate(decorated: Any) -> Any:
+        if not isinstance(decorated, type):
+            return _checked_at_first(decorated, _every_call(decorated, typechecker=typechecker))
+        plain = decorated.__init__
+        checked: Any = _every_call(decorated, typechecker=typechecker)
+        if checked.__init__ is not plain:  # of a dataclass: its fields
+            checked.__init__ = _checked_at_first(plain, checked.__init__)
+        return checked
+
+    return decorate
+
+
+def _checked_at_first(plain: Callable[..., Any], checked: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(plain)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        _calls[plain] += 1
+        return (checked if _calls[plain] <= FIRST_CALLS else plain)(*args, **kwargs)
+
+    return call
+
+
+jaxtyping.jaxtyped = _first_calls
+jaxtyping.install_import_hook(
     [f"backdoor_curves.{name}" for name in (*ARRAYS, *(f"curve.{name}" for name in INNER))], "beartype.beartype"
 )
+
+
+def pytest_runtest_setup() -> None:
+    """Check the first calls again."""
+    _calls.clear()
 
 
 def pytest_configure(config: pytest.Config) -> None:
