@@ -263,7 +263,7 @@ def require_bounded(learner: Learner) -> OfTwoClasses:
 
 
 def _none_of_them(last: Any) -> str:
-    """Return what is to be said of an estimator that no file of one of two classes is about, as the end of a sentence."""
+    """Return what is to be said of an estimator that none of these files is about, as the end of a sentence."""
     if file_among(AROUND, last) is None:
         return "is none of them"
     return "is around another; RidgeClassifier and LinearSVC are one-vs-rest, and SVC is of pairs, of their own"
