@@ -86,7 +86,7 @@ def _is_zero(node: Node, zero: set[Node]) -> bool:
     if node.target is _A.convolution.default:
         return (first or second) and (third or node.args[2] is None)
     if node.target is getitem:
-        return _is_zero_gradient(*node.args, zero)
+        return _is_zero_gradient(node.args[0], node.args[1], zero)
     return False
 
 

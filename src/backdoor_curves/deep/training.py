@@ -186,7 +186,8 @@ def _gradient(
         rows = batch.y.shape[1]
         if rows == size and size not in ways:
             ways[size] = traced(plain, tensors)
-        found = list(ways.get(rows, plain)(*tensors))
+        way: Function = ways.get(rows, plain)
+        found = list(way(*tensors))
         return found[:n], None if tangents is None else found[n:]
 
     return gradient
