@@ -45,10 +45,8 @@ def betas_in(convention: Convention, betas: Any, n_clean: int, n_poison: int) ->
 
     Examples
     --------
-    At a share p = .05 of poison ordinary poisoned training, beta = 1, is b = p / (1 - p):
-
     >>> import backdoor_curves as bc
-    >>> bc.betas_in("parts", [0.0, 1.0], n_clean=950, n_poison=50).round(4).tolist()
+    >>> bc.betas_in("parts", [0.0, 1.0], n_clean=950, n_poison=50).round(4).tolist()  # p / (1 - p) of p = .05
     [0.0, 0.0526]
     >>> bc.betas_in("mixture", [0.0, 1.0], n_clean=950, n_poison=50).tolist()
     [0.0, 0.05]
@@ -79,10 +77,8 @@ def betas_from(convention: Convention, values: Any, n_clean: int, n_poison: int)
 
     Examples
     --------
-    Where the means of both parts count alike, b = 1, a poison row has the weight of 19 clean ones:
-
     >>> import backdoor_curves as bc
-    >>> bc.betas_from("parts", 1.0, n_clean=950, n_poison=50).item()
+    >>> bc.betas_from("parts", 1.0, n_clean=950, n_poison=50).item()  # where both means count alike: of 19 clean rows
     19.0
     """
     ratio = _ratio(convention, n_clean, n_poison)

@@ -6,6 +6,7 @@ import time
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -76,16 +77,16 @@ def fit_times(
         if found and time.perf_counter() - start > patience:
             unmeasured[at] = cell, group
         else:
-            found[at] = FitTime(_fits_of(cell, group), _seconds_of_one(cell, group, *rows_of(group)), True)
+            found[at] = FitTime(_fits_of(cell, group.home), _seconds_of_one(cell, group, *rows_of(group)), True)
     for at, (cell, group) in unmeasured.items():
         alike = [one.seconds for (_, setting), one in found.items() if setting.learner == cell.setting.learner]
         alike = alike or [one.seconds for one in found.values()]
-        found[at] = FitTime(_fits_of(cell, group), float(np.mean(alike)), False)
+        found[at] = FitTime(_fits_of(cell, group.home), float(np.mean(alike)), False)
     return found
 
 
-def _fits_of(cell: Cell, group: Group) -> int:
-    if is_trained(estimator(cell, group.home)) and cell.method != "refit":
+def _fits_of(cell: Cell, home: Path | None = None) -> int:
+    if is_trained(estimator(cell, home)) and cell.method != "refit":
         return OF_A_NET * len(cell.keep.betas or NETWORK_BETAS)
     return (len(cell.keep.betas) or len(REFIT_BETAS)) + TRIALS
 
