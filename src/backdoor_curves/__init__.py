@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from backdoor_curves.paths.base import PathError as PathError
     from backdoor_curves.poisoning.attack import Attack as Attack
     from backdoor_curves.poisoning.attack import Cover as Cover
+    from backdoor_curves.poisoning.beta_conventions import betas_from as betas_from
+    from backdoor_curves.poisoning.beta_conventions import betas_in as betas_in
     from backdoor_curves.poisoning.label_policies import CleanLabel as CleanLabel
     from backdoor_curves.poisoning.poison import poison as poison
     from backdoor_curves.poisoning.preset import Preset as Preset
@@ -124,6 +126,8 @@ _HOME = {
     "WordTrigger": "triggers",
     "backdoor_learning_curve": "curve",
     "backdoor_learning_curves": "curve",
+    "betas_from": "poisoning.beta_conventions",
+    "betas_in": "poisoning.beta_conventions",
     "certified_radius": "certificates.certify",
     "certified_rows": "certificates.certify",
     "certify": "certificates.certify",

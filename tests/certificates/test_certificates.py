@@ -9,6 +9,7 @@ import pytest
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
@@ -293,6 +294,7 @@ def test_a_stronger_penalty_certifies_more():
     ("estimator", "words", "said"),
     [
         (RandomForestClassifier(), {}, "RandomForestClassifier came, which is none of them"),
+        (OneVsRestClassifier(RidgeClassifier()), {}, "OneVsRestClassifier came, which is around another"),
         (SVC(kernel="sigmoid"), {}, "kernel='sigmoid' came"),
         (SVC(kernel="precomputed"), {}, "kernel"),
         (LinearSVC(penalty="l1"), {}, "has no exact path with penalty='l1'"),

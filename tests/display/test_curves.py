@@ -276,3 +276,28 @@ def test_curves_from_files_are_drawn_as_those_just_computed(seeds, tmp_path):
     kept = Display.from_curves(bc.BackdoorLearningCurve.load(tmp_path / "curve.npz"))
     for line, first in zip(kept.lines_, Display.from_curves(seeds[0]).lines_, strict=True):
         np.testing.assert_array_equal(line.get_data(), first.get_data())
+
+
+@pytest.mark.parametrize("convention", ["parts", "mixture"])
+def test_a_second_axis_reads_beta_in_another_convention(seeds, convention):
+    """Its marks stand at the betas that the convention's values are, and its words have the formula."""
+    display = Display.from_curves(seeds, second_axis=convention)
+    display.figure_.canvas.draw()
+    (above,) = display.ax_.child_axes
+    info = seeds[0].info
+    low, high = bc.betas_in(convention, [0.0, 1.0], info.n_clean, info.n_poison)
+    assert above.get_xlim() == pytest.approx((low, high), abs=1e-12)
+    for value in above.get_xticks():
+        if low <= value <= high:
+            beta = bc.betas_from(convention, value, info.n_clean, info.n_poison)
+            x, _ = display.ax_.transData.transform((beta.item(), 0.0))
+            assert above.transData.transform((value, 0.0))[0] == pytest.approx(x, abs=1e-6)
+    assert f"p = {info.n_poison / (info.n_poison + info.n_clean):.3g}" in above.get_xlabel()
+
+
+def test_a_second_axis_of_two_shares_of_poison_is_refused(seeds):
+    """The same beta would be two values; and what is no convention has none."""
+    with pytest.raises(ValueError, match="second_axis: curves of one share of poison were expected"):
+        Display.from_curves([seeds[0], ridge(0.4)], second_axis="parts")
+    with pytest.raises(ValueError, match=r"second_axis: None, \"parts\" or \"mixture\" was expected, 'sums' came"):
+        Display.from_curves(seeds, second_axis="sums")

@@ -119,6 +119,9 @@ def test_neighbours_of_an_estimator_are_in_its_own_penalty():
         "alpha": [1.0, 10.0, 100.0]
     }
     assert learners_of("table", "sklearn.svm.SVC", None).as_given == {"C": 1.0}
+    net = learners_of("image", "backdoor_curves.deep.named:mlp", None)
+    assert net.table["grid"] == {"weight_decay": [0.0, 0.01, 0.1]}
+    assert net.as_given == {"weight_decay": 0.0}
     forest = learners_of("table", "sklearn.ensemble.RandomForestClassifier", None)
     assert (dict(forest.table), forest.as_given) == ({"estimator": "sklearn.ensemble.RandomForestClassifier"}, {})
     with pytest.raises(ValueError, match=r"sklearn\.svm has no LinearSVQ"):

@@ -11,10 +11,13 @@ from small_study import WISHES
 
 import backdoor_curves as bc
 from backdoor_curves.deep.models import MLP
-from backdoor_curves.report.tables.text import path_of
+from backdoor_curves.report import write_report
+from backdoor_curves.report.tables.text import legend, path_of
+from backdoor_curves.study.compute.fit_times import OF_A_NET, fit_times
 from backdoor_curves.study.file.study_file import StudyError, read_study
 from backdoor_curves.study.plan.cells import make_plan
 from backdoor_curves.study.plan.estimators import estimator
+from backdoor_curves.study.plan.sources import draw
 from backdoor_curves.study.run_study import run_study
 
 STUDY = """
@@ -70,3 +73,21 @@ def test_a_model_of_no_name_is_refused(tmp_path):
     place.write_text(STUDY.replace('"mlp"', '"mpl"'))
     with pytest.raises(StudyError, match=r"model: one of 'mlp', 'lenet', .* was expected, 'mpl' came"):
         read_study(place)
+
+
+def test_a_page_says_what_of_a_network_is_exact(study, tmp_path):
+    """Its rates and slopes at the betas of training; it is neither proved nor refitted."""
+    list(run_study(study, tmp_path / "run", WISHES))
+    run = bc.load_run(tmp_path / "run")
+    assert all(cell.is_trained for cell in run.cells)
+    page = write_report(run, tmp_path / "report.html").read_text()
+    assert "4 curves are of networks, trained at all their betas" in page
+    assert "refitted beta by beta" not in page
+    assert "trained: of a network" in legend(run.cells)
+
+
+def test_a_check_counts_the_trainings_of_a_cell(study):
+    """Two fits at each of its betas: there is one more pass for the tangent, and no trial of weights."""
+    plan = make_plan(study)
+    found = fit_times(plan, lambda group: draw(group.first.scenario.data, group.first.seed, None, offline=True))
+    assert {one.fits for one in found.values()} == {OF_A_NET * 3}

@@ -17,7 +17,7 @@ from backdoor_curves.data.samples import Samples
 from backdoor_curves.kernels.by_name import RBF, Linear, Polynomial
 from backdoor_curves.kernels.memory import require_bytes
 from backdoor_curves.learners.estimators import steps_and_last
-from backdoor_curves.learners.exact import refusal
+from backdoor_curves.learners.exact import AROUND, refusal
 from backdoor_curves.learners.exact.contract import OfTwoClasses
 from backdoor_curves.learners.exact.lookup import file_among
 from backdoor_curves.learners.exact.two_class_columns import INNER
@@ -244,7 +244,7 @@ def require_bounded(learner: Learner) -> OfTwoClasses:
     last, name, K = learner.estimator, type(learner.estimator).__name__, len(learner.classes)
     file = file_among(INNER, last)
     if file is None or (reason := refusal(last, K)) is not None:
-        why = "is none of them" if file is None else f"has no exact path {reason}"
+        why = _none_of_them(last) if file is None else f"has no exact path {reason}"
         raise ValueError(
             "certificate: RidgeClassifier, LogisticRegression, LinearSVC or SVC was expected, whose objectives are "
             f"known here, {name} came, which {why}"
@@ -260,6 +260,13 @@ def require_bounded(learner: Learner) -> OfTwoClasses:
             "intercept came, for which no bound is known; centre the features, or take LinearSVC"
         )
     return file
+
+
+def _none_of_them(last: Any) -> str:
+    """Return what is to be said of an estimator that none of these files is about, as the end of a sentence."""
+    if file_among(AROUND, last) is None:
+        return "is none of them"
+    return "is around another; RidgeClassifier and LinearSVC are one-vs-rest, and SVC is of pairs, of their own"
 
 
 def _has_lengths(kernel: Any) -> bool:

@@ -93,6 +93,39 @@ class NetworkPath(BetaPath):
             joined.append(np.moveaxis(parts, 1, 0).reshape(k, n_seeds * parts.shape[2], -1))
         return joined[0], joined[1]
 
+    def net_at(self, beta: float) -> tuple[Network, list[Any], dict[str, Any]]:
+        """Return the net of the first seed at one of the betas, out of training: its layers, and its parameters."""
+        at = np.flatnonzero(self.interpolant.nodes == beta)
+        if not at.size:
+            known = ", ".join(f"{node:g}" for node in self.interpolant.nodes)
+            raise ValueError(f"beta: one of those at which nets were trained ({known}) was expected, {beta:g} came")
+        w = [torch.from_numpy(one[0, at[0]].copy()).to(self.device) for one in self.w]
+        fixed = {name: torch.from_numpy(one[0].copy()).to(self.device) for name, one in self.fixed.items()}
+        return self._network, w, fixed
+
+    def score_gradients(self, X: Rows, beta: float) -> Float[np.ndarray, "columns n d"]:
+        """Return the gradient of each score column in its row, by the net of one seed at one of the betas of training.
+
+        Raises
+        ------
+        ValueError
+            If there are several seeds, or no net was trained at beta.
+        """
+        if len(self.seeds) > 1:
+            raise ValueError(
+                f"input_gradient: the curve of a network of one seed was expected, of {len(self.seeds)} seeds came; "
+                "take one of curve.seeds"
+            )
+        network, w, fixed = self.net_at(beta)
+        columns = []
+        for block in np.array_split(np.asarray(X), max(1, -(-np.size(X) // AT_ONCE))):
+            x = as_module_sees(tensor_of(block), w[0].dtype).to(self.device).requires_grad_()
+            outputs = network.scores(w, fixed, x)
+            scores = outputs[:, 1:] - outputs[:, :1] if outputs.shape[1] == 2 else outputs
+            parts = [torch.autograd.grad(one.sum(), x, retain_graph=True)[0] for one in scores.T]  # each of its own row
+            columns.append(np.stack([_as_rows(part) for part in parts]))
+        return np.concatenate(columns, axis=1)
+
     def _of_block(self, w: list[Any], dw: list[Any], fixed: dict[str, Any], x: Any) -> tuple[Any, Any]:
         with torch.no_grad():
             return self._network.all_tangents(w, dw, fixed, x)
@@ -140,6 +173,12 @@ class NetworkPath(BetaPath):
     def response(self, beta: float) -> NoReturn:
         """Refuse."""
         raise ValueError(f"the response to single rows at beta = {beta:g} needs an optimum; a trained network is none")
+
+
+def _as_rows(gradient: Any) -> Float[np.ndarray, "n d"]:
+    """Return what stands for inputs of a module as flat rows: images have their channels last again."""
+    back = gradient.movedim(1, -1) if gradient.dim() == 4 else gradient
+    return back.reshape(len(back), -1).double().cpu().numpy()
 
 
 def _by_column(outputs: Any) -> Float[np.ndarray, "seeds k n columns"]:

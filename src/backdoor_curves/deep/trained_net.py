@@ -12,7 +12,7 @@ from torch import nn
 
 from backdoor_curves.deep.fitting import AT_ONCE, prepared
 from backdoor_curves.deep.gauss_newton import gauss_newton_slope
-from backdoor_curves.deep.network import Network, as_module_sees, seeded_module, tensor_of
+from backdoor_curves.deep.network import as_module_sees, tensor_of
 from backdoor_curves.deep.path import NetworkPath
 from backdoor_curves.deep.reverse import row_influences
 from backdoor_curves.deep.training import TrainingRows
@@ -37,7 +37,7 @@ def influence_function_slope(
     path: NetworkPath, rows: TrainingRows, beta: float, tests: Tests, weight_decay: float, damping: float
 ) -> float:
     """Return the slope that influence functions say at one of the betas of training, of the net of the first seed."""
-    network, w, fixed = _net(path, beta)
+    network, w, fixed = path.net_at(beta)
     return gauss_newton_slope(network, w, fixed, rows, tests, beta, (weight_decay, damping))
 
 
@@ -49,7 +49,7 @@ def inputs_of_last_layer(path: NetworkPath, beta: float, X: np.ndarray) -> Float
     ValueError
         If its last layer is not linear.
     """
-    network, w, fixed = _net(path, beta)
+    network, w, fixed = path.net_at(beta)
     layers = [layer for layer in network.module.modules() if not list(layer.children())]
     if not isinstance(layers[-1], nn.Linear):
         raise ValueError(f"head: a last layer nn.Linear was expected, {type(layers[-1]).__name__} came")
@@ -63,15 +63,3 @@ def inputs_of_last_layer(path: NetworkPath, beta: float, X: np.ndarray) -> Float
     finally:
         hook.remove()
     return np.concatenate(seen)
-
-
-def _net(path: NetworkPath, beta: float) -> tuple[Network, list[Any], dict[str, Any]]:
-    """Return the net of the first seed at one of its betas, out of training."""
-    at = np.flatnonzero(path.interpolant.nodes == beta)
-    if not at.size:
-        known = ", ".join(f"{node:g}" for node in path.interpolant.nodes)
-        raise ValueError(f"beta: one of those at which nets were trained ({known}) was expected, {beta:g} came")
-    module = seeded_module(path.make_module, path.shape, path.n_classes, 0).eval().to(path.device)
-    w = [torch.from_numpy(one[0, at[0]].copy()).to(path.device) for one in path.w]
-    fixed = {name: torch.from_numpy(one[0].copy()).to(path.device) for name, one in path.fixed.items()}
-    return Network(module, path.names), w, fixed

@@ -24,6 +24,7 @@ from backdoor_curves.deep.draws import augment_rng, dropout_draws, order
 from backdoor_curves.deep.network import Batch, InitialNets, Stack, as_module_sees, tensor_of
 from backdoor_curves.deep.optimisers import Moving, step
 from backdoor_curves.deep.recipe import Recipe
+from backdoor_curves.deep.traced import WORTH, Function, traced
 from backdoor_curves.paths.base import PathError
 
 
@@ -141,7 +142,7 @@ def _train_chunk(
     nets.network.module.train().to(run.device)
     values = Moving.at_rest(w, run.recipe)
     tangents = Moving.at_rest([torch.zeros_like(one) for one in w], run.recipe) if run.tangents else None
-    gradient = _gradient(nets, torch.tensor(betas, **to), fixed)
+    gradient = _gradient(nets, torch.tensor(betas, **to), fixed, run)
     batches = batches_of(run, seeds)
     number, steps = 0, run.recipe.epochs * -(-len(run.rows.y) // run.recipe.batch_size)
     for epoch in range(run.recipe.epochs):
@@ -161,21 +162,33 @@ def _moved(tensor: Any, to: dict[str, Any]) -> Any:
 
 
 def _gradient(
-    nets: InitialNets, betas: Any, fixed: dict[str, Any]
+    nets: InitialNets, betas: Any, fixed: dict[str, Any], run: Run
 ) -> Callable[[Batch, Moving, Moving | None], tuple[Stack, Stack | None]]:
     """Return what gives the gradients of all nets on a batch, and their tangents: of all that moves with beta."""
-    of_all = nets.network.gradients("same" if nets.draws else "error")
-    one = torch.ones_like(betas)
+    of_all, one, n = nets.network.gradients("same" if nets.draws else "error"), torch.ones_like(betas), len(nets.w)
+
+    def plain(x: Any, y: Any, weight: Any, is_poison: Any, *moving: Any) -> tuple[Any, ...]:
+        batch = Batch(x, y, weight, is_poison)
+        if len(moving) == n:
+            return tuple(of_all(list(moving), betas, fixed, batch))
+        g, dg = jvp(
+            lambda w, beta: of_all(list(w), beta, fixed, batch), (tuple(moving[:n]), betas), (tuple(moving[n:]), one)
+        )
+        return (*g, *dg)
+
+    size = run.recipe.batch_size
+    ways: dict[int, Function] = {}
+    if nets.draws or run.recipe.epochs * (len(run.rows.y) // size) < WORTH:
+        ways[size] = plain  # a mask is drawn anew at each step, which a trace would hold on to; or it is not worth it
 
     def gradient(batch: Batch, values: Moving, tangents: Moving | None) -> tuple[Stack, Stack | None]:
-        if tangents is None:
-            return list(of_all(list(values.w), betas, fixed, batch)), None
-        g, dg = jvp(
-            lambda w, beta: of_all(list(w), beta, fixed, batch),
-            (tuple(values.w), betas),
-            (tuple(tangents.w), one),
-        )
-        return list(g), list(dg)
+        tensors = batch.x, batch.y, batch.weight, batch.is_poison, *values.w, *(tangents.w if tangents else ())
+        rows = batch.y.shape[1]
+        if rows == size and size not in ways:
+            ways[size] = traced(plain, tensors)
+        way: Function = ways.get(rows, plain)
+        found = list(way(*tensors))
+        return found[:n], None if tangents is None else found[n:]
 
     return gradient
 

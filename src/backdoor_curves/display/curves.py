@@ -26,6 +26,7 @@ from backdoor_curves.display.style import (
 )
 from backdoor_curves.learners.follow import Method
 from backdoor_curves.learners.freezing import Freeze
+from backdoor_curves.poisoning.beta_conventions import CONVENTIONS, Convention, betas_from, betas_in
 
 Quantity = Literal["loss", "accuracy"]
 STROKE = 0.35
@@ -40,6 +41,13 @@ NAMES_OF_SOURCE = {
     "accuracy": ("accuracy on them", "accuracy on all"),
 }
 """Where the rows of weight beta are those of a source, and nothing is triggered."""
+SECOND_AXES = {
+    "parts": "b = β p / (1 - p), weight of their mean loss; p = {p:.3g} of all rows",
+    "mixture": "q = β p / (1 - p + β p), their share in a mixture; p = {p:.3g} of all rows",
+}
+"""What the axis above says, by convention."""
+BELOW_ONE = 1.0 - 1e-9
+"""Where the scale of a share ends, which no beta reaches."""
 
 
 class BackdoorLearningCurveDisplay:
@@ -137,6 +145,7 @@ class BackdoorLearningCurveDisplay:
         control: Curves = (),
         of_source: bool = False,
         quantity: Quantity = "loss",
+        second_axis: Convention | None = None,
         ax: Axes | None = None,
     ) -> BackdoorLearningCurveDisplay:
         """Draw curves that were computed before.
@@ -148,13 +157,15 @@ class BackdoorLearningCurveDisplay:
         control : BackdoorLearningCurve or sequence of them, optional
         of_source : bool
             As of the class.
-        quantity, ax
+        quantity, second_axis, ax
             As in `plot`.
         """
         display = cls(named(curves), control=listed(control), of_source=of_source)
-        return display.plot(ax, quantity=quantity)
+        return display.plot(ax, quantity=quantity, second_axis=second_axis)
 
-    def plot(self, ax: Axes | None = None, *, quantity: Quantity = "loss") -> BackdoorLearningCurveDisplay:
+    def plot(
+        self, ax: Axes | None = None, *, quantity: Quantity = "loss", second_axis: Convention | None = None
+    ) -> BackdoorLearningCurveDisplay:
         """Draw the curves over beta.
 
         Parameters
@@ -163,6 +174,8 @@ class BackdoorLearningCurveDisplay:
             Where to draw. By default the figure that this display drew last, while it is open, or else a new one.
         quantity : {"loss", "accuracy"}
             The mean loss of each learner's own kind; or the attack success rate and the clean accuracy.
+        second_axis : {"parts", "mixture"}, optional
+            An axis above with what others call beta, see `betas_in`; for curves of one share of poison alone.
 
         Returns
         -------
@@ -171,6 +184,7 @@ class BackdoorLearningCurveDisplay:
         """
         _require_known(quantity)
         require_curves(self.curves)
+        rows = _rows_of([curve for group in self.curves.values() for curve in group], second_axis)
         self.ax_ = axes_to_draw_on(ax, getattr(self, "ax_", None))
         self.figure_ = self.ax_.figure
         self.lines_ = []
@@ -183,7 +197,20 @@ class BackdoorLearningCurveDisplay:
         if self.control:
             self._draw_one(self.control, "triggered", quantity, NEUTRAL, ":", "the same rows without the trigger")
         self._dress(quantity)
+        if second_axis is not None:
+            self._add_second_axis(second_axis, rows)
         return self
+
+    def _add_second_axis(self, convention: Convention, rows: tuple[int, int]) -> None:
+        """Add an axis above, on which beta is read in another convention."""
+        above = self.ax_.secondary_xaxis(
+            "top",
+            functions=(
+                lambda betas: betas_in(convention, np.maximum(betas, 0.0), *rows),
+                lambda values: betas_from(convention, np.clip(values, 0.0, BELOW_ONE), *rows),
+            ),
+        )
+        above.set_xlabel(SECOND_AXES[convention].format(p=rows[1] / sum(rows)), fontsize="small")
 
     def _draw(self, seeds: Sequence[BackdoorLearningCurve], quantity: Quantity, color: Any, label: str) -> None:
         self._draw_one(seeds, "triggered", quantity, color, "-", label)
@@ -263,3 +290,16 @@ class BackdoorLearningCurveDisplay:
 def _require_known(quantity: str) -> None:
     if quantity not in NAMES:
         raise ValueError(f'quantity: "loss" or "accuracy" was expected, {quantity!r} came')
+
+
+def _rows_of(curves: Sequence[BackdoorLearningCurve], second_axis: Convention | None) -> tuple[int, int]:
+    """Return the clean and the poison rows of curves; where a second axis is asked for they must have one share."""
+    if second_axis not in (None, *CONVENTIONS):
+        raise ValueError(f'second_axis: None, "parts" or "mixture" was expected, {second_axis!r} came')
+    rows = {(curve.info.n_clean, curve.info.n_poison) for curve in curves}
+    if second_axis is not None and len({poison / clean for clean, poison in rows}) > 1:
+        raise ValueError(
+            f"second_axis: curves of one share of poison were expected, of {sorted(rows)} clean and poison rows they "
+            "came; draw each rate alone"
+        )
+    return min(rows)

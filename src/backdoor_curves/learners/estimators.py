@@ -82,6 +82,11 @@ def is_followed(estimator: Any, n_classes: int) -> bool:
     return refusal(last, n_classes) is None and not is_precomputed(last)
 
 
+def is_trained(estimator: Any) -> bool:
+    """Return whether a classifier, alone or at the end of Pipelines, is a network with the path of its training."""
+    return network.is_network(steps_of(estimator)[1])
+
+
 def _is_classifier(last: Any) -> bool:
     """Return whether its tags say so, or, of one that has none, whether it gives scores beside predictions."""
     if hasattr(last, "__sklearn_tags__"):

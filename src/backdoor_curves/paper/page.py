@@ -14,6 +14,7 @@ from backdoor_curves.paper.claims.claim import Claim
 from backdoor_curves.paper.figures.recipes import Drawn
 from backdoor_curves.paper.numbers.agreement import Verdict
 from backdoor_curves.paper.numbers.comparison import Compared, summary
+from backdoor_curves.paper.numbers.published_nets import NetsFile, settings_of
 from backdoor_curves.records.npz import whole
 from backdoor_curves.records.version import __version__
 from backdoor_curves.study.store.run import Run
@@ -23,7 +24,12 @@ MEDIA = {".png": "image/png", ".svg": "image/svg+xml"}
 
 
 def write_page(
-    path: Path, drawn: Sequence[Drawn], rows: Sequence[Compared], claims: Sequence[Claim], runs: Sequence[Run]
+    path: Path,
+    drawn: Sequence[Drawn],
+    rows: Sequence[Compared],
+    claims: Sequence[Claim],
+    runs: Sequence[Run],
+    nets: Sequence[NetsFile] = (),
 ) -> Path:
     """Write the page, and return its path.
 
@@ -37,6 +43,8 @@ def write_page(
     claims : sequence of Claim
     runs : sequence of Run
         Behind the figures.
+    nets : sequence of NetsFile
+        Published networks, which stand alone.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -54,6 +62,8 @@ def write_page(
         counts={verdict: counts[verdict] for verdict in get_args(Verdict)},
         summary=summary(rows),
         claims=claims,
+        nets=settings_of(nets),
+        n_nets=sum(file.n_nets for file in nets),
         runs=runs,
         bounds={run.study.name: _largest_bound(run) for run in runs},
         version=__version__,

@@ -25,11 +25,13 @@ from backdoor_curves.paper.numbers.comparison import (
     compare,
 )
 from backdoor_curves.paper.numbers.published_files import PublishedNumbers, read_published
+from backdoor_curves.paper.numbers.published_nets import net_rows, read_nets
 from backdoor_curves.paper.numbers.repeated import repeat
 from backdoor_curves.paper.page import write_page
 from backdoor_curves.paper.results import CANNOT, Asked, Results
 from backdoor_curves.records.npz import whole
 from backdoor_curves.records.one_line import one_line
+from backdoor_curves.report.tables.csv_file import as_csv as table_as_csv
 from backdoor_curves.study.run_study import Progress
 
 
@@ -89,6 +91,7 @@ def reproduce(
     recipes = chosen_recipes(asked.figures)
     # Read before anything is computed: a wrong folder should not cost an hour.
     published = None if asked.published is None else read_published(asked.published)
+    nets = () if asked.published is None else read_nets(asked.published)
     results = Results(asked, progress, stopping, published, say)
     (asked.out / "figures").mkdir(parents=True, exist_ok=True)
     drawn = [_drawn(recipe, results, say) for recipe in recipes if not stopping()]
@@ -111,8 +114,11 @@ def reproduce(
         rows = compare(needed, again, *runs)
         with whole(asked.out / "comparison.csv") as draft:
             draft.write_text(as_csv(rows), encoding="utf-8")
+    if nets:
+        with whole(asked.out / "networks.csv") as draft:
+            draft.write_text(table_as_csv(net_rows(nets)), encoding="utf-8")
     claims = claims_of(runs, () if published is None else published.slopes, results.trigger_shares())
-    write_page(page, drawn, rows, claims, runs)
+    write_page(page, drawn, rows, claims, runs, nets)
     return Reproduction(tuple(drawn), tuple(rows), tuple(claims), page)
 
 

@@ -13,10 +13,7 @@ import csv
 import json
 import os
 import re
-import zipfile
-import zlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast, get_args
@@ -25,6 +22,7 @@ import numpy as np
 from jaxtyping import Float
 
 from backdoor_curves.paper.numbers.published import PublishedLearner, PublishedRow, PublishedSetting, read_rows
+from backdoor_curves.paper.numbers.published_parts import ascending_betas, finite, require_same, worded
 
 Pair = tuple[int, int]
 MNIST_SIZES = (3, 6)
@@ -162,28 +160,28 @@ def read_published(folder: str | os.PathLike[str]) -> PublishedNumbers:
 def slope_file(path: Path) -> SlopeFile:
     """Return the rows of a slope file, `{learner}_pair{a}-{b}_ttypebadnet_tsize{k}.csv`."""
     learner, a, b, size = _groups(SLOPES, path)
-    with _worded(path):
+    with worded(path):
         with open(path, newline="") as file:
-            _same(path, "columns", set(next(csv.reader(file))), SLOPE_COLUMNS)
+            require_same(path, "columns", set(next(csv.reader(file))), SLOPE_COLUMNS)
         rows = read_rows(path)
         if not rows:
             raise ValueError("rows were expected, there is none")
         for setting, row in rows.items():
             if (setting.gamma is None) == (learner == "svm-rbf"):
                 raise ValueError(f"{learner} was expected, gamma = {setting.gamma} came")
-            _finite("numbers", list(row.__dict__.values()))
+            finite("numbers", list(row.__dict__.values()))
     return SlopeFile(cast(PublishedLearner, learner), (int(a), int(b)), int(size), rows)
 
 
 def curve_file(path: Path) -> CurveFile:
     """Return the curves of a file `mnist_{a}-{b}_trigger{k}_curves.json`."""
     a, b, size = map(int, _groups(CURVES, path))
-    with _worded(path):
+    with worded(path):
         content = json.loads(path.read_text())
-        _same(path, "fields", set(content), {"betas", "trigger_size", "pair", "curves"})
+        require_same(path, "fields", set(content), {"betas", "trigger_size", "pair", "curves"})
         if (tuple(content["pair"]), content["trigger_size"]) != ((a, b), size):
             raise ValueError(f"its name was expected to fit pair {content['pair']}, size {content['trigger_size']}")
-        betas = _betas(content["betas"])
+        betas = ascending_betas(content["betas"])
         curves = tuple(_curve(path, one, len(betas)) for one in content["curves"])
     return CurveFile((a, b), size, betas, curves)
 
@@ -191,10 +189,10 @@ def curve_file(path: Path) -> CurveFile:
 def path_file(path: Path) -> PathFile:
     """Return the paths of a file `mnist_{a}-{b}_trigger{k}_path.npz`; nothing in it is unpickled."""
     a, b, size = map(int, _groups(PATHS, path))
-    with _worded(path):
+    with worded(path):
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
-        betas, settings = _betas(arrays.pop("betas")), dict[tuple[str, str, str | None], dict[str, Any]]()
+        betas, settings = ascending_betas(arrays.pop("betas")), dict[tuple[str, str, str | None], dict[str, Any]]()
         for name, array in arrays.items():
             if (match := PATH_SETTING.fullmatch(name)) is None:
                 raise ValueError(f"arrays such as svm_C10/coef were expected, {name} came")
@@ -207,12 +205,12 @@ def path_file(path: Path) -> PathFile:
 
 
 def _curve(path: Path, one: Mapping[str, Any], n_betas: int) -> PublishedCurve:
-    _same(path, "fields of a curve", set(one), CURVE_FIELDS)
+    require_same(path, "fields of a curve", set(one), CURVE_FIELDS)
     if one["classifier"] not in get_args(PublishedLearner):
         raise ValueError(f"one of {', '.join(get_args(PublishedLearner))} was expected, {one['classifier']!r} came")
     C, rate = float(one["C"]), float(one["poison_rate"])
     gamma = None if one["gamma"] is None else float(one["gamma"])
-    losses = (_finite(name, one[name], (n_betas,)) for name in ("triggered_loss", "clean_loss"))
+    losses = (finite(name, one[name], (n_betas,)) for name in ("triggered_loss", "clean_loss"))
     return PublishedCurve(one["classifier"], C, gamma, rate, *losses)
 
 
@@ -221,8 +219,8 @@ def _path(
 ) -> PublishedPath:
     learner, C, gamma = setting
     expected = {"coef", "cosine", "norm", "backdoor_accuracy"} | ({"intercept"} if gamma is None else set())
-    _same(path, f"arrays of {learner}, C = {C}", set(arrays), expected)
-    coef = _finite("coef", arrays["coef"])
+    require_same(path, f"arrays of {learner}, C = {C}", set(arrays), expected)
+    coef = finite("coef", arrays["coef"])
     if coef.ndim != 2 or len(coef) != n_betas:
         raise ValueError(f"coef: a row a beta was expected, shape {coef.shape} came")
     line = (n_betas,)
@@ -231,10 +229,10 @@ def _path(
         float(C),
         None if gamma is None else float(gamma),
         coef,
-        _finite("intercept", arrays["intercept"], line) if gamma is None else None,
-        _finite("cosine", arrays["cosine"], line),
-        _finite("norm", arrays["norm"], line),
-        float(_finite("backdoor_accuracy", arrays["backdoor_accuracy"], ())),
+        finite("intercept", arrays["intercept"], line) if gamma is None else None,
+        finite("cosine", arrays["cosine"], line),
+        finite("norm", arrays["norm"], line),
+        float(finite("backdoor_accuracy", arrays["backdoor_accuracy"], ())),
     )
 
 
@@ -243,43 +241,3 @@ def _groups(name: re.Pattern[str], path: Path) -> tuple[str, ...]:
     if match is None:
         raise ValueError(f"{path.name}: a name like {name.pattern} was expected")
     return match.groups()
-
-
-def _betas(values: Any) -> Float[np.ndarray, " betas"]:
-    betas = _finite("betas", values)
-    if betas.ndim != 1 or not betas.size or betas[0] != 0 or betas[-1] > 1 or (np.diff(betas) <= 0).any():
-        raise ValueError("betas that ascend from 0 to at most 1 were expected")
-    return betas
-
-
-def _finite(name: str, values: Any, shape: tuple[int, ...] | None = None) -> np.ndarray:
-    array = np.asarray(values, dtype=float)
-    if shape is not None and array.shape != shape:
-        raise ValueError(f"{name}: shape {shape} was expected, {array.shape} came")
-    if not np.isfinite(array).all():
-        raise ValueError(f"{name}: finite numbers were expected, NaN or an infinity came")
-    return array
-
-
-def _same(path: Path, what: str, found: set[str], expected: set[str]) -> None:
-    """Refuse names that are missing or unknown."""
-    if found != expected:
-        wrong = [f"{sign} {', '.join(sorted(names))}" for sign, names in _sides(found, expected) if names]
-        raise ValueError(f"the published {what} were expected in {path.name}: {'; '.join(wrong)}")
-
-
-def _sides(found: set[str], expected: set[str]) -> list[tuple[str, set[str]]]:
-    return [("there is no", expected - found), ("unknown:", found - expected)]
-
-
-DAMAGE = (AttributeError, EOFError, KeyError, StopIteration, TypeError, ValueError, csv.Error)
-
-
-@contextmanager
-def _worded(path: Path) -> Iterator[None]:
-    """Name the file in whatever keeps it from being read."""
-    try:
-        yield
-    except (*DAMAGE, zipfile.BadZipFile, zlib.error) as error:
-        said = str(error) if type(error) is ValueError else f"it is damaged ({type(error).__name__}: {error})"
-        raise ValueError(f"{path}: a published file was expected: {said}; take it anew from its source") from None

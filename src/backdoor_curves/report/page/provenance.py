@@ -92,8 +92,13 @@ def _exactness(cells: Sequence[StoredCell]) -> str:
             f"{len(bounds) - len(proved)} curves were followed and are not proved: at some betas a score may be off by "
             f"up to {number(max(bounds), 2)}"
         )
-    if len(done) > len(bounds):
-        said.append(f"{len(done) - len(bounds)} curves were refitted beta by beta and have no such bound")
+    if n_trained := sum(cell.is_trained for cell in done):
+        said.append(
+            f"{n_trained} curves are of networks, trained at all their betas: rates and slopes there are exact, what "
+            "stands between these betas is an estimate, areas and half-loss betas among it"
+        )
+    if n_refitted := len(done) - len(bounds) - n_trained:
+        said.append(f"{n_refitted} curves were refitted beta by beta and have no such bound")
     if missed:
         said.append(f"{missed} curves have betas at which the tolerance was missed or a solver did not converge")
     return "; ".join(said) or "nothing is done"

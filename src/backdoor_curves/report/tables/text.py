@@ -64,6 +64,8 @@ def legend(cells: Sequence[StoredCell]) -> str:
         + (" (median of the seeds that get there)" if seeds > 1 else ""),
         "path: exact at every β, with the largest bound on a score's distance to the optimum; or refitted β by β",
     ]
+    if any(cell.is_trained for cell in cells):
+        lines[-1] += "; trained: of a network, with exact slopes, and estimated between its βs"
     if _any_has(cells, "control_area"):
         lines.insert(1, "without trigger: ASR of the control, trained on the same wrong labels without the trigger")
     return "\n".join(lines)
@@ -147,7 +149,7 @@ def path_of(cells: Sequence[StoredCell]) -> str:
     if not done:
         return f"failed: {cells[0].reason}"
     bounds = [row["score_bound"] for row in done]
-    unproved = "refit" if None in [row["slope_at_0"] for row in done] else "trained"
+    unproved = "trained" if all(cell.is_trained for cell in cells if cell.status == "done") else "refit"
     text = unproved if None in bounds else f"{'exact' if max(bounds) <= PROVED else 'not proved'}, ±{max(bounds):.0e}"
     missed = sum(row["betas_missed"] for row in done)
     return (

@@ -21,7 +21,7 @@ NEIGHBOURS = 10
 """Of k-nearest neighbours: few enough that a patch of poison is seen, and enough for a majority."""
 SPARE = 1.5
 """Rows dropped over rows poisoned, as in spectral signatures (Tran et al., NeurIPS 2018)."""
-STRONGER = {"C": -1.0, "alpha": 1.0}
+STRONGER = {"C": -1.0, "alpha": 1.0, "weight_decay": 1.0}
 """Parameters of penalties, and the direction in which they grow."""
 
 

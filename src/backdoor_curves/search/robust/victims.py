@@ -1,4 +1,4 @@
-"""What becomes of settings under attack on one fold: by their own fits, and by exact paths where these are asked.
+"""What becomes of settings under attack on one fold: by their own fits, and by paths where these are asked.
 
 What fits have in common is made once: poisoned rows for all settings, what steps before the classifier make of them for
 all settings of the same steps, and the kernel between all these rows for all penalties.
@@ -18,7 +18,7 @@ from sklearn.base import clone
 from backdoor_curves.curve import backdoor_learning_curve
 from backdoor_curves.data.poisoned import PoisonedData
 from backdoor_curves.data.samples import join
-from backdoor_curves.learners.estimators import is_followed, steps_of
+from backdoor_curves.learners.estimators import is_followed, is_trained, steps_of
 from backdoor_curves.learners.on_kernel import are_rows_of_numbers, has_kernel_by_name, on_kernel, predicted_on_kernel
 from backdoor_curves.learners.shared import Shared
 from backdoor_curves.paths.base import PathError
@@ -154,7 +154,7 @@ class CurveNumbers(NamedTuple):
 def followed(
     estimator: Any, settings: Sequence[Mapping[str, Any]], attacked: Sequence[PoisonedData]
 ) -> list[list[CurveNumbers]]:
-    """Return what the exact path of each setting says under each attack; parameters as `victims`."""
+    """Return what the path of each setting says under each attack; parameters as `victims`."""
     shared = Shared()
     return [[_numbers(_machine(estimator, setting), data, shared) for data in attacked] for setting in settings]
 
@@ -169,10 +169,12 @@ def _numbers(machine: Any, data: PoisonedData, shared: Shared) -> CurveNumbers:
 
 
 def _curve(machine: Any, data: PoisonedData, shared: Shared) -> tuple[float, float]:
-    if not is_followed(machine, len(data.classes)):
+    """Return theta and the half-loss beta of an exact path, or of a network's training, which estimates the latter."""
+    is_exact = is_followed(machine, len(data.classes))
+    if not (is_exact or is_trained(machine)):
         return np.nan, np.nan
     try:
-        curve = backdoor_learning_curve(machine, data, method="exact", shared=shared)
+        curve = backdoor_learning_curve(machine, data, method="exact" if is_exact else "auto", shared=shared)
     except PathError:  # rates are of fits, and stand without it
         return np.nan, np.nan
     return curve.theta, curve.half_loss_beta

@@ -28,8 +28,11 @@ MOST = 0.5
 """Share of the rows that an attack may change that it does at most: with more the poison is the data."""
 LAMBDAS = (1.0, 10.0, 100.0)
 """Of the learner that is audited by default: scikit-learn's, and two stronger ones, which are what resists."""
-FACTORS = (1.0, 0.1, 0.01)
-"""Likewise of the C of an estimator of one's own; 1 / factor of its alpha."""
+FACTORS = (1.0, 10.0, 100.0)
+"""Likewise of the penalty of an estimator of one's own: its alpha, its weight_decay, or one over its C."""
+PENALTIES = ("C", "alpha", "weight_decay")
+DECAY = 1e-3
+"""What is multiplied in place of a weight decay of none: a hundred times as much is what resists a small trigger."""
 FEW_BETAS = (0.0, 0.01, 0.05, 0.2, 0.5, 1.0)
 """Of learners that are refitted: the audit asks for both ends, and the page for a curve between."""
 
@@ -84,13 +87,20 @@ def learners_of(kind: Kind, estimator: str | None, home: Path | None) -> Learner
     made = own_estimator(estimator, (), home)
     values = made.get_params(deep=True)
     _, last = steps_and_last(made)
-    own = [name for name in values if name.rpartition("__")[2] in ("C", "alpha") and _is_of(last, values, name)]
+    own = [name for name in values if name.rpartition("__")[2] in PENALTIES and _is_of(last, values, name)]
     if not own:
         return Learners({"estimator": estimator}, {}, estimator)
-    (name, *_), given = own, float(values[own[0]])
-    factors = FACTORS if name.endswith("C") else [1.0 / factor for factor in FACTORS]
-    table = {"estimator": estimator, "grid": {name: [_rounded(given * factor) for factor in factors]}}
-    return Learners(table, {name: _rounded(given)}, estimator)
+    grid = _neighbours(own[0].rpartition("__")[2], float(values[own[0]]))
+    return Learners({"estimator": estimator, "grid": {own[0]: grid}}, {own[0]: grid[0]}, estimator)
+
+
+def _neighbours(penalty: str, given: float) -> list[float]:
+    """Return the value of a penalty that was given, and two that penalise more."""
+    if penalty == "C":
+        return [_rounded(given / factor) for factor in FACTORS]
+    if penalty == "weight_decay" and given == 0.0:
+        return [given, *(_rounded(DECAY * factor) for factor in FACTORS[1:])]
+    return [_rounded(given * factor) for factor in FACTORS]
 
 
 def _is_of(last: Any, values: Mapping[str, Any], name: str) -> bool:

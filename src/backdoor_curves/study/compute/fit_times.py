@@ -6,11 +6,14 @@ import time
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from backdoor_curves.data.samples import Samples, join
+from backdoor_curves.learners.estimators import is_trained
 from backdoor_curves.learners.fitted import fit_estimator
+from backdoor_curves.learners.network import BETAS as NETWORK_BETAS
 from backdoor_curves.learners.reading import read_learner
 from backdoor_curves.learners.refit import REFIT_BETAS
 from backdoor_curves.study.file.config import DataConfig
@@ -22,6 +25,8 @@ from backdoor_curves.study.plan.sources import poisoned
 
 TRIALS = 4
 """Fits beside those at the betas, which show that a fit goes by its weights: two at weight 0, and often two at 1."""
+OF_A_NET = 2
+"""Fits that a network's training at a beta takes as long as, its tangent with it: 0.7 to 4 were measured, in stacks."""
 PATIENCE = 20.0
 """Seconds of fits that a check is worth; settings that come later are taken to be like those before."""
 
@@ -62,7 +67,7 @@ def fit_times(
         Seconds after which nothing more is measured.
     """
     found: dict[tuple[DataConfig, Setting], FitTime] = {}
-    unmeasured: dict[tuple[DataConfig, Setting], Cell] = {}
+    unmeasured: dict[tuple[DataConfig, Setting], tuple[Cell, Group]] = {}
     first = {(one.cell.scenario.data, one.cell.setting): one for one in reversed(plan.cells)}
     start = time.perf_counter()
     for at, (_, cell, number) in reversed(first.items()):
@@ -70,17 +75,19 @@ def fit_times(
         if cell.scenario.data.features or followed_as(cell, group.source.n_classes, group.home) is not None:
             continue
         if found and time.perf_counter() - start > patience:
-            unmeasured[at] = cell
+            unmeasured[at] = cell, group
         else:
-            found[at] = FitTime(_fits_of(cell), _seconds_of_one(cell, group, *rows_of(group)), True)
-    for at, cell in unmeasured.items():
+            found[at] = FitTime(_fits_of(cell, group.home), _seconds_of_one(cell, group, *rows_of(group)), True)
+    for at, (cell, group) in unmeasured.items():
         alike = [one.seconds for (_, setting), one in found.items() if setting.learner == cell.setting.learner]
         alike = alike or [one.seconds for one in found.values()]
-        found[at] = FitTime(_fits_of(cell), float(np.mean(alike)), False)
+        found[at] = FitTime(_fits_of(cell, group.home), float(np.mean(alike)), False)
     return found
 
 
-def _fits_of(cell: Cell) -> int:
+def _fits_of(cell: Cell, home: Path | None = None) -> int:
+    if is_trained(estimator(cell, home)) and cell.method != "refit":
+        return OF_A_NET * len(cell.keep.betas or NETWORK_BETAS)
     return (len(cell.keep.betas) or len(REFIT_BETAS)) + TRIALS
 
 

@@ -76,3 +76,8 @@ class StoredCell:
     def asr(self) -> float | None:
         """The attack success rate of the victim, at beta = 1; None where it failed."""
         return self.numbers.get("asr_at_1")
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether it is of a network: with the slope of its training, and without a bound to an optimum."""
+        return self.numbers.get("slope_at_0") is not None and self.numbers.get("score_bound") is None
