@@ -27,6 +27,13 @@ def test_other_attackers_are_of_little_use(place):
     assert sum(effect.sign == -1 for effect in alone) >= 3
 
 
+def test_what_protects_by_penalty_or_by_less_training_costs_accuracy():
+    """On the digits, for each learner; of weight decay that is not decided, and not said."""
+    for name, sign in (("penalty", -1), ("net-epochs", 1)):
+        cost = effects(evidence(name)[0], "clean_accuracy_at_1")
+        assert {effect.sign for effect in cost.values()} == {sign}
+
+
 @pytest.mark.parametrize("place", [0, 1])
 def test_one_class_for_all_is_what_works(place):
     """Against it the others lose at least 40 points of the attack success rate, for three learners on both data."""
