@@ -355,6 +355,7 @@ def test_help_names_every_command(call):
         "export",
         "figures",
         "report",
+        "questions",
         "reproduce",
         "run",
         "status",

@@ -119,3 +119,14 @@ def test_a_content_hash_sees_every_pixel_label_and_shape():
     ]
     hashes = [content_hash(*pair) for pair in [(train, test), *others]]
     assert len(set(hashes)) == len(hashes)
+
+
+def test_images_of_fewer_pixels_are_means_of_the_same_draw():
+    """So that questions about resolution compare the same pictures."""
+    whole, _ = draw(DIGITS, 0, None, offline=True)
+    small, tested = draw(DataConfig(n_train=60, n_test=40, side=4), 0, None, offline=True)
+    assert (small.X.shape, tested.X.shape) == ((60, 4, 4, 1), (40, 4, 4, 1))
+    assert np.array_equal(small.y, whole.y)
+    assert small.X[:, 1, 2, 0] == pytest.approx(whole.X[:, 2:4, 4:6, 0].mean(axis=(1, 2)), abs=1e-15)
+    with pytest.raises(ValueError, match="side: a divisor of 8 and 8 was expected, 3 came"):
+        draw(DataConfig(n_train=60, n_test=40, side=3), 0, None, offline=True)

@@ -27,6 +27,7 @@ from backdoor_curves.study.file.config import (
     KeepConfig,
     LearnerConfig,
     PoisonConfig,
+    QuestionConfig,
     Study,
     TriggerConfig,
 )
@@ -44,6 +45,7 @@ name = "mnist"
 classes = [7, [1, 4]]
 n_train = 500
 n_test = 1000
+side = 14
 
 [trigger]
 kind = "patch"
@@ -81,6 +83,16 @@ name = "the filter"
 steps = ["tf-idf", "max-abs-scaler"]
 parameters = {n_jobs = 1, max_depth = "None"}
 grid = {max_features = [1, 1.0, "sqrt"], n_estimators = {geomspace = [10, 1000, 3]}, C = {geomspace = [0.1, 10, 3]}}
+"""
+QUESTION = """
+[question]
+text = "How much does the size matter?"
+axis = "trigger.size"
+of = "the side"
+measure = "asr_at_1"
+numbers = [1, 2.5]
+levels = ["small", "large"]
+doubt = "Another trigger."
 """
 OWN_DATA = """
 name = "own-data"
@@ -200,7 +212,7 @@ def test_every_table_and_key_reaches_its_record(file):
             Experiment(
                 seeds=(3, 4),
                 rates=(0.05, 1.0),
-                data=(DataConfig("mnist", (7, (1, 4)), 500, 1000),),
+                data=(DataConfig("mnist", (7, (1, 4)), 500, 1000, side=14),),
                 trigger=(TriggerConfig("patch", 3, "ones", "top-left"),),
                 poison=(PoisonConfig(1, "append", True),),
                 learners=(LearnerConfig("rbf-svm", (10.0, 0.1), (0.05,), "refit"),),
@@ -383,15 +395,40 @@ def test_what_has_no_meaning_for_a_source_is_refused(file, right, wrong, said):
         read(file, SOURCE.replace(right, wrong, 1))
 
 
+def test_a_question_is_read(file):
+    """Numbers as they are, and nothing beside its keys."""
+    asked = QuestionConfig(
+        text="How much does the size matter?",
+        axis="trigger.size",
+        of="the side",
+        measure="asr_at_1",
+        numbers=(1, 2.5),
+        levels=("small", "large"),
+        doubt="Another trigger.",
+    )
+    assert read(file, FULL + QUESTION).question == asked
+    with pytest.raises(StudyError, match=r"question.measure: .*asr_at_1.* was expected"):
+        read(file, FULL + QUESTION.replace("asr_at_1", "asr"))
+
+
+@pytest.mark.parametrize("others", ['sampling = "paper"', 'features = {network = "squeezenet"}'])
+def test_a_side_goes_with_images_that_are_drawn_as_they_are(file, others):
+    """The paper's rows have a side, and a network has one that it takes."""
+    with pytest.raises(StudyError, match=r"data.side: nothing was expected for the toy, the paper's sampling, or"):
+        read(file, FULL.replace("side = 14", f"side = 14\n{others}"))
+
+
 def test_the_full_example_names_every_key_there_is():
     """Else a key could be added that no test reads."""
     table = tomllib.loads(FULL) | {"trigger": tomllib.loads(FULL)["trigger"] | tomllib.loads(TOY)["trigger"]}
     table |= {"figures": True, "report": True, "experiments": [], "attacks": [], "audit": tomllib.loads(AUDIT)["audit"]}
+    table |= tomllib.loads(QUESTION)
     table["data"]["sampling"] = table["data"]["features"] = table["learners"][0]["intercept"] = ""
     for record, keys in (
         (File, table),
-        (Block, table.keys() - {"name", "figures", "report", "experiments", "audit"}),
+        (Block, table.keys() - {"name", "figures", "report", "experiments", "audit", "question"}),
         (AuditConfig, table["audit"]),
+        (QuestionConfig, table["question"]),
         (KeepConfig, table["keep"]),
         (DataConfig, table["data"] | own_keys("data")),
         (TriggerConfig, table["trigger"] | own_keys("trigger")),

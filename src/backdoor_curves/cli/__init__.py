@@ -1,10 +1,10 @@
-"""The command `backdoor-curves`: its commands are in `audit`, `studies`, `runs`, `attacks`, `paper` and `datasets`."""
+"""The command `backdoor-curves`: its commands are in the modules beside this one."""
 
 from __future__ import annotations
 
 import click
 
-from backdoor_curves.cli import attacks, audit, datasets, paper, runs, studies
+from backdoor_curves.cli import attacks, audit, datasets, paper, questions, runs, studies
 from backdoor_curves.cli.ending import OneLineErrors
 from backdoor_curves.records.version import __version__
 
@@ -27,6 +27,7 @@ for command in (
     runs.figures,
     attacks.attacks,
     paper.reproduce,
+    questions.questions,
     datasets.data,
 ):
     main.add_command(command)

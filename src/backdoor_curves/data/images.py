@@ -92,6 +92,28 @@ def image_of(rows: Rows, row: int, image_shape: tuple[int, ...] | None = None) -
     return X[0].astype(float).reshape(*shape[:2], -1)
 
 
+def averaged(images: Float[np.ndarray, "n height width channels"], side: int) -> Float[np.ndarray, "n s s channels"]:
+    """Return images of side x side pixels, each the mean of a block of those that were.
+
+    Raises
+    ------
+    ValueError
+        If height and width are no multiples of the side.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from backdoor_curves.data.images import averaged
+    >>> averaged(np.arange(16.0).reshape(1, 4, 4, 1), 2)[0, :, :, 0]
+    array([[ 2.5,  4.5],
+           [10.5, 12.5]])
+    """
+    n, height, width, channels = images.shape
+    if height % side or width % side:
+        raise ValueError(f"side: a divisor of {height} and {width} was expected, {side} came")
+    return images.reshape(n, side, height // side, side, width // side, channels).mean(axis=(2, 4))
+
+
 def strongest_channel(gradient: Image) -> Float[np.ndarray, "height width"]:
     """Return for each pixel the entry of largest magnitude among its channels, with its sign."""
     strongest = np.abs(gradient).argmax(axis=2)[..., np.newaxis]

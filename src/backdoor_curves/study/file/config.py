@@ -45,7 +45,8 @@ class DataConfig(Struct, frozen=True):
     """`[data]`: the data set, its classes, and how many rows are drawn of it; None for all.
 
     `sampling = "paper"` draws the rows, the trigger and the poison as the paper did, see `poisoning.paper_protocol`.
-    With `features` images are stamped first and go through a frozen network then.
+    With `features` images are stamped first and go through a frozen network then. With `side` images are averaged to
+    side x side pixels, before they are stamped.
 
     Data of one's own have a `file`, with the keys from `label` to `positive` as `datasets.from_file` has them, or a
     `call`, "module:function", which is given the seed and returns training and test rows. Paths are relative to the
@@ -74,6 +75,7 @@ class DataConfig(Struct, frozen=True):
     suspect: str | None = None
     poison: str | None = None
     watch: str | None = None
+    side: Count | None = None
 
     @property
     def has_source(self) -> bool:
@@ -197,8 +199,40 @@ class AuditConfig(Struct, frozen=True):
     asr: Annotated[float, Meta(gt=0, le=1)] = 0.5
 
 
+class QuestionConfig(Struct, frozen=True):
+    """`[question]`: what the study is to answer, by comparing its cells along one axis, seed by seed.
+
+    Parameters
+    ----------
+    text : str
+        The question.
+    axis : str
+        What is compared: "learner", "attack", "rate", a hyperparameter, or a field of the scenario, "data.n_train".
+    of : str
+        The axis in words that follow "doubling": "the side of the patch".
+    measure : str
+        The number of a cell that decides.
+    numbers : tuple of float
+        What the levels are worth, in their order, where the axis has no numbers of its own.
+    levels : tuple of str
+        What the levels are called, in their order; left out: their values.
+    doubt : str
+        What would change the answer.
+    """
+
+    text: str
+    axis: str
+    of: str
+    measure: Literal["half_loss_beta", "asr_at_1"] = "half_loss_beta"
+    numbers: tuple[Number, ...] = ()
+    levels: tuple[str, ...] = ()
+    doubt: str = ""
+
+
 class Study(Struct, frozen=True):
     """A study: one grid or several, and whether figures and the report are made; `audit` is that of `[audit]`.
+
+    `question` is that of `[question]`, which a study of comparisons has.
 
     Examples
     --------
@@ -212,6 +246,7 @@ class Study(Struct, frozen=True):
     figures: bool = True
     report: bool = True
     audit: AuditConfig | None = None
+    question: QuestionConfig | None = None
 
 
 class Block(Struct, frozen=True):
@@ -234,4 +269,5 @@ class File(Block, frozen=True, kw_only=True):
     figures: bool = True
     report: bool = True
     audit: AuditConfig | None = None
+    question: QuestionConfig | None = None
     experiments: tuple[Block, ...] = ()

@@ -15,7 +15,7 @@ REFERENCE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
 """Of a function, "module:function"."""
 OF_FILES = ("label", "text", "columns", "drop", "test", "test_file", "group")
 OF_OWN = ("positive", "suspect", "poison", "watch")
-OF_PACKAGE = ("name", "sampling", "features")
+OF_PACKAGE = ("name", "sampling", "features", "side")
 
 
 def check_data(tables: Sequence[DataConfig], prefix: str, faults: Faults) -> None:
@@ -37,6 +37,8 @@ def check_data(tables: Sequence[DataConfig], prefix: str, faults: Faults) -> Non
             faults[f"{place}.watch"] = "nothing was expected without suspect or poison: it is of a source"
         for name in ("suspect", "watch"):
             _check_condition(getattr(data, name), f"{place}.{name}", faults)
+        if data.side is not None and (data.name == "toy" or data.sampling == "paper" or data.features is not None):
+            faults[f"{place}.side"] = "nothing was expected for the toy, the paper's sampling, or features of a network"
         if data.positive is not None and not isinstance(data.classes, str):
             faults[f"{place}.positive"] = "one of classes and positive was expected, both came"
 

@@ -79,7 +79,8 @@ def read_study(path: str | Path) -> Study:
     faults: Faults = {}
     file = read_table(with_networks(table, faults), File, "", faults)
     if file is not None:
-        study = Study(file.name, tuple(_experiments(file, faults)), file.figures, file.report, file.audit)
+        experiments = tuple(_experiments(file, faults))
+        study = Study(file.name, experiments, file.figures, file.report, file.audit, file.question)
         if not faults and study.audit is not None:
             check_audit(study.audit, study.experiments[0].learners[0], faults)
         if not faults:

@@ -145,7 +145,8 @@ def data_name(data: DataConfig) -> str:
     network = ""
     if data.features is not None:
         network = f", {data.features.network}" + (" normalised" if data.features.normalised else "")
-    return f"{data.name}{classes}{rows}{network}"
+    side = "" if data.side is None else f", {data.side} x {data.side} pixels"
+    return f"{data.name}{classes}{side}{rows}{network}"
 
 
 def _own_name(data: DataConfig) -> str:

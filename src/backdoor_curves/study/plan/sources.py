@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from backdoor_curves.data.images import averaged
 from backdoor_curves.data.marked import MarkedSamples, weighted_source
 from backdoor_curves.data.on_disk import read_samples, write_samples
 from backdoor_curves.data.poisoned import PoisonedData
@@ -53,8 +54,11 @@ def draw(
         return toy(data.n_train or 200, data.n_test or 400, rng=rng)
     if data.name in ("mnist", "cifar10"):
         images = mnist if data.name == "mnist" else cifar10
-        return images(classes, n_train=data.n_train, n_test=data.n_test, rng=rng, data_dir=data_dir, offline=offline)
-    return digits(classes, n_train=data.n_train, n_test=data.n_test, rng=rng)
+        drawn = images(classes, n_train=data.n_train, n_test=data.n_test, rng=rng, data_dir=data_dir, offline=offline)
+    else:
+        drawn = digits(classes, n_train=data.n_train, n_test=data.n_test, rng=rng)
+    train, test = drawn if data.side is None else (Samples(averaged(one.X, data.side), one.y) for one in drawn)
+    return train, test
 
 
 def poisoned(
