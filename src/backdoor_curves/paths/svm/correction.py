@@ -237,7 +237,7 @@ def _two_steps(
     """
     exact, border = np.longdouble, factor.system.border
     columns = np.flatnonzero(A.any(axis=0))
-    K = problem.gram[np.ix_(columns, M)]
+    K = problem.matrix.block(columns, M)
     c, b = A[:, columns].astype(exact) * problem.y[columns], b.astype(exact)
     residual = np.empty((len(A), len(M) + border), dtype=exact)
     residual[:, border:] = c @ K.astype(exact) + b[:, np.newaxis] - problem.y[M]

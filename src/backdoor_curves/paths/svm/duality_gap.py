@@ -187,7 +187,7 @@ class DualityGap:
         r, m, found = solutions.balance(), solutions.total(problem.y), correction(solutions, self.status, events)
         c, b = found.c, solutions.b + found.b
         off = np.abs(b * r) if problem.free else 0.5 * problem.shift * (r + problem.corner * found.b) ** 2
-        gap = 0.5 * np.maximum(((c @ problem.gram) * c).sum(axis=1), 0.0) + found.cost + off
+        gap = 0.5 * np.maximum((problem.matrix.product(c) * c).sum(axis=1), 0.0) + found.cost + off
         dual = solutions.total() - 0.5 * (self.inner.squares + problem.shift * m**2)
         rounding = float(np.finfo(float).eps * np.sqrt(len(problem.y))) * problem.scale * solutions.total()
         return np.where(np.abs(found.b) <= rounding, gap / np.maximum(dual + gap, LEAST), np.inf)

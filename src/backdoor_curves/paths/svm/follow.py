@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float
 
 from backdoor_curves.kernels.functions import Kernel
+from backdoor_curves.kernels.on_demand import kernel_matrix
 from backdoor_curves.paths.intercept import FREE, Intercept
 from backdoor_curves.paths.svm.attempts import ATTEMPTS, Attempt, follow
 from backdoor_curves.paths.svm.dual import Problem, StalledError
@@ -88,7 +89,7 @@ def svm_path(
         representatives, group = distinct_rows(X, y)
         X, y = take_rows(X, representatives), y[representatives]
         u0, du = (np.bincount(group, weights=u) for u in (u0, du))
-    problem = Problem(kernel(X, X), y, u0, du, intercept)
+    problem = Problem(kernel_matrix(kernel, X), y, u0, du, intercept)
     problem.effort.left = EFFORT if is_patient and problem.rounding <= SCORE_TOLERANCE else LITTLE_EFFORT
     extended = ExtendedPrecision(problem)
     attempts = ATTEMPTS if is_patient else [attempt for attempt in ATTEMPTS if attempt.precision == "double"]

@@ -108,7 +108,7 @@ class Solutions:
         """Yield y K c of some rows in ascending order, not all of them at a time."""
         problem = self.problem
         if len(self.betas) <= FEW:  # the kernel matrix as it is, without copies
-            G = (self.duals() * problem.y) @ problem.gram
+            G = problem.matrix.product(self.duals() * problem.y)
             G *= problem.y
             yield rows, G[:, rows] if len(rows) < len(problem.y) else G
             return
@@ -128,8 +128,7 @@ class Solutions:
         """Return R of some rows in ascending order."""
         m, (growing, fixed) = len(self.moving), self._steady
         R = np.empty((m + 2, len(rows)))
-        block = self.problem.gram[self.moving, rows[0] : rows[-1] + 1]
-        np.take(block, rows - rows[0], axis=1, out=R[:m], mode="clip")  # np.ix_ takes three times as long
+        self.problem.matrix.columns_of(self.moving, rows, R[:m])
         R[m], R[m + 1] = growing[rows], fixed[rows]
         R *= self.problem.y[rows]
         return R

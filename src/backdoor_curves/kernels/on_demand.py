@@ -1,0 +1,222 @@
+"""A kernel matrix whose rows are computed when they are asked for, and kept as long as there is room for them.
+
+A path of an SVM asks for the rows of its margin again and again, for those of rows at their bound when they come there
+or leave, and for most rows never. 50,000 rows are 18.6 GiB of kernel values, their margin's are one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from backdoor_curves.kernels.among import kernel_among
+from backdoor_curves.kernels.functions import Kernel
+from backdoor_curves.kernels.matrix import COPIED, KernelMatrix, Numbers, WholeMatrix
+from backdoor_curves.rows import Rows, n_rows
+
+WHOLE = 2 * 2.0**30
+"""Bytes of a kernel matrix, 16,384 rows, beyond which it is not held: paths that share could not keep it either."""
+ROOM = 3 * 2.0**30
+"""Bytes of rows that are kept: with what else a path of 50,000 rows holds it stays within 8 GB."""
+FEWEST = 64
+"""Rows that are kept at least."""
+COMPUTED = 2**23
+"""Kernel values that are computed at a time, 64 MiB: 170 rows of 50,000, enough for fast products."""
+DEAR = 50
+"""How many rows at hand are added up while one is computed: of 50 features as many, of images ten times as many."""
+SUMS, DIFFERENCES = 4, 64
+"""Sums K c that are remembered, and how often one may be made of another: each time adds a rounding."""
+DIAGONAL = 32
+"""Rows whose kernels with themselves are computed together."""
+
+
+@dataclass
+class _Sum:
+    """A sum K c, and how many differences it was made of."""
+
+    c: Float[np.ndarray, " n"]
+    value: Float[np.ndarray, " n"]
+    differences: int
+
+
+class RowsOnDemand:
+    """The kernel matrix of rows, of which a bounded part is in memory; see `KernelMatrix`.
+
+    Values are those of the whole matrix to rounding; their last bits hang on what else was computed with them.
+
+    Parameters
+    ----------
+    kernel : callable (A, B) -> array of shape (a, b)
+        Symmetric.
+    X : rows
+    room : float
+        Bytes that are kept.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from backdoor_curves.kernels.by_name import Linear
+    >>> from backdoor_curves.kernels.on_demand import RowsOnDemand
+    >>> K = RowsOnDemand(Linear(), np.array([[1.0, 2.0], [3.0, 4.0]]))
+    >>> K.expansion(np.array([1.0, -1.0])), K.diagonal
+    (array([ -6., -14.]), array([ 5., 25.]))
+    """
+
+    def __init__(self, kernel: Kernel, X: Rows, room: float = ROOM) -> None:
+        n = n_rows(X)
+        self.dtype = np.dtype(float)
+        self._among = kernel_among(kernel, X)
+        places = np.arange(n)
+        diagonals = [np.diag(self._among(few, few)) for few in np.array_split(places, n // DIAGONAL + 1)]
+        self.diagonal: Float[np.ndarray, " n"] = np.concatenate(diagonals)
+        capacity = min(n, max(FEWEST, int(room / (8.0 * n))))
+        self._values = np.empty((capacity, n))  # pages that are never written take no memory
+        self._row, self._used, self._clock = np.full(capacity, -1), np.zeros(capacity, dtype=np.int64), 0
+        self._slot = np.full(n, -1)
+        self._sums: list[_Sum] = []
+        self._near: tuple[Numbers, Numbers, Float[np.ndarray, "r c"]] = (places[:0], places[:0], np.empty((0, 0)))
+
+    def __len__(self) -> int:
+        return len(self._slot)
+
+    # --- values ------------------------------------------------------------------------------------------------------
+
+    def block(self, rows: Numbers, columns: Numbers) -> Float[np.ndarray, "r c"]:
+        """Return the kernel of some rows with others; what is not at hand is computed, and not kept."""
+        if len(columns) < len(rows):
+            return self.block(columns, rows).T
+        K, slots = np.empty((len(rows), len(columns))), self._slot[rows]
+        at_hand = slots >= 0
+        K[at_hand] = self._values[np.ix_(slots[at_hand], columns)]
+        if not at_hand.all():
+            K[~at_hand] = self._computed(rows[~at_hand], columns)
+        return K
+
+    def row(self, k: int, columns: Numbers, out: Float[np.ndarray, " c"]) -> None:
+        """Write some columns of one row; of rows near it those columns are computed too, if they are few."""
+        if self._slot[k] < 0 and 2 * len(columns) > len(self):
+            self.hold(np.array([k]))
+        if self._slot[k] >= 0:
+            np.take(self._values[self._slot[k]], columns, out=out, mode="clip")
+            return
+        if self._near[0] is not columns or k not in self._near[1]:
+            rows = np.union1d(columns[self._slot[columns] < 0], [k])
+            self._near = columns, rows, self._computed(rows, columns)
+        out[:] = self._near[2][np.searchsorted(self._near[1], k)]
+
+    def columns_of(self, rows: Numbers, columns: Numbers, out: Float[np.ndarray, "r c"]) -> None:
+        """Write some columns of some rows."""
+        out[:] = self.block(rows, columns)
+
+    def hold(self, rows: Numbers) -> None:
+        """Have rows at hand as far as there is room, in place of those that were asked for least recently."""
+        rows = rows[: len(self._row)]
+        self._touch(rows)
+        missing = rows[self._slot[rows] < 0]
+        free = np.argsort(self._used, kind="stable")
+        free = free[(self._used[free] < self._clock) | (self._row[free] < 0)][: len(missing)]
+        for first in range(0, len(missing), self._at_a_time):
+            part, slots = (places[first : first + self._at_a_time] for places in (missing, free))
+            self._put(part, slots, self._computed(part, None))
+
+    def whole(self) -> Float[np.ndarray, "n n"]:
+        """Return the matrix itself: for few rows."""
+        return self._computed(np.arange(len(self)), None)
+
+    # --- sums --------------------------------------------------------------------------------------------------------
+
+    def combined(
+        self, C: Float[np.ndarray, "k r_and_s"], rows: Numbers, others: Float[np.ndarray, "s n"]
+    ) -> Float[np.ndarray, "k n"]:
+        """Return C [K_rows; others]; the rows are kept."""
+        self.hold(rows)
+        sums = C[:, len(rows) :] @ others
+        for places, values in self._parts(rows):
+            sums += C[:, places] @ values
+        return np.asarray(sums)
+
+    def sum_of(self, c: Float[np.ndarray, " r"], rows: Numbers) -> Float[np.ndarray, " n"]:
+        """Return c K_rows."""
+        total = np.zeros(len(self))
+        for places, values in self._parts(rows):
+            total += c[places] @ values
+        return total
+
+    def product(self, C: Float[np.ndarray, "k n"]) -> Float[np.ndarray, "k n"]:
+        """Return C K."""
+        used = np.flatnonzero(C.any(axis=0))
+        sums = np.zeros((len(C), len(self)))
+        for places, values in self._parts(used):
+            sums += C[:, used[places]] @ values
+        return sums
+
+    def expansion(self, c: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+        """Return K c: what has changed since a sum like it, or from 0, whichever takes less."""
+        fresh = _Sum(np.zeros(len(self)), np.zeros(len(self)), -1)
+        known = [sum_ for sum_ in self._sums if sum_.differences < DIFFERENCES]
+        nearest = min([*known, fresh], key=lambda sum_: self._price(np.flatnonzero(sum_.c != c)))
+        changed = np.flatnonzero(nearest.c != c)
+        found = _Sum(c.copy(), nearest.value.copy(), nearest.differences + 1)
+        change = c[changed] - nearest.c[changed]
+        for places, values in self._parts(changed):
+            found.value += change[places] @ values
+        if changed.size:
+            self._sums = [*self._sums, found][-SUMS:]
+        return found.value.copy()
+
+    def _price(self, rows: Numbers) -> int:
+        return len(rows) + DEAR * int((self._slot[rows] < 0).sum())
+
+    # --- rows that are kept ------------------------------------------------------------------------------------------
+
+    @property
+    def _at_a_time(self) -> int:
+        return max(1, COMPUTED // len(self))
+
+    def _touch(self, rows: Numbers) -> None:
+        self._clock += 1
+        slots = self._slot[rows]
+        self._used[slots[slots >= 0]] = self._clock
+
+    def _put(self, rows: Numbers, slots: Int[np.ndarray, " r"], values: Float[np.ndarray, "r n"]) -> None:
+        before = self._row[slots]
+        self._slot[before[before >= 0]] = -1
+        self._values[slots], self._row[slots], self._slot[rows] = values, rows, slots
+        self._used[slots] = self._clock
+
+    def _parts(self, rows: Numbers) -> Iterator[tuple[Int[np.ndarray, " p"], Float[np.ndarray, "p n"]]]:
+        """Yield places among rows, and those rows of the matrix, a few at a time; new ones are kept if there is room."""
+        self._touch(rows)
+        slots = self._slot[rows]
+        at_hand, missing = np.flatnonzero(slots >= 0), np.flatnonzero(slots < 0)
+        for part in np.array_split(at_hand, len(at_hand) * len(self) // COPIED + 1):
+            yield part, self._values[slots[part]]
+        free = np.flatnonzero(self._row < 0)
+        for first in range(0, len(missing), self._at_a_time):
+            part, values = missing[first : first + self._at_a_time], None
+            values = self._computed(rows[part], None)
+            kept = free[first : first + len(part)]
+            self._put(rows[part[: len(kept)]], kept, values[: len(kept)])
+            yield part, values
+
+    def _computed(self, rows: Numbers, columns: Numbers | None) -> Float[np.ndarray, "r c"]:
+        """Return the kernel of some rows with others, or with all; of a row with itself as the diagonal has it."""
+        K = self._among(rows, columns)
+        if columns is None:
+            K[np.arange(len(rows)), rows] = self.diagonal[rows]
+            return K
+        place = np.full(len(self), -1)
+        place[columns] = np.arange(len(columns))
+        own = np.flatnonzero(place[rows] >= 0)
+        K[own, place[rows[own]]] = self.diagonal[rows[own]]
+        return K
+
+
+def kernel_matrix(kernel: Kernel, X: Rows) -> KernelMatrix:
+    """Return the kernel matrix of rows: in memory up to `WHOLE` bytes, beyond as it is asked for."""
+    if 8.0 * n_rows(X) ** 2 <= WHOLE:
+        return WholeMatrix(kernel(X, X))
+    return RowsOnDemand(kernel, X)
