@@ -25,8 +25,9 @@ from backdoor_curves.kernels.inner_products import Columns
 from backdoor_curves.rows import Rows, as_floats, take_rows
 
 Numbers = Int[np.ndarray, " r"]
-"""Rows by number."""
-KernelAmong = Callable[[Numbers, Numbers | None], Float[np.ndarray, "r c"]]
+Others = Int[np.ndarray, " c"]
+"""Rows or columns by number."""
+KernelAmong = Callable[[Numbers, Others | None], Float[np.ndarray, "r c"]]
 """The kernel of some rows with others, or with all where no others are named."""
 
 
@@ -76,7 +77,7 @@ class InnerProducts:
         """Return the inner products among the rows of an array or CSR in double precision."""
         return cls(X if sp.issparse(X) else Columns.of_both(X, X)[0], first_equals(X, squares_of(X)))
 
-    def between(self, rows: Numbers, others: Numbers | None) -> Float[np.ndarray, "r c"]:
+    def between(self, rows: Numbers, others: Others | None) -> Float[np.ndarray, "r c"]:
         """Return those of some rows with others, or with all."""
         if self.first is not None:
             rows, others = self.first[rows], self.first if others is None else self.first[others]
@@ -100,7 +101,7 @@ class _GaussianAmong:
         moved = X if sp.issparse(X) else X - X[0]
         return cls(X, gamma, InnerProducts.of(moved), squares_of(moved))
 
-    def __call__(self, rows: Numbers, others: Numbers | None) -> Float[np.ndarray, "r c"]:
+    def __call__(self, rows: Numbers, others: Others | None) -> Float[np.ndarray, "r c"]:
         K, X, squares = self.inner.between(rows, others), self.X, self.squares
         if others is not None:
             X, squares = X[others], squares[others]

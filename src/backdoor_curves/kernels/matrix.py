@@ -6,17 +6,19 @@ that does not fit in memory can be followed too (`on_demand`).
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int, Shaped
 
 Numbers = Int[np.ndarray, " r"]
+Others = Int[np.ndarray, " c"]
 """Rows or columns by number."""
 COPIED = 2**20
 """Kernel values that are copied at a time, 8 MiB: what a cache holds."""
 
 
+@runtime_checkable
 class KernelMatrix(Protocol):
     """What paths ask of the symmetric matrix K of n rows."""
 
@@ -27,15 +29,15 @@ class KernelMatrix(Protocol):
         """Return n."""
         ...
 
-    def block(self, rows: Numbers, columns: Numbers) -> Shaped[np.ndarray, "r c"]:
+    def block(self, rows: Numbers, columns: Others) -> Shaped[np.ndarray, "r c"]:
         """Return the kernel of some rows with others, in an array of the caller's own."""
         ...
 
-    def row(self, k: int, columns: Numbers, out: Shaped[np.ndarray, " c"]) -> None:
+    def row(self, k: int, columns: Others, out: Shaped[np.ndarray, " c"]) -> None:
         """Write some columns of one row; the columns are the same for many rows in turn."""
         ...
 
-    def columns_of(self, rows: Numbers, columns: Numbers, out: Shaped[np.ndarray, "r c"]) -> None:
+    def columns_of(self, rows: Numbers, columns: Others, out: Shaped[np.ndarray, "r c"]) -> None:
         """Write some columns, ascending, of some rows: the rows are the same for many columns in turn."""
         ...
 
@@ -84,17 +86,17 @@ class WholeMatrix:
     def __len__(self) -> int:
         return len(self.values)
 
-    def block(self, rows: Numbers, columns: Numbers) -> Shaped[np.ndarray, "r c"]:
+    def block(self, rows: Numbers, columns: Others) -> Shaped[np.ndarray, "r c"]:
         """Return the kernel of some rows with others."""
         if 4 * len(columns) > len(self.values):  # np.ix_ takes twice as long where most columns are taken
             return self.values[rows].take(columns, axis=1)
         return self.values[np.ix_(rows, columns)]
 
-    def row(self, k: int, columns: Numbers, out: Shaped[np.ndarray, " c"]) -> None:
+    def row(self, k: int, columns: Others, out: Shaped[np.ndarray, " c"]) -> None:
         """Write some columns of one row."""
         np.take(self.values[k], columns, out=out, mode="clip")
 
-    def columns_of(self, rows: Numbers, columns: Numbers, out: Shaped[np.ndarray, "r c"]) -> None:
+    def columns_of(self, rows: Numbers, columns: Others, out: Shaped[np.ndarray, "r c"]) -> None:
         """Write some columns, ascending, of some rows."""
         block = self.values[rows, columns[0] : columns[-1] + 1]
         np.take(block, columns - columns[0], axis=1, out=out, mode="clip")  # np.ix_ takes three times as long

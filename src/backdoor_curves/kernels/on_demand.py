@@ -6,21 +6,26 @@ or leave, and for most rows never. 50,000 rows are 18.6 GiB of kernel values, th
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from backdoor_curves.kernels.among import kernel_among
 from backdoor_curves.kernels.functions import Kernel
-from backdoor_curves.kernels.matrix import COPIED, KernelMatrix, Numbers, WholeMatrix
+from backdoor_curves.kernels.matrix import COPIED, KernelMatrix, Numbers, Others, WholeMatrix
+from backdoor_curves.kernels.memory import GIB, MATRICES, available_memory
 from backdoor_curves.rows import Rows, n_rows
 
-WHOLE = 2 * 2.0**30
-"""Bytes of a kernel matrix, 16,384 rows, beyond which it is not held: paths that share could not keep it either."""
-ROOM = 3 * 2.0**30
-"""Bytes of rows that are kept: with what else a path of 50,000 rows holds it stays within 8 GB."""
+ROOM = 4 * GIB
+"""Bytes of kernel values that are held at most: a whole matrix of 16,384 rows, twice while a path begins. Beyond it
+paths that share lambdas could not keep their matrices either; and with what else a path of 50,000 rows holds it stays
+within 8 GB."""
+SHARE = 0.5
+"""Of the memory that is available what kernel values may take: the rest is for rows, and for what paths hold."""
 FEWEST = 64
 """Rows that are kept at least."""
 COMPUTED = 2**23
@@ -52,8 +57,9 @@ class RowsOnDemand:
     kernel : callable (A, B) -> array of shape (a, b)
         Symmetric.
     X : rows
-    room : float
-        Bytes that are kept.
+    room : float, optional
+        Bytes that are kept: by default `ROOM`, or what the machine allows. Only one matrix at a time keeps any: the
+        last that was asked for rows.
 
     Examples
     --------
@@ -65,37 +71,41 @@ class RowsOnDemand:
     (array([ -6., -14.]), array([ 5., 25.]))
     """
 
-    def __init__(self, kernel: Kernel, X: Rows, room: float = ROOM) -> None:
-        n = n_rows(X)
-        self.dtype = np.dtype(float)
+    _holder: ClassVar[weakref.ref[RowsOnDemand] | None] = None
+
+    def __init__(self, kernel: Kernel, X: Rows, room: float | None = None) -> None:
+        n, room = n_rows(X), room_for_kernel() if room is None else room
+        self.kernel, self.X, self.dtype = kernel, X, np.dtype(float)
         self._among = kernel_among(kernel, X)
         places = np.arange(n)
         diagonals = [np.diag(self._among(few, few)) for few in np.array_split(places, n // DIAGONAL + 1)]
         self.diagonal: Float[np.ndarray, " n"] = np.concatenate(diagonals)
-        capacity = min(n, max(FEWEST, int(room / (8.0 * n))))
-        self._values = np.empty((capacity, n))  # pages that are never written take no memory
-        self._row, self._used, self._clock = np.full(capacity, -1), np.zeros(capacity, dtype=np.int64), 0
-        self._slot = np.full(n, -1)
+        self._capacity, self._clock = min(n, max(FEWEST, int(room / (8.0 * n)))), 0
+        self._release()
         self._sums: list[_Sum] = []
-        self._near: tuple[Numbers, Numbers, Float[np.ndarray, "r c"]] = (places[:0], places[:0], np.empty((0, 0)))
 
     def __len__(self) -> int:
-        return len(self._slot)
+        return len(self.diagonal)
+
+    def __reduce__(self) -> tuple[type[RowsOnDemand], tuple[Kernel, Rows]]:
+        """Return what goes to another process: the rows."""
+        return RowsOnDemand, (self.kernel, self.X)
 
     # --- values ------------------------------------------------------------------------------------------------------
 
-    def block(self, rows: Numbers, columns: Numbers) -> Float[np.ndarray, "r c"]:
+    def block(self, rows: Numbers, columns: Others) -> Float[np.ndarray, "r c"]:
         """Return the kernel of some rows with others; what is not at hand is computed, and not kept."""
         if len(columns) < len(rows):
             return self.block(columns, rows).T
         K, slots = np.empty((len(rows), len(columns))), self._slot[rows]
         at_hand = slots >= 0
-        K[at_hand] = self._values[np.ix_(slots[at_hand], columns)]
+        if at_hand.any():
+            K[at_hand] = self._values[np.ix_(slots[at_hand], columns)]
         if not at_hand.all():
             K[~at_hand] = self._computed(rows[~at_hand], columns)
         return K
 
-    def row(self, k: int, columns: Numbers, out: Float[np.ndarray, " c"]) -> None:
+    def row(self, k: int, columns: Others, out: Float[np.ndarray, " c"]) -> None:
         """Write some columns of one row; of rows near it those columns are computed too, if they are few."""
         if self._slot[k] < 0 and 2 * len(columns) > len(self):
             self.hold(np.array([k]))
@@ -107,13 +117,14 @@ class RowsOnDemand:
             self._near = columns, rows, self._computed(rows, columns)
         out[:] = self._near[2][np.searchsorted(self._near[1], k)]
 
-    def columns_of(self, rows: Numbers, columns: Numbers, out: Float[np.ndarray, "r c"]) -> None:
+    def columns_of(self, rows: Numbers, columns: Others, out: Float[np.ndarray, "r c"]) -> None:
         """Write some columns of some rows."""
         out[:] = self.block(rows, columns)
 
     def hold(self, rows: Numbers) -> None:
         """Have rows at hand as far as there is room, in place of those that were asked for least recently."""
-        rows = rows[: len(self._row)]
+        self._claim()
+        rows = rows[: self._capacity]
         self._touch(rows)
         missing = rows[self._slot[rows] < 0]
         free = np.argsort(self._used, kind="stable")
@@ -176,6 +187,23 @@ class RowsOnDemand:
     def _at_a_time(self) -> int:
         return max(1, COMPUTED // len(self))
 
+    def _release(self) -> None:
+        """Keep nothing."""
+        self._values, self._row, self._used = np.empty((0, 0)), np.empty(0, dtype=int), np.empty(0, dtype=int)
+        self._slot = np.full(len(self.diagonal), -1)
+        self._near = self._slot[:0], self._slot[:0], np.empty((0, 0))
+
+    def _claim(self) -> None:
+        """Be the one matrix that keeps rows."""
+        if len(self._row):
+            return
+        holder = RowsOnDemand._holder and RowsOnDemand._holder()
+        if holder is not None:
+            holder._release()
+        RowsOnDemand._holder = weakref.ref(self)
+        self._values = np.empty((self._capacity, len(self)))  # pages that are never written take no memory
+        self._row, self._used = np.full(self._capacity, -1), np.zeros(self._capacity, dtype=int)
+
     def _touch(self, rows: Numbers) -> None:
         self._clock += 1
         slots = self._slot[rows]
@@ -188,7 +216,8 @@ class RowsOnDemand:
         self._used[slots] = self._clock
 
     def _parts(self, rows: Numbers) -> Iterator[tuple[Int[np.ndarray, " p"], Float[np.ndarray, "p n"]]]:
-        """Yield places among rows, and those rows of the matrix, a few at a time; new ones are kept if there is room."""
+        """Yield places among rows, and those rows of the matrix, a few at a time; new ones stay if there is room."""
+        self._claim()
         self._touch(rows)
         slots = self._slot[rows]
         at_hand, missing = np.flatnonzero(slots >= 0), np.flatnonzero(slots < 0)
@@ -202,7 +231,7 @@ class RowsOnDemand:
             self._put(rows[part[: len(kept)]], kept, values[: len(kept)])
             yield part, values
 
-    def _computed(self, rows: Numbers, columns: Numbers | None) -> Float[np.ndarray, "r c"]:
+    def _computed(self, rows: Numbers, columns: Others | None) -> Float[np.ndarray, "r c"]:
         """Return the kernel of some rows with others, or with all; of a row with itself as the diagonal has it."""
         K = self._among(rows, columns)
         if columns is None:
@@ -216,7 +245,15 @@ class RowsOnDemand:
 
 
 def kernel_matrix(kernel: Kernel, X: Rows) -> KernelMatrix:
-    """Return the kernel matrix of rows: in memory up to `WHOLE` bytes, beyond as it is asked for."""
-    if 8.0 * n_rows(X) ** 2 <= WHOLE:
-        return WholeMatrix(kernel(X, X))
-    return RowsOnDemand(kernel, X)
+    """Return the kernel matrix of rows: in memory where it fits, else as it is asked for."""
+    return WholeMatrix(kernel(X, X)) if fits(n_rows(X)) else RowsOnDemand(kernel, X)
+
+
+def fits(n: int) -> bool:
+    """Return whether the kernel matrix of n rows is held."""
+    return MATRICES * 8.0 * n**2 <= room_for_kernel()
+
+
+def room_for_kernel() -> float:
+    """Return the bytes that kernel values may take."""
+    return min(ROOM, SHARE * available_memory())

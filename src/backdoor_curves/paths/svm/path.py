@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import ClassVar
 
 import numpy as np
@@ -27,7 +28,7 @@ from backdoor_curves.paths.intercept import refuse_free_interval
 from backdoor_curves.paths.interpolation.interpolants import PiecewiseLinear
 from backdoor_curves.paths.svm.correction import EXCESS, Correction, correction
 from backdoor_curves.paths.svm.dual import BOUND, MARGIN, ZERO, Point, Problem, StalledError
-from backdoor_curves.paths.svm.duality_gap import DualityGap
+from backdoor_curves.paths.svm.duality_gap import DualityGap, GapInStretches, joined
 from backdoor_curves.paths.svm.extended_precision import ExtendedPrecision
 from backdoor_curves.paths.svm.margin_response import MarginResponse
 from backdoor_curves.paths.svm.solutions import Solutions
@@ -36,6 +37,10 @@ from backdoor_curves.rows import Rows, n_rows, take_rows
 OPTIMAL = 1e-9
 """Largest relative duality gap of a node, and of its distance from the bounds over the largest bound: double precision
 proves it of nearly all paths."""
+STRETCH = 512
+"""Nodes that are proven together: the rows that change their set among more are more than those of a margin."""
+HELD = 2**24
+"""Kernel values between training rows and others that are held at once: 128 MiB."""
 KEPT = 2**22
 """Kernel values between training rows and others that are kept: 32 MiB."""
 SEVERAL = 8
@@ -120,9 +125,17 @@ class SVMPath(BetaPath):
         return self._solutions(np.arange(len(self.at.betas)))
 
     @cached_property
-    def nodal_gap(self) -> DualityGap:
+    def nodal_gap(self) -> GapInStretches:
         """The duality gap at the nodes."""
-        return DualityGap(self.nodal_solutions, self.at.status)
+        ends = np.linspace(0, len(self.at.betas) - 1, len(self.at.betas) // STRETCH + 2).astype(int).tolist()
+        parts, first = [], None
+        for start, end in pairwise(ends):
+            nodes = np.arange(start, end + 1)
+            solutions = self._solutions(nodes)
+            parts.append(DualityGap(solutions, self.at.status[start : end + 1], first))
+            if first is None and len(ends) > 2:
+                first = self.problem.y * self.problem.expansion(solutions.some(nodes[:1]).duals()[0] * self.problem.y)
+        return GapInStretches(tuple(parts))
 
     @cached_property
     def extended(self) -> ExtendedPrecision:
@@ -152,7 +165,16 @@ class SVMPath(BetaPath):
 
     def nodal_scores(self, X: Rows) -> Float[np.ndarray, "k n 1"]:
         """Return the scores of the rows X at the nodes."""
-        return self._scores(self.nodal_solutions, X)[..., np.newaxis]
+        parts = [stretch.solutions for stretch in self.nodal_gap.stretches]
+        if self.kernel is linear or len(parts) == 1:
+            return joined([self._scores(part, X) for part in parts])[..., np.newaxis]
+        used = np.unique(np.concatenate([part.used() for part in parts]))
+        scores = np.empty((len(self.at.betas), n_rows(X)))
+        for block in self._blocks(used, X):
+            K = self.kernel(take_rows(self.X, used), take_rows(X, block))
+            of_parts = [part.summed(K[np.searchsorted(used, part.used())]) for part in parts]
+            scores[:, block] = joined(of_parts)
+        return (scores + self.at.b[:, np.newaxis])[..., np.newaxis]
 
     def scores(self, X: Rows, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, "b n"]:
         """Return the scores of the rows X: lines between those at the nodes beside each beta."""
@@ -231,7 +253,14 @@ class SVMPath(BetaPath):
             return np.zeros((len(C), n_rows(X)))
         if self.kernel is linear:
             return np.asarray((C @ take_rows(self.X, rows)) @ X.T)
-        return C @ self._kernel_with(rows, X)
+        blocks = self._blocks(rows, X)
+        if len(blocks) == 1:
+            return C @ self._kernel_with(rows, X)
+        return np.hstack([C @ self._kernel_with(rows, take_rows(X, block)) for block in blocks])
+
+    def _blocks(self, rows: Int[np.ndarray, " s"], X: Rows) -> list[Int[np.ndarray, " _"]]:
+        """Return the rows of X in blocks, whose kernel with some training rows is no more than is held at once."""
+        return np.array_split(np.arange(n_rows(X)), len(rows) * n_rows(X) // HELD + 1)
 
     def _kernel_with(self, rows: Int[np.ndarray, " s"], X: Rows) -> Float[np.ndarray, "s x"]:
         """Return the kernel between some training rows and X; of the last X it is kept for all of them, if small."""
@@ -337,6 +366,9 @@ class SVMPath(BetaPath):
     def _score_bound(self, X: Rows, solutions: Solutions, found: Correction) -> Float[np.ndarray, " b"]:
         A = solutions.duals()
         used = np.flatnonzero(A.any(axis=0) | found.c.any(axis=0))
+        blocks = self._blocks(used, X)
+        if len(blocks) > 1:
+            return np.max([self._score_bound(take_rows(X, block), solutions, found) for block in blocks], axis=0)
         K = self._kernel_with(used, X)
         error = np.abs(found.c[:, used] @ K + found.b[:, np.newaxis]).max(axis=1)
         size = np.abs(K)

@@ -66,13 +66,25 @@ class Solutions:
 
     def expansion(self) -> tuple[Int[np.ndarray, " s"], Float[np.ndarray, "k s"]]:
         """Return the rows that have a dual somewhere, and the signed duals c of those."""
-        problem, has = self.problem, self.at_bound.copy()
-        has[self.moving] = True
-        rows = np.flatnonzero(has)
+        problem, rows = self.problem, self.used()
         C = problem.u0[rows] + np.outer(self.betas, problem.du[rows])
         C[:, np.searchsorted(rows, self.moving)] = self.A
         C *= problem.y[rows]
         return rows, C
+
+    def used(self) -> Int[np.ndarray, " s"]:
+        """Return the rows that have a dual somewhere."""
+        has = self.at_bound.copy()
+        has[self.moving] = True
+        return np.flatnonzero(has)
+
+    def summed(self, K: Float[np.ndarray, "s x"]) -> Float[np.ndarray, "k x"]:
+        """Return the sums of the signed duals times K, a row for each of `used`: those that move apart from others."""
+        rows, problem = self.used(), self.problem
+        steady = np.where(self.at_bound, problem.y, 0.0)[rows]
+        fixed, growing = ((steady * u[rows]) @ K for u in (problem.u0, problem.du))
+        moving = K[np.searchsorted(rows, self.moving)]
+        return (self.A * problem.y[self.moving]) @ moving + np.outer(self.betas, growing) + fixed
 
     def total(self, weights: Float[np.ndarray, " n"] | None = None) -> Float[np.ndarray, " k"]:
         """Return the sums of the duals, with weights or without."""
