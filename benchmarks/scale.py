@@ -24,12 +24,14 @@ from measure import machine, seconds  # first: it sets the number of threads
 import numpy as np
 from sklearn.datasets import make_classification
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.svm import LinearSVC
+from sklearn.svm import SVC, LinearSVC
 
 import backdoor_curves as bc
+from backdoor_curves.kernels.by_name import RBF
 from backdoor_curves.paths.base import BetaPath
 from backdoor_curves.paths.linear_svm.follow import linear_svm_path
 from backdoor_curves.paths.squared_hinge import squared_hinge_path
+from backdoor_curves.paths.svm.follow import svm_path
 from paths import LIBLINEAR, Rows, as_rows, digits, random_rows
 
 BETAS, PROVEN = np.linspace(0.0, 1.0, 21), np.linspace(0.0, 1.0, 5)
@@ -106,6 +108,17 @@ def squared_hinge(sizes: tuple[int, ...], rows: Callable[[int, str | None], Rows
     )
 
 
+def gaussian(sizes: tuple[int, ...], rows: Callable[[int, str | None], Rows], gamma: float, C: float) -> Case:
+    """Return an SVC with a Gaussian kernel, against an accurate fit."""
+    return Case(
+        sizes,
+        rows,
+        lambda rows: svm_path(rows.X, rows.y, *rows.bounds(C), RBF(gamma)),
+        lambda rows: SVC(C=C, gamma=gamma, tol=1e-6, cache_size=500).fit(rows.X, rows.y),
+        "tol 1e-6",
+    )
+
+
 SMALL, LARGE = (2000, 5000, 20_000, 60_000), (2000, 5000, 15_000, 60_000)
 CASES = {
     "hinge, d 20, C 1": hinge(SMALL, few_features, 1.0, accurate=True),
@@ -115,6 +128,7 @@ CASES = {
     "squared hinge, d 20, 10% poison, C 1": squared_hinge(SMALL, clusters(0.1), 1.0),
     "squared hinge, MNIST 7-1, C 0.01": squared_hinge((1500,), seven_one, 0.01),
     "squared hinge, MNIST 7-1, C 1": squared_hinge((1500,), seven_one, 1.0),
+    "RBF, MNIST even-odd, gamma 0.005, C 1": gaussian((5000, 10_000, 30_000), even_odd, 0.005, 1.0),
 }
 HEAD = ["case", "n", "knots", "nodes", "path, s", "one fit, s", "path / fit", "score bound", "gap"]
 HEAD += ["rows, GB", "held, GB", "over"]

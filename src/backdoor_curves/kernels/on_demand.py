@@ -118,8 +118,14 @@ class RowsOnDemand:
         out[:] = self._near[2][np.searchsorted(self._near[1], k)]
 
     def columns_of(self, rows: Numbers, columns: Others, out: Float[np.ndarray, "r c"]) -> None:
-        """Write some columns of some rows."""
-        out[:] = self.block(rows, columns)
+        """Write some columns, ascending, of some rows."""
+        slots, stretch = self._slot[rows], slice(columns[0], columns[-1] + 1)
+        at_hand = np.flatnonzero(slots >= 0)
+        for part in np.array_split(at_hand, len(at_hand) * (stretch.stop - stretch.start) // COPIED + 1):
+            out[part] = self._values[slots[part], stretch].take(columns - columns[0], axis=1)
+        missing = np.flatnonzero(slots < 0)
+        if missing.size:
+            out[missing] = self._computed(rows[missing], columns)
 
     def hold(self, rows: Numbers) -> None:
         """Have rows at hand as far as there is room, in place of those that were asked for least recently."""

@@ -124,6 +124,7 @@ class Solutions:
             G *= problem.y
             yield rows, G[:, rows] if len(rows) < len(problem.y) else G
             return
+        problem.matrix.hold(self.moving)
         for part in self.blocks(rows):
             yield part, self.coefficients @ self.columns(part)
 
