@@ -6,7 +6,7 @@ that does not fit in memory can be followed too (`on_demand`).
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int, Shaped
@@ -22,8 +22,14 @@ COPIED = 2**20
 class KernelMatrix(Protocol):
     """What paths ask of the symmetric matrix K of n rows."""
 
-    dtype: np.dtype[np.floating]
-    diagonal: Shaped[np.ndarray, " n"]
+    @property
+    def dtype(self) -> Any:
+        """The type of its values, of double or of extended precision."""
+
+    @property
+    def diagonal(self) -> Shaped[np.ndarray, " n"]:
+        """The kernel of each row with itself."""
+        ...
 
     def __len__(self) -> int:
         """Return n."""

@@ -71,6 +71,7 @@ class RowsOnDemand:
     (array([ -6., -14.]), array([ 5., 25.]))
     """
 
+    _near: tuple[Others, Numbers, Float[np.ndarray, "m c"]]
     _holder: ClassVar[weakref.ref[RowsOnDemand] | None] = None
 
     def __init__(self, kernel: Kernel, X: Rows, room: float | None = None) -> None:
@@ -203,8 +204,7 @@ class RowsOnDemand:
         """Be the one matrix that keeps rows."""
         if len(self._row):
             return
-        holder = RowsOnDemand._holder and RowsOnDemand._holder()
-        if holder is not None:
+        if RowsOnDemand._holder is not None and (holder := RowsOnDemand._holder()) is not None:
             holder._release()
         RowsOnDemand._holder = weakref.ref(self)
         self._values = np.empty((self._capacity, len(self)))  # pages that are never written take no memory

@@ -65,8 +65,8 @@ class Shared:
 
     def copy(self) -> Shared:
         """Return one that has all this one has; what is added to it later, this one does not see, but for kernels."""
-        lists = self._spaces, self._plateaus, self._numbered, self._on_demand
-        return Shared(self.room, self.kernels, *map(list, lists))
+        spaces, plateaus = list(self._spaces), list(self._plateaus)
+        return Shared(self.room, self.kernels, spaces, plateaus, list(self._numbered), list(self._on_demand))
 
     def kernel(self, kernel: Kernel) -> RememberedKernel:
         """Return the kernel that remembers, one for all that are equal: in name and parameters, or as functions."""
