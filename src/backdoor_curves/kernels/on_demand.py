@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from backdoor_curves.kernels.among import kernel_among
+from backdoor_curves.kernels.by_name import RBF, Linear, Polynomial
 from backdoor_curves.kernels.functions import Kernel
 from backdoor_curves.kernels.matrix import COPIED, KernelMatrix, Numbers, Others, WholeMatrix
 from backdoor_curves.kernels.memory import GIB, MATRICES, available_memory
@@ -251,13 +252,16 @@ class RowsOnDemand:
 
 
 def kernel_matrix(kernel: Kernel, X: Rows) -> KernelMatrix:
-    """Return the kernel matrix of rows: in memory where it fits, else as it is asked for."""
-    return WholeMatrix(kernel(X, X)) if fits(n_rows(X)) else RowsOnDemand(kernel, X)
+    """Return the kernel matrix of rows, in memory or as it is asked for."""
+    return RowsOnDemand(kernel, X) if is_on_demand(kernel, n_rows(X)) else WholeMatrix(kernel(X, X))
 
 
-def fits(n: int) -> bool:
-    """Return whether the kernel matrix of n rows is held."""
-    return MATRICES * 8.0 * n**2 <= room_for_kernel()
+def is_on_demand(kernel: Kernel, n: int) -> bool:
+    """Return whether the kernel matrix of n rows is had row by row.
+
+    It is where it does not fit, of a kernel by name: whether a function or a sigmoid is a kernel shows its matrix only.
+    """
+    return isinstance(kernel, RBF | Polynomial | Linear) and MATRICES * 8.0 * n**2 > room_for_kernel()
 
 
 def room_for_kernel() -> float:

@@ -10,11 +10,11 @@ import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Float
 
-from backdoor_curves.kernels.by_name import RBF, GivenKernel, Linear, Polynomial, Sigmoid
+from backdoor_curves.kernels.by_name import GivenKernel, Linear, Sigmoid
 from backdoor_curves.kernels.functions import Kernel, negative_eigenvalue
 from backdoor_curves.kernels.memory import require_room, require_room_for_features
 from backdoor_curves.kernels.numbered import NumberedRows
-from backdoor_curves.kernels.on_demand import RowsOnDemand, fits
+from backdoor_curves.kernels.on_demand import RowsOnDemand, is_on_demand
 from backdoor_curves.learners.exact.weighted import WeightedColumns
 from backdoor_curves.learners.shared import Shared
 from backdoor_curves.paths.base import BetaPath
@@ -103,7 +103,7 @@ def _in_features(columns: WeightedColumns, intercept: Intercept) -> BetaPath:
 def _by_kernel(
     columns: WeightedColumns, kernel: Kernel, intercept: Intercept, shared: Shared | None, is_patient: bool = True
 ) -> BetaPath:
-    if isinstance(kernel, RBF | Polynomial | Linear) and not fits(len(columns.u0)):
+    if is_on_demand(kernel, len(columns.u0)):
         return _by_rows_of_kernel(columns, kernel, intercept, shared, is_patient)
     require_room(len(columns.u0))
     path_of = svm_path if shared is None else shared.svm_path
