@@ -21,9 +21,9 @@ from backdoor_curves.kernels.matrix import COPIED, KernelMatrix, Numbers, Others
 from backdoor_curves.kernels.memory import GIB, MATRICES, available_memory
 from backdoor_curves.rows import Rows, n_rows
 
-ROOM = 4 * GIB
-"""Bytes of kernel values that are held at most: a whole matrix of 16,384 rows, twice while a path begins. Beyond it
-paths that share lambdas could not keep their matrices either; and with what else a path of 50,000 rows holds it stays
+ROOM = 3 * GIB
+"""Bytes of kernel values that are held at most: a whole matrix of 14,000 rows, twice while a path begins. Beyond it
+paths that share lambdas hardly keep their matrices either; and with what else a path of 50,000 rows holds it stays
 within 8 GB."""
 SHARE = 0.5
 """Of the memory that is available what kernel values may take: the rest is for rows, and for what paths hold."""
