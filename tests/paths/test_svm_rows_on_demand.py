@@ -12,6 +12,7 @@ from backdoor_curves.kernels.by_name import RBF, Linear, Polynomial
 from backdoor_curves.kernels.matrix import WholeMatrix
 from backdoor_curves.kernels.on_demand import RowsOnDemand
 from backdoor_curves.paths.intercept import FREE, NONE, penalised
+from backdoor_curves.paths.svm import kernel_sums
 from backdoor_curves.paths.svm import path as svm_path_module
 from backdoor_curves.paths.svm.decomposition import TOGETHER, solve_by_parts
 from backdoor_curves.paths.svm.follow import svm_path
@@ -112,7 +113,7 @@ def test_test_rows_are_scored_and_bounded_alike_in_blocks(monkeypatch):
     rows = problem()
     path = followed(rows, *CASES["Gaussian"])
     scores, proof = path.scores(rows[3], BETAS), path.certificate(BETAS, [rows[3]])
-    monkeypatch.setattr(svm_path_module, "HELD", 1000)
+    monkeypatch.setattr(kernel_sums, "HELD", 1000)
     np.testing.assert_allclose(path.scores(rows[3], BETAS), scores, rtol=0, atol=1e-13)
     bound = path.certificate(BETAS, [rows[3]]).score_bound
     np.testing.assert_allclose(bound, proof.score_bound, rtol=0.2, atol=0)  # a bound on rounding, of other roundings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import ClassVar
@@ -30,6 +30,7 @@ from backdoor_curves.paths.svm.correction import EXCESS, Correction, correction
 from backdoor_curves.paths.svm.dual import BOUND, MARGIN, ZERO, Point, Problem, StalledError
 from backdoor_curves.paths.svm.duality_gap import DualityGap, GapInStretches, joined
 from backdoor_curves.paths.svm.extended_precision import ExtendedPrecision
+from backdoor_curves.paths.svm.kernel_sums import KernelSums, blocks_of, longest
 from backdoor_curves.paths.svm.margin_response import MarginResponse
 from backdoor_curves.paths.svm.solutions import Solutions
 from backdoor_curves.rows import Rows, n_rows, take_rows
@@ -39,10 +40,6 @@ OPTIMAL = 1e-9
 proves it of nearly all paths."""
 STRETCH = 512
 """Nodes that are proven together: the rows that change their set among more are more than those of a margin."""
-HELD = 2**24
-"""Kernel values between training rows and others that are held at once: 128 MiB."""
-KEPT = 2**22
-"""Kernel values between training rows and others that are kept: 32 MiB."""
 SEVERAL = 8
 """Betas from which on it pays to have their duals first, if the nodes beside them are more."""
 SAME = 1e-12
@@ -97,12 +94,16 @@ class SVMPath(BetaPath):
     problem: Problem
     at: Nodes
     perturbation: float
-    _kernels: list[tuple[np.ndarray, Float[np.ndarray, "n x"]]] = field(default_factory=list, init=False, repr=False)
 
     @cached_property
     def interpolant(self) -> PiecewiseLinear:  # type: ignore[override]
         """Lines between the nodes."""
         return PiecewiseLinear(self.at.betas)
+
+    @cached_property
+    def sums(self) -> KernelSums:
+        """The sums over its rows that scores are."""
+        return KernelSums(self.X, self.kernel)
 
     # --- duals -------------------------------------------------------------------------------------------------------
 
@@ -170,7 +171,7 @@ class SVMPath(BetaPath):
             return joined([self._scores(part, X) for part in parts])[..., np.newaxis]
         used = np.unique(np.concatenate([part.used() for part in parts]))
         scores = np.empty((len(self.at.betas), n_rows(X)))
-        for block in self._blocks(used, X):
+        for block in blocks_of(used, X):
             K = self.kernel(take_rows(self.X, used), take_rows(X, block))
             of_parts = [part.summed(K[np.searchsorted(used, part.used())]) for part in parts]
             scores[:, block] = joined(of_parts)
@@ -183,7 +184,7 @@ class SVMPath(BetaPath):
         if len(nodes) <= len(betas) or len(betas) < SEVERAL:
             return weights @ self._scores(solutions, X)
         rows, C = solutions.expansion()
-        return self._of_rows(rows, weights @ C, X) + (weights @ solutions.b)[:, np.newaxis]
+        return self.sums.of(rows, weights @ C, X) + (weights @ solutions.b)[:, np.newaxis]
 
     def score_gradients(self, X: Rows, beta: float) -> Float[np.ndarray, "1 n d"]:
         """Return the gradient of the score at each row of X, by that of the kernel."""
@@ -240,38 +241,12 @@ class SVMPath(BetaPath):
     def _scores(self, solutions: Solutions, X: Rows) -> Float[np.ndarray, "k x"]:
         """Return the scores of the rows X for some solutions."""
         rows, C = solutions.expansion()
-        return self._of_rows(rows, C, X) + solutions.b[:, np.newaxis]
+        return self.sums.of(rows, C, X) + solutions.b[:, np.newaxis]
 
     def _expanded(self, C: Float[np.ndarray, "k n"], b: Float[np.ndarray, " k"], X: Rows) -> Float[np.ndarray, "k x"]:
         """Return sum_i c_i k(x_i, x) + b over all training rows."""
         used = np.flatnonzero(C.any(axis=0))
-        return self._of_rows(used, C[:, used], X) + b[:, np.newaxis]
-
-    def _of_rows(self, rows: Int[np.ndarray, " s"], C: Float[np.ndarray, "k s"], X: Rows) -> Float[np.ndarray, "k x"]:
-        """Return sum_i c_i k(x_i, x) over some training rows."""
-        if not rows.size:
-            return np.zeros((len(C), n_rows(X)))
-        if self.kernel is linear:
-            return np.asarray((C @ take_rows(self.X, rows)) @ X.T)
-        blocks = self._blocks(rows, X)
-        if len(blocks) == 1:
-            return C @ self._kernel_with(rows, X)
-        return np.hstack([C @ self._kernel_with(rows, take_rows(X, block)) for block in blocks])
-
-    def _blocks(self, rows: Int[np.ndarray, " s"], X: Rows) -> list[Int[np.ndarray, " _"]]:
-        """Return the rows of X in blocks, whose kernel with some training rows is no more than is held at once."""
-        return np.array_split(np.arange(n_rows(X)), len(rows) * n_rows(X) // HELD + 1)
-
-    def _kernel_with(self, rows: Int[np.ndarray, " s"], X: Rows) -> Float[np.ndarray, "s x"]:
-        """Return the kernel between some training rows and X; of the last X it is kept for all of them, if small."""
-        if not isinstance(X, np.ndarray) or len(self.problem.y) * len(X) > KEPT:
-            return self.kernel(take_rows(self.X, rows), X)
-        found = [K for known, K in self._kernels if np.array_equal(known, X)]
-        if not found:
-            found = [self.kernel(self.X, X)]
-            self._kernels.append((X.copy(), found[0]))
-            del self._kernels[:-2]
-        return found[0][rows]
+        return self.sums.of(used, C[:, used], X) + b[:, np.newaxis]
 
     @cached_property
     def _gram(self) -> sp.csr_array:
@@ -366,10 +341,10 @@ class SVMPath(BetaPath):
     def _score_bound(self, X: Rows, solutions: Solutions, found: Correction) -> Float[np.ndarray, " b"]:
         A = solutions.duals()
         used = np.flatnonzero(A.any(axis=0) | found.c.any(axis=0))
-        blocks = self._blocks(used, X)
+        blocks = blocks_of(used, X)
         if len(blocks) > 1:
             return np.max([self._score_bound(take_rows(X, block), solutions, found) for block in blocks], axis=0)
-        K = self._kernel_with(used, X)
+        K = self.sums.kernel_with(used, X)
         error = np.abs(found.c[:, used] @ K + found.b[:, np.newaxis]).max(axis=1)
         size = np.abs(K)
         # The sum of s terms in floating point is off by sqrt(s) units in the last place and rarely by more.
@@ -377,13 +352,10 @@ class SVMPath(BetaPath):
         rounding = (2.0 * np.sqrt(len(used)) + 4.0) * np.finfo(float).eps / 2 * terms
         unmet = np.zeros_like(error)
         if found.violation.any():
-            unmet = found.violation * (1.0 + found.inverse_norm * self._longest(X))
+            unmet = found.violation * (
+                1.0 + found.inverse_norm * (longest(self.kernel, X) + np.sqrt(self.problem.scale))
+            )
         return error + rounding + unmet + found.remainder * max(1.0, float(size.max(initial=0.0)))
-
-    def _longest(self, X: Rows) -> float:
-        """Return the largest length of a row of X in the kernel's space, and that of the training rows on top."""
-        squares = np.concatenate([np.diag(self.kernel(block, block)) for block in _few_at_a_time(X)])
-        return float(np.sqrt(max(squares.max(), 0.0)) + np.sqrt(self.problem.scale))
 
     def _sets(self, solutions: Solutions) -> Int8[np.ndarray, "b n"]:
         """Return the set of each row from the node before each solution's beta on, or else the one that its dual is in.
@@ -410,9 +382,3 @@ def _of_few(weights: sp.csr_array) -> tuple[Int[np.ndarray, " j"], sp.csr_array]
     """Return the nodes that count, and the weights of those."""
     nodes = np.unique(weights.indices)
     return nodes, weights[:, nodes]
-
-
-def _few_at_a_time(X: Rows) -> list[Rows]:
-    """Return the rows in blocks, whose kernels with themselves are cheap."""
-    n = n_rows(X)
-    return [take_rows(X, rows) for rows in np.array_split(np.arange(n), n // 32 + 1)]
