@@ -94,7 +94,7 @@ class WholeMatrix:
 
     def block(self, rows: Numbers, columns: Others) -> Shaped[np.ndarray, "r c"]:
         """Return the kernel of some rows with others."""
-        if 4 * len(columns) > len(self.values):  # np.ix_ takes twice as long where most columns are taken
+        if 8 * len(columns) > len(self.values):  # np.ix_ takes twice as long where many columns are taken
             return self.values[rows].take(columns, axis=1)
         return self.values[np.ix_(rows, columns)]
 

@@ -39,7 +39,8 @@ OPTIMAL = 1e-9
 """Largest relative duality gap of a node, and of its distance from the bounds over the largest bound: double precision
 proves it of nearly all paths."""
 STRETCH = 512
-"""Nodes that are proven together: the rows that change their set among more are more than those of a margin."""
+"""Nodes that are proven together, up to twice as many: the rows that change their set among more are more than those
+of a margin."""
 SEVERAL = 8
 """Betas from which on it pays to have their duals first, if the nodes beside them are more."""
 SAME = 1e-12
@@ -128,7 +129,7 @@ class SVMPath(BetaPath):
     @cached_property
     def nodal_gap(self) -> GapInStretches:
         """The duality gap at the nodes."""
-        ends = np.linspace(0, len(self.at.betas) - 1, len(self.at.betas) // STRETCH + 2).astype(int).tolist()
+        ends = np.linspace(0, len(self.at.betas) - 1, max(1, len(self.at.betas) // STRETCH) + 1).astype(int).tolist()
         parts, first = [], None
         for start, end in pairwise(ends):
             nodes = np.arange(start, end + 1)
