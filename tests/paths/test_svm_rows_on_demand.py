@@ -100,7 +100,7 @@ def test_nodes_are_proven_alike_in_one_stretch_or_many(case, monkeypatch):
     one, many = replace(path), replace(path)  # which have nothing kept
     monkeypatch.setattr(svm_path_module, "STRETCH", 10**6)
     gap, gram, scores = one.nodal_gap.proven(1e-9), one.nodal_gram(), one.nodal_scores(rows[3])
-    monkeypatch.setattr(svm_path_module, "STRETCH", 20)
+    monkeypatch.setattr(svm_path_module, "STRETCH", 10)
     assert len(many.nodal_gap.stretches) > 4
     np.testing.assert_allclose(many.nodal_gap.proven(1e-9), gap, rtol=0, atol=1e-14)
     difference = (many.nodal_gram() - gram).toarray()
