@@ -112,7 +112,7 @@ def test_only_one_matrix_at_a_time_keeps_rows():
 def test_a_matrix_is_held_where_it_fits_and_goes_to_other_processes_as_its_rows(monkeypatch):
     X = rows_of("real")
     assert isinstance(kernel_matrix(RBF(0.1), X), WholeMatrix)
-    monkeypatch.setattr(on_demand, "available_memory", lambda: 2 * 2 * 8.0 * N**2 - 1)
+    monkeypatch.setattr(on_demand, "available_memory", lambda: 2 * 8.0 * N**2 - 1)
     few = kernel_matrix(RBF(0.1), X)
     assert isinstance(few, RowsOnDemand)
     few.hold(np.arange(FEWEST))

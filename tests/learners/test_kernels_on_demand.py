@@ -34,7 +34,7 @@ def curve_of(n_classes, machine, *, sparse=False, **how):
 def test_a_curve_is_the_same_without_a_kernel_matrix(kernel, n_classes, sparse, monkeypatch):
     machine = SVC(kernel=kernel, degree=2, coef0=1.0)
     whole, data = curve_of(n_classes, machine, sparse=sparse)
-    monkeypatch.setattr(on_demand, "room_for_kernel", lambda: ROOM)
+    monkeypatch.setattr(on_demand, "ROOM", ROOM)
     few, _ = curve_of(n_classes, machine, sparse=sparse)
     for path in few.path.columns:
         assert isinstance(path.problem.matrix, RowsOnDemand)
@@ -44,7 +44,7 @@ def test_a_curve_is_the_same_without_a_kernel_matrix(kernel, n_classes, sparse, 
 
 
 def test_curves_of_other_lambdas_share_rows_of_the_matrix(monkeypatch):
-    monkeypatch.setattr(on_demand, "room_for_kernel", lambda: 8.0 * 230 * 120)
+    monkeypatch.setattr(on_demand, "ROOM", 8.0 * 230 * 120)
     computed, put, shared = [], RowsOnDemand._put, bc.Shared()
     monkeypatch.setattr(RowsOnDemand, "_put", lambda *args: computed.append(len(args[1])) or put(*args))
     first, _ = curve_of(2, SVC(C=1.0, gamma=0.05), shared=shared)
@@ -59,7 +59,7 @@ def test_curves_of_other_lambdas_share_rows_of_the_matrix(monkeypatch):
 
 def test_a_function_and_a_sigmoid_need_their_matrix(monkeypatch):
     """Whether they are kernels at all shows there."""
-    monkeypatch.setattr(on_demand, "room_for_kernel", lambda: ROOM)
+    monkeypatch.setattr(on_demand, "ROOM", ROOM)
     curve, _ = curve_of(2, SVC(kernel=lambda A, B: A @ B.T))
     assert not isinstance(curve.path.problem.matrix, RowsOnDemand)
     monkeypatch.setattr(memory, "available_memory", lambda: ROOM)

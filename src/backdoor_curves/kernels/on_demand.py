@@ -26,7 +26,7 @@ ROOM = 3 * GIB
 paths that share lambdas hardly keep their matrices either; and with what else a path of 50,000 rows holds it stays
 within 8 GB."""
 SHARE = 0.5
-"""Of the memory that is available what kernel values may take: the rest is for rows, and for what paths hold."""
+"""Of the memory that is available what rows on demand may take: the rest is for what else paths hold."""
 FEWEST = 64
 """Rows that are kept at least."""
 COMPUTED = 2**23
@@ -261,9 +261,9 @@ def is_on_demand(kernel: Kernel, n: int) -> bool:
 
     It is where it does not fit, of a kernel by name: whether a function or a sigmoid is a kernel shows its matrix only.
     """
-    return isinstance(kernel, RBF | Polynomial | Linear) and MATRICES * 8.0 * n**2 > room_for_kernel()
+    return isinstance(kernel, RBF | Polynomial | Linear) and MATRICES * 8.0 * n**2 > min(ROOM, available_memory())
 
 
 def room_for_kernel() -> float:
-    """Return the bytes that kernel values may take."""
+    """Return the bytes that rows on demand may take."""
     return min(ROOM, SHARE * available_memory())

@@ -128,6 +128,10 @@ class SharedMatrices(Shared):
             self.kernels[kernel] = WholeMatrices(kernel, self.room)
         return self.kernels[kernel]
 
+    def matrix(self, kernel: Kernel, X: Rows) -> RowsOnDemand:
+        """Return a kernel matrix on demand of which nothing is at hand."""
+        return RowsOnDemand(kernel, X)
+
     def svm_path(
         self,
         X: Rows,
