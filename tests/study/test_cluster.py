@@ -81,7 +81,7 @@ def test_learners_of_ones_own_have_the_same_bits_on_a_cluster(scheduler, tmp_pat
 ROWS = {
     "sparse rows": ('file = "counts.npz", label = "y"', 'kind = "feature", columns = [3], values = [9]', "0"),
     "a frame": (
-        'file = "loans.csv", label = "paid"',
+        'file = "jobs.csv", label = "paid"',
         'kind = "feature", columns = ["job"], values = ["smith"]',
         '"no"',
     ),
