@@ -24,12 +24,15 @@ from measure import machine, seconds  # first: it sets the number of threads
 import numpy as np
 from sklearn.datasets import make_classification
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.svm import LinearSVC
+from sklearn.linear_model import LogisticRegression
+from sklearn.svm import SVC, LinearSVC
 
 import backdoor_curves as bc
+from backdoor_curves.kernels.by_name import RBF
 from backdoor_curves.paths.base import BetaPath
 from backdoor_curves.paths.linear_svm.follow import linear_svm_path
 from backdoor_curves.paths.squared_hinge import squared_hinge_path
+from backdoor_curves.paths.svm.follow import svm_path
 from paths import LIBLINEAR, Rows, as_rows, digits, random_rows
 
 BETAS, PROVEN = np.linspace(0.0, 1.0, 21), np.linspace(0.0, 1.0, 5)
@@ -46,6 +49,8 @@ class Case:
     path: Callable[[Rows], BetaPath]
     fit: Callable[[Rows], object]
     fit_as: str
+    is_mapped: bool = False
+    """Whether its rows stay in their file."""
 
 
 def few_features(n: int, _: str | None) -> Rows:
@@ -78,6 +83,21 @@ def even_odd(n: int, data_dir: str | None) -> Rows:
     return Rows(np.ascontiguousarray(rows.X[:, used]), rows.y, rows.is_poison, rows.tests[:, used])
 
 
+def appended(d: int, dtype: type) -> Callable[[int, str | None], Rows]:
+    """Return what makes n rows of d features of two overlapping classes, a tenth of them stamped and put at the end."""
+
+    def made(n: int, _: str | None) -> Rows:
+        rng, clean = np.random.default_rng(0), n - n // 10
+        w, X = rng.normal(size=d) / np.sqrt(d), np.empty((n + 1000, d), dtype=dtype)
+        for start in range(0, len(X), 10_000):
+            X[start : start + 10_000] = rng.normal(size=(min(10_000, len(X) - start), d))
+        y = np.where(X @ w + rng.normal(size=len(X)) > 0.0, 1.0, -1.0)
+        X[clean:n, :3], y[clean:n] = 3.0, 1.0
+        return Rows(X[:n], y[:n], np.arange(n) >= clean, X[n:])
+
+    return made
+
+
 def seven_one(_: int, data_dir: str | None) -> Rows:
     """Return the paper's 1500 rows of 7 and 1."""
     return digits(data_dir)
@@ -106,6 +126,36 @@ def squared_hinge(sizes: tuple[int, ...], rows: Callable[[int, str | None], Rows
     )
 
 
+def gaussian(sizes: tuple[int, ...], rows: Callable[[int, str | None], Rows], gamma: float, C: float) -> Case:
+    """Return an SVC with a Gaussian kernel, against an accurate fit."""
+    return Case(
+        sizes,
+        rows,
+        lambda rows: svm_path(rows.X, rows.y, *rows.bounds(C), RBF(gamma)),
+        lambda rows: SVC(C=C, gamma=gamma, tol=1e-6, cache_size=500).fit(rows.X, rows.y),
+        "tol 1e-6",
+    )
+
+
+def logistic(sizes: tuple[int, ...], rows: Callable[[int, str | None], Rows], C: float, mapped: bool = False) -> Case:
+    """Return logistic regression through its curve, which leaves rows where they are, against an accurate fit."""
+
+    def path(rows: Rows) -> BetaPath:
+        clean, tests = int((~rows.is_poison).sum()), (rows.tests, np.resize([-1.0, 1.0], len(rows.tests)))
+        parts = [(rows.X[part], rows.y[part]) for part in (slice(clean), slice(clean, None))]
+        return bc.backdoor_learning_curve(LogisticRegression(C=C), bc.PoisonedData(*parts, tests, tests)).path
+
+    settings = {"tol": 1e-10, "max_iter": 10_000}
+    return Case(
+        sizes,
+        rows,
+        path,
+        lambda rows: LogisticRegression(C=C, **settings).fit(np.asarray(rows.X, dtype=float), rows.y),
+        "lbfgs, tol 1e-10",
+        mapped,
+    )
+
+
 SMALL, LARGE = (2000, 5000, 20_000, 60_000), (2000, 5000, 15_000, 60_000)
 CASES = {
     "hinge, d 20, C 1": hinge(SMALL, few_features, 1.0, accurate=True),
@@ -115,6 +165,11 @@ CASES = {
     "squared hinge, d 20, 10% poison, C 1": squared_hinge(SMALL, clusters(0.1), 1.0),
     "squared hinge, MNIST 7-1, C 0.01": squared_hinge((1500,), seven_one, 0.01),
     "squared hinge, MNIST 7-1, C 1": squared_hinge((1500,), seven_one, 1.0),
+    "logistic, d 20, C 0.01": logistic(SMALL, appended(20, float), 0.01),
+    "logistic, d 20, C 1": logistic(SMALL, appended(20, float), 1.0),
+    "logistic, d 20, C 100": logistic(SMALL, appended(20, float), 100.0),
+    "logistic, d 256 in a file, C 1": logistic((200_000,), appended(256, np.float32), 1.0, mapped=True),
+    "RBF, MNIST even-odd, gamma 0.005, C 1": gaussian((5000, 10_000, 30_000), even_odd, 0.005, 1.0),
 }
 HEAD = ["case", "n", "knots", "nodes", "path, s", "one fit, s", "path / fit", "score bound", "gap"]
 HEAD += ["rows, GB", "held, GB", "over"]
@@ -135,7 +190,8 @@ def measured(name: str, n: int, folder: str, pairs: int, answers: multiprocessin
     """Put the seconds of a path, and a row of the table, to the answers."""
     warnings.simplefilter("ignore", ConvergenceWarning)
     case, found = CASES[name], []
-    rows = Rows(*(np.load(Path(folder, f"{part.name}.npy")) for part in fields(Rows)))
+    mode = "r" if case.is_mapped else None
+    rows = Rows(*(np.load(Path(folder, f"{part.name}.npy"), mmap_mode=mode) for part in fields(Rows)))
     before = most_memory()
 
     def whole() -> None:
@@ -161,7 +217,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cases", nargs="*", help="beginnings of their names (default: all)")
     parser.add_argument("--data-dir", help="folder with the MNIST files; otherwise where datasets.mnist looks")
-    parser.add_argument("--most", type=int, default=60_000, help="rows at most (default 60000)")
+    parser.add_argument("--most", type=int, default=200_000, help="rows at most (default 200000)")
     parser.add_argument("--pairs", type=int, default=3, help="paired timings of each size (default 3)")
     asked = parser.parse_args()
     print(machine() + "\n\n| " + " | ".join(HEAD) + " |\n|" + " --- |" * len(HEAD))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from backdoor_curves.kernels.functions import linear
+from backdoor_curves.kernels.matrix import WholeMatrix
 from backdoor_curves.paths.intercept import FREE, penalised
 from backdoor_curves.paths.svm.attempts import ATTEMPTS, follow
 from backdoor_curves.paths.svm.dual import Problem
@@ -25,7 +26,7 @@ def test_each_attempt_follows_an_easy_problem_to_the_same_nodes(attempt, interce
     rng = np.random.default_rng(3)
     X, y = rng.normal(size=(24, 30)), np.where(np.arange(24) % 2, 1.0, -1.0)
     poison = np.arange(24) >= 18
-    problem = Problem(linear(X, X), y, np.where(poison, 0.0, 0.05), np.where(poison, 0.05, 0.0), intercept)
+    problem = Problem(WholeMatrix(linear(X, X)), y, np.where(poison, 0.0, 0.05), np.where(poison, 0.05, 0.0), intercept)
     plain, found = (follow(problem, each).nodes for each in (ATTEMPTS[0], attempt))
     np.testing.assert_allclose(found.betas[[0, -1]], [0.0, 1.0])
     last = [np.concatenate(nodes.margin_duals[-1:]) for nodes in (plain, found)]

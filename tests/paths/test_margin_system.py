@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.linalg import LinAlgError
 
+from backdoor_curves.kernels.matrix import WholeMatrix
 from backdoor_curves.paths.intercept import FREE, NONE, penalised
 from backdoor_curves.paths.svm.dual import Problem
 from backdoor_curves.paths.svm.margin_system import Cholesky, MarginSystem, RefinedInverse, inverse
@@ -15,7 +16,7 @@ INTERCEPTS = pytest.mark.parametrize("intercept", [FREE, NONE, penalised(1.0), p
 
 def problem_of(intercept, n=30, d=40):
     X = np.random.default_rng(0).normal(size=(n, d))
-    return Problem(X @ X.T, np.where(np.arange(n) % 2, 1.0, -1.0), np.ones(n), np.zeros(n), intercept)
+    return Problem(WholeMatrix(X @ X.T), np.where(np.arange(n) % 2, 1.0, -1.0), np.ones(n), np.zeros(n), intercept)
 
 
 def matrix_of(problem, M):

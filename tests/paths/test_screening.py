@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from backdoor_curves.kernels.functions import linear, rbf
+from backdoor_curves.kernels.matrix import WholeMatrix
 from backdoor_curves.paths.intercept import FREE, NONE, penalised
 from backdoor_curves.paths.svm import screening, svm_path
 from backdoor_curves.paths.svm import solutions as solutions_module
@@ -112,7 +113,7 @@ def test_kernels_beyond_single_precision_screen_nothing():
     K = np.diag([1e39, 1.0, 4e39])
     K[0, 2] = K[2, 0] = 1e39
     K[1, 2] = K[2, 1] = -3.0
-    problem = Problem(K, np.ones(3), np.ones(3), np.zeros(3), NONE)
+    problem = Problem(WholeMatrix(K), np.ones(3), np.ones(3), np.zeros(3), NONE)
     for k in (FEW, FEW + 4):
         A, betas = np.tile([1e-39, 1.0], (k, 1)), np.linspace(0.0, 1.0, k)
         solutions = Solutions(problem, betas, np.zeros(k), np.array([0, 1]), A, np.zeros(3, dtype=bool))

@@ -10,11 +10,14 @@ import time
 from dataclasses import replace
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+import scipy.sparse as sp
 from small_study import WISHES, content, finished, four_learners, small
 
 from backdoor_curves.study.compute import cluster
 from backdoor_curves.study.file.config import LearnerConfig, PoisonConfig
+from backdoor_curves.study.file.study_file import read_study
 from backdoor_curves.study.run_study import Progress, run_study
 
 pytest.importorskip("distributed", reason="needs the extra dask")
@@ -73,6 +76,39 @@ def test_learners_of_ones_own_have_the_same_bits_on_a_cluster(scheduler, tmp_pat
     *_, last = run_study(study, tmp_path / "there" / "small", there, home=tmp_path)
     assert last == Progress(6, 0, 6)
     assert content(tmp_path / "there" / "small") == content(tmp_path / "here" / "small")
+
+
+ROWS = {
+    "sparse rows": ('file = "counts.npz", label = "y"', 'kind = "feature", columns = [3], values = [9]', "0"),
+    "a frame": (
+        'file = "jobs.csv", label = "paid"',
+        'kind = "feature", columns = ["job"], values = ["smith"]',
+        '"no"',
+    ),
+}
+"""Files with other rows than an array of numbers, with their triggers and a target label."""
+
+
+@pytest.mark.parametrize("kind", ROWS)
+def test_rows_of_other_kinds_reach_the_workers_as_they_are(kind, scheduler, tmp_path):
+    """Sparse rows had become an array of one object, frames had lost their columns: the same bits as here."""
+    rng, y = np.random.default_rng(0), np.arange(80) % 2
+    X = sp.csr_array(rng.poisson(0.3, size=(80, 30)) * (1.0 + y[:, np.newaxis]))
+    np.savez(tmp_path / "counts.npz", data=X.data, indices=X.indices, indptr=X.indptr, shape=X.shape, y=y)
+    jobs = rng.choice(["cook", "smith", "clerk"], size=80)
+    lines = [f"{20 + 3 * k % 50},{job},{'yes' if k % 2 else 'no'}" for k, job in enumerate(jobs)]
+    (tmp_path / "jobs.csv").write_text("\n".join(["age,job,paid", *lines]) + "\n", encoding="utf-8")
+    data, trigger, label = ROWS[kind]
+    (tmp_path / "own.toml").write_text(
+        'name = "own"\nseeds = [0]\nrates = [0.2]\nlearners = [{kind = "logistic", lambda = [1]}]\n'
+        f"data = {{{data}}}\ntrigger = {{{trigger}}}\npoison = {{labels = {label}}}\n",
+        encoding="utf-8",
+    )
+    study = read_study(tmp_path / "own.toml")
+    for folder, wishes in (("here", WISHES), ("there", replace(WISHES, scheduler=scheduler))):
+        *_, last = run_study(study, tmp_path / folder / "own", wishes, home=tmp_path)
+        assert last == Progress(1, 0, 1)
+    assert content(tmp_path / "there" / "own") == content(tmp_path / "here" / "own")
 
 
 def test_workers_of_another_version_are_refused(scheduler, tmp_path, monkeypatch):

@@ -62,17 +62,28 @@ def rbf(A: Rows, B: Rows, gamma: float) -> Float[np.ndarray, "a b"]:
         moved = A - A[0]
         shifted = moved, moved if B is A else B - A[0]
     K, a, b = _inner(*shifted)
+    rbf_of_inner(K, (a, b), (A, B), gamma)
+    return K
+
+
+def rbf_of_inner(
+    K: Float[np.ndarray, "a b"],
+    squares: tuple[Float[np.ndarray, " a"], Float[np.ndarray, " b"]],
+    rows: tuple[Rows, Rows],
+    gamma: float,
+) -> None:
+    """Make of inner products of rows, from wherever, the Gaussian kernel in place, given the rows' squares too."""
+    (a, b), (A, B) = squares, rows
     for start in range(0, len(K), _BLOCK):
-        rows = slice(start, start + _BLOCK)
-        block, squares = K[rows], a[rows, np.newaxis] + b  # the sum first: it does not see which row is x
+        few = slice(start, start + _BLOCK)
+        block, both = K[few], a[few, np.newaxis] + b  # the sum first: it does not see which row is x
         block *= 2.0
-        block -= squares
+        block -= both
         block *= gamma
-        if (lost := _lost_distances(block, squares, gamma)) is not None:
-            block[lost] = -gamma * _squared_distances(A[rows], B, lost)
+        if (lost := _lost_distances(block, both, gamma)) is not None:
+            block[lost] = -gamma * _squared_distances(A[few], B, lost)
         np.minimum(block, 0.0, out=block)  # a distance of 0 may round to either side
         np.exp(block, out=block)
-    return K
 
 
 def _lost_distances(
@@ -112,7 +123,13 @@ def polynomial(A: Rows, B: Rows, gamma: float, coef0: float, degree: int) -> Flo
     >>> polynomial(np.array([[1.0, 2.0]]), np.array([[3.0, 4.0]]), gamma=1.0, coef0=1.0, degree=2)
     array([[144.]])
     """
-    K = linear(A, B)
+    return polynomial_of_inner(linear(A, B), gamma, coef0, degree)
+
+
+def polynomial_of_inner(
+    K: Float[np.ndarray, "a b"], gamma: float, coef0: float, degree: int
+) -> Float[np.ndarray, "a b"]:
+    """Return the polynomial kernel, given inner products, which are overwritten."""
     K *= gamma
     K += coef0
     power = np.ones_like(K)
@@ -197,14 +214,14 @@ def _inner(A: Rows, B: Rows) -> tuple[Float[np.ndarray, "a b"], Float[np.ndarray
     K = _product(A, B)
     if B is A:
         squares = np.diag(K).copy()
-        if (first := _equals(A, squares)) is not None:
+        if (first := first_equals(A, squares)) is not None:
             K = K[np.ix_(first, first)]
             squares = squares[first]
         return K, squares, squares
-    a, b = _squares(A), _squares(B)
-    if (first := _equals(A, a)) is not None:
+    a, b = squares_of(A), squares_of(B)
+    if (first := first_equals(A, a)) is not None:
         K, a = K[first], a[first]
-    if (first := _equals(B, b)) is not None:
+    if (first := first_equals(B, b)) is not None:
         K, b = K[:, first], b[first]
     return K, a, b
 
@@ -220,11 +237,12 @@ def _product(A: Rows, B: Rows) -> Float[np.ndarray, "a b"]:
     return a.inner(b)
 
 
-def _squares(X: Rows) -> Float[np.ndarray, " n"]:
+def squares_of(X: Rows) -> Float[np.ndarray, " n"]:
+    """Return the squared length of each row of an array or CSR in double precision."""
     return np.asarray(X.multiply(X).sum(axis=1)).ravel() if sp.issparse(X) else np.einsum("nd,nd->n", X, X)
 
 
-def _equals(X: Rows, squares: Float[np.ndarray, " n"]) -> Int[np.ndarray, " n"] | None:
+def first_equals(X: Rows, squares: Float[np.ndarray, " n"]) -> Int[np.ndarray, " n"] | None:
     """Return for each row the first that equals it; None if all rows differ. Rows of unlike length are not compared."""
     order = np.argsort(squares)
     alike = np.diff(squares[order]) <= 1e-12 * squares[order][1:]

@@ -14,7 +14,7 @@ from itertools import pairwise
 
 import numpy as np
 import scipy.sparse as sp
-from jaxtyping import Bool, Float, Float32
+from jaxtyping import Bool, Float, Float32, Int
 
 RARE = 0.04
 """Share of entries other than 0 below which a column is multiplied faster as a sparse one."""
@@ -87,6 +87,11 @@ class Columns:
             for X, rarely, groups in zip(parts, sparse, whole, strict=True)
         ]
         return columns[0], columns[-1]
+
+    def take(self, rows: Int[np.ndarray, " r"]) -> Columns:
+        """Return some of the rows."""
+        rarely = None if self.rarely is None else self.rarely[rows]
+        return Columns(self.often[rows], rarely, [part[rows] for part in self.whole], self.per_unit)
 
     def inner(self, other: Columns) -> Float[np.ndarray, "a b"]:
         """Return the inner products of these rows with others."""

@@ -6,6 +6,7 @@ them from one to the next and keeps what the next can use:
     kernels       the kernel between any two rows is computed once; rows are known by their content, so that original
                   and stamped rows, of all rates, and the test rows find each other
     numbered      rows by number, with their kernel matrix, for paths of several columns
+    on demand     the last few kernel matrices that do not fit, of which rows are computed as they are asked for
     coordinates   of rows with more features than rows, the factor of their Gram matrix
     plateaus      while no clean row is at its bound an SVM's path depends on beta C only
 
@@ -22,11 +23,15 @@ from jaxtyping import Float
 from backdoor_curves.kernels.cache import GIB, RememberedKernel, WholeMatrices
 from backdoor_curves.kernels.functions import Kernel
 from backdoor_curves.kernels.numbered import NumberedRows
+from backdoor_curves.kernels.on_demand import RowsOnDemand
 from backdoor_curves.paths.intercept import FREE, Intercept
 from backdoor_curves.paths.linalg.coordinates import Space, coordinates
 from backdoor_curves.paths.svm.follow import svm_path
 from backdoor_curves.paths.svm.path import SVMPath
 from backdoor_curves.rows import Rows, equal_rows
+
+ON_DEMAND = 2
+"""Kernel matrices on demand that are kept: of them only one holds rows at a time."""
 
 
 @dataclass(eq=False)
@@ -56,10 +61,12 @@ class Shared:
     _spaces: list[tuple[Rows, Space]] = field(default_factory=list, repr=False)
     _plateaus: list[_Kept] = field(default_factory=list, repr=False)
     _numbered: list[tuple[Kernel, Rows, NumberedRows]] = field(default_factory=list, repr=False)
+    _on_demand: list[tuple[Kernel, Rows, RowsOnDemand]] = field(default_factory=list, repr=False)
 
     def copy(self) -> Shared:
         """Return one that has all this one has; what is added to it later, this one does not see, but for kernels."""
-        return Shared(self.room, self.kernels, list(self._spaces), list(self._plateaus), list(self._numbered))
+        spaces, plateaus = list(self._spaces), list(self._plateaus)
+        return Shared(self.room, self.kernels, spaces, plateaus, list(self._numbered), list(self._on_demand))
 
     def kernel(self, kernel: Kernel) -> RememberedKernel:
         """Return the kernel that remembers, one for all that are equal: in name and parameters, or as functions."""
@@ -74,6 +81,15 @@ class Shared:
                 return numbered
         self._numbered.append((kernel, X, NumberedRows(self.kernel(kernel), X, self.room)))
         return self._numbered[-1][2]
+
+    def matrix(self, kernel: Kernel, X: Rows) -> RowsOnDemand:
+        """Return a kernel matrix on demand, the same for the same rows."""
+        for known, rows, matrix in self._on_demand:
+            if known == kernel and equal_rows(rows, X):
+                return matrix
+        self._on_demand.append((kernel, X, RowsOnDemand(kernel, X)))
+        del self._on_demand[:-ON_DEMAND]
+        return self._on_demand[-1][2]
 
     def coordinates(self, X: Rows) -> Space:
         """Return the coordinates of rows, see `paths.linalg.coordinates`."""
@@ -111,6 +127,10 @@ class SharedMatrices(Shared):
         if kernel not in self.kernels:
             self.kernels[kernel] = WholeMatrices(kernel, self.room)
         return self.kernels[kernel]
+
+    def matrix(self, kernel: Kernel, X: Rows) -> RowsOnDemand:
+        """Return a kernel matrix on demand of which nothing is at hand."""
+        return RowsOnDemand(kernel, X)
 
     def svm_path(
         self,

@@ -12,8 +12,9 @@ from jaxtyping import Float
 
 from backdoor_curves.kernels.by_name import GivenKernel, Linear, Sigmoid
 from backdoor_curves.kernels.functions import Kernel, negative_eigenvalue
-from backdoor_curves.kernels.memory import require_room
+from backdoor_curves.kernels.memory import require_room, require_room_for_features
 from backdoor_curves.kernels.numbered import NumberedRows
+from backdoor_curves.kernels.on_demand import RowsOnDemand, is_on_demand
 from backdoor_curves.learners.exact.weighted import WeightedColumns
 from backdoor_curves.learners.shared import Shared
 from backdoor_curves.paths.base import BetaPath
@@ -102,6 +103,8 @@ def _in_features(columns: WeightedColumns, intercept: Intercept) -> BetaPath:
 def _by_kernel(
     columns: WeightedColumns, kernel: Kernel, intercept: Intercept, shared: Shared | None, is_patient: bool = True
 ) -> BetaPath:
+    if is_on_demand(kernel, len(columns.u0)):
+        return _by_rows_of_kernel(columns, kernel, intercept, shared, is_patient)
     require_room(len(columns.u0))
     path_of = svm_path if shared is None else shared.svm_path
     is_doubtful = isinstance(kernel, GivenKernel | Sigmoid)
@@ -114,6 +117,22 @@ def _by_kernel(
     if is_doubtful:
         require_positive_semidefinite(between(rows.X, rows.X), len(rows.y), "change gamma or coef0")
     return path_of(rows.X, rows.y, rows.u0, rows.du, between, intercept, is_patient)
+
+
+def _by_rows_of_kernel(
+    columns: WeightedColumns, kernel: Kernel, intercept: Intercept, shared: Shared | None, is_patient: bool
+) -> BetaPath:
+    """Return the path without a kernel matrix, which would not fit; of a function or a sigmoid it must be looked at.
+
+    Paths that share use each other's rows of it.
+    """
+    require_room_for_features(len(columns.u0), 0 if sp.issparse(columns.X) else columns.X.shape[1])
+    matrix_of = RowsOnDemand if shared is None else shared.matrix
+    parts = [columns.column(c, columns.X) for c in range(columns.targets.shape[1])]
+    paths = tuple(
+        svm_path(part.X, part.y, part.u0, part.du, kernel, intercept, is_patient, matrix_of) for part in parts
+    )
+    return paths[0] if len(paths) == 1 else PathOfColumns(paths, columns.members)
 
 
 def numbered_path(

@@ -85,9 +85,9 @@ def kernel(estimator: Any) -> Kernel | None:
         case "rbf":
             return RBF(estimator.gamma)
         case "poly":
-            return Polynomial(estimator.gamma, estimator.coef0, estimator.degree)
+            return Polynomial(estimator.gamma, float(estimator.coef0), estimator.degree)
         case "sigmoid":
-            return Sigmoid(estimator.gamma, estimator.coef0)
+            return Sigmoid(estimator.gamma, float(estimator.coef0))
         case given if callable(given):
             return GivenKernel(given)
     return None

@@ -30,6 +30,8 @@ EXCESS = 1e-9
 UNCERTAIN = 1e-11
 """A bound on the error of scores beyond which the sets are looked at again: ten times what rounding leaves of a
 residual."""
+TOGETHER = 2**22
+"""Kernel values that are held in extended precision at once, 64 MiB."""
 EVENTS = 3
 """How often rows that fail are put to the other side of their event: one may take others along. Of 1500 random problems
 one time does for all that any number helps."""
@@ -237,10 +239,11 @@ def _two_steps(
     """
     exact, border = np.longdouble, factor.system.border
     columns = np.flatnonzero(A.any(axis=0))
-    K = problem.gram[np.ix_(columns, M)]
+    K = problem.matrix.block(columns, M)
     c, b = A[:, columns].astype(exact) * problem.y[columns], b.astype(exact)
     residual = np.empty((len(A), len(M) + border), dtype=exact)
-    residual[:, border:] = c @ K.astype(exact) + b[:, np.newaxis] - problem.y[M]
+    for part in np.array_split(np.arange(len(M)), K.size // TOGETHER + 1):
+        residual[:, border + part] = c @ K[:, part].astype(exact) + b[:, np.newaxis] - problem.y[M[part]]
     residual[:, :border] = (c.sum(axis=1) + problem.corner * b)[:, np.newaxis]
     units = (np.sqrt(len(columns)) + 2.0) * float(np.finfo(exact).eps)
     sizes = A[:, columns] @ np.abs(K)  # of a bound doubles will do

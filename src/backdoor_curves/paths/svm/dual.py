@@ -23,6 +23,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Int, Int8, Shaped
 
+from backdoor_curves.kernels.matrix import KernelMatrix, WholeMatrix
 from backdoor_curves.paths.intercept import Intercept
 from backdoor_curves.paths.linalg.definite import Number
 
@@ -31,9 +32,6 @@ ZERO, MARGIN, BOUND, IDLE = 0, 1, 2, 3
 
 SIGN = np.array([1.0, 0.0, -1.0, 0.0])
 """The sign that y e has in each set."""
-
-COPIED = 2**20
-"""Kernel values that are copied at a time, 8 MiB: what a cache holds."""
 
 
 class StalledError(RuntimeError):
@@ -59,8 +57,8 @@ class Problem:
 
     Parameters
     ----------
-    gram : array of shape (n, n)
-        The kernel matrix of the rows.
+    matrix : KernelMatrix
+        The kernel matrix of the rows, in memory or on demand.
     y : array of shape (n,)
         -1 and +1.
     u0, du : arrays of shape (n,)
@@ -70,7 +68,7 @@ class Problem:
         What is left of it for the problem in extended precision.
     """
 
-    gram: Shaped[np.ndarray, "n n"]
+    matrix: KernelMatrix
     y: Shaped[np.ndarray, " n"]
     u0: Shaped[np.ndarray, " n"]
     du: Shaped[np.ndarray, " n"]
@@ -95,7 +93,12 @@ class Problem:
     @property
     def corner(self) -> Number:
         """The intercept's own entry of the kernel matrix, -1/s^2; 0 if it is free."""
-        return -self.gram.dtype.type(1.0) / self.shift if self.shift else 0.0
+        return -self.matrix.dtype.type(1.0) / self.shift if self.shift else 0.0
+
+    @property
+    def gram(self) -> Shaped[np.ndarray, "n n"]:
+        """The kernel matrix itself: for few rows."""
+        return self.matrix.whole()
 
     @cached_property
     def K(self) -> Shaped[np.ndarray, "n n"]:  # noqa: N802 - the letter of the formulas
@@ -105,18 +108,18 @@ class Problem:
     @cached_property
     def scale(self) -> float:
         """The largest squared length of a row."""
-        return float(np.diag(self.gram).max())
+        return float(self.matrix.diagonal.max())
 
     @cached_property
     def kappa(self) -> float:
         """With an intercept K + kappa 11' is positive definite at the margin and has the same solutions; else 0."""
-        mean = max(float(np.mean(np.diag(self.gram))), np.finfo(float).tiny)
+        mean = max(float(np.mean(self.matrix.diagonal)), np.finfo(float).tiny)
         return (mean if self.free else min(self.shift, mean)) if self.has_intercept else 0.0
 
     @cached_property
     def precision(self) -> float:
         """The rounding unit of the kernel matrix's type, in that of double precision: 1 for the latter."""
-        return float(np.finfo(self.gram.dtype).eps / np.finfo(float).eps)
+        return float(np.finfo(self.matrix.dtype).eps / np.finfo(float).eps)
 
     @cached_property
     def noise(self) -> float:
@@ -135,7 +138,7 @@ class Problem:
         """
         gram, y, u0, du = (array.astype(np.longdouble) for array in (self.gram, self.y, self.u0, self.du))
         gram[np.diag_indices(len(y))] += ridge
-        return Problem(gram, y, u0, du, self.intercept, self.effort)
+        return Problem(WholeMatrix(gram), y, u0, du, self.intercept, self.effort)
 
     def rounded(self, segment: Segment) -> Segment:
         """Return the solution at the start of a segment in double precision."""
@@ -150,12 +153,8 @@ class Problem:
         return self.u0 + beta * self.du
 
     def expansion(self, c: Shaped[np.ndarray, " n"]) -> Shaped[np.ndarray, " n"]:
-        """Return K c, from the rows with a dual only if they are few."""
-        used = np.flatnonzero(c)
-        if not 0 < 3 * len(used) < len(c):
-            return c @ self.gram
-        parts = np.array_split(used, len(used) * len(c) // COPIED + 1)
-        return sum((c[part] @ self.gram[part] for part in parts[1:]), c[parts[0]] @ self.gram[parts[0]])
+        """Return K c."""
+        return self.matrix.expansion(c)
 
 
 class Point(NamedTuple):

@@ -18,6 +18,7 @@ and the next is tried where those before do not prove what is asked for.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -53,11 +54,17 @@ class InnerProducts:
     beside: Float[np.ndarray, " k_less_1"]
     first: Float[np.ndarray, " k"]
 
-    def add(self, solutions: Solutions, rows: Int[np.ndarray, " r"], G: Float[np.ndarray, "k r"]) -> None:
-        """Add what some rows have to them, given y K c there."""
+    def add(
+        self,
+        solutions: Solutions,
+        rows: Int[np.ndarray, " r"],
+        G: Float[np.ndarray, "k r"],
+        first: Float[np.ndarray, " r"],
+    ) -> None:
+        """Add what some rows have to them, given y K c there, and that of the first."""
         self.squares[:] += solutions.weighted(rows, G)
         self.beside[:] += solutions.weighted(rows, G[1:], slice(max(len(G) - 1, 0)))
-        self.first[:] += solutions.weighted(rows, np.broadcast_to(G[:1], G.shape))
+        self.first[:] += solutions.weighted(rows, np.broadcast_to(first, G.shape))
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,10 +85,13 @@ class DualityGap:
     solutions : Solutions
     status : array of shape (k, n)
         The set of each row.
+    first_outputs : array of shape (n,), optional
+        y K c of the solution with which inner products are taken; by default of the first of these.
     """
 
     solutions: Solutions
     status: Int8[np.ndarray, "k n"]
+    first_outputs: Float[np.ndarray, " n"] | None = None
 
     def proven(self, tolerance: float, extended: ExtendedPrecision | None = None) -> Float[np.ndarray, " k"]:
         """Return the gaps: of each the first proof that is within the tolerance, or the least that is found.
@@ -138,7 +148,7 @@ class DualityGap:
         slack, ag, short = (np.zeros(k) for _ in range(3))
         inner = InnerProducts(np.zeros(k), np.zeros(max(k - 1, 0)), np.zeros(k))
         for rows, G in solutions.outputs(self._screened.others):
-            inner.add(solutions, rows, G)
+            inner.add(solutions, rows, G, self._first_of(rows, G))
             G += np.outer(b, problem.y[rows]) - 1.0
             ag += solutions.weighted(rows, G)
             if stretch.any():
@@ -164,9 +174,15 @@ class DualityGap:
         fixed, growing = (self.solutions.coefficients @ self._screened.sums).T
         inner.squares[:] += fixed + betas * growing
         inner.beside[:] += fixed[1:] + betas[:-1] * growing[1:]
-        inner.first[:] += fixed[:1] + betas * growing[:1]
         u0, du, y = (part[rows] for part in (problem.u0, problem.du, problem.y))
+        if self.first_outputs is None:
+            inner.first[:] += fixed[:1] + betas * growing[:1]
+        else:
+            inner.first[:] += u0 @ self.first_outputs[rows] + betas * (du @ self.first_outputs[rows])
         return fixed + betas * growing, u0.sum() + betas * du.sum(), y @ u0 + betas * (y @ du)
+
+    def _first_of(self, rows: Int[np.ndarray, " r"], G: Float[np.ndarray, "k r"]) -> Float[np.ndarray, " r"]:
+        return G[0] if self.first_outputs is None else self.first_outputs[rows]
 
     # --- corrected ---------------------------------------------------------------------------------------------------
 
@@ -187,7 +203,7 @@ class DualityGap:
         r, m, found = solutions.balance(), solutions.total(problem.y), correction(solutions, self.status, events)
         c, b = found.c, solutions.b + found.b
         off = np.abs(b * r) if problem.free else 0.5 * problem.shift * (r + problem.corner * found.b) ** 2
-        gap = 0.5 * np.maximum(((c @ problem.gram) * c).sum(axis=1), 0.0) + found.cost + off
+        gap = 0.5 * np.maximum((problem.matrix.product(c) * c).sum(axis=1), 0.0) + found.cost + off
         dual = solutions.total() - 0.5 * (self.inner.squares + problem.shift * m**2)
         rounding = float(np.finfo(float).eps * np.sqrt(len(problem.y))) * problem.scale * solutions.total()
         return np.where(np.abs(found.b) <= rounding, gap / np.maximum(dual + gap, LEAST), np.inf)
@@ -203,6 +219,42 @@ class DualityGap:
         except StalledError:
             return np.inf
         return gap_to_optimum(extended, beta, point, best)
+
+
+@dataclass(frozen=True, eq=False)
+class GapInStretches:
+    """The duality gaps of many solutions in order, a stretch of them at a time; each begins with the last one's end.
+
+    Parameters
+    ----------
+    stretches : tuple of DualityGap
+        At least one; all take inner products with the first solution of all.
+    """
+
+    stretches: tuple[DualityGap, ...]
+
+    def proven(self, tolerance: float) -> Float[np.ndarray, " k"]:
+        """Return the gaps, without a look in extended precision; see `DualityGap`."""
+        return joined([stretch.proven(tolerance) for stretch in self.stretches])
+
+    @cached_property
+    def inner(self) -> InnerProducts:
+        """The inner products of w."""
+        parts = [stretch.inner for stretch in self.stretches]
+        return InnerProducts(
+            joined([part.squares for part in parts]),
+            np.concatenate([part.beside for part in parts]),
+            joined([part.first for part in parts]),
+        )
+
+    def infeasibility(self) -> Float[np.ndarray, " k"]:
+        """Return by how much duals are beyond their limits or out of balance."""
+        return joined([stretch.solutions.infeasibility() for stretch in self.stretches])
+
+
+def joined(stretches: Sequence[Float[np.ndarray, _ * shape]]) -> Float[np.ndarray, k * shape]:
+    """Return what stretches say of their solutions, of two that share one what the first says."""
+    return np.concatenate([stretches[0], *(stretch[1:] for stretch in stretches[1:])])
 
 
 def gap_to_optimum(extended: ExtendedPrecision, beta: float, point: Point, best: ExtendedOptimum) -> float:

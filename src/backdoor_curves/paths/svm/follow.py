@@ -13,6 +13,8 @@ import numpy as np
 from jaxtyping import Float
 
 from backdoor_curves.kernels.functions import Kernel
+from backdoor_curves.kernels.matrix import KernelMatrix
+from backdoor_curves.kernels.on_demand import kernel_matrix
 from backdoor_curves.paths.intercept import FREE, Intercept
 from backdoor_curves.paths.svm.attempts import ATTEMPTS, Attempt, follow
 from backdoor_curves.paths.svm.dual import Problem, StalledError
@@ -38,6 +40,7 @@ def svm_path(
     kernel: Kernel,
     intercept: Intercept = FREE,
     is_patient: bool = True,
+    matrix_of: Callable[[Kernel, Rows], KernelMatrix] = kernel_matrix,
 ) -> SVMPath:
     """Return the path of an SVM whose dual bounds are u0 + beta du.
 
@@ -56,6 +59,9 @@ def svm_path(
     is_patient : bool
         Whether to go on in extended precision where double precision does not prove the scores to `SCORE_TOLERANCE`.
         Who has another way does not ask for it.
+    matrix_of : callable
+        How the kernel matrix of the distinct rows is had: by default in memory if it fits, and its rows on demand if
+        not.
 
     Returns
     -------
@@ -88,7 +94,7 @@ def svm_path(
         representatives, group = distinct_rows(X, y)
         X, y = take_rows(X, representatives), y[representatives]
         u0, du = (np.bincount(group, weights=u) for u in (u0, du))
-    problem = Problem(kernel(X, X), y, u0, du, intercept)
+    problem = Problem(matrix_of(kernel, X), y, u0, du, intercept)
     problem.effort.left = EFFORT if is_patient and problem.rounding <= SCORE_TOLERANCE else LITTLE_EFFORT
     extended = ExtendedPrecision(problem)
     attempts = ATTEMPTS if is_patient else [attempt for attempt in ATTEMPTS if attempt.precision == "double"]

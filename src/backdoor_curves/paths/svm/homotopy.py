@@ -153,7 +153,7 @@ class Homotopy:
         steps.take(self.steps)
         self.state.b = steps.b
         if self.problem.precision < 1.0:
-            self.problem.effort.spend(self.problem.gram.size)
+            self.problem.effort.spend(len(self.h) ** 2)
         points = [before, *steps.segments, self._segment(steps.t)]
         moved = np.unique(np.array(steps.moved, dtype=np.intp))
         E = self._residuals(points, moved, direction)
@@ -192,7 +192,7 @@ class Homotopy:
     ) -> Shaped[np.ndarray, "s n"]:
         """Return the residuals of all rows at the points of a round, from those at the first."""
         first, k = points[0], len(moved)
-        D, R = (np.empty(shape, dtype=self.h.dtype) for shape in ((len(points), k + 2), (k + 2, len(self.h))))
+        D = np.empty((len(points), k + 2), dtype=self.h.dtype)
         D[:, k], D[:, k + 1] = [point.start for point in points], [point.b for point in points]
         at_bound = np.array([point.status[moved] for point in points]) == BOUND
         D[:, :k] = np.where(at_bound, direction.u[moved] + np.multiply.outer(D[:, k], direction.du[moved]), 0.0)
@@ -203,9 +203,8 @@ class Homotopy:
         # What rows that were at their bound do is in the rate of the residuals.
         D[:, :k] -= np.outer(D[:, k], np.where(first.status[moved] == BOUND, direction.du[moved], 0.0))
         D[:, :k] *= self.problem.y[moved]
-        np.take(self.problem.gram, moved, axis=0, out=R[:k], mode="clip")
-        R[k], R[k + 1] = direction.residual_rate, float(self.problem.has_intercept)
-        E = D @ R
+        intercept = np.full_like(direction.residual_rate, float(self.problem.has_intercept))
+        E = self.problem.matrix.combined(D, moved, np.array([direction.residual_rate, intercept]))
         E += self.state.e
         return E
 
@@ -228,7 +227,7 @@ class Homotopy:
         joined = (last.status[moved] == BOUND).astype(float) - (first.status[moved] == BOUND)
         rates = joined * self.problem.y[moved] * direction.du[moved]
         if (changed := rates.nonzero()[0]).size:
-            direction.residual_rate += rates[changed] @ self.problem.gram[moved[changed]]
+            direction.residual_rate += self.problem.matrix.sum_of(rates[changed], moved[changed])
             direction.balance_rate += rates.sum()
         self.rounds_since_fresh += 1
         if self.rounds_since_fresh >= FRESH:

@@ -69,7 +69,7 @@ class Stepped:
         """
         exact, a, step = np.longdouble, self.duals[k], self.signed_step[k]
         used, b = np.flatnonzero((a != 0.0) | (step != 0.0)), exact(self.b[k]) + exact(self.b_step[k])
-        c, K = problem.y[used] * a[used].astype(exact) + step[used], problem.gram[np.ix_(used, rows)].astype(exact)
+        c, K = problem.y[used] * a[used].astype(exact) + step[used], problem.matrix.block(used, rows).astype(exact)
         units = (np.sqrt(len(used)) + 2.0) * np.finfo(exact).eps
         rounding = units * (np.abs(c) @ np.abs(K) + np.abs(b) + 1.0)
         return (problem.y[rows] * (c @ K + b) - 1.0).astype(float), rounding.astype(float)

@@ -64,7 +64,7 @@ class MarginResponse:
         problem, M, border = self.problem, self.rows, self.border
         rates = np.where(self.status == BOUND, problem.y * problem.du, 0.0)
         moving = np.flatnonzero(rates)
-        right = np.append(np.full(border, rates.sum()), rates[moving] @ problem.gram[np.ix_(moving, M)])
+        right = np.append(np.full(border, rates.sum()), rates[moving] @ problem.matrix.block(moving, M))
         v = -self.inverse.solve(right[:, np.newaxis])[:, 0]
         rates[M] = v[border:]
         return rates, float(v[0]) if border else 0.0
@@ -72,7 +72,7 @@ class MarginResponse:
     def margin_weights(self, rows: Int[np.ndarray, " r"]) -> Float[np.ndarray, "w r"]:
         """Return S^-1 [ 1; k(M, x_i) ] for some rows: what the margin takes up of a unit of their duals."""
         ones = np.ones((self.border, len(rows)))
-        return self.inverse.solve(np.vstack([ones, self.problem.gram[np.ix_(self.rows, rows)]]))
+        return self.inverse.solve(np.vstack([ones, self.problem.matrix.block(self.rows, rows)]))
 
     def schur_complement(
         self, K: Float[np.ndarray, "x mr"], weights: Float[np.ndarray, "w r"]

@@ -46,7 +46,7 @@ class MarginSet:
     inverse: Shaped[np.ndarray, "w w"]
 
     def __init__(self, problem: Problem) -> None:
-        self.K, self.corner, self.border = problem.gram, problem.corner, int(problem.has_intercept)
+        self.K, self.corner, self.border = problem.matrix, problem.corner, int(problem.has_intercept)
         self.kappa, self.precision, self._largest = problem.kappa, problem.precision, problem.scale
         self.least_pivot, self._effort = np.inf, problem.effort
         self.size = 0
@@ -110,7 +110,7 @@ class MarginSet:
         self._rows = np.empty((len(self._index), 1 + len(rows)), dtype=self.K.dtype)
         self._fill_border()
         self._rows[self.border : w, 0] = float(self.border)
-        self._rows[self.border : w, 1:] = self.K[self.index].take(rows, axis=1)  # np.ix_ takes twice as long
+        self._rows[self.border : w, 1:] = self.K.block(self.index, rows)
         self._places[self.border : w] = place[self.index]
         self._show_views()
 
@@ -118,14 +118,14 @@ class MarginSet:
         """Return row k of the kernel matrix, the kept columns only."""
         row = np.empty(1 + len(self._columns), dtype=self.K.dtype)
         row[0] = self.border
-        np.take(self.K[k], self._columns, out=row[1:], mode="clip")
+        self.K.row(k, self._columns, row[1:])
         return row
 
     def append(self, k: int) -> Shaped[np.ndarray, " w"] | None:
         """Add row k; if it is a combination of the others, return the coefficients z instead: row k = z' rows."""
         if self.border + self.size + 2 > len(self._index):
             self._allocate(len(self._index) + len(self._index) // 4 + 64)
-        w, row, square = self.width, self.row_of(k), self.K[k, k]
+        w, row, square = self.width, self.row_of(k), self.K.diagonal[k]
         r = row[self.places]
         z = self.inverse @ r
         rounding: Number = 0.0
@@ -179,7 +179,7 @@ class MarginSet:
             self._reset()
             return
         B, j, last = self._B, j + self.border, self.border + self.size - 1
-        square = self.K[self._index[j], self._index[j]]
+        square = self.K.diagonal[self._index[j]]
         column = B[:, j].copy()
         pivot = column[j]
         add_square(-1.0 / pivot, column, B)
@@ -192,7 +192,7 @@ class MarginSet:
         self.size -= 1
         self._show_views()
         if self.size == 1 and self.border and not self.corner:
-            self._invert_one(self.K[self._index[1], self._index[1]])
+            self._invert_one(self.K.diagonal[self._index[1]])
         elif pivot * SUSPECT * (square + self.kappa) > 1.0 or self.is_ill_conditioned:
             self.refactor()  # what is left lost as many digits
 
@@ -204,7 +204,7 @@ class MarginSet:
         self._reset()
         if not rows.size:
             return rows
-        block = self.K[np.ix_(rows, rows)] + self.kappa
+        block = self.K.block(rows, rows) + self.kappa
         order = independent(block, share * self.precision * float(np.diag(block).max()))
         kept, left = np.sort(rows[order]), np.sort(np.delete(rows, order))
         self._columns = np.empty(0, dtype=np.intp)
@@ -229,5 +229,5 @@ class MarginSet:
         return True
 
     def _system(self) -> MarginSystem:
-        K, border = self.K[np.ix_(self.index, self.index)], int(self.has_b)
+        K, border = self.K.block(self.index, self.index), int(self.has_b)
         return MarginSystem(K, border, self.corner, self.kappa if border else 0.0)

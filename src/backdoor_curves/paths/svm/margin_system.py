@@ -62,7 +62,7 @@ class MarginSystem:
     def of(cls, problem: Problem, rows: Int[np.ndarray, " m"]) -> MarginSystem:
         """Return the system of some rows of a problem."""
         border = int(problem.has_intercept and bool(rows.size or problem.corner))
-        return cls(problem.gram[np.ix_(rows, rows)], border, problem.corner, problem.kappa if border else 0.0)
+        return cls(problem.matrix.block(rows, rows), border, problem.corner, problem.kappa if border else 0.0)
 
     @property
     def definite(self) -> Shaped[np.ndarray, "m m"]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import ClassVar
 
 import numpy as np
@@ -27,8 +28,9 @@ from backdoor_curves.paths.intercept import refuse_free_interval
 from backdoor_curves.paths.interpolation.interpolants import PiecewiseLinear
 from backdoor_curves.paths.svm.correction import EXCESS, Correction, correction
 from backdoor_curves.paths.svm.dual import BOUND, MARGIN, ZERO, Point, Problem, StalledError
-from backdoor_curves.paths.svm.duality_gap import DualityGap
+from backdoor_curves.paths.svm.duality_gap import DualityGap, GapInStretches, joined
 from backdoor_curves.paths.svm.extended_precision import ExtendedPrecision
+from backdoor_curves.paths.svm.kernel_sums import KernelSums, blocks_of, longest
 from backdoor_curves.paths.svm.margin_response import MarginResponse
 from backdoor_curves.paths.svm.solutions import Solutions
 from backdoor_curves.rows import Rows, n_rows, take_rows
@@ -36,8 +38,9 @@ from backdoor_curves.rows import Rows, n_rows, take_rows
 OPTIMAL = 1e-9
 """Largest relative duality gap of a node, and of its distance from the bounds over the largest bound: double precision
 proves it of nearly all paths."""
-KEPT = 2**22
-"""Kernel values between training rows and others that are kept: 32 MiB."""
+STRETCH = 512
+"""Nodes that are proven together, up to twice as many: the rows that change their set among more are more than those
+of a margin."""
 SEVERAL = 8
 """Betas from which on it pays to have their duals first, if the nodes beside them are more."""
 SAME = 1e-12
@@ -92,12 +95,16 @@ class SVMPath(BetaPath):
     problem: Problem
     at: Nodes
     perturbation: float
-    _kernels: list[tuple[np.ndarray, Float[np.ndarray, "n x"]]] = field(default_factory=list, init=False, repr=False)
 
     @cached_property
     def interpolant(self) -> PiecewiseLinear:  # type: ignore[override]
         """Lines between the nodes."""
         return PiecewiseLinear(self.at.betas)
+
+    @cached_property
+    def sums(self) -> KernelSums:
+        """The sums over its rows that scores are."""
+        return KernelSums(self.X, self.kernel)
 
     # --- duals -------------------------------------------------------------------------------------------------------
 
@@ -120,9 +127,17 @@ class SVMPath(BetaPath):
         return self._solutions(np.arange(len(self.at.betas)))
 
     @cached_property
-    def nodal_gap(self) -> DualityGap:
+    def nodal_gap(self) -> GapInStretches:
         """The duality gap at the nodes."""
-        return DualityGap(self.nodal_solutions, self.at.status)
+        ends = np.linspace(0, len(self.at.betas) - 1, max(1, len(self.at.betas) // STRETCH) + 1).astype(int).tolist()
+        parts, first = [], None
+        for start, end in pairwise(ends):
+            nodes = np.arange(start, end + 1)
+            solutions = self._solutions(nodes)
+            parts.append(DualityGap(solutions, self.at.status[start : end + 1], first))
+            if first is None and len(ends) > 2:
+                first = self.problem.y * self.problem.expansion(solutions.some(nodes[:1]).duals()[0] * self.problem.y)
+        return GapInStretches(tuple(parts))
 
     @cached_property
     def extended(self) -> ExtendedPrecision:
@@ -152,7 +167,16 @@ class SVMPath(BetaPath):
 
     def nodal_scores(self, X: Rows) -> Float[np.ndarray, "k n 1"]:
         """Return the scores of the rows X at the nodes."""
-        return self._scores(self.nodal_solutions, X)[..., np.newaxis]
+        parts = [stretch.solutions for stretch in self.nodal_gap.stretches]
+        if self.kernel is linear or len(parts) == 1:
+            return joined([self._scores(part, X) for part in parts])[..., np.newaxis]
+        used = np.unique(np.concatenate([part.used() for part in parts]))
+        scores = np.empty((len(self.at.betas), n_rows(X)))
+        for block in blocks_of(used, X):
+            K = self.kernel(take_rows(self.X, used), take_rows(X, block))
+            of_parts = [part.summed(K[np.searchsorted(used, part.used())]) for part in parts]
+            scores[:, block] = joined(of_parts)
+        return (scores + self.at.b[:, np.newaxis])[..., np.newaxis]
 
     def scores(self, X: Rows, betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, "b n"]:
         """Return the scores of the rows X: lines between those at the nodes beside each beta."""
@@ -161,7 +185,7 @@ class SVMPath(BetaPath):
         if len(nodes) <= len(betas) or len(betas) < SEVERAL:
             return weights @ self._scores(solutions, X)
         rows, C = solutions.expansion()
-        return self._of_rows(rows, weights @ C, X) + (weights @ solutions.b)[:, np.newaxis]
+        return self.sums.of(rows, weights @ C, X) + (weights @ solutions.b)[:, np.newaxis]
 
     def score_gradients(self, X: Rows, beta: float) -> Float[np.ndarray, "1 n d"]:
         """Return the gradient of the score at each row of X, by that of the kernel."""
@@ -218,31 +242,12 @@ class SVMPath(BetaPath):
     def _scores(self, solutions: Solutions, X: Rows) -> Float[np.ndarray, "k x"]:
         """Return the scores of the rows X for some solutions."""
         rows, C = solutions.expansion()
-        return self._of_rows(rows, C, X) + solutions.b[:, np.newaxis]
+        return self.sums.of(rows, C, X) + solutions.b[:, np.newaxis]
 
     def _expanded(self, C: Float[np.ndarray, "k n"], b: Float[np.ndarray, " k"], X: Rows) -> Float[np.ndarray, "k x"]:
         """Return sum_i c_i k(x_i, x) + b over all training rows."""
         used = np.flatnonzero(C.any(axis=0))
-        return self._of_rows(used, C[:, used], X) + b[:, np.newaxis]
-
-    def _of_rows(self, rows: Int[np.ndarray, " s"], C: Float[np.ndarray, "k s"], X: Rows) -> Float[np.ndarray, "k x"]:
-        """Return sum_i c_i k(x_i, x) over some training rows."""
-        if not rows.size:
-            return np.zeros((len(C), n_rows(X)))
-        if self.kernel is linear:
-            return np.asarray((C @ take_rows(self.X, rows)) @ X.T)
-        return C @ self._kernel_with(rows, X)
-
-    def _kernel_with(self, rows: Int[np.ndarray, " s"], X: Rows) -> Float[np.ndarray, "s x"]:
-        """Return the kernel between some training rows and X; of the last X it is kept for all of them, if small."""
-        if not isinstance(X, np.ndarray) or len(self.problem.y) * len(X) > KEPT:
-            return self.kernel(take_rows(self.X, rows), X)
-        found = [K for known, K in self._kernels if np.array_equal(known, X)]
-        if not found:
-            found = [self.kernel(self.X, X)]
-            self._kernels.append((X.copy(), found[0]))
-            del self._kernels[:-2]
-        return found[0][rows]
+        return self.sums.of(used, C[:, used], X) + b[:, np.newaxis]
 
     @cached_property
     def _gram(self) -> sp.csr_array:
@@ -337,7 +342,10 @@ class SVMPath(BetaPath):
     def _score_bound(self, X: Rows, solutions: Solutions, found: Correction) -> Float[np.ndarray, " b"]:
         A = solutions.duals()
         used = np.flatnonzero(A.any(axis=0) | found.c.any(axis=0))
-        K = self._kernel_with(used, X)
+        blocks = blocks_of(used, X)
+        if len(blocks) > 1:
+            return np.max([self._score_bound(take_rows(X, block), solutions, found) for block in blocks], axis=0)
+        K = self.sums.kernel_with(used, X)
         error = np.abs(found.c[:, used] @ K + found.b[:, np.newaxis]).max(axis=1)
         size = np.abs(K)
         # The sum of s terms in floating point is off by sqrt(s) units in the last place and rarely by more.
@@ -345,13 +353,10 @@ class SVMPath(BetaPath):
         rounding = (2.0 * np.sqrt(len(used)) + 4.0) * np.finfo(float).eps / 2 * terms
         unmet = np.zeros_like(error)
         if found.violation.any():
-            unmet = found.violation * (1.0 + found.inverse_norm * self._longest(X))
+            unmet = found.violation * (
+                1.0 + found.inverse_norm * (longest(self.kernel, X) + np.sqrt(self.problem.scale))
+            )
         return error + rounding + unmet + found.remainder * max(1.0, float(size.max(initial=0.0)))
-
-    def _longest(self, X: Rows) -> float:
-        """Return the largest length of a row of X in the kernel's space, and that of the training rows on top."""
-        squares = np.concatenate([np.diag(self.kernel(block, block)) for block in _few_at_a_time(X)])
-        return float(np.sqrt(max(squares.max(), 0.0)) + np.sqrt(self.problem.scale))
 
     def _sets(self, solutions: Solutions) -> Int8[np.ndarray, "b n"]:
         """Return the set of each row from the node before each solution's beta on, or else the one that its dual is in.
@@ -378,9 +383,3 @@ def _of_few(weights: sp.csr_array) -> tuple[Int[np.ndarray, " j"], sp.csr_array]
     """Return the nodes that count, and the weights of those."""
     nodes = np.unique(weights.indices)
     return nodes, weights[:, nodes]
-
-
-def _few_at_a_time(X: Rows) -> list[Rows]:
-    """Return the rows in blocks, whose kernels with themselves are cheap."""
-    n = n_rows(X)
-    return [take_rows(X, rows) for rows in np.array_split(np.arange(n), n // 32 + 1)]

@@ -80,7 +80,7 @@ def require_optimal(path: SVMPath) -> None:
 
 def _infeasibility(path: SVMPath) -> Float[np.ndarray, " k"]:
     """Return by how much the duals at the nodes are beyond their limits or out of balance, over the largest bound."""
-    return path.nodal_solutions.infeasibility() / path.problem.bounds(1.0).max()
+    return path.nodal_gap.infeasibility() / path.problem.bounds(1.0).max()
 
 
 def _with_middles(nodes: Float[np.ndarray, " k"]) -> Float[np.ndarray, " b"]:

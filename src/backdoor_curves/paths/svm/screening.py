@@ -54,6 +54,7 @@ def screen(solutions: Solutions) -> Screened:
         return Screened(np.arange(n), np.empty(0, dtype=np.intp), sums)
     steady, proven = np.ones(n, dtype=bool), np.zeros(n, dtype=bool)
     steady[solutions.moving] = False
+    problem.matrix.hold(solutions.moving)
     C = np.column_stack([solutions.coefficients, solutions.b])
     for rows in solutions.blocks(np.flatnonzero(steady)):
         R, at_bound = solutions.columns(rows), solutions.at_bound[rows]

@@ -66,13 +66,25 @@ class Solutions:
 
     def expansion(self) -> tuple[Int[np.ndarray, " s"], Float[np.ndarray, "k s"]]:
         """Return the rows that have a dual somewhere, and the signed duals c of those."""
-        problem, has = self.problem, self.at_bound.copy()
-        has[self.moving] = True
-        rows = np.flatnonzero(has)
+        problem, rows = self.problem, self.used()
         C = problem.u0[rows] + np.outer(self.betas, problem.du[rows])
         C[:, np.searchsorted(rows, self.moving)] = self.A
         C *= problem.y[rows]
         return rows, C
+
+    def used(self) -> Int[np.ndarray, " s"]:
+        """Return the rows that have a dual somewhere."""
+        has = self.at_bound.copy()
+        has[self.moving] = True
+        return np.flatnonzero(has)
+
+    def summed(self, K: Float[np.ndarray, "s x"]) -> Float[np.ndarray, "k x"]:
+        """Return the sums of the signed duals times K, a row for each of `used`: those that move apart from others."""
+        rows, problem = self.used(), self.problem
+        steady = np.where(self.at_bound, problem.y, 0.0)[rows]
+        fixed, growing = ((steady * u[rows]) @ K for u in (problem.u0, problem.du))
+        moving = K[np.searchsorted(rows, self.moving)]
+        return (self.A * problem.y[self.moving]) @ moving + np.outer(self.betas, growing) + fixed
 
     def total(self, weights: Float[np.ndarray, " n"] | None = None) -> Float[np.ndarray, " k"]:
         """Return the sums of the duals, with weights or without."""
@@ -108,10 +120,11 @@ class Solutions:
         """Yield y K c of some rows in ascending order, not all of them at a time."""
         problem = self.problem
         if len(self.betas) <= FEW:  # the kernel matrix as it is, without copies
-            G = (self.duals() * problem.y) @ problem.gram
+            G = problem.matrix.product(self.duals() * problem.y)
             G *= problem.y
             yield rows, G[:, rows] if len(rows) < len(problem.y) else G
             return
+        problem.matrix.hold(self.moving)
         for part in self.blocks(rows):
             yield part, self.coefficients @ self.columns(part)
 
@@ -128,8 +141,7 @@ class Solutions:
         """Return R of some rows in ascending order."""
         m, (growing, fixed) = len(self.moving), self._steady
         R = np.empty((m + 2, len(rows)))
-        block = self.problem.gram[self.moving, rows[0] : rows[-1] + 1]
-        np.take(block, rows - rows[0], axis=1, out=R[:m], mode="clip")  # np.ix_ takes three times as long
+        self.problem.matrix.columns_of(self.moving, rows, R[:m])
         R[m], R[m + 1] = growing[rows], fixed[rows]
         R *= self.problem.y[rows]
         return R

@@ -1,4 +1,4 @@
-"""Where an SVM's path begins: the solution at beta = 0, from libsvm, made exact."""
+"""Where an SVM's path begins: the solution at beta = 0, from libsvm or by decomposition, made exact."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from sklearn import config_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import SVC
 
+from backdoor_curves.kernels.matrix import WholeMatrix
+from backdoor_curves.paths.svm.decomposition import solve_by_parts
 from backdoor_curves.paths.svm.dual import BOUND, IDLE, MARGIN, SIGN, ZERO, Point, Problem
 from backdoor_curves.paths.svm.homotopy import Homotopy
 
@@ -33,7 +35,8 @@ def start(problem: Problem, perturbation: Shaped[np.ndarray, " n"], separates_de
     """
     y, u = problem.y, problem.u0
     clean = u > 0.0
-    a, b = _libsvm(problem)
+    matrix = problem.matrix
+    a, b = _libsvm(problem, matrix) if isinstance(matrix, WholeMatrix) else solve_by_parts(matrix, y, u, TOLERANCE)
     small = AT_LIMIT * float(u.max())
     status = np.where(a <= small, ZERO, np.where(a >= u - small, BOUND, MARGIN)).astype(np.int8)
     a = np.where(status == ZERO, 0.0, np.where(status == BOUND, u, a))
@@ -60,7 +63,7 @@ def start(problem: Problem, perturbation: Shaped[np.ndarray, " n"], separates_de
     return homotopy
 
 
-def _libsvm(problem: Problem) -> tuple[Shaped[np.ndarray, " n"], float]:
+def _libsvm(problem: Problem, matrix: WholeMatrix) -> tuple[Shaped[np.ndarray, " n"], float]:
     """Return dual coefficients and intercept of the clean rows, as good as libsvm makes them."""
     # Weights of size 1, since libsvm's own tolerances are absolute; all but 0 for the others, which saves a copy of K.
     scale = float(problem.u0.max())
@@ -68,7 +71,7 @@ def _libsvm(problem: Problem) -> tuple[Shaped[np.ndarray, " n"], float]:
     # Of a positive semidefinite matrix no entry exceeds the largest on the diagonal: it is looked at in its place.
     with warnings.catch_warnings(), config_context(assume_finite=bool(np.isfinite(problem.scale))):
         warnings.simplefilter("ignore", ConvergenceWarning)
-        fit.fit(problem.gram, problem.y, sample_weight=np.maximum(problem.u0 / scale, 1e-100))
+        fit.fit(matrix.values, problem.y, sample_weight=np.maximum(problem.u0 / scale, 1e-100))
     a = np.zeros_like(problem.y)
     a[fit.support_] = np.abs(fit.dual_coef_[0])
     a[problem.u0 == 0.0] = 0.0

@@ -17,8 +17,10 @@ from typing import Any
 
 import numpy as np
 
+from backdoor_curves.data.on_disk import as_parts, from_parts
 from backdoor_curves.records.one_line import error_line, one_line
 from backdoor_curves.records.version import __version__
+from backdoor_curves.rows import Rows as RowsOfAnyKind
 from backdoor_curves.study.compute.cell import Bench, Outcome
 from backdoor_curves.study.compute.features import FeatureTable
 from backdoor_curves.study.compute.pool import Rows, bench_or_reason, outcome_on, rows_of
@@ -114,8 +116,13 @@ def _in_memory(group: Group, folder: Path) -> Rows:
     train, test, table = rows_of(group, folder)
     if table is not None:
         table = FeatureTable(table.digests, np.array(table.features))
-    train, test = (replace(rows, X=np.array(rows.X), y=np.array(rows.y)) for rows in (train, test))
+    train, test = (replace(rows, X=_copied(rows.X), y=np.array(rows.y)) for rows in (train, test))
     return train, test, table
+
+
+def _copied(X: RowsOfAnyKind) -> RowsOfAnyKind:
+    """Return rows of any kind, sparse ones and frames too, none of them mapped from a file."""
+    return from_parts({name: np.array(part) for name, part in as_parts(X).items()})
 
 
 def _outcome(future: Any, planned: Planned) -> Outcome:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from backdoor_curves.kernels.group_kernel import FEW
 from backdoor_curves.kernels.memory import GIB, available_memory, limit_of_container
-from backdoor_curves.paths.svm.path import KEPT
+from backdoor_curves.paths.svm.kernel_sums import KEPT
 from backdoor_curves.study.file.config import DataConfig
 from backdoor_curves.study.plan.cells import Group, Plan, Planned
 from backdoor_curves.study.plan.estimators import followed_as
