@@ -10,6 +10,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch is not installed")
 from torch import nn  # noqa: E402
 
+import backdoor_curves as bc  # noqa: E402
 from backdoor_curves.deep.models import MLP, LeNet, ResNet9, ResNet18  # noqa: E402
 from backdoor_curves.deep.network import initial_nets  # noqa: E402
 from backdoor_curves.deep.recipe import Recipe  # noqa: E402
@@ -138,6 +139,30 @@ def test_augmentation_is_drawn_from_seed_and_step():
     assert np.abs(whole.w[0] - trained().w[0]).max() > 1e-3
     with pytest.raises(ValueError, match=r"augment: rows of shape .* were expected back"):
         trained(recipe=replace(RECIPE, augment=lambda X, _: X[1:]))
+
+
+@pytest.mark.parametrize(("width", "during"), [(8, 1), (2**19, 2)])
+def test_small_nets_are_trained_by_one_thread_and_torchs_own_number_is_back(width, during):
+    """Threads that wait for each other cost ten times the training; a large layer is worth several."""
+    seen = []
+
+    class Watching(nn.Linear):
+        def forward(self, x):
+            seen.append(torch.get_num_threads())
+            return super().forward(x)
+
+    def make(_, n_classes):
+        return nn.Sequential(nn.Flatten(), Watching(64, width), nn.AdaptiveAvgPool1d(8), nn.Linear(8, n_classes))
+
+    data, before = poisoned(n=20), torch.get_num_threads()
+    net = bc.TrainedNetwork(make, epochs=1, batch_size=20, lr=0.1)
+    torch.set_num_threads(2)
+    try:
+        net.fit(data.clean_train.X, data.clean_train.y)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert seen[-1] == during
 
 
 def test_what_leaves_the_finite_numbers_is_named():

@@ -98,6 +98,15 @@ def nets_at_once(nets: InitialNets, x: Any, device: Any, tangents: bool) -> int:
     return min(fit, max(LEAST_ON_CPU, min(MOST_ON_CPU, int(CACHE / layers))))
 
 
+def is_small(nets: InitialNets, x: Any) -> bool:
+    """Return whether a stack of nets is at home in a CPU's cache, so that one thread is as quick as several.
+
+    Several wait for each other after each layer, which takes ten times as long as the training where other programs
+    hold a core.
+    """
+    return LEAST_ON_CPU * bytes_kept(nets, x) <= CACHE
+
+
 def bytes_kept(nets: InitialNets, x: Any) -> float:
     """Return the bytes that the layers of one net keep of a batch for its gradient."""
     kept: dict[int, int] = {}

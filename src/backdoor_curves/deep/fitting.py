@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch.func import functional_call
 
-from backdoor_curves.deep.chunks import nets_at_once
+from backdoor_curves.deep.chunks import is_small, nets_at_once
 from backdoor_curves.deep.module_check import require_usable
 from backdoor_curves.deep.network import InitialNets, as_module_sees, initial_nets, seeded_module, shape_of, tensor_of
 from backdoor_curves.deep.training import Run, TrainingRows, train
@@ -54,8 +54,9 @@ def prepared(
     dtype, shape = DTYPES[net.precision], shape_of(rows.X.shape[1:])
     require_usable(net.make_module, shape, n_classes, as_module_sees(tensor_of(rows.X[:CHECKED]), torch.float32))
     nets = initial_nets(net.make_module, shape, n_classes, seeds)
-    run = Run(recipe, rows, device, dtype, tangents, net.verbose)
     batch = as_module_sees(tensor_of(rows.X[: recipe.batch_size]), dtype)
+    one_thread = device.type == "cpu" and is_small(nets, batch)
+    run = Run(recipe, rows, device, dtype, tangents, one_thread, net.verbose)
     return run, nets, nets_at_once(nets, batch, device, tangents)
 
 

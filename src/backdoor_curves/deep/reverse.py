@@ -61,11 +61,12 @@ def row_influences(
     scale = torch.where(tensor_of(run.rows.is_poison).to(run.device), beta, 1.0)
     u = (own * scale).requires_grad_()
     fixed = {name: one[0].to(run.device) for name, one in nets.fixed.items()}
-    w = _trained(run, nets, u, fixed)
-    tests, labels = as_module_sees(tensor_of(X), run.dtype).to(run.device), torch.from_numpy(y).to(run.device)
-    losses = cross_entropy(nets.network.scores(w, fixed, tests), labels, reduction="none")
-    means = tensor_of(weight).to(run.device, run.dtype)
-    (found,) = torch.autograd.grad((means * losses).sum() / means.sum(), u)
+    with run.threads():
+        w = _trained(run, nets, u, fixed)
+        tests, labels = as_module_sees(tensor_of(X), run.dtype).to(run.device), torch.from_numpy(y).to(run.device)
+        losses = cross_entropy(nets.network.scores(w, fixed, tests), labels, reduction="none")
+        means = tensor_of(weight).to(run.device, run.dtype)
+        (found,) = torch.autograd.grad((means * losses).sum() / means.sum(), u)
     return (found * own).double().cpu().numpy()
 
 

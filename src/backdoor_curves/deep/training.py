@@ -9,7 +9,7 @@ derivative of the gradient: no Hessian, no damping, and nothing need have conver
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,6 +62,8 @@ class Run:
         torch's.
     tangents : bool
         Whether derivatives in beta are carried along.
+    one_thread : bool
+        Whether a CPU trains with one thread, whatever torch has.
     verbose : bool
         Whether a bar counts the epochs of all nets.
     """
@@ -71,7 +73,18 @@ class Run:
     device: Any
     dtype: Any
     tangents: bool
+    one_thread: bool = False
     verbose: bool = False
+
+    @contextmanager
+    def threads(self) -> Iterator[None]:
+        """Train with as many threads as it says; torch's own number is back afterwards."""
+        before = torch.get_num_threads()
+        torch.set_num_threads(1 if self.one_thread else before)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +121,8 @@ def train(run: Run, nets: InitialNets, betas: Sequence[float], at_once: int) -> 
     while waiting:
         chunk = waiting.pop(0)
         try:
-            values, tangents = _train_chunk(run, nets, chunk, [betas[b] for b in chunk.betas], bar)
+            with run.threads():
+                values, tangents = _train_chunk(run, nets, chunk, [betas[b] for b in chunk.betas], bar)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
