@@ -6,7 +6,9 @@ import pytest
 
 from backdoor_curves.report import write_report
 from backdoor_curves.report.tables.certified import certified_shares, proved
-from backdoor_curves.report.tables.exposure import answer_of, as_json, in_sentences
+from backdoor_curves.report.tables.exposure import answer_of
+from backdoor_curves.report.tables.exposure_sentences import in_sentences
+from backdoor_curves.report.tables.exposure_table import as_json
 from backdoor_curves.search.safe_region import Bounds
 from backdoor_curves.study.file.attacks import AttackEntry, Patch
 from backdoor_curves.study.file.config import AuditConfig, DataConfig, Experiment, KeepConfig, LearnerConfig, Study

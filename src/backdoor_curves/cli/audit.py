@@ -245,7 +245,9 @@ def _end(folder: Path, limit: tuple[float, int] | None) -> None:
     """Write the page and the answer, say it, and end with the exit code that it has."""
     from backdoor_curves.records.npz import whole
     from backdoor_curves.report import write_report
-    from backdoor_curves.report.tables.exposure import answer_of, as_json, as_text, in_sentences
+    from backdoor_curves.report.tables.exposure import answer_of
+    from backdoor_curves.report.tables.exposure_sentences import in_sentences
+    from backdoor_curves.report.tables.exposure_table import as_json, as_text
     from backdoor_curves.search.safe_region import Bounds
     from backdoor_curves.study.store.run import load_run
 

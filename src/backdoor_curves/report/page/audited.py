@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from backdoor_curves.display.style import HUES
 from backdoor_curves.report.page.svg import Scale, axis_below, axis_left, element, marker, picture, polyline
 from backdoor_curves.report.page.words import percent, shown
-from backdoor_curves.report.tables.exposure import Answer, in_sentences
+from backdoor_curves.report.tables.exposure import Answer
+from backdoor_curves.report.tables.exposure_sentences import in_sentences
 from backdoor_curves.search.exposure import Exposure
 from backdoor_curves.study.file.attacks import (
     AttackConfig,
