@@ -149,6 +149,7 @@ def test_the_page_begins_with_the_answer_and_shows_names_as_text(run, tmp_path):
     assert page.index(f"{answer.fewest.rows} poisoned rows backdoor") < page.index("How few rows it takes")
     assert "square <b>" not in page
     assert "square &lt;b&gt;" in page
+    assert "rows get the attacker&#39;s label, 1" in page
     plain = replace(run, study=msgspec.structs.replace(run.study, audit=None))
     assert answer_of(plain, Bounds()) is None
     write_report(plain, tmp_path / "plain.html", command="")
