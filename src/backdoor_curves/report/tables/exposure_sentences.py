@@ -66,7 +66,7 @@ def _resists(answer: Answer, verdict: Verdict) -> str:
         ours = f"; {setting_name(given.setting.values)} {_holds(given)}" if sturdy.setting != given.setting else ""
         return (
             f"No setting that was tried resists {_rows(most)} at a clean accuracy within "
-            f"{100 * answer.bounds.margin:g} points of the best. {setting_name(sturdy.setting.values)} "
+            f"{100 * answer.bounds.margin:g} points of the best: {setting_name(sturdy.setting.values)} "
             f"{_holds(sturdy)}, at a clean accuracy of {_percent(sturdy.clean_accuracy)}{ours}."
         )
     other = f"{setting_name(chosen.setting.values)}"
