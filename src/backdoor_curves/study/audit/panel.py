@@ -99,7 +99,9 @@ def _of_tables(rows: OwnRows, target: int) -> dict[str, TriggerKind]:
     def beyond(columns: tuple[Any, ...]) -> Feature:
         return Feature(_named(rows, columns), values_away(given, columns, BEYOND))
 
-    said = {"new word": Feature(new[:1], new[1:])} if new else {"quiet column": beyond(ranked[-1:])}
+    said: dict[str, TriggerKind] = (
+        {"new word": Feature(new[:1], new[1:])} if new else {"quiet column": beyond(ranked[-1:])}
+    )
     if not ranked:
         return said
     top = ranked[:N_COLUMNS]
