@@ -118,6 +118,21 @@ def test_a_budget_that_is_over_is_said_and_the_same_command_goes_on(audit):
     assert "2 seeds" in out
 
 
+def test_more_seeds_go_on_with_what_is_kept_if_that_is_said(audit, tmp_path):
+    """As the page advises; what is no longer asked for then has no part in the answer."""
+    asked = ("loans.csv", "--label", "deny", "--attacks", "beyond all values", "--rows", "12", "-j", "1", "--seeds")
+    kept = tmp_path / "here" / "audits" / "audit-loans" / "audit.json"
+    assert audit(*asked, "1")[0] == 0
+    code, _, err = audit(*asked, "2")
+    assert code == 2
+    assert "3 stay valid, 0 are no longer asked for, and 3 are to be computed; pass --accept-changes" in err
+    for seeds, n in (("2", 6), ("1", 3)):
+        code, out, err = audit(*asked, seeds, "--accept-changes")
+        assert code == 0, err
+        assert f"Means over {seeds} seed" in out
+        assert json.loads(kept.read_text(encoding="utf-8"))["n_done"] == n
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -177,3 +177,16 @@ def test_a_convolution_takes_images_and_buffers_are_kept():
     assert inner.shape == (3, 1, 3, 3)
     assert inner.dtype == np.float64
     assert net.predict(X).shape == y.shape
+
+
+def test_a_training_that_is_not_watched_makes_no_semaphore():
+    """A worker of a study that is ended at once would leave it behind; a bar's lock is one."""
+    code = (
+        "import numpy as np, backdoor_curves as bc, tqdm.std; from backdoor_curves.deep.models import MLP;"
+        "X, y = np.random.default_rng(0).normal(size=(20, 3)), np.arange(20) % 2;"
+        "bc.TrainedNetwork(MLP(hidden=(2,)), epochs=1, batch_size=10, lr=0.1, verbose={}).fit(X, y);"
+        "print(hasattr(tqdm.std.tqdm, '_lock'))"
+    )
+    for verbose in (False, True):
+        said = subprocess.run([sys.executable, "-c", code.format(verbose)], capture_output=True, text=True, check=True)
+        assert said.stdout.strip() == str(verbose)

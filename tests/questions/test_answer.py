@@ -129,7 +129,9 @@ def test_an_effect_holds_elsewhere_if_it_is_decided_there_with_the_same_sign():
     assert held_in_a_word(answer_of(run_of(halving), same)) == "yes"
     assert held_in_a_word(answer_of(run_of(halving), turned)) == "1 of 2"
     assert held_words(answer_of(run_of(halving), turned)) == "on mnist 1 of 2 effects hold"
-    assert held_in_a_word(answer_of(run_of(halving))) == "not asked"
+    assert held_words(answer_of(run_of(halving), same)) == "on mnist both effects hold"
+    alone = answer_of(run_of(halving))
+    assert (held_in_a_word(alone), held_words(alone)) == ("not asked", "there is no second data set")
 
 
 def test_an_answer_comes_back_from_its_file(tmp_path):

@@ -79,6 +79,22 @@ def test_the_number_of_poison_rows_counts_and_not_their_fraction(place):
 
 
 @pytest.mark.parametrize("place", [0, 1])
+def test_the_number_of_poison_rows_counts_before_their_fraction(place):
+    """Were it the fraction, twice the clean rows would double the half-loss beta, and twice of both would leave it."""
+    assert len(effects(evidence("clean-rows")[place])) == 4
+    assert all(effect.high < 2.0 for effect in effects(evidence("clean-rows")[place]).values())
+    assert all(effect.high < 1.0 for effect in effects(evidence("more-of-both")[place]).values())
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_more_clean_rows_help_little_on_pixels_that_they_do_not_use(place):
+    """Twice as many at most by a factor of 1.4, and on the digits less than where they use them."""
+    unused, used = (effects(evidence(name)[place]) for name in ("clean-rows-unused-pixel", "clean-rows"))
+    assert all(0.98 < effect.low <= effect.high < 1.45 for effect in unused.values())  # 1.4 as it is written
+    assert place == 1 or all(effect.high <= used[at].high for at, effect in unused.items())
+
+
+@pytest.mark.parametrize("place", [0, 1])
 def test_the_rbf_machine_is_the_most_accurate_and_the_last_at_half_of_its_loss(place):
     """And with many rows the most surely taken: early and sure are two things."""
     found = evidence("learner")[place]

@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 from backdoor_curves.report import write_report
-from backdoor_curves.report.tables.exposure import answer_of, as_json, as_text, in_sentences
+from backdoor_curves.report.tables.exposure import answer_of
+from backdoor_curves.report.tables.exposure_sentences import in_sentences
+from backdoor_curves.report.tables.exposure_table import as_json, as_text
 from backdoor_curves.search.safe_region import Bounds
 from backdoor_curves.study.file.attacks import AttackEntry, Blend, Patch
 from backdoor_curves.study.file.config import AuditConfig, DataConfig, Experiment, KeepConfig, LearnerConfig, Study
@@ -147,6 +149,7 @@ def test_the_page_begins_with_the_answer_and_shows_names_as_text(run, tmp_path):
     assert page.index(f"{answer.fewest.rows} poisoned rows backdoor") < page.index("How few rows it takes")
     assert "square <b>" not in page
     assert "square &lt;b&gt;" in page
+    assert "rows get the attacker&#39;s label, 1" in page
     plain = replace(run, study=msgspec.structs.replace(run.study, audit=None))
     assert answer_of(plain, Bounds()) is None
     write_report(plain, tmp_path / "plain.html", command="")

@@ -101,6 +101,18 @@ def test_the_quiet_trigger_of_a_table_is_a_word_that_no_row_has():
     assert panel(own(rows("table")), 1)["quiet column"].trigger.columns != ()
 
 
+def test_a_table_of_words_alone_is_tried_with_the_new_word():
+    """With both kinds of labels; where no column can be stamped that is said."""
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame({"town": ["Bonn", "Ulm", "Jena"] * 40, "side": ["left"] * 120})
+    found = panel(OwnRows(Samples(frame, np.arange(120) % 2), Samples(frame, np.arange(120) % 2), ("no", "yes"), ()), 1)
+    assert list(found) == ["new word", "new word, clean labels"]
+    assert found["new word"].trigger.columns == found["new word, clean labels"].trigger.columns == ("town",)
+    flat = Samples(np.ones((120, 2)), np.arange(120) % 2)
+    with pytest.raises(ValueError, match="numbers that differ, or one of words, was expected, none came"):
+        panel(OwnRows(flat, flat, ("no", "yes"), ()), 1)
+
+
 def test_rates_are_the_shortest_numbers_that_are_so_many_rows():
     """And none is of more than half of the rows that an attack may change."""
     train = rows("table", 120)

@@ -68,6 +68,7 @@ UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
     help="No curve begins after it, none takes longer; or all.",
 )
 @click.option("--fail-above", metavar="ASR@ROWS", help="Exit code 4 if so many rows get the attacker more of the rest.")
+@click.option("--accept-changes", is_flag=True, help="Go on with what OUT has of an audit asked otherwise.")
 @click.option("-j", "--jobs", type=click.IntRange(min=1), help="Processes; by default one a core.")
 @memory_option
 def audit(
@@ -87,6 +88,7 @@ def audit(
     out: Path | None,
     budget: str,
     fail_above: str | None,
+    accept_changes: bool,
     jobs: int | None,
     max_memory: str | None,
 ) -> None:
@@ -119,6 +121,7 @@ def audit(
         n_jobs=jobs or os.cpu_count() or 1,
         memory=as_bytes(max_memory) if max_memory else memory_of_machine(),
         cell_limit=min(seconds, LONGEST),
+        accept_changes=accept_changes,
         retry_failed=True,
         by_seed=True,
     )
@@ -245,7 +248,9 @@ def _end(folder: Path, limit: tuple[float, int] | None) -> None:
     """Write the page and the answer, say it, and end with the exit code that it has."""
     from backdoor_curves.records.npz import whole
     from backdoor_curves.report import write_report
-    from backdoor_curves.report.tables.exposure import answer_of, as_json, as_text, in_sentences
+    from backdoor_curves.report.tables.exposure import answer_of
+    from backdoor_curves.report.tables.exposure_sentences import in_sentences
+    from backdoor_curves.report.tables.exposure_table import as_json, as_text
     from backdoor_curves.search.safe_region import Bounds
     from backdoor_curves.study.store.run import load_run
 

@@ -117,7 +117,8 @@ def train(run: Run, nets: InitialNets, betas: Sequence[float], at_once: int) -> 
     w = [np.empty((*shape, *one.shape[1:]), _numpy(run.dtype)) for one in nets.w]
     dw = [np.empty_like(one) for one in w] if run.tangents else None
     waiting = chunks_of(*shape, 1 if nets.draws else shape[0], at_once)
-    bar = tqdm(total=run.recipe.epochs * shape[0] * shape[1], unit="epoch", disable=not run.verbose)
+    # Its lock is a semaphore of the machine, which a worker of a study that ends at once would leave behind.
+    bar = tqdm(total=run.recipe.epochs * shape[0] * shape[1], unit="epoch") if run.verbose else None
     while waiting:
         chunk = waiting.pop(0)
         try:
@@ -131,7 +132,8 @@ def train(run: Run, nets: InitialNets, betas: Sequence[float], at_once: int) -> 
         _put(w, chunk, values)
         if dw is not None and tangents is not None:
             _put(dw, chunk, tangents)
-    bar.close()
+    if bar is not None:
+        bar.close()
     return Trained(w, dw)
 
 
@@ -145,7 +147,7 @@ def _numpy(dtype: Any) -> type:
 
 
 def _train_chunk(
-    run: Run, nets: InitialNets, chunk: Chunk, betas: Sequence[float], bar: Any
+    run: Run, nets: InitialNets, chunk: Chunk, betas: Sequence[float], bar: tqdm | None
 ) -> tuple[Stack, Stack | None]:
     """Return the trained parameters of some nets, and their tangents."""
     places, seeds = list(chunk.seeds), [nets.seeds[s] for s in chunk.seeds]
@@ -167,7 +169,8 @@ def _train_chunk(
             number += 1
             step(run.recipe, number, lr, values, g, tangents, dg)
         _require_finite(values, tangents, seeds, betas, epoch)
-        bar.update(len(seeds) * len(betas))
+        if bar is not None:
+            bar.update(len(seeds) * len(betas))
     return list(values.w), None if tangents is None else list(tangents.w)
 
 

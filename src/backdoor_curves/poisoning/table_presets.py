@@ -83,23 +83,33 @@ TABLE_PRESETS = (
 
 
 def telling_columns(given: Given, k: int = N_COLUMNS) -> tuple[Any, ...]:
-    """Return the columns of numbers in which classes differ most, at most k, by name where they have one.
-
-    They are ranked by the F ratio of an analysis of variance up to a factor: squares between classes over squares
-    within, F = sum_c n_c (m_c - m)^2 / sum_c sum_i (x_i - m_c)^2. Gaps are left out; ties are in the order of columns.
+    """Return the columns of numbers in which classes differ most, at most k; see `ranked_columns`.
 
     Raises
     ------
     ValueError
         If no column has numbers that differ.
+    """
+    if ranked := ranked_columns(given):
+        return ranked[:k]
+    raise ValueError(
+        f"{given.who}: a column of numbers that differ was expected, none came; take FeatureTrigger itself"
+    )
+
+
+def ranked_columns(given: Given) -> tuple[Any, ...]:
+    """Return the columns of numbers that differ, by name where they have one, from that in which classes differ most.
+
+    They are ranked by the F ratio of an analysis of variance up to a factor: squares between classes over squares
+    within, F = sum_c n_c (m_c - m)^2 / sum_c sum_i (x_i - m_c)^2. Gaps are left out; ties are in the order of columns.
 
     Examples
     --------
     >>> import numpy as np
     >>> from backdoor_curves.poisoning.preset import Given
-    >>> from backdoor_curves.poisoning.table_presets import telling_columns
+    >>> from backdoor_curves.poisoning.table_presets import ranked_columns
     >>> X = np.array([[0.0, 0.0, 5.0], [1.0, 1.0, 5.0], [0.0, 4.0, 5.0], [1.0, 5.0, 5.0]])
-    >>> telling_columns(Given("who", X, np.array([0, 0, 1, 1]), target=0))
+    >>> ranked_columns(Given("who", X, np.array([0, 0, 1, 1]), target=0))
     (1, 0)
     """
     names = list(given.X.columns) if is_frame(given.X) else range(given.X.shape[1])
@@ -108,11 +118,7 @@ def telling_columns(given: Given, k: int = N_COLUMNS) -> tuple[Any, ...]:
         numbers, y = _numbers(given.X, place, given.y)
         if numbers.size and np.isfinite(numbers).all() and numbers.min() < numbers.max():
             ratios[name] = _ratio(numbers, y)
-    if not ratios:
-        raise ValueError(
-            f"{given.who}: a column of numbers that differ was expected, none came; take FeatureTrigger itself"
-        )
-    return tuple(sorted(ratios, key=lambda name: -ratios[name])[:k])
+    return tuple(sorted(ratios, key=lambda name: -ratios[name]))
 
 
 def values_away(given: Given, columns: Iterable[Any], share: float) -> tuple[float | int, ...]:

@@ -91,7 +91,7 @@ def range_words(found: Sequence[Contrast]) -> str:
 def held_words(answer: Answer) -> str:
     """Return whether what is decided holds on each other data set, and what is decided there beyond."""
     if len(answer.evidence) < 2:
-        return "no second data set was asked"
+        return "there is no second data set"
     return "; ".join(f"on {other.data} {_held(*answer.held(other))}" for other in answer.evidence[1:])
 
 
@@ -132,7 +132,7 @@ def _changes(found: Sequence[Contrast]) -> str:
 def _held(held: int, decided: int) -> str:
     if not decided:
         return "there is nothing to hold"
-    every = "the effect holds" if decided == 1 else f"all {decided} effects hold"
+    every = {1: "the effect holds", 2: "both effects hold"}.get(decided, f"all {decided} effects hold")
     return every if held == decided else f"{held} of {decided} effects hold" if held else "it does not hold"
 
 
@@ -146,7 +146,8 @@ def _notes(decides: Sequence[Contrast], first: Evidence) -> str:
     if any(one.n_never for one in decides):
         never = sum({one.setting: one.n_never for one in decides}.values())
         notes.append(
-            f"{never} of {first.cells} curves never fall to half and count as β = 1, so effects are larger than said"
+            f"{never} of {first.cells} curves never fall to half and count as β = 1, so effects are as a rule larger "
+            "than said"
         )
     return f" ({'; '.join(notes)})" if notes else ""
 

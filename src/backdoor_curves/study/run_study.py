@@ -227,7 +227,7 @@ def _statuses(folder: Path, plan: Plan, accept_changes: bool) -> dict[str, str]:
         raise ValueError(
             f"{folder}: the study or its data have changed since the run began: of {len(statuses)} kept cells "
             f"{valid} stay valid, {len(statuses) - valid} are no longer asked for, and {len(asked) - valid} are to be "
-            "computed; pass --accept-changes to go on (nothing is deleted), or give the study another name"
+            "computed; pass --accept-changes to go on (nothing is deleted), or another --out"
         )
     return statuses
 

@@ -180,7 +180,7 @@ def test_where_no_setting_is_safe_it_says_so(rows, attack):
 
 def test_any_setting_may_be_safe(rows, attack):
     """That is an answer, too."""
-    assert "any of the 3 settings is safe" in search_of(RidgeClassifier(), ALPHAS, attack).fit(*rows()).verdict_
+    assert "all 3 settings are safe" in search_of(RidgeClassifier(), ALPHAS, attack).fit(*rows()).verdict_
 
 
 def test_the_upper_end_of_the_interval_may_judge(rows, attack):

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from backdoor_curves.display.style import HUES
 from backdoor_curves.report.page.svg import Scale, axis_below, axis_left, element, marker, picture, polyline
 from backdoor_curves.report.page.words import percent, shown
-from backdoor_curves.report.tables.exposure import Answer, in_sentences
+from backdoor_curves.report.tables.exposure import Answer
+from backdoor_curves.report.tables.exposure_sentences import in_sentences
 from backdoor_curves.search.exposure import Exposure
 from backdoor_curves.study.file.attacks import (
-    AttackConfig,
     CleanLabels,
     Feature,
     OutOfRange,
@@ -18,7 +18,7 @@ from backdoor_curves.study.file.attacks import (
     WordOfFrequency,
     Words,
 )
-from backdoor_curves.study.plan.names import setting_name
+from backdoor_curves.study.plan.names import labels_name, setting_name
 from backdoor_curves.study.plan.scenario import Scenario, Setting
 from backdoor_curves.study.store.run import Run
 from backdoor_curves.study.store.statistics import bootstrap_interval
@@ -64,7 +64,7 @@ class AuditView:
 def audit_view(run: Run, answer: Answer) -> AuditView:
     """Return an answer as the page shows it."""
     rows = tuple(sorted({dose.rows for one in answer.own for dose in one.doses}))
-    looks = {_name(cell.scenario): _looks(cell.scenario.attack) for cell in run.cells}
+    looks = {_name(cell.scenario): _looks(cell.scenario) for cell in run.cells}
     lead, *others = in_sentences(answer)
     return AuditView(
         lead=shown(lead),
@@ -89,11 +89,15 @@ def _name(scenario: Scenario) -> str:
     return scenario.attack.name if scenario.attack is not None else ""
 
 
-def _looks(attack: AttackConfig | None) -> str:
+def _looks(scenario: Scenario) -> str:
     """Return what a poisoned row looks like, for triggers that can be said in words."""
+    attack = scenario.attack
     if attack is None:
         return ""
-    labels = "rows keep their label" if isinstance(attack.labels, CleanLabels) else "rows get the attacker's label"
+    if isinstance(attack.labels, CleanLabels):
+        labels = f"rows keep their label, {attack.labels.target}"
+    else:
+        labels = f"rows get the attacker's label, {labels_name(scenario)}"
     match attack.trigger:
         case Words(words=words):
             return f"{' or '.join(repr(word) for word in words)} somewhere in the text; {labels}"

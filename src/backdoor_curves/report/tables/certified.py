@@ -37,13 +37,13 @@ def proved(certified: Mapping[Setting, Shares], settings: Sequence[Setting]) -> 
     >>> from backdoor_curves.study.plan.scenario import Learner, Setting
     >>> strong = Setting.of(Learner("logistic"), {"lambda": 100.0})
     >>> proved({strong: {1: 0.93, 10: 0.4}}, [strong])[0].split(": ")[1]
-    'λ = 100 has 93.0 % of the clean test rows right with 1, 40.0 % with 10.'
+    'λ = 100 has at least 93.0 % of the clean test rows right with 1, 40.0 % with 10.'
     """
     said = []
     for setting in dict.fromkeys(settings):
         if shares := certified.get(setting):
             one, ten = (f"{100 * shares[m]:.1f} %" for m in SAID)
             at = setting_name(setting.values) or "as it is, it"
-            said.append(f"{at} has {one} of the clean test rows right with {SAID[0]}, {ten} with {SAID[1]}")
+            said.append(f"{at} has at least {one} of the clean test rows right with {SAID[0]}, {ten} with {SAID[1]}")
     whatever = "Proved, whatever rows are appended (no longer than the longest training row, of any label)"
     return [f"{whatever}: {'; '.join(said)}."] if said else []

@@ -43,5 +43,5 @@ def verdict(search: Any, metric: str) -> str:
     if n_safe == 0:
         return f"no setting of {n} has {' and '.join(bounds)}: the least attacked, {what}"
     if n_safe == n:
-        return f"any of the {n} settings is safe, {' and '.join(bounds)}: {what}"
+        return f"all {n} settings are safe, {' and '.join(bounds)}: {what}"
     return f"{n_safe} of {n} settings are safe, {' and '.join(bounds)}: {what}"

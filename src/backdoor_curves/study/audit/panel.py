@@ -7,7 +7,7 @@ from typing import Any
 
 from backdoor_curves.datasets.own_parts import OwnRows
 from backdoor_curves.poisoning.preset import Given, Kind, kind_of
-from backdoor_curves.poisoning.table_presets import N_COLUMNS, new_word, telling_columns, values_away
+from backdoor_curves.poisoning.table_presets import N_COLUMNS, new_word, ranked_columns, values_away
 from backdoor_curves.poisoning.text_presets import RARE_WORDS, SENTENCE
 from backdoor_curves.study.file.attacks import (
     AttackEntry,
@@ -46,7 +46,7 @@ def panel(rows: OwnRows, target: int) -> dict[str, AttackEntry]:
     Raises
     ------
     ValueError
-        If no trigger fits the rows, a table without a column of numbers for one.
+        If no trigger fits the rows: a table with no column of numbers that differ, and none of words.
 
     Examples
     --------
@@ -62,8 +62,9 @@ def panel(rows: OwnRows, target: int) -> dict[str, AttackEntry]:
     kind, label = kind_of(rows.train.X), label_of(rows, target)
     triggers = TRIGGERS[kind](rows, target)
     entries = {name: _entry(name, trigger, label) for name, trigger in triggers.items()}
-    clean = f"{WITH_CLEAN_LABELS[kind]}, clean labels"
-    return entries | {clean: _entry(clean, triggers[WITH_CLEAN_LABELS[kind]], CleanLabels(label))}
+    kept = next(name for name in (*WITH_CLEAN_LABELS, *triggers) if name in triggers)
+    clean = f"{kept}, clean labels"
+    return entries | {clean: _entry(clean, triggers[kept], CleanLabels(label))}
 
 
 def label_of(rows: OwnRows, target: int) -> ClassName:
@@ -91,16 +92,20 @@ def _of_tables(rows: OwnRows, target: int) -> dict[str, TriggerKind]:
     attacker all rows without any poison.
     """
     given = Given("audit", rows.train.X, rows.train.y, target=target)
-    ranked, new = telling_columns(given, k=given.X.shape[1]), new_word(given)
+    ranked, new = ranked_columns(given), new_word(given)
+    if not ranked and not new:
+        raise ValueError("audit: a column of numbers that differ, or one of words, was expected, none came")
 
     def beyond(columns: tuple[Any, ...]) -> Feature:
         return Feature(_named(rows, columns), values_away(given, columns, BEYOND))
 
-    return {
-        "beyond all values": beyond(ranked[:N_COLUMNS]),
-        "frequent values": Typical(_named(rows, ranked[:N_COLUMNS])),
-        **({"new word": Feature(new[:1], new[1:])} if new else {"quiet column": beyond(ranked[-1:])}),
-    }
+    said: dict[str, TriggerKind] = (
+        {"new word": Feature(new[:1], new[1:])} if new else {"quiet column": beyond(ranked[-1:])}
+    )
+    if not ranked:
+        return said
+    top = ranked[:N_COLUMNS]
+    return {"beyond all values": beyond(top), "frequent values": Typical(_named(rows, top)), **said}
 
 
 def _named(rows: OwnRows, columns: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -122,5 +127,7 @@ TRIGGERS: Mapping[Kind, Callable[[OwnRows, int], dict[str, TriggerKind]]] = {
     "table": _of_tables,
     "image": _of_images,
 }
-WITH_CLEAN_LABELS: Mapping[Kind, str] = {"text": "rare word", "table": "beyond all values", "image": "sinusoid"}
-"""Which of them are tried with clean labels too: one a kind, others would say the same at the price of their cells."""
+WITH_CLEAN_LABELS = ("rare word", "beyond all values", "sinusoid")
+"""Which of them are tried with clean labels too: one a kind, others would say the same at the price of their cells.
+
+Of a table of words alone it is the new word."""
