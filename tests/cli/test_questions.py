@@ -73,7 +73,7 @@ def test_a_question_of_ones_own_is_answered_and_kept(call, tmp_path):
     page = (tmp_path / "questions" / "small.html").read_text(encoding="utf-8")
     assert sentences.split(". ")[0] in page
     assert "Nothing &amp; nobody." in page
-    assert "Left out: mnist: " in page
+    assert "Left out, since it could not be had where this was made: mnist" in page
     assert not re.findall(r'(?:src|href)="(?!data:|#)', page)
     assert (tmp_path / "questions" / "small.svg").is_file()
     before = json.loads((tmp_path / "questions" / "small.json").read_text(encoding="utf-8"))

@@ -54,7 +54,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Answered:
-    """What came of it: the answer, the runs behind it, and why other data are left out."""
+    """What came of it: the answer, the runs behind it, and the data sets that could not be had."""
 
     answer: Answer
     runs: tuple[Run, ...]
@@ -127,8 +127,8 @@ def ask(
         except CANNOT as error:
             if not runs:
                 raise
-            left_out.append(f"{name}: {one_line(error)}")
-            say(f"left out, {left_out[-1]}")
+            left_out.append(name)
+            say(f"left out, {name}: {one_line(error)}")
             continue
         if found is None:
             return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from backdoor_curves.display.curves import BackdoorLearningCurveDisplay
 from backdoor_curves.display.style import hues
@@ -73,6 +74,9 @@ def _draw(ax: Axes, evidence: Evidence, quantity: str) -> None:
         ax.set_xticks(places, evidence.levels, rotation=30, ha="right", fontsize="small")
     if quantity == "half_loss_beta":
         ax.set_yscale("log")
+        ax.yaxis.set_major_formatter("{x:g}")
+        ax.yaxis.set_minor_locator(LogLocator(subs=(2.0, 5.0)))
+        ax.yaxis.set_minor_formatter("{x:g}")
     else:
         ax.set_ylim(-0.03, 1.03)
     ax.grid(axis="y", alpha=0.25)
