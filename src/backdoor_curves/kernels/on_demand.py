@@ -43,6 +43,9 @@ SUMS, DIFFERENCES = 4, 64
 ADDED = 16.0
 """How many times as much as c may have been added up to make a sum K c: its rounding stays when a large coefficient
 leaves."""
+PREPARED, ARRAYS = 3, 3
+"""Arrays of the size of the rows that are prepared for inner products: the rows from the first on, and their columns in
+parts; and arrays of values that are there while some are computed: products, distances, what becomes of them."""
 DIAGONAL = 32
 """Rows whose kernels with themselves are computed together."""
 
@@ -312,3 +315,9 @@ def is_on_demand(kernel: Kernel, n: int) -> bool:
 def room_for_kernel() -> float:
     """Return the bytes that rows on demand may take."""
     return min(ROOM, SHARE * available_memory())
+
+
+def most_bytes(n: int, d: int) -> float:
+    """Return the bytes that a matrix on demand of n rows of d features takes at most, with what is being computed."""
+    prepared, kept = PREPARED * 8.0 * n * d, min(8.0 * n**2, max(FEWEST * 8.0 * n, room_for_kernel()))
+    return prepared + kept + 8.0 * (min(NEAR, n**2) + ARRAYS * min(COMPUTED, n**2))
