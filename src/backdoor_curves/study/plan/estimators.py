@@ -83,10 +83,13 @@ def estimator(cell: Cell, home: Path | None = None) -> Any:
 
 
 def kernel_of(cell: Cell, n_classes: int, home: Path | None = None) -> Kernel | None:
-    """Return the kernel of a learner that is followed in it; of one's own it may not yet say its gamma."""
+    """Return the kernel of a learner that is followed in it, of gamma 1 where it is yet to come of the rows."""
     _, last = steps_and_last(estimator(cell, home))
-    followed = cell.method != "refit" and refusal(last, n_classes) is None
-    return facts_of(last).kernel(last) if followed else None
+    if cell.method == "refit" or refusal(last, n_classes) is not None:
+        return None
+    if isinstance(last.get_params().get("gamma"), str):  # "scale" or "auto"
+        last = clone(last).set_params(gamma=1.0)
+    return facts_of(last).kernel(last)
 
 
 def _of_a_kind(cell: Cell) -> Any:
