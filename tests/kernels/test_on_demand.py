@@ -2,6 +2,8 @@
 
 import gc
 import pickle
+import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -70,6 +72,57 @@ def test_a_sum_made_of_differences_a_thousand_times_is_the_sum():
         found = K.expansion(c)
         found += 7.0  # what is returned is the caller's own
     np.testing.assert_allclose(K.expansion(c), whole @ c, rtol=0, atol=64 * 1e-15 * np.abs(c).sum())
+
+
+def test_a_sum_has_the_rounding_of_its_own_terms_after_a_large_coefficient_has_left():
+    """What is taken away from a sum leaves its rounding there: 1e8 units would leave 1e-8."""
+    X, rng = rows_of("real"), np.random.default_rng(3)
+    K, c = RowsOnDemand(RBF(0.1), X), 1e-3 * rng.normal(size=N)
+    large = c.copy()
+    large[5] = 1e8
+    K.expansion(large)
+    np.testing.assert_allclose(K.expansion(c), RBF(0.1)(X, X) @ c, rtol=0, atol=16 * 1e-15 * np.abs(c).sum())
+
+
+def test_threads_that_take_each_others_room_get_what_they_ask_for():
+    """Two matrices, each asked by two threads: rows come and go at any time."""
+    X = rows_of("real")
+    kernels = RBF(0.1), RBF(0.2)
+    matrices, whole = [RowsOnDemand(kernel, X, 0.0) for kernel in kernels], [kernel(X, X) for kernel in kernels]
+
+    def ask(seed):
+        rng, few, right = np.random.default_rng(seed), matrices[seed % 2], whole[seed % 2]
+        for _ in range(100):
+            rows, c = rng.choice(N, 40, replace=False), rng.normal(size=N)
+            few.hold(rows)
+            np.testing.assert_allclose(few.block(rows, np.arange(N)), right[rows], **CLOSE)
+            np.testing.assert_allclose(few.expansion(c), right @ c, **CLOSE)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as threads:
+            list(threads.map(ask, range(4)))
+    finally:
+        sys.setswitchinterval(interval)
+
+
+def test_rows_near_each_other_are_computed_together_as_long_as_they_are_few(monkeypatch):
+    """As many as half of all rows may be near: together they would take a quarter of the matrix."""
+    X, columns, asked = rows_of("real"), np.arange(100), []
+
+    def counted(A, B):
+        asked.append((len(A), len(B)))
+        return RBF(0.1)(A, B)
+
+    for near, expected in ((100 * 100, [(100, 100)]), (5000, [(1, N), (1, N)])):
+        monkeypatch.setattr(on_demand, "NEAR", near)
+        K, out = RowsOnDemand(GivenKernel(counted), X), np.empty(100)
+        asked.clear()
+        for k in (3, 8):
+            K.row(k, columns, out)
+            np.testing.assert_allclose(out, RBF(0.1)(X[[k]], X[:100])[0], **CLOSE)
+        assert asked == expected
 
 
 def test_a_kernel_value_at_hand_is_not_computed_again_and_no_more_are_kept_than_there_is_room_for():

@@ -12,7 +12,7 @@ from backdoor_curves.kernels.by_name import RBF, Linear, Polynomial
 from backdoor_curves.kernels.matrix import WholeMatrix
 from backdoor_curves.kernels.on_demand import RowsOnDemand
 from backdoor_curves.paths.intercept import FREE, NONE, penalised
-from backdoor_curves.paths.svm import kernel_sums
+from backdoor_curves.paths.svm import decomposition, kernel_sums
 from backdoor_curves.paths.svm import path as svm_path_module
 from backdoor_curves.paths.svm.decomposition import TOGETHER, solve_by_parts
 from backdoor_curves.paths.svm.follow import svm_path
@@ -131,6 +131,26 @@ def test_decomposition_solves_the_dual_to_its_tolerance(C):
     kept = u > 0.0
     fit = SVC(C=C, gamma=0.2, tol=1e-8).fit(X[kept], y[kept])
     np.testing.assert_allclose((a * y) @ RBF(0.2)(X, tests) + b, fit.decision_function(tests), rtol=0, atol=2e-5)
+
+
+def test_decomposition_of_rows_that_are_all_0_is_no_division_by_0():
+    """Nothing but the intercept moves: of two classes the smaller is at its bound, and so is as much of the other."""
+    y = np.array([-1.0, -1.0, 1.0])
+    a, b = solve_by_parts(RowsOnDemand(Linear(), np.zeros((3, 2))), y, np.ones(3), 1e-6)
+    assert a[2] == 1.0
+    assert y @ a == 0.0
+    assert b == -1.0
+
+
+def test_decomposition_ends_soon_where_it_does_not_get_on(monkeypatch):
+    """Raw columns at large C: working sets used up their pairs, round after round, for minutes."""
+    rng, pairs, solve_part = np.random.default_rng(0), [], decomposition._solve
+    X, y = 255.0 * rng.normal(size=(40, 2)), np.where(np.arange(40) % 2, 1.0, -1.0)
+    monkeypatch.setattr(decomposition, "_solve", lambda *args: pairs.append(solve_part(*args)) or pairs[-1])
+    solve_by_parts(RowsOnDemand(Linear(), X), y, np.full(40, 1e3), 1e-9)
+    assert sum(pairs) <= decomposition.ALL_PAIRS + 40 * decomposition.PAIRS_EACH
+    path = svm_path(X, y, np.full(40, 1e3), np.zeros(40), Linear(), matrix_of=RowsOnDemand)
+    assert path.certificate(np.array([0.0]), [X]).objective_gap.max() < 1e-9
 
 
 def test_rows_that_were_changed_while_they_were_kept_are_found_out():

@@ -14,6 +14,7 @@ from sklearn.svm import LinearSVC
 from small_study import cell_of, done_here, four_learners, small
 
 import backdoor_curves as bc
+from backdoor_curves.kernels import on_demand
 from backdoor_curves.learners import shared as shared_module
 from backdoor_curves.learners.follow import ToleranceError
 from backdoor_curves.paths.logistic import LogisticPath
@@ -309,3 +310,21 @@ def test_a_fault_of_ours_says_that_it_is_one(monkeypatch):
     for outcome in outcomes.values():
         assert outcome.reason.startswith("AttributeError: a bug (at test_cell.py:")
         assert "please report it" in outcome.reason
+
+
+def test_cells_without_a_kernel_matrix_are_those_with_one_whatever_came_before(monkeypatch):
+    """To rounding; and to the last bit whether others were computed before or not."""
+    learners = (LearnerConfig("rbf-svm", (1.0, 0.5), (0.02,)),)
+    plan, whole = done_here(small(learners=learners, seeds=(0,)))
+    (group,) = plan.groups
+    rows = draw(plan.cells[0].cell.scenario.data, 0, None, offline=True)
+    monkeypatch.setattr(on_demand, "ROOM", 0.0)
+    bench = prepare(group, *rows)
+    assert not any(shared.kernels for shared in bench.shared.values())
+    for planned in plan.cells:
+        found = compute(planned.key, planned.cell, bench)
+        assert same(compute(planned.key, planned.cell, prepare(group, *rows)), found)
+        assert found.numbers.keys() == whole[planned.key].numbers.keys()
+        for name, right in whole[planned.key].numbers.items():
+            is_float = isinstance(right, float)
+            assert found.numbers[name] == (pytest.approx(right, rel=1e-9, abs=1e-9, nan_ok=True) if is_float else right)

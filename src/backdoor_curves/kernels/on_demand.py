@@ -7,9 +7,11 @@ or leave, and for most rows never. 50,000 rows are 18.6 GiB of kernel values, th
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from functools import wraps
+from threading import RLock
+from typing import ClassVar, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -33,19 +35,46 @@ COMPUTED = 2**23
 """Kernel values that are computed at a time, 64 MiB: 170 rows of 50,000, enough for fast products."""
 DEAR = 50
 """How many rows at hand are added up while one is computed: of 50 features as many, of images ten times as many."""
+NEAR = 2**26
+"""Kernel values of rows near one another that are computed together at most, 512 MiB: where a round goes wrong again
+and again, as many rows are near as half of all."""
 SUMS, DIFFERENCES = 4, 64
 """Sums K c that are remembered, and how often one may be made of another: each time adds a rounding."""
+ADDED = 16.0
+"""How many times as much as c may have been added up to make a sum K c: its rounding stays when a large coefficient
+leaves."""
+PREPARED, ARRAYS = 3, 3
+"""Arrays of the size of the rows that are prepared for inner products: the rows from the first on, and their columns in
+parts; and arrays of values that are there while some are computed: products, distances, what becomes of them."""
 DIAGONAL = 32
 """Rows whose kernels with themselves are computed together."""
 
 
+_Asked = ParamSpec("_Asked")
+_Answer = TypeVar("_Answer")
+
+
 @dataclass
 class _Sum:
-    """A sum K c, and how many differences it was made of."""
+    """A sum K c, of how many differences it was made, and how much they added up."""
 
     c: Float[np.ndarray, " n"]
     value: Float[np.ndarray, " n"]
     differences: int
+    added: float
+
+
+def _one_at_a_time(
+    method: Callable[Concatenate[RowsOnDemand, _Asked], _Answer],
+) -> Callable[Concatenate[RowsOnDemand, _Asked], _Answer]:
+    """Let threads wait for each other: the rows that one puts away are those that another reads."""
+
+    @wraps(method)
+    def asked(self: RowsOnDemand, /, *args: _Asked.args, **kwargs: _Asked.kwargs) -> _Answer:
+        with RowsOnDemand._lock:
+            return method(self, *args, **kwargs)
+
+    return asked
 
 
 class RowsOnDemand:
@@ -60,7 +89,7 @@ class RowsOnDemand:
     X : rows
     room : float, optional
         Bytes that are kept: by default `ROOM`, or what the machine allows. Only one matrix at a time keeps any: the
-        last that was asked for rows.
+        last that was asked for rows. So threads ask one after the other, whichever matrices they have.
 
     Examples
     --------
@@ -74,6 +103,7 @@ class RowsOnDemand:
 
     _near: tuple[Others, Numbers, Float[np.ndarray, "m c"]]
     _holder: ClassVar[weakref.ref[RowsOnDemand] | None] = None
+    _lock: ClassVar[RLock] = RLock()
 
     def __init__(self, kernel: Kernel, X: Rows, room: float | None = None) -> None:
         n, room = n_rows(X), room_for_kernel() if room is None else room
@@ -95,6 +125,7 @@ class RowsOnDemand:
 
     # --- values ------------------------------------------------------------------------------------------------------
 
+    @_one_at_a_time
     def block(self, rows: Numbers, columns: Others) -> Float[np.ndarray, "r c"]:
         """Return the kernel of some rows with others; what is not at hand is computed, and not kept."""
         if len(columns) < len(rows):
@@ -107,18 +138,23 @@ class RowsOnDemand:
             K[~at_hand] = self._computed(rows[~at_hand], columns)
         return K
 
+    @_one_at_a_time
     def row(self, k: int, columns: Others, out: Float[np.ndarray, " c"]) -> None:
         """Write some columns of one row; of rows near it those columns are computed too, if they are few."""
-        if self._slot[k] < 0 and 2 * len(columns) > len(self):
-            self.hold(np.array([k]))
+        is_near = self._near[0] is columns and k in self._near[1]
+        if self._slot[k] < 0 and not is_near:
+            rows = np.union1d(columns[self._slot[columns] < 0], [k])
+            is_near = 2 * len(columns) <= len(self) and len(rows) * len(columns) <= NEAR
+            if is_near:
+                self._near = columns, rows, self._computed(rows, columns)
+            else:
+                self.hold(np.array([k]))
         if self._slot[k] >= 0:
             np.take(self._values[self._slot[k]], columns, out=out, mode="clip")
-            return
-        if self._near[0] is not columns or k not in self._near[1]:
-            rows = np.union1d(columns[self._slot[columns] < 0], [k])
-            self._near = columns, rows, self._computed(rows, columns)
-        out[:] = self._near[2][np.searchsorted(self._near[1], k)]
+        else:
+            out[:] = self._near[2][np.searchsorted(self._near[1], k)]
 
+    @_one_at_a_time
     def columns_of(self, rows: Numbers, columns: Others, out: Float[np.ndarray, "r c"]) -> None:
         """Write some columns, ascending, of some rows."""
         slots, stretch = self._slot[rows], slice(columns[0], columns[-1] + 1)
@@ -129,6 +165,7 @@ class RowsOnDemand:
         if missing.size:
             out[missing] = self._computed(rows[missing], columns)
 
+    @_one_at_a_time
     def hold(self, rows: Numbers) -> None:
         """Have rows at hand as far as there is room, in place of those that were asked for least recently."""
         self._claim()
@@ -147,6 +184,7 @@ class RowsOnDemand:
 
     # --- sums --------------------------------------------------------------------------------------------------------
 
+    @_one_at_a_time
     def combined(
         self, C: Float[np.ndarray, "k r_and_s"], rows: Numbers, others: Float[np.ndarray, "s n"]
     ) -> Float[np.ndarray, "k n"]:
@@ -157,6 +195,7 @@ class RowsOnDemand:
             sums += C[:, places] @ values
         return np.asarray(sums)
 
+    @_one_at_a_time
     def sum_of(self, c: Float[np.ndarray, " r"], rows: Numbers) -> Float[np.ndarray, " n"]:
         """Return c K_rows."""
         total = np.zeros(len(self))
@@ -164,6 +203,7 @@ class RowsOnDemand:
             total += c[places] @ values
         return total
 
+    @_one_at_a_time
     def product(self, C: Float[np.ndarray, "k n"]) -> Float[np.ndarray, "k n"]:
         """Return C K."""
         used = np.flatnonzero(C.any(axis=0))
@@ -172,14 +212,22 @@ class RowsOnDemand:
             sums += C[:, used[places]] @ values
         return sums
 
+    @_one_at_a_time
     def expansion(self, c: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
         """Return K c: what has changed since a sum like it, or from 0, whichever takes less."""
-        fresh = _Sum(np.zeros(len(self)), np.zeros(len(self)), -1)
-        known = [sum_ for sum_ in self._sums if sum_.differences < DIFFERENCES]
+        fresh = _Sum(np.zeros(len(self)), np.zeros(len(self)), -1, 0.0)
+        lengths = np.sqrt(np.abs(self.diagonal))
+        room = ADDED * float(lengths @ np.abs(c))
+        known = [
+            sum_
+            for sum_ in self._sums
+            if sum_.differences < DIFFERENCES and sum_.added + lengths @ np.abs(c - sum_.c) <= room
+        ]
         nearest = min([*known, fresh], key=lambda sum_: self._price(np.flatnonzero(sum_.c != c)))
         changed = np.flatnonzero(nearest.c != c)
-        found = _Sum(c.copy(), nearest.value.copy(), nearest.differences + 1)
         change = c[changed] - nearest.c[changed]
+        added = nearest.added + float(lengths[changed] @ np.abs(change))
+        found = _Sum(c.copy(), nearest.value.copy(), nearest.differences + 1, added)
         for places, values in self._parts(changed):
             found.value += change[places] @ values
         if changed.size:
@@ -267,3 +315,9 @@ def is_on_demand(kernel: Kernel, n: int) -> bool:
 def room_for_kernel() -> float:
     """Return the bytes that rows on demand may take."""
     return min(ROOM, SHARE * available_memory())
+
+
+def most_bytes(n: int, d: int) -> float:
+    """Return the bytes that a matrix on demand of n rows of d features takes at most, with what is being computed."""
+    prepared, kept = PREPARED * 8.0 * n * d, min(8.0 * n**2, max(FEWEST * 8.0 * n, room_for_kernel()))
+    return prepared + kept + 8.0 * (min(NEAR, n**2) + ARRAYS * min(COMPUTED, n**2))

@@ -1,7 +1,8 @@
 """From a cell to its curve, numbers and arrays; what the cells of a group share is made once.
 
 The shared kernel is computed before the first cell, from all rows of the group in one order: a cell finds the same
-values to the last bit whichever cells came before it, in this process or in another. Nothing that a cell leaves behind
+values to the last bit whichever cells came before it, in this process or in another. Where its matrix does not fit each
+cell has its rows for itself. Nothing that a cell leaves behind
 reaches the next one but the coordinates of rows, which are a function of the rows.
 """
 
@@ -31,8 +32,7 @@ from backdoor_curves.data.poisoned import PoisonedData
 from backdoor_curves.data.samples import Samples
 from backdoor_curves.kernels.functions import Kernel
 from backdoor_curves.kernels.group_kernel import FEW, GroupKernel
-from backdoor_curves.learners.estimators import facts_of
-from backdoor_curves.learners.exact import refusal
+from backdoor_curves.kernels.on_demand import is_on_demand
 from backdoor_curves.learners.follow import follow
 from backdoor_curves.learners.reading import read_learner
 from backdoor_curves.learners.shared import Shared, SharedMatrices
@@ -45,7 +45,7 @@ from backdoor_curves.study.compute.movement import Movement, movement
 from backdoor_curves.study.compute.quantities import CERTIFIED_ROWS, Number, numbers
 from backdoor_curves.study.compute.stamped_images import StampedImages, stamped_images
 from backdoor_curves.study.plan.cells import Group
-from backdoor_curves.study.plan.estimators import estimator
+from backdoor_curves.study.plan.estimators import estimator, kernel_of
 from backdoor_curves.study.plan.names import class_names
 from backdoor_curves.study.plan.rate_by_rate import RateByRate
 from backdoor_curves.study.plan.scenario import OWN, Cell, Setting
@@ -145,20 +145,16 @@ def prepare(group: Group, train: Samples, test: Samples, table: FeatureTable | N
     as_they_are = cell.setting.learner.sees_rows_as_they_are and not sp.issparse(train.X)
     moved = movement(first, data[rates[0]] if as_they_are else None, cell.setting.gamma)
     shared: Mapping[float, Shared]
-    if as_they_are and (kernel := _kernel(cell, train)) is not None:
+    kernel = kernel_of(cell, len(np.unique(train.y))) if as_they_are else None
+    on_demand = kernel is not None and is_on_demand(kernel, len(train))
+    if kernel is not None and not on_demand:
         data = dict(data)  # its matrix is larger than the rows of all rates
         shared = dict.fromkeys(rates, _shared_kernel(kernel, data, train, test))
     else:
-        kind = Shared if as_they_are else SharedMatrices
+        # Rows of a matrix on demand that were at hand already would be those of the cells before.
+        kind = Shared if as_they_are and not on_demand else SharedMatrices
         shared = RateByRate(rates, lambda _: kind())
     return Bench(data, shared, group.lams if as_they_are else (), movement=moved, images=images, home=group.home)
-
-
-def _kernel(cell: Cell, train: Samples) -> Kernel | None:
-    """Return the kernel of a learner that is followed in it."""
-    last = estimator(cell)
-    followed = cell.method != "refit" and refusal(last, len(np.unique(train.y))) is None
-    return facts_of(last).kernel(last) if followed else None
 
 
 def _shared_kernel(kernel: Kernel, data: Mapping[float, PoisonedData], train: Samples, test: Samples) -> Shared:

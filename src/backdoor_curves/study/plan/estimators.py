@@ -12,7 +12,8 @@ from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC, LinearSVC
 
-from backdoor_curves.learners.estimators import steps_and_last
+from backdoor_curves.kernels.functions import Kernel
+from backdoor_curves.learners.estimators import facts_of, steps_and_last
 from backdoor_curves.learners.exact import refusal
 from backdoor_curves.learners.preparation import STEPS
 from backdoor_curves.records.one_line import one_line
@@ -79,6 +80,16 @@ def estimator(cell: Cell, home: Path | None = None) -> Any:
     learner = cell.setting.learner
     last = _own(cell, home) if learner.kind == OWN else _of_a_kind(cell)
     return make_pipeline(*(STEPS[name]() for name in learner.steps), last) if learner.steps else last
+
+
+def kernel_of(cell: Cell, n_classes: int, home: Path | None = None) -> Kernel | None:
+    """Return the kernel of a learner that is followed in it, of gamma 1 where it is yet to come of the rows."""
+    _, last = steps_and_last(estimator(cell, home))
+    if cell.method == "refit" or refusal(last, n_classes) is not None:
+        return None
+    if isinstance(last.get_params().get("gamma"), str):  # "scale" or "auto"
+        last = clone(last).set_params(gamma=1.0)
+    return facts_of(last).kernel(last)
 
 
 def _of_a_kind(cell: Cell) -> Any:

@@ -9,10 +9,11 @@ from types import MappingProxyType
 
 from backdoor_curves.kernels.group_kernel import FEW
 from backdoor_curves.kernels.memory import GIB, available_memory, limit_of_container
-from backdoor_curves.paths.svm.kernel_sums import KEPT
+from backdoor_curves.kernels.on_demand import is_on_demand, most_bytes
+from backdoor_curves.paths.svm.kernel_sums import HELD, KEPT
 from backdoor_curves.study.file.config import DataConfig
 from backdoor_curves.study.plan.cells import Group, Plan, Planned
-from backdoor_curves.study.plan.estimators import followed_as
+from backdoor_curves.study.plan.estimators import followed_as, kernel_of
 from backdoor_curves.study.plan.names import learner_name
 from backdoor_curves.study.plan.scenario import Cell, Setting
 
@@ -20,6 +21,8 @@ BASE = 0.3 * GIB
 """A process with its libraries."""
 NODES = 1.0
 """Nodes of an SVM's path, as a share of its training rows: an estimate from above; the paper's have .1 to .5."""
+PARTS = 3
+"""Blocks of kernel values with test rows that are there at once: inner products, squares, values."""
 SHARE = 0.75
 """Of the machine's memory, what a run may take unless told otherwise."""
 
@@ -50,18 +53,28 @@ def memory_of(group: Group) -> float:
     rows = source.n_train + poison + tests
     kind = followed_as(cell, source.n_classes, group.home)
     # The rows themselves, a training set for each rate that is held, and copies in the learner's hands.
-    held = 1 if cell.method == "refit" or kind in ("ridge", "logistic", None) else len(group.rates)
+    on_demand = _is_on_demand(group)
+    held = 1 if cell.method == "refit" or on_demand or kind in ("ridge", "logistic", None) else len(group.rates)
     needed = BASE + 8.0 * (source.width + source.pixels) * (source.n_train + 2 * held * source.n_train + 2 * tests)
     if cell.method == "refit" or kind in ("ridge", None):
         return needed + 8.0 * min(source.n_train, source.width) ** 2 * 3
     if kind == "logistic":
         return needed + 8.0 * (min(source.n_train, source.width) ** 2 * 4 + 200.0 * tests)
     nodes = NODES * source.n_train
+    path = 8.0 * 2.0 * nodes * tests + nodes * source.n_train
+    if on_demand:
+        return needed + path + most_bytes(source.n_train, source.width) + PARTS * 8.0 * HELD
     kernel = 2 * 8.0 * (source.n_train + poison) * rows  # and once more while its parts are put together
     beside = 2 * 8.0 * min(float(KEPT), source.n_train * tests / 2)
     if source.n_train <= FEW:  # the paths that others share
         beside += len(group.rates) * (1 + cell.control) * (8.0 * source.n_train**2 + 9.0 * nodes * source.n_train)
-    return needed + kernel + beside + 8.0 * (3.0 * source.n_train**2 + 2.0 * nodes * tests) + nodes * source.n_train
+    return needed + path + kernel + beside + 8.0 * 3.0 * source.n_train**2
+
+
+def _is_on_demand(group: Group) -> bool:
+    """Return whether the paths of a group do without a kernel matrix."""
+    kernel = kernel_of(group.first, group.source.n_classes, group.home)
+    return kernel is not None and is_on_demand(kernel, group.source.n_train)
 
 
 def seconds_of(cell: Cell, group: Group, fits: FitTimes = _NONE) -> float:
