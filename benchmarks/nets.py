@@ -19,7 +19,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 import backdoor_curves as bc
-from backdoor_curves.deep.chunks import nets_at_once
+from backdoor_curves.deep.chunks import bytes_kept, nets_at_once
 from backdoor_curves.deep.draws import initial_draws, order
 from backdoor_curves.deep.models import MLP, LeNet
 from backdoor_curves.deep.network import MakeModule, as_module_sees, initial_nets, shape_of, tensor_of
@@ -82,7 +82,7 @@ def stacked(make: MakeModule, rows: TrainingRows, *, tangents: bool) -> None:
     nets = initial_nets(make, shape_of(rows.X.shape[1:]), 2, SEEDS)
     run = Run(RECIPE, rows, torch.device("cpu"), torch.float32, tangents)
     batch = as_module_sees(tensor_of(rows.X[: RECIPE.batch_size]), torch.float32)
-    train(run, nets, BETAS.tolist(), nets_at_once(nets, batch, run.device, tangents))
+    train(run, nets, BETAS.tolist(), nets_at_once(nets, batch, bytes_kept(nets, batch), run.device, tangents))
 
 
 def seconds(task: Callable[[], None]) -> float:

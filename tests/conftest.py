@@ -72,3 +72,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             is_of_torch = item.path.as_posix().split("src/backdoor_curves/")[-1].startswith(("features/", "deep/"))
             if is_of_torch or (example is not None and "TrainedNetwork(" in example.docstring):
                 item.add_marker(pytest.mark.skip(reason="torch is not installed"))
+
+
+@pytest.fixture
+def run_command(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """A function that runs the command here; it returns the exit code, stdout and stderr."""
+    from backdoor_curves import cli
+
+    def run(*args: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as exit_:
+            cli.main.main(list(args), prog_name="backdoor-curves")
+        return exit_.value.code or 0, *capsys.readouterr()
+
+    return run

@@ -4,27 +4,21 @@ from __future__ import annotations
 
 import re
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
 from sklearn.linear_model import RidgeClassifier
 
 import backdoor_curves as bc
-from backdoor_curves import cli
 from backdoor_curves.poisoning.examples import rows_at_hand
 
 
 @pytest.fixture
-def call(tmp_path, monkeypatch, capsys):
+def call(tmp_path, monkeypatch, run_command):
     """A function that runs the command in an empty folder; it returns the exit code, stdout and stderr."""
     monkeypatch.chdir(tmp_path)
-
-    def run(*args: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as exit_:
-            cli.main.main(["attacks", *args], prog_name="backdoor-curves")
-        return exit_.value.code or 0, *capsys.readouterr()
-
-    return run
+    return partial(run_command, "attacks")
 
 
 def test_the_list_has_each_attack_with_rate_words_and_source_within_100_columns(call):

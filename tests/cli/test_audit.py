@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
+from functools import partial
 
 import numpy as np
 import pytest
 
-from backdoor_curves import cli
 from backdoor_curves.study.file.study_file import read_study
 
 N = 120
@@ -16,19 +16,13 @@ QUICK = ("--seeds", "1", "--rows", "1,12", "-j", "1")
 
 
 @pytest.fixture
-def audit(tmp_path, monkeypatch, capsys):
+def audit(tmp_path, monkeypatch, run_command):
     """A function that audits a file in a folder of its own; it returns exit code, stdout and stderr."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     _write_loans(tmp_path / "here" / "loans.csv")
-
-    def run(*words: str, command: str = "audit") -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as exit_:
-            cli.main.main([command, *words], prog_name="backdoor-curves")
-        return exit_.value.code or 0, *capsys.readouterr()
-
-    return run
+    return partial(run_command, "audit")
 
 
 def _write_loans(path):
@@ -43,7 +37,7 @@ def _write_loans(path):
             writer.writerow([gap, age[k], "<b>ulm" if k % 3 else "bonn", "yes" if debt[k] > 0.2 else "no"])
 
 
-def test_one_command_leaves_a_page_an_answer_and_a_study(audit, tmp_path):
+def test_one_command_leaves_a_page_an_answer_and_a_study(audit, run_command, tmp_path):
     """The terminal says what the page says; the study is one that can be run again, and has every curve done."""
     code, out, err = audit("loans.csv", "--label", "deny", *QUICK)
     assert code == 0, err
@@ -57,7 +51,7 @@ def test_one_command_leaves_a_page_an_answer_and_a_study(audit, tmp_path):
     assert {dose["rows"] for attack in answer["attacks"] for dose in attack["doses"]} == {1, 12}
     assert "<b>ulm" not in page
     assert read_study(folder / "audit.toml").audit is not None
-    code, _, err = audit(str(folder / "audit.toml"), "--out", str(folder.parent), command="run")
+    code, _, err = run_command("run", str(folder / "audit.toml"), "--out", str(folder.parent))
     assert code == 0, err
     assert "is complete, nothing was computed" in err
 

@@ -29,20 +29,14 @@ learners = [{kind = "ridge", lambda = [1]}]
 
 
 @pytest.fixture
-def call(tmp_path, monkeypatch, capsys):
+def call(tmp_path, monkeypatch, run_command):
     """A function that runs the command in an empty folder; it returns the exit code, stdout and stderr."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("BACKDOOR_CURVES_DATA", raising=False)
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
     (tmp_path / "work" / "tiny.toml").write_text(TINY)
-
-    def run(*args: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as exit_:
-            cli.main.main(list(args), prog_name="backdoor-curves")
-        return exit_.value.code or 0, *capsys.readouterr()
-
-    return run
+    return run_command
 
 
 def process(*args: str, code: str = "from backdoor_curves.cli import main; main()", **environment: str):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from backdoor_curves import cli
-
 STUDY = """
 name = "own"
 seeds = [0]
@@ -31,7 +29,7 @@ FINE = 'estimator = "ours_cli:forest"\n'
 
 
 @pytest.fixture
-def call(tmp_path, monkeypatch, capsys):
+def call(tmp_path, monkeypatch, run_command):
     """A function that runs the command on a study with these learners; it returns exit code, stdout and stderr."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     (tmp_path / "ours_cli.py").write_text(MODULE)
@@ -40,9 +38,7 @@ def call(tmp_path, monkeypatch, capsys):
 
     def run(learners: str, command: str = "run", *more: str) -> tuple[int, str, str]:
         (tmp_path / "study.toml").write_text(STUDY.format(learners))
-        with pytest.raises(SystemExit) as exit_:
-            cli.main.main([command, str(tmp_path / "study.toml"), *more], prog_name="backdoor-curves")
-        return exit_.value.code or 0, *capsys.readouterr()
+        return run_command(command, str(tmp_path / "study.toml"), *more)
 
     return run
 

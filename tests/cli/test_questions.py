@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
 
 import pytest
 
-from backdoor_curves import cli
 from backdoor_curves.questions.ask import question_files, read_answer
 from backdoor_curves.questions.words import answer_sentences
 
@@ -40,16 +40,10 @@ n_test = 60
 
 
 @pytest.fixture
-def call(tmp_path, monkeypatch, capsys):
+def call(tmp_path, monkeypatch, run_command):
     """A function that runs the command in an empty folder; it returns the exit code, stdout and stderr."""
     monkeypatch.chdir(tmp_path)
-
-    def run(*args: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as exit_:
-            cli.main.main(["questions", *args], prog_name="backdoor-curves")
-        return exit_.value.code or 0, *capsys.readouterr()
-
-    return run
+    return partial(run_command, "questions")
 
 
 def test_the_list_has_a_line_for_each_question(call):

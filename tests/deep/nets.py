@@ -11,7 +11,7 @@ from torch import nn  # noqa: E402
 from torch.nn.functional import cross_entropy  # noqa: E402
 
 import backdoor_curves as bc  # noqa: E402
-from backdoor_curves.deep.chunks import nets_at_once  # noqa: E402
+from backdoor_curves.deep.chunks import bytes_kept, nets_at_once  # noqa: E402
 from backdoor_curves.deep.draws import initial_draws, order  # noqa: E402
 from backdoor_curves.deep.models import MLP  # noqa: E402
 from backdoor_curves.deep.network import as_module_sees, initial_nets, shape_of  # noqa: E402
@@ -72,7 +72,7 @@ def trained(
     run = Run(recipe, rows, CPU, dtype, tangents)
     if at_once is None:
         batch = as_module_sees(torch.from_numpy(rows.X[: recipe.batch_size]), dtype)
-        at_once = nets_at_once(nets, batch, CPU, tangents)
+        at_once = nets_at_once(nets, batch, bytes_kept(nets, batch), CPU, tangents)
     return train(run, nets, list(betas), at_once)
 
 

@@ -72,7 +72,7 @@ def is_out_of_memory(error: Exception) -> bool:
     return "out of memory" in str(error) or "not enough memory" in str(error)
 
 
-def nets_at_once(nets: InitialNets, x: Any, device: Any, tangents: bool) -> int:
+def nets_at_once(nets: InitialNets, x: Any, kept: float, device: Any, tangents: bool) -> int:
     """Return how many nets fit the memory, from what one keeps in a forward pass over a batch.
 
     Parameters
@@ -80,13 +80,15 @@ def nets_at_once(nets: InitialNets, x: Any, device: Any, tangents: bool) -> int:
     nets : InitialNets
     x : tensor of shape (b, ...)
         A batch, in the precision of the training.
+    kept : float
+        As `bytes_kept` has it.
     device : torch.device
     tangents : bool
         Whether derivatives in beta are carried along.
     """
     state = sum(one[0].numel() for one in nets.w) * x.element_size()
     passes = 2.0 if tangents else 1.0
-    layers = passes * bytes_kept(nets, x)
+    layers = passes * kept
     one_net = COPIES * layers + COPIES_OF_STATE * passes * state
     if device.type != "cpu":
         return max(1, int(SHARE * torch.cuda.mem_get_info(device)[0] / one_net))
@@ -98,13 +100,13 @@ def nets_at_once(nets: InitialNets, x: Any, device: Any, tangents: bool) -> int:
     return min(fit, max(LEAST_ON_CPU, min(MOST_ON_CPU, int(CACHE / layers))))
 
 
-def is_small(nets: InitialNets, x: Any) -> bool:
-    """Return whether a stack of nets is at home in a CPU's cache, so that one thread is as quick as several.
+def is_small(kept: float) -> bool:
+    """Return whether a stack of nets that keep so many bytes each is at home in a CPU's cache: one thread is enough.
 
     Several wait for each other after each layer, which takes ten times as long as the training where other programs
     hold a core.
     """
-    return LEAST_ON_CPU * bytes_kept(nets, x) <= CACHE
+    return LEAST_ON_CPU * kept <= CACHE
 
 
 def bytes_kept(nets: InitialNets, x: Any) -> float:

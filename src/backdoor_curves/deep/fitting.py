@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch.func import functional_call
 
-from backdoor_curves.deep.chunks import is_small, nets_at_once
+from backdoor_curves.deep.chunks import bytes_kept, is_small, nets_at_once
 from backdoor_curves.deep.module_check import require_usable
 from backdoor_curves.deep.network import InitialNets, as_module_sees, initial_nets, seeded_module, shape_of, tensor_of
 from backdoor_curves.deep.training import Run, TrainingRows, train
@@ -55,9 +55,10 @@ def prepared(
     require_usable(net.make_module, shape, n_classes, as_module_sees(tensor_of(rows.X[:CHECKED]), torch.float32))
     nets = initial_nets(net.make_module, shape, n_classes, seeds)
     batch = as_module_sees(tensor_of(rows.X[: recipe.batch_size]), dtype)
-    one_thread = device.type == "cpu" and is_small(nets, batch)
+    kept = bytes_kept(nets, batch)
+    one_thread = device.type == "cpu" and is_small(kept)
     run = Run(recipe, rows, device, dtype, tangents, one_thread, net.verbose)
-    return run, nets, nets_at_once(nets, batch, device, tangents)
+    return run, nets, nets_at_once(nets, batch, kept, device, tangents)
 
 
 def device_of(name: str) -> Any:

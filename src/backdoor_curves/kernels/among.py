@@ -22,11 +22,9 @@ from backdoor_curves.kernels.functions import (
     squares_of,
 )
 from backdoor_curves.kernels.inner_products import Columns
+from backdoor_curves.kernels.matrix import Numbers, Others
 from backdoor_curves.rows import Rows, as_floats, take_rows
 
-Numbers = Int[np.ndarray, " r"]
-Others = Int[np.ndarray, " c"]
-"""Rows or columns by number."""
 KernelAmong = Callable[[Numbers, Others | None], Float[np.ndarray, "r c"]]
 """The kernel of some rows with others, or with all where no others are named."""
 

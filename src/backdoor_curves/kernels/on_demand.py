@@ -280,7 +280,7 @@ class RowsOnDemand:
             yield part, self._values[slots[part]]
         free = np.flatnonzero(self._row < 0)
         for first in range(0, len(missing), self._at_a_time):
-            part, values = missing[first : first + self._at_a_time], None
+            part, values = missing[first : first + self._at_a_time], None  # the last ones go before others are made
             values = self._computed(rows[part], None)
             kept = free[first : first + len(part)]
             self._put(rows[part[: len(kept)]], kept, values[: len(kept)])

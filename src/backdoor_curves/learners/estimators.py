@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from sklearn import get_config
@@ -24,6 +26,8 @@ WITH_WEIGHTS = (
     "discriminant analysis and Gaussian processes have none"
 )
 """What helps whoever took one without weights."""
+PENALTIES: Mapping[str, float] = MappingProxyType({"C": -1.0, "alpha": 1.0, "weight_decay": 1.0})
+"""Parameters of estimators that set the penalty, and the direction in which it grows with them."""
 
 
 def facts_of(estimator: Any) -> Facts:

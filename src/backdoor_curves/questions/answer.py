@@ -224,10 +224,9 @@ def _values(rows: Sequence[Sequence[StoredCell]], measure: str) -> tuple[Float[n
 def _means(title: str, names: Sequence[str], rows: Sequence[Sequence[StoredCell]]) -> list[Mean]:
     found = []
     for quantity, (column, name) in product(SHOWN, enumerate(names)):
-        values, _ = _values([[row[column]] for row in rows], quantity)
+        values, never = _values([[row[column]] for row in rows], quantity)
         some = values[~np.isnan(values)]
         if len(some):
-            never = _values([[row[column]] for row in rows], quantity)[1]
             ends = mean_interval(some, is_ratio=SHOWN[quantity], level=LEVEL)
             found.append(Mean(title, name, quantity, *ends, len(some), never))
     return found

@@ -66,7 +66,7 @@ def ordered_levels(cells: Sequence[StoredCell], axis: str) -> list[Hashable]:
     return sorted(found) if numbers else found
 
 
-def level_names(levels: Sequence[Hashable], question: QuestionConfig) -> list[str]:
+def level_names(levels: Sequence[Any], question: QuestionConfig) -> list[str]:
     """Return what levels are called: by the question, or by their values.
 
     Raises
@@ -75,8 +75,7 @@ def level_names(levels: Sequence[Hashable], question: QuestionConfig) -> list[st
         If the question names more or fewer.
     """
     _require_as_many(levels, question.levels, "levels")
-    named: Any = question.levels or [value_name(one) if not isinstance(one, str) else one for one in levels]  # type: ignore[arg-type]
-    return list(named)
+    return list(question.levels or map(value_name, levels))
 
 
 def level_numbers(levels: Sequence[Any], question: QuestionConfig) -> Float[np.ndarray, " l"] | None:

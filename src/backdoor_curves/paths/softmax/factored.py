@@ -17,8 +17,7 @@ from jaxtyping import Float, Shaped
 from scipy.linalg import lapack
 from scipy.linalg.blas import get_blas_funcs
 
-from backdoor_curves.paths.base import PathError
-from backdoor_curves.paths.softmax.preconditioner import JITTERS
+from backdoor_curves.paths.softmax.preconditioner import factor_of
 from backdoor_curves.paths.softmax.problem import Columns, Problem, without_mean
 
 LARGEST = 10_000
@@ -87,20 +86,7 @@ def factored(problem: Problem, P: Float[np.ndarray, "K n"], beta: float, systems
     r = min((r for r in along if (K - 1) * r <= LARGEST), key=cost, default=p)
     if (K - 1) * r > LARGEST or cost(r) > systems * STEPS_WITHOUT * product:
         return None
-    return Factored(_factor(problem, P, u, r), 1.0 / diagonal[:, r:])
-
-
-def _factor(
-    problem: Problem, P: Float[np.ndarray, "K n"], u: Float[np.ndarray, " n"], r: int
-) -> Shaped[np.ndarray, "m m"]:
-    for jitter in JITTERS:
-        H = among_others(problem, P, u, r)
-        H[np.diag_indices_from(H)] *= 1.0 + jitter
-        (potrf,) = lapack.get_lapack_funcs(("potrf",), (H,))
-        L, failed = potrf(H, lower=1, overwrite_a=1, clean=0)
-        if not failed:
-            return np.asarray(L)
-    raise PathError("the Hessian is singular in this precision; raise lambda or rescale the features")
+    return Factored(factor_of(lambda: among_others(problem, P, u, r)), 1.0 / diagonal[:, r:])
 
 
 def among_others(
@@ -110,6 +96,7 @@ def among_others(
     K, Z, R = len(P), problem.rough[:, :r], problem.rough_penalty[:r]
     H = np.zeros(((K - 1) * r, (K - 1) * r), Z.dtype, order="F")
     blocks, axis = H.T.reshape(K - 1, r, K - 1, r), np.arange(r)  # [l, :, k] is the transpose of that of k and l
+    (syrk,) = get_blas_funcs(("syrk",), (Z,))
     penalties = problem.R[problem.R > 0.0]
     faint = FAINT * float(penalties.min(initial=1.0)) / (K * max(len(Z), 1))
     for k in range(K):
@@ -117,7 +104,6 @@ def among_others(
             d = u * P[k] * P[other]
             some = np.flatnonzero(d * problem.squares > faint)
             A = Z[some] * np.sqrt(d[some]).astype(Z.dtype)[:, np.newaxis]
-            (syrk,) = get_blas_funcs(("syrk",), (A,))
             pair = syrk(1.0, A.T, lower=1) if A.size else np.zeros((r, r), Z.dtype, order="F")
             blocks[other, :, other] += pair.T
             if k < K - 1:

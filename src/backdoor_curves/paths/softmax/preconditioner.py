@@ -12,6 +12,7 @@ axes are few, the first has them all, and there are none apart.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -179,11 +180,15 @@ def inverse(H: Shaped[np.ndarray, "q q"]) -> Shaped[np.ndarray, "q q"]:
 
 def factor(H: Shaped[np.ndarray, "q q"]) -> Any:
     """Return the Cholesky factor of a positive definite matrix given by its lower triangle; errors as `inverse`."""
-    H = np.asfortranarray(H)
-    (potrf,) = lapack.get_lapack_funcs(("potrf",), (H,))
+    return factor_of(lambda: H.copy(order="F"))
+
+
+def factor_of(made: Callable[[], Shaped[np.ndarray, "q q"]]) -> Any:
+    """Return the same of a matrix by columns that is made anew where rounding left it no factor, and overwritten."""
     for jitter in JITTERS:
-        A = H.copy(order="F")
+        A = made()
         A[np.diag_indices_from(A)] *= 1.0 + jitter
+        (potrf,) = lapack.get_lapack_funcs(("potrf",), (A,))
         L, failed = potrf(A, lower=1, overwrite_a=1, clean=1)
         if not failed:
             return L

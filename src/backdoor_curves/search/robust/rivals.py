@@ -15,14 +15,13 @@ from jaxtyping import Int
 from sklearn.base import clone
 from sklearn.neighbors import NearestNeighbors
 
+from backdoor_curves.learners.estimators import PENALTIES
 from backdoor_curves.search.safe_region import ROUNDING
 
 NEIGHBOURS = 10
 """Of k-nearest neighbours: few enough that a patch of poison is seen, and enough for a majority."""
 SPARE = 1.5
 """Rows dropped over rows poisoned, as in spectral signatures (Tran et al., NeurIPS 2018)."""
-STRONGER = {"C": -1.0, "alpha": 1.0, "weight_decay": 1.0}
-"""Parameters of penalties, and the direction in which they grow."""
 
 
 # --- choices ---------------------------------------------------------------------------------------------------------
@@ -36,11 +35,11 @@ def by_accuracy(results: Mapping[str, Any], metric: str) -> int:
 def strongest(results: Mapping[str, Any], metric: str, least: float) -> int | None:
     """Return the setting of the strongest penalty with at least some score, of equals the best; None without one."""
     scores = results[f"mean_test_{metric}"]
-    names = [name for name in results["params"][0] if name.rpartition("__")[2] in STRONGER]
+    names = [name for name in results["params"][0] if name.rpartition("__")[2] in PENALTIES]
     if len(names) != 1:
         return None
     (name,) = names
-    sign = STRONGER[name.rpartition("__")[2]]
+    sign = PENALTIES[name.rpartition("__")[2]]
     strength = np.array([sign * float(one.get(name, np.nan)) for one in results["params"]])
     ranked = np.lexsort((-scores, -strength, ~(scores >= least - ROUNDING)))
     return int(ranked[0])

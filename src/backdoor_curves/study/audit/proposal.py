@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from backdoor_curves.data.samples import Samples
-from backdoor_curves.learners.estimators import steps_and_last
+from backdoor_curves.learners.estimators import PENALTIES, steps_and_last
 from backdoor_curves.poisoning.preset import Kind, kind_of
 from backdoor_curves.study.file.attacks import AttackEntry
 from backdoor_curves.study.plan.own_estimators import own_estimator
@@ -30,7 +30,6 @@ LAMBDAS = (1.0, 10.0, 100.0)
 """Of the learner that is audited by default: scikit-learn's, and two stronger ones, which are what resists."""
 FACTORS = (1.0, 10.0, 100.0)
 """Likewise of the penalty of an estimator of one's own: its alpha, its weight_decay, or one over its C."""
-PENALTIES = ("C", "alpha", "weight_decay")
 DECAY = 1e-3
 """What is multiplied in place of a weight decay of none: a hundred times as much is what resists a small trigger."""
 FEW_BETAS = (0.0, 0.01, 0.05, 0.2, 0.5, 1.0)

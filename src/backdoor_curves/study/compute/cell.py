@@ -2,8 +2,8 @@
 
 The shared kernel is computed before the first cell, from all rows of the group in one order: a cell finds the same
 values to the last bit whichever cells came before it, in this process or in another. Where its matrix does not fit each
-cell has its rows for itself. Nothing that a cell leaves behind
-reaches the next one but the coordinates of rows, which are a function of the rows.
+cell has its rows for itself. Nothing that a cell leaves behind reaches the next one but the coordinates of rows, which
+are a function of the rows.
 """
 
 from __future__ import annotations
